@@ -1,0 +1,35 @@
+"""vision-evaluation-harness: benchmarks for deep active learning and instance image retrieval.
+
+The public names are the ones in ``__all__``, ``harness.protocols``, ``harness.graph``, ``harness.metrics`` and
+``harness.active``; nothing else is promised. Importing the package loads nothing heavy.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from harness.hooks import hookimpl
+
+if TYPE_CHECKING:
+    from harness.registry import Registry, load_registry
+    from harness.report import leaderboard
+    from harness.runs import Record, run
+
+__version__ = "0.1.0"
+__all__ = ["Record", "Registry", "hookimpl", "leaderboard", "load_registry", "run"]
+
+_HOMES = {
+    "Record": "harness.runs",
+    "run": "harness.runs",
+    "leaderboard": "harness.report",
+    "Registry": "harness.registry",
+    "load_registry": "harness.registry",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'harness' has no attribute {name!r}")
+    import importlib
+
+    return getattr(importlib.import_module(_HOMES[name]), name)

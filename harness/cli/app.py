@@ -1,0 +1,148 @@
+"""The commands. Each is one call of the Python API; what is slow to import is imported inside."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from harness.errors import DONE, SOME_FAILED, SpecError
+from harness.protocols import KINDS
+from harness.registry import Registry, load_registry
+
+app = typer.Typer(
+    name="harness",
+    help="Benchmarks for deep active learning and instance image retrieval.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+    rich_markup_mode=None,
+)
+
+SpecPath = Annotated[Path, typer.Argument(help="YAML file that describes a comparison.", show_default=False)]
+Plugins = Annotated[list[str] | None, typer.Option("--plugin", help="File or module with methods; may be repeated.")]
+Strict = Annotated[bool, typer.Option("--strict-plugins", help="A broken installed plugin is an error.")]
+Data = Annotated[Path | None, typer.Option("--data", help="Folder of your data [default: $HARNESS_DATA].")]
+CacheFolder = Annotated[Path | None, typer.Option("--cache", help="Folder of the cache [default: $HARNESS_CACHE].")]
+Runs = Annotated[Path | None, typer.Option("--runs", help="Folder of the records [default: runs beside the spec].")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+@app.command()
+def run(
+    spec: SpecPath,
+    plugin: Plugins = None,
+    data: Data = None,
+    cache: CacheFolder = None,
+    runs: Runs = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan and stop.")] = False,
+    retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Do failed runs again.")] = False,
+    strict_plugins: Strict = False,
+) -> None:
+    """Run a comparison. Runs that are done are not done again."""
+    from harness.cli.display import Bars, print_failures, print_plan
+    from harness.folders import data_folders
+    from harness.runs.plan import make_plan
+    from harness.runs.runner import pending, run_plan, runs_store
+
+    plan = make_plan(spec, data_folders(data, cache), plugins=tuple(plugin or ()), strict=strict_plugins)
+    _report_broken(plan.registry)
+    store = runs_store(plan, runs)
+    waiting = pending(plan, store, retry_failed=retry_failed)
+    if dry_run:
+        print_plan(plan, {run.id for run in waiting})
+        return
+    with Bars() as bars:
+        records = run_plan(plan, store, reporter=bars, retry_failed=retry_failed, finished=bars.finished)
+    failed = [(run, record) for run, record in zip(plan.runs, records, strict=True) if record.status == "failed"]
+    print_failures(failed)
+    print(f"{len(waiting)} runs executed, {len(plan.runs) - len(waiting)} were already there, {len(failed)} failed.")
+    print(f"Records: {store.folder}. Leaderboard: harness leaderboard {spec}")
+    raise typer.Exit(SOME_FAILED if failed else DONE)
+
+
+@app.command()
+def leaderboard(
+    target: Annotated[Path, typer.Argument(help="A spec, or a folder of records.", show_default=False)],
+    plugin: Plugins = None,
+    data: Data = None,
+    runs: Runs = None,
+    format: Annotated[str, typer.Option("--format", help="markdown, csv or json.")] = "markdown",
+    out: Annotated[Path | None, typer.Option("--out", help="Write to this file too.")] = None,
+    cost: Annotated[bool, typer.Option("--cost/--no-cost", help="Show time and memory.")] = True,
+) -> None:
+    """Print the leaderboard of a spec or of a folder of records."""
+    from harness.cache import write_atomically
+    from harness.report import leaderboard as make_leaderboard
+
+    title, description, records = _records(target, plugin, data, runs)
+    text = make_leaderboard(records, format=format, title=title, description=description, cost=cost)
+    if out is not None:
+        write_atomically(out, text.encode())
+    print(text, end="")
+
+
+@app.command()
+def methods(
+    kind: Annotated[str | None, typer.Argument(help=f"One of: {', '.join(KINDS)}.", show_default=False)] = None,
+    name: Annotated[str | None, typer.Argument(help="Show one method.", show_default=False)] = None,
+    plugin: Plugins = None,
+    as_json: AsJson = False,
+    strict_plugins: Strict = False,
+) -> None:
+    """List methods, or show the parameters of one."""
+    from harness.cli.listing import method_card, method_list
+
+    registry = load_registry(plugin or (), strict=strict_plugins)
+    _report_broken(registry)
+    kinds = [kind] if kind else list(KINDS)
+    print(method_card(registry.entry(kinds[0], name), as_json) if name else method_list(registry, kinds, as_json))
+
+
+@app.command()
+def datasets(
+    name: Annotated[str | None, typer.Argument(help="Show one dataset.", show_default=False)] = None,
+    plugin: Plugins = None,
+    as_json: AsJson = False,
+) -> None:
+    """List the datasets of the catalogue and the loaders of plugins, or show one dataset."""
+    from harness.cli.listing import dataset_card, dataset_list
+
+    registry = load_registry(plugin or ())
+    _report_broken(registry)
+    print(dataset_card(name, registry, as_json) if name else dataset_list(registry, as_json))
+
+
+@app.command()
+def doctor(data: Data = None, cache: CacheFolder = None, as_json: AsJson = False) -> None:
+    """Show versions, threads, GPU, and where data and cache live."""
+    from harness.cli.listing import doctor_report
+
+    registry = load_registry()
+    print(doctor_report(registry, data, cache, as_json))
+
+
+def _records(
+    target: Path, plugin: list[str] | None, data: Path | None, runs: Path | None
+) -> tuple[str, str, list[Any]]:
+    """Title, description and records of a spec (missing runs included) or of a folder."""
+    from harness.folders import data_folders
+    from harness.runs.plan import make_plan
+    from harness.runs.runner import planned_records, runs_store
+    from harness.runs.store import Store
+
+    if target.is_dir():
+        records = Store(target).read_all()
+        if not records:
+            raise SpecError(f"there are no records in {target}", fix="give a spec, or a folder that harness run wrote")
+        return "", "", records
+    plan = make_plan(target, data_folders(data), plugins=tuple(plugin or ()))
+    _report_broken(plan.registry)
+    return plan.spec.name, plan.spec.description, planned_records(plan, runs_store(plan, runs))
+
+
+def _report_broken(registry: Registry) -> None:
+    for broken in registry.broken:
+        print(broken, file=sys.stderr)

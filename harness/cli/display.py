@@ -1,0 +1,93 @@
+"""Progress and summaries on a terminal; quiet bars when standard error is not one."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Collection, Sequence
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+
+from harness.runs.plan import Plan, Run
+from harness.runs.record import Record
+
+
+class Bars:
+    """A reporter that draws one bar per kind of work, with rate and time left."""
+
+    def __init__(self) -> None:
+        self._console = Console(stderr=True)
+        self._progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[rate]}"),
+            TimeElapsedColumn(),
+            TimeRemainingColumn(),
+            console=self._console,
+            disable=not self._console.is_terminal,
+            transient=True,
+        )
+        self._tasks: dict[str, TaskID] = {}
+
+    def __enter__(self) -> Self:
+        self._progress.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._progress.stop()
+
+    def update(self, label: str, done: int, total: int) -> None:
+        """See ``harness.progress.Reporter``."""
+        if done == 0 and label in self._tasks:
+            self._progress.remove_task(self._tasks.pop(label))
+        task = self._tasks.get(label)
+        if task is None:
+            task = self._tasks[label] = self._progress.add_task(label, total=total, rate="")
+        speed = self._progress.tasks[self._progress.task_ids.index(task)].speed
+        self._progress.update(task, completed=done, total=total, rate=f"{speed:.3g}/s" if speed else "")
+        if done >= total and label != "runs":
+            self._progress.remove_task(self._tasks.pop(label))
+
+    def finished(self, run: Run, record: Record) -> None:
+        """One line per finished run."""
+        headline = _headline(record)
+        self._console.print(
+            f"{record.status:>6}  {run.label}  {headline}", markup=False, highlight=False, soft_wrap=True
+        )
+
+
+def print_plan(plan: Plan, waiting: Collection[str]) -> None:
+    """The runs of a plan and which of them are already there."""
+    for run in plan.runs:
+        print(f"{'to do' if run.id in waiting else 'there':>6}  {run.id}  {run.label}")
+    print(f"{len(plan.runs)} runs: {len(waiting)} to do, {len(plan.runs) - len(waiting)} already there.")
+
+
+def print_failures(failed: Sequence[tuple[Run, Record]]) -> None:
+    """Name what failed and why, on standard error."""
+    for run, record in failed:
+        if record.failure is not None:
+            print(f"failed  {run.label}: {record.failure.code}: {record.failure.message}", file=sys.stderr)
+
+
+def _headline(record: Record) -> str:
+    if record.failure is not None:
+        return f"{record.failure.code}: {record.failure.message}"
+    for key, title in (("map_medium", "mAP Medium"), ("map_easy", "mAP Easy"), ("accuracy", "accuracy")):
+        value = record.metrics.get(key)
+        if value is not None:
+            return f"{title} {100 * value:.2f}"
+    return ""

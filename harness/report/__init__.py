@@ -1,0 +1,30 @@
+"""Leaderboards: views over records. Nothing here loads torch or looks at anything but records."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from harness.report.board import Board, boards
+from harness.report.formats import FORMATS, render
+from harness.runs.record import Record
+
+__all__ = ["FORMATS", "Board", "boards", "leaderboard", "render"]
+
+
+def leaderboard(
+    records: Iterable[Record], *, format: str = "markdown", title: str = "", description: str = "", cost: bool = True
+) -> str:
+    """Records as a leaderboard: one table per dataset, best method first.
+
+    Args:
+        records: of one or more runs; those of several seeds are averaged.
+        format: ``markdown``, ``csv`` or ``json``.
+        title: heading of the markdown document; none if empty.
+        description: text under the heading.
+        cost: whether to show time and memory, which differ from run to run.
+
+    Raises:
+        NotComparable: records of one dataset were measured by different protocols or on different data.
+        UnknownName: no such format.
+    """
+    return render(boards(records, cost=cost), format, title=title, description=description)

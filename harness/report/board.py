@@ -1,0 +1,251 @@
+"""From records to boards: records of one method are averaged over seeds, methods are ranked, costs stand beside."""
+
+from __future__ import annotations
+
+import json
+import re
+import statistics
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, Final
+
+from harness.errors import NOTHING_MEASURED, HarnessError
+from harness.protocols import KINDS
+from harness.runs.record import Record
+
+
+class NotComparable(HarnessError):
+    """Records that must not stand in one table."""
+
+    code = "L600"
+    exit_code: ClassVar[int] = NOTHING_MEASURED
+
+
+@dataclass(frozen=True)
+class Column:
+    """One number of a row.
+
+    Attributes:
+        key: where the records keep it, in ``metrics`` or ``figures``.
+        title: heading.
+        scale: factor for display.
+        digits: decimals shown.
+        higher_is_better: True, False, or None where neither is (a count).
+    """
+
+    key: str
+    title: str
+    scale: float = 1.0
+    digits: int = 2
+    higher_is_better: bool | None = True
+    is_cost: bool = False
+
+
+@dataclass(frozen=True)
+class Cell:
+    """Mean over seeds, sample standard deviation (ddof 1, None for one run), number of runs."""
+
+    mean: float
+    std: float | None
+    n: int
+
+
+@dataclass(frozen=True)
+class Row:
+    """One method combination on one dataset; ``rank`` is None where nothing was measured, ``notes`` say why."""
+
+    rank: int | None
+    labels: Mapping[str, str]
+    cells: Mapping[str, Cell | None]
+    runs: int
+    expected: int
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Board:
+    """One table: one dataset, one protocol."""
+
+    task: str
+    dataset: str
+    kinds: tuple[str, ...]
+    """Kinds that differ between rows and so are columns."""
+    common: Mapping[str, str]
+    """Kinds that are the same in all rows."""
+    columns: tuple[Column, ...]
+    rows: tuple[Row, ...]
+    provenance: tuple[str, ...]
+
+
+_RETRIEVAL: Final = (
+    Column("map_medium", "mAP Medium", 100),
+    Column("map_hard", "mAP Hard", 100),
+    Column("map_easy", "mAP Easy", 100),
+    Column("mp@10_medium", "mP@10 Medium", 100),
+    Column("mp@10_hard", "mP@10 Hard", 100),
+)
+_RETRIEVAL_COST: Final = (
+    Column("query_s_p50", "ms/query", 1e3, 2, False, is_cost=True),
+    Column("bytes_per_image", "bytes/image", 1, 0, False, is_cost=True),
+)
+_ACTIVE_COST: Final = (
+    Column("acquire_s", "s/acquisition", 1, 4, False, is_cost=True),
+    Column("cost.acquire.peak_mb", "acquisition MB", 1, 1, False, is_cost=True),
+    Column("cost.train.wall_s", "training s", 1, 1, False, is_cost=True),
+)
+
+
+def boards(records: Iterable[Record], *, cost: bool = True) -> list[Board]:
+    """One board per task and dataset, ordered by name. Raises ``NotComparable``."""
+    groups: dict[tuple[str, str], list[Record]] = defaultdict(list)
+    for record in records:
+        groups[record.task, record.dataset.name].append(record)
+    return [_board(group, cost) for _, group in sorted(groups.items())]
+
+
+def _board(records: Sequence[Record], cost: bool) -> Board:
+    _refuse_mixture(records)
+    combinations: dict[str, list[Record]] = defaultdict(list)
+    for record in sorted(records, key=lambda record: (record.seed, record.id)):
+        combinations[_combination(record)].append(record)
+    labels = [_labels(group[0], records) for group in combinations.values()]
+    present = [kind for kind in KINDS if any(kind in label for label in labels)]
+    differing = tuple(kind for kind in present if len({label.get(kind, "none") for label in labels}) > 1)
+    shown = differing or tuple(present[-1:])
+    columns = _columns(records, cost)
+    rows = [
+        _row({kind: label.get(kind, "none") for kind in shown}, group, columns)
+        for label, group in zip(labels, combinations.values(), strict=True)
+    ]
+    return Board(
+        task=records[0].task,
+        dataset=records[0].dataset.name,
+        kinds=shown,
+        common={kind: labels[0].get(kind, "none") for kind in present if kind not in shown},
+        columns=columns,
+        rows=tuple(_ranked(rows, columns)),
+        provenance=tuple(_provenance(records)),
+    )
+
+
+def _refuse_mixture(records: Sequence[Record]) -> None:
+    first = records[0]
+    for other in records:
+        for what, a, b in (
+            ("protocol", first.protocol_id, other.protocol_id),
+            ("data fingerprint", first.dataset.fingerprint, other.dataset.fingerprint),
+        ):
+            if a != b:
+                raise NotComparable(
+                    f"records of {first.dataset.name} differ in their {what}: {a[:24]} and {b[:24]}",
+                    why=f"runs {first.id} and {other.id} cannot stand in one table",
+                    fix="make one leaderboard of each, or run the older ones again",
+                )
+
+
+def _combination(record: Record) -> str:
+    methods = {kind: [m.name, m.parameters, m.plugin, m.digest] for kind, m in record.methods.items()}
+    return json.dumps(methods, sort_keys=True)
+
+
+def _labels(record: Record, records: Sequence[Record]) -> dict[str, str]:
+    """``gem p=3``: the name and those parameters that differ between the records of this name."""
+    labels = {}
+    for kind, method in record.methods.items():
+        others = [
+            r.methods[kind].parameters for r in records if kind in r.methods and r.methods[kind].name == method.name
+        ]
+        differing = [
+            f"{name}={_text(value)}"
+            for name, value in sorted(method.parameters.items())
+            if any(name not in other or other[name] != value for other in others)
+        ]
+        labels[kind] = " ".join([method.name, *differing])
+    return labels
+
+
+def _text(value: Any) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _columns(records: Sequence[Record], cost: bool) -> tuple[Column, ...]:
+    """The columns for which any record has a number; the first decides the rank."""
+    candidates: tuple[Column, ...]
+    if records[0].task == "retrieval":
+        candidates = (*_RETRIEVAL, *_RETRIEVAL_COST)
+    else:
+        sizes = sorted({int(m[1]) for r in records for key in r.metrics if (m := re.fullmatch(r"accuracy@(\d+)", key))})
+        curve = [Column(f"accuracy@{size}", f"{size} labels", 100) for size in sizes[:-1]]
+        last = Column("accuracy", f"{sizes[-1]} labels" if sizes else "accuracy", 100)
+        candidates = (last, *curve, Column("area_under_curve", "area under curve", 100), *_ACTIVE_COST)
+    columns = [column for column in candidates if any(_value(record, column) is not None for record in records)]
+    return tuple(column for column in columns if cost or not column.is_cost)
+
+
+def _value(record: Record, column: Column) -> float | None:
+    if column.key.startswith("cost."):
+        _, stage, what = column.key.split(".")
+        entry = record.cost.get(stage)
+        if entry is None:
+            return None
+        return entry.peak_bytes / 1e6 if what == "peak_mb" else entry.wall_s
+    return record.metrics.get(column.key, record.figures.get(column.key))
+
+
+def _row(labels: Mapping[str, str], records: Sequence[Record], columns: Sequence[Column]) -> Row:
+    done = [record for record in records if record.status == "done"]
+    cells = {column.key: _cell([_value(record, column) for record in done]) for column in columns}
+    reasons = {
+        f"failed: {record.failure.message or record.failure.code}" if record.failure else "not run"
+        for record in records
+        if record.status != "done"
+    }
+    return Row(None, labels, cells, len(done), len(records), tuple(sorted(reasons)))
+
+
+def _cell(values: Sequence[float | None]) -> Cell | None:
+    numbers = [value for value in values if value is not None]
+    if not numbers:
+        return None
+    return Cell(statistics.fmean(numbers), statistics.stdev(numbers) if len(numbers) > 1 else None, len(numbers))
+
+
+def _ranked(rows: list[Row], columns: Sequence[Column]) -> Iterable[Row]:
+    """Best first by the first column; equal means share a rank; rows without a number come last, by name."""
+    names = {id(row): tuple(row.labels.values()) for row in rows}
+    if not columns:
+        yield from sorted(rows, key=lambda row: names[id(row)])
+        return
+    key = columns[0].key
+    mean = {id(row): cell.mean if (cell := row.cells[key]) else None for row in rows}
+    order = sorted(rows, key=lambda row: (mean[id(row)] is None, -(mean[id(row)] or 0.0), names[id(row)]))
+    better: dict[float, int] = {}
+    for position, row in enumerate(order, start=1):
+        value = mean[id(row)]
+        rank = None if value is None else better.setdefault(value, position)
+        yield Row(rank, row.labels, row.cells, row.runs, row.expected, row.notes)
+
+
+def _provenance(records: Sequence[Record]) -> Iterable[str]:
+    first = records[0]
+    counts = ", ".join(f"{count} {what}" for what, count in sorted(_counts(records).items()))
+    size = f" ({counts})" if counts else ""
+    yield f"Dataset `{first.dataset.name}`{size}, fingerprint `{first.dataset.fingerprint[:12]}`."
+    options = ", ".join(f"{name} {_option(value)}" for name, value in sorted(first.protocol.items()))
+    yield f"Protocol `{first.protocol_id}`: {options}."
+    seeds = ", ".join(str(seed) for seed in sorted({record.seed for record in records}))
+    yield f"Seeds: {seeds}; mean ± sample standard deviation over them. Records: {len(records)}."
+    plugins = {f"{m.plugin} {m.version}".strip() for record in records for m in record.methods.values()}
+    yield f"Plugins: {', '.join(sorted(plugins))}."
+    machines = {str(record.environment.get("cpu", "")) for record in records} - {""}
+    if machines:
+        yield f"Measured on: {', '.join(sorted(machines))}."
+
+
+def _counts(records: Sequence[Record]) -> Mapping[str, int]:
+    return next((record.dataset.counts for record in records if record.dataset.counts), {})
+
+
+def _option(value: Any) -> str:
+    return "/".join(map(_text, value)) if isinstance(value, list | tuple) else _text(value)

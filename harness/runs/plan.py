@@ -1,0 +1,225 @@
+"""From a spec to runs: every combination of dataset, methods and seed, with the identity of each.
+
+All names and parameters are checked here, before anything runs, and all mistakes are reported together. Neither torch
+nor any data are loaded for it.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from harness import parameters
+from harness.cache import digest
+from harness.data.catalogue import catalogue
+from harness.errors import BadParameter, Errors, HarnessError, UnknownName, nearest
+from harness.protocols import DataFolders, MethodId
+from harness.registry import Registry, load_registry
+from harness.runs.document import At, Document
+from harness.runs.spec import STAGES, Choice, Combination, Spec, read_spec
+from harness.source import source_digest
+
+ENGINES: Final[Mapping[str, str]] = {
+    "retrieval": "harness.retrieval.pipeline",
+    "active-learning": "harness.active.loop",
+}
+"""The module whose source, with all it uses, decides the numbers of a task."""
+
+
+@dataclass(frozen=True)
+class Configured:
+    """A method with its parameters, and what identifies it."""
+
+    method: Any
+    id: MethodId
+
+    @property
+    def key(self) -> dict[str, Any]:
+        """The part of a run's identity that this method is: where the plugin was found does not count."""
+        key = asdict(self.id)
+        del key["origin"]
+        return key
+
+
+@dataclass(frozen=True)
+class PlannedDataset:
+    """A dataset as the spec names it, its loader, and what the data are."""
+
+    name: str
+    loader: Configured
+    fingerprint: str
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run: nothing else decides its result."""
+
+    id: str
+    task: str
+    protocol: Any
+    protocol_id: str
+    dataset: PlannedDataset
+    methods: Mapping[str, Configured]
+    seed: int
+
+    @property
+    def label(self) -> str:
+        """``synthetic-instances · tiny · gem p=3 · seed 0`` for people."""
+        names = [self.methods[kind].id.name for kind in STAGES[self.task] if kind in self.methods]
+        return " · ".join([self.dataset.name, *names, f"seed {self.seed}"])
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All runs of a spec, in the order of the spec."""
+
+    spec: Spec
+    runs: tuple[Run, ...]
+    registry: Registry
+    folders: DataFolders
+
+
+def make_plan(
+    source: str | Path | Mapping[str, Any], folders: DataFolders, *, plugins: tuple[str, ...] = (), strict: bool = False
+) -> Plan:
+    """Read a spec, check everything in it, and expand it into runs.
+
+    Raises:
+        Errors: all mistakes found, each with its place.
+        PluginError: a plugin given in ``plugins`` cannot be loaded.
+        SpecError: the spec cannot be read at all.
+    """
+    spec, errors = read_spec(source)
+    registry = load_registry(plugins, strict=strict)
+    _load_plugins(spec, registry, errors)
+    protocol = _protocol(spec, errors)
+    datasets = [dataset for choice in spec.datasets for dataset in _dataset(spec, choice, registry, folders, errors)]
+    methods = [
+        combination for given in spec.combinations for combination in _methods(spec.document, given, registry, errors)
+    ]
+    if errors:
+        raise Errors(sorted(errors, key=_place))
+    runs = [
+        _run(spec.task, protocol, dataset, combination, seed)
+        for dataset, combination, seed in itertools.product(datasets, methods, spec.seeds)
+    ]
+    unique = {run.id: run for run in runs}
+    return Plan(spec, tuple(unique.values()), registry, folders)
+
+
+def _load_plugins(spec: Spec, registry: Registry, errors: list[HarnessError]) -> None:
+    for position, plugin in enumerate(spec.plugins):
+        try:
+            registry.load(str(spec.folder / plugin) if plugin.endswith(".py") else plugin)
+        except HarnessError as error:
+            errors.append(spec.document.error(error, ("plugins", position)))
+
+
+def _protocol(spec: Spec, errors: list[HarnessError]) -> Any:
+    """The task's protocol options as its own dataclass; None after a mistake."""
+    try:
+        return parameters.validate(f"{spec.task} protocol", _protocol_class(spec.task), spec.protocol)
+    except Errors as found:
+        errors += [spec.document.error(error, _at_parameter(("protocol",), error)) for error in found.errors]
+        return None
+
+
+def _protocol_class(task: str) -> type[Any]:
+    if task == "retrieval":
+        from harness.retrieval.protocol import RetrievalProtocol
+
+        return RetrievalProtocol
+    from harness.active.protocol import ActiveProtocol
+
+    return ActiveProtocol
+
+
+def _dataset(
+    spec: Spec, choice: Choice, registry: Registry, folders: DataFolders, errors: list[HarnessError]
+) -> Iterator[PlannedDataset]:
+    """A dataset of the catalogue or of a plugin; its parameters may be swept too."""
+    document, known = spec.document, catalogue()
+    entry = known.get(choice.name)
+    loader = entry.loader if entry else choice.name
+    if loader not in registry.names("dataset"):
+        names = {*known, *registry.names("dataset")}
+        fix = f"{nearest(choice.name, names)} (harness datasets lists all)".strip()
+        errors.append(document.error(UnknownName(f'unknown dataset "{choice.name}"', fix=fix), choice.at))
+        return
+    given = {**(entry.parameters if entry else {}), **choice.parameters}
+    for configured in _configured("dataset", Choice(loader, given, choice.at), document, registry, errors):
+        if configured.method.task != spec.task:
+            reason = f'dataset "{choice.name}" is for {configured.method.task}, the task is {spec.task}'
+            errors.append(document.error(BadParameter(reason), choice.at))
+            continue
+        try:
+            yield PlannedDataset(choice.name, configured, configured.method.fingerprint(folders))
+        except HarnessError as error:
+            errors.append(document.error(error, choice.at))
+
+
+def _methods(
+    document: Document, given: Combination, registry: Registry, errors: list[HarnessError]
+) -> Iterator[dict[str, Configured]]:
+    """All combinations of one alternative per kind; a stage that is none is left out."""
+    axes: list[list[tuple[str, Configured | None]]] = []
+    for kind, choices in given.items():
+        found: list[tuple[str, Configured | None]] = []
+        for choice in choices:
+            if choice is None:
+                found.append((kind, None))
+            else:
+                found += [(kind, method) for method in _configured(kind, choice, document, registry, errors)]
+        axes.append(found)
+    for combination in itertools.product(*axes):
+        yield {kind: method for kind, method in combination if method is not None}
+
+
+def _configured(
+    kind: str, choice: Choice, document: Document, registry: Registry, errors: list[HarnessError]
+) -> Iterator[Configured]:
+    label = f'{kind} "{choice.name}"'
+    try:
+        method = registry.entry(kind, choice.name).load()
+        combinations = list(parameters.sweep(label, method, choice.parameters))
+    except Errors as found:
+        errors += [document.error(error, _at_parameter(choice.at, error)) for error in found.errors]
+        return
+    except HarnessError as error:
+        errors.append(document.error(error, choice.at))
+        return
+    reported: set[str] = set()
+    for values in combinations:
+        try:
+            instance = parameters.validate(label, method, values)
+        except Errors as found:
+            fresh = [error for error in found.errors if error.headline not in reported]
+            reported.update(error.headline for error in fresh)
+            errors += [document.error(error, _at_parameter(choice.at, error)) for error in fresh]
+        else:
+            yield Configured(instance, registry.identify(kind, choice.name, instance))
+
+
+def _at_parameter(at: At, error: HarnessError) -> At:
+    name = getattr(error, "parameter", "")
+    return (*at, name) if name else at
+
+
+def _place(error: HarnessError) -> tuple[str, int, int]:
+    where = error.where
+    return (str(where.file), where.line, where.column) if where else ("", 0, 0)
+
+
+def _run(task: str, protocol: Any, dataset: PlannedDataset, methods: Mapping[str, Configured], seed: int) -> Run:
+    engine = {"task": task, "options": parameters.resolved(protocol), "engine": source_digest(ENGINES[task])}
+    protocol_id = f"{task}-{digest(engine)[:12]}"
+    identity = {
+        "protocol": protocol_id,
+        "dataset": dataset.fingerprint,
+        "methods": {kind: method.key for kind, method in methods.items()},
+        "seed": seed,
+    }
+    return Run(digest(identity)[:24], task, protocol, protocol_id, dataset, methods, seed)

@@ -1,0 +1,84 @@
+"""What one run leaves: a record, the material for every table. The wire format has a version; readers check it."""
+
+from __future__ import annotations
+
+from typing import Any, Final, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+SCHEMA: Final = 1
+
+Number = float | None
+"""None where the value is not defined (JSON has no NaN)."""
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+
+class MethodRecord(_Part):
+    """One configured method."""
+
+    kind: str
+    name: str
+    parameters: dict[str, Any]
+    plugin: str
+    version: str
+    digest: str
+    """Digest of the source that ran, comments and formatting removed."""
+    origin: str
+
+
+class DatasetRecord(_Part):
+    """What the run was measured on."""
+
+    name: str
+    loader: str
+    parameters: dict[str, Any]
+    fingerprint: str
+    counts: dict[str, int] = {}
+
+
+class CostRecord(_Part):
+    """Seconds and bytes of one stage; ``cached``: spent by an earlier run that shared the stage."""
+
+    wall_s: float
+    cpu_s: float
+    peak_bytes: int
+    cached: bool
+
+
+class Failure(_Part):
+    """Why a run has no result."""
+
+    code: str
+    message: str
+    traceback: str
+
+
+class Record(_Part):
+    """One run: what was asked, what came out, what it cost, where it ran."""
+
+    schema_version: Literal[1] = Field(default=SCHEMA, alias="schema")
+    id: str
+    status: Literal["done", "failed", "missing"]
+    """``missing``: planned but not run; such a record stands in tables and is never written."""
+    failure: Failure | None = None
+    task: Literal["retrieval", "active-learning"]
+    protocol: dict[str, Any]
+    protocol_id: str
+    """Task, version and options that decide the numbers; tables refuse to mix two of them."""
+    dataset: DatasetRecord
+    methods: dict[str, MethodRecord]
+    preset: str | None = None
+    seed: int
+    metrics: dict[str, Number] = {}
+    """Headline numbers, shares in [0, 1]."""
+    details: dict[str, Any] = {}
+    """Per query or per cycle: the material for statistics."""
+    cost: dict[str, CostRecord] = {}
+    figures: dict[str, Number] = {}
+    """Cost figures that are no stage: bytes per image, query seconds."""
+    environment: dict[str, Any] = {}
+    started: str
+    finished: str

@@ -1,0 +1,222 @@
+"""The spec of a comparison: task, datasets, methods, seeds, protocol. Read and checked whole before anything runs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from harness.errors import BadParameter, Errors, HarnessError, SpecError, UnknownName, nearest
+from harness.protocols import KINDS
+from harness.runs.document import At, Document, path_text, read_document
+
+STAGES: Final[Mapping[str, tuple[str, ...]]] = {
+    "retrieval": ("backbone", "pooling", "whitening", "reranking", "expansion"),
+    "active-learning": ("network", "learning", "acquisition"),
+}
+"""The kinds that make up a run of each task, in the order of the data."""
+
+REQUIRED: Final = frozenset({"backbone", "pooling", "network", "learning", "acquisition"})
+DEFAULT_METHODS: Final[Mapping[str, Mapping[str, str]]] = {
+    "retrieval": {},
+    "active-learning": {"network": "small-cnn"},
+}
+DEFAULT_SEEDS: Final[Mapping[str, tuple[int, ...]]] = {
+    "retrieval": (0,),
+    # With five paired seeds no sign-flip test can go below p = 0.0625.
+    "active-learning": (0, 1, 2, 3, 4, 5),
+}
+NONE: Final = "none"
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One method or dataset as the spec names it: lists in ``parameters`` are still to be swept."""
+
+    name: str
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    at: At = ()
+
+
+Combination = Mapping[str, tuple[Choice | None, ...]]
+"""Alternatives per kind; a run takes one of each."""
+
+
+@dataclass(frozen=True)
+class Spec:
+    """A checked spec: its shape is right; names and parameters are checked by the plan."""
+
+    name: str
+    task: str
+    datasets: tuple[Choice, ...]
+    combinations: tuple[Combination, ...]
+    seeds: tuple[int, ...]
+    protocol: Mapping[str, Any]
+    plugins: tuple[str, ...]
+    description: str
+    document: Document
+
+    @property
+    def folder(self) -> Path:
+        """Where relative paths of the spec start: its own folder."""
+        return self.document.file.parent if self.document.file else Path()
+
+
+class _Shape(BaseModel):
+    """The keys of a spec and the types of their values."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
+    task: Literal["retrieval", "active-learning"]
+    description: str = ""
+    datasets: Any
+    methods: Any
+    seeds: list[int] | int | None = None
+    protocol: dict[str, Any] = {}
+    plugins: list[str] = []
+
+
+def read_spec(source: str | Path | Mapping[str, Any]) -> tuple[Spec, list[HarnessError]]:
+    """The spec and the mistakes in its shape; where there are mistakes the spec holds what could be read.
+
+    Raises:
+        SpecError: the file cannot be read or is not YAML.
+        Errors: nothing can be made of it (no task, no methods).
+    """
+    document = read_document(Path(source) if isinstance(source, str) else source)
+    errors: list[HarnessError] = []
+    try:
+        _Shape.model_validate(_plain(document.data))
+    except ValidationError as error:
+        errors += [_shape_error(document, dict(detail)) for detail in error.errors()]
+    data = document.data
+    task = data.get("task")
+    if not isinstance(task, str) or task not in STAGES:
+        raise Errors(errors)
+    seeds = _seeds(document, task, errors)
+    spec = Spec(
+        name=str(data.get("name", "")),
+        task=task,
+        datasets=tuple(choice for choice in _choices(document, data.get("datasets"), ("datasets",), errors) if choice),
+        combinations=tuple(_combinations(document, task, errors)),
+        seeds=seeds,
+        protocol=_mapping(data.get("protocol")),
+        plugins=tuple(map(str, _sequence(data.get("plugins")))),
+        description=str(data.get("description", "")),
+        document=document,
+    )
+    return spec, errors
+
+
+def _plain(value: Any) -> Any:
+    """Plain dicts and lists: pydantic's strict mode knows no subclasses."""
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    for kind in (bool, int, float, str):
+        if isinstance(value, kind):
+            return kind(value)
+    return value
+
+
+def _shape_error(document: Document, detail: Mapping[str, Any]) -> HarnessError:
+    at: At = tuple(step for step in detail["loc"] if not (isinstance(step, str) and "[" in step) and step != "int")
+    known = list(_Shape.model_fields)
+    if detail["type"] == "extra_forbidden":
+        error: HarnessError = UnknownName(
+            f'unknown key "{at[-1]}"', fix=f"{nearest(str(at[-1]), known)} known: {', '.join(known)}".strip()
+        )
+        return document.error(error, at, key=True)
+    if detail["type"] == "missing":
+        return document.error(SpecError(f'the key "{at[-1]}" is missing', fix=f"add {at[-1]}: ..."), ())
+    reason = str(detail["msg"]).removeprefix("Input should be ")
+    return document.error(BadParameter(f"{path_text(at)} = {detail['input']!r} should be {reason}"), at)
+
+
+def _seeds(document: Document, task: str, errors: list[HarnessError]) -> tuple[int, ...]:
+    given = document.data.get("seeds")
+    if given is None:
+        return DEFAULT_SEEDS[task]
+    seeds = given if isinstance(given, list) else [given]
+    if not seeds:
+        errors.append(
+            document.error(SpecError("seeds is empty", fix="give at least one seed, or leave it out"), ("seeds",))
+        )
+    for position, seed in enumerate(seeds):
+        at: At = ("seeds", position) if isinstance(given, list) else ("seeds",)
+        if isinstance(seed, bool) or not isinstance(seed, int):
+            continue  # its type is already an error of the shape
+        if seed < 0:
+            errors.append(document.error(BadParameter(f"seed {seed} is negative", fix="seeds are 0, 1, 2, ..."), at))
+        if seed in seeds[:position]:
+            errors.append(document.error(BadParameter(f"seed {seed} stands twice", fix="list each seed once"), at))
+    return tuple(dict.fromkeys(int(seed) for seed in seeds if isinstance(seed, int) and seed >= 0))
+
+
+def _combinations(document: Document, task: str, errors: list[HarnessError]) -> Iterator[Combination]:
+    methods = document.data.get("methods")
+    if isinstance(methods, Mapping):
+        yield _combination(document, task, methods, ("methods",), errors)
+    elif isinstance(methods, list) and methods and all(isinstance(item, Mapping) for item in methods):
+        for position, item in enumerate(methods):
+            yield _combination(document, task, item, ("methods", position), errors)
+    elif "methods" in document.data:
+        fix = f"methods: {{{STAGES[task][0]}: NAME, ...}} or a list of such mappings"
+        errors.append(document.error(SpecError("methods should map kinds to names", fix=fix), ("methods",), key=True))
+
+
+def _combination(
+    document: Document, task: str, methods: Mapping[str, Any], at: At, errors: list[HarnessError]
+) -> Combination:
+    stages = STAGES[task]
+    for kind in methods:
+        if kind in stages:
+            continue
+        reason = f'"{kind}" is no part of a {task} run' if kind in KINDS else f'unknown kind "{kind}"'
+        fix = f"{nearest(str(kind), stages)} kinds of this task: {', '.join(stages)}".strip()
+        errors.append(document.error(UnknownName(reason, fix=fix), (*at, str(kind)), key=True))
+    result: dict[str, tuple[Choice | None, ...]] = {}
+    for kind in stages:
+        given = methods.get(kind, DEFAULT_METHODS[task].get(kind, NONE))
+        where: At = (*at, kind) if kind in methods else at
+        choices = tuple(_choices(document, given, where, errors))
+        if kind in REQUIRED and None in choices:
+            error = SpecError(
+                f"a {task} run needs a {kind}", fix=f"add {kind}: NAME (harness methods {kind} lists them)"
+            )
+            errors.append(document.error(error, where, key=True))
+        result[kind] = choices
+    return result
+
+
+def _choices(document: Document, given: Any, at: At, errors: list[HarnessError]) -> Iterator[Choice | None]:
+    """``name``, ``{name: {parameter: value}}`` or a list of these."""
+    items = given if isinstance(given, list) else [given]
+    if given is None or items == []:
+        errors.append(document.error(SpecError(f"{path_text(at)} is empty", fix="name at least one"), at, key=True))
+        return
+    for position, item in enumerate(items):
+        where: At = (*at, position) if isinstance(given, list) else at
+        if item == NONE or (item is None and isinstance(given, list)):
+            yield None
+        elif isinstance(item, str):
+            yield Choice(item, {}, where)
+        elif isinstance(item, Mapping) and len(item) == 1 and isinstance(next(iter(item.values())), Mapping | None):
+            ((name, values),) = item.items()
+            yield Choice(str(name), values or {}, (*where, name))
+        else:
+            fix = "write a name, or {name: {parameter: value}}"
+            errors.append(document.error(SpecError(f"{path_text(where)} = {item!r} names no method", fix=fix), where))
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
+
+
+def _sequence(value: Any) -> Sequence[Any]:
+    return value if isinstance(value, list) else []

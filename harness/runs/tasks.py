@@ -1,0 +1,94 @@
+"""What a run does: hands the methods to the task's own room and turns what comes back into the parts of a record."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from harness.cache import Cache
+from harness.measure import Cost
+from harness.progress import Reporter
+from harness.protocols import DataFolders
+from harness.runs.plan import Run
+from harness.runs.record import CostRecord, Number
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """The parts of a record that a task knows."""
+
+    counts: dict[str, int]
+    metrics: dict[str, Number]
+    details: dict[str, Any]
+    cost: dict[str, CostRecord]
+    figures: dict[str, Number] = field(default_factory=dict)
+
+
+def perform(run: Run, folders: DataFolders, reporter: Reporter) -> Outcome:
+    """Do one run. Whatever a method or the data raise comes through."""
+    dataset = run.dataset.loader.method.load(folders)
+    cache = Cache(folders.cache / "arrays")
+    keys = {kind: method.key for kind, method in run.methods.items()}
+    keys["dataset"] = {"fingerprint": run.dataset.fingerprint}
+    work = _retrieval if run.task == "retrieval" else _active_learning
+    return work(run, dataset, keys, cache, reporter)
+
+
+def _retrieval(run: Run, dataset: Any, keys: Mapping[str, Any], cache: Cache, reporter: Reporter) -> Outcome:
+    from harness.retrieval.pipeline import RetrievalMethods, run_retrieval
+
+    methods = RetrievalMethods(**{kind: configured.method for kind, configured in run.methods.items()})
+    result = run_retrieval(dataset, methods, run.protocol, keys=keys, cache=cache, reporter=reporter)
+    metrics: dict[str, Number] = {}
+    details: dict[str, Any] = {"ranks": result.ranks.tolist(), "notes": dict(result.notes)}
+    for setup, scores in result.scores.items():
+        metrics[f"map_{setup}"] = _number(scores.map)
+        for k, precision in zip(run.protocol.ks, scores.mean_precision, strict=True):
+            metrics[f"mp@{k}_{setup}"] = _number(precision)
+        details[f"ap_{setup}"] = [_number(ap) for ap in scores.ap]
+    return Outcome(
+        counts={"images": result.n_database, "queries": result.n_queries},
+        metrics=metrics,
+        details=details,
+        cost=_costs(result.costs),
+        figures={
+            "query_s_p50": _number(result.query_seconds_p50),
+            "query_s_p95": _number(result.query_seconds_p95),
+            "bytes_per_image": _number(result.bytes_per_image),
+            "dimension": _number(result.dimension),
+        },
+    )
+
+
+def _active_learning(run: Run, dataset: Any, keys: Mapping[str, Any], cache: Cache, reporter: Reporter) -> Outcome:
+    from harness.active.loop import run_cycles
+    from harness.metrics.classification import area_under_curve
+
+    methods = {kind: configured.method for kind, configured in run.methods.items()}
+    result = run_cycles(
+        dataset, **methods, protocol=run.protocol, seed=run.seed, keys=keys, cache=cache, reporter=reporter
+    )
+    labels = [cycle.n_labelled for cycle in result.cycles]
+    accuracy = [cycle.accuracy for cycle in result.cycles]
+    acquired = [cycle.acquire for cycle in result.cycles if cycle.acquire is not None]
+    cost = {"train": sum((cycle.train for cycle in result.cycles), Cost()), "acquire": sum(acquired, Cost())}
+    metrics = {"accuracy": accuracy[-1], "area_under_curve": _number(area_under_curve(labels, accuracy))}
+    return Outcome(
+        counts={"train": len(dataset.train_labels), "test": len(dataset.test_labels), "classes": len(dataset.classes)},
+        metrics=metrics | {f"accuracy@{n}": value for n, value in zip(labels, accuracy, strict=True)},
+        details={"cycles": [asdict(cycle) for cycle in result.cycles]},
+        cost=_costs(cost),
+        figures={"acquire_s": _number(cost["acquire"].wall_s / len(acquired)) if acquired else None},
+    )
+
+
+def _costs(costs: Mapping[str, Cost]) -> dict[str, CostRecord]:
+    return {stage: CostRecord(**asdict(cost)) for stage, cost in costs.items()}
+
+
+def _number(value: Any) -> Number:
+    """A plain float; None for NaN, which JSON does not have."""
+    number = float(value)
+    return None if math.isnan(number) else number

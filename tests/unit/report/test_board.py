@@ -1,0 +1,129 @@
+from __future__ import annotations
+
+import csv
+import io
+import json
+
+import pytest
+
+import harness
+from harness.errors import UnknownName
+from harness.report.board import NotComparable, boards
+from harness.runs.record import Record
+
+
+def record(pooling="gem", value=0.5, seed=0, *, parameters=None, status="done", kind="pooling", **changes):
+    method = {"plugin": "p", "version": "1", "digest": "d", "origin": "o"}
+    failure = {"code": "E", "message": "no memory", "traceback": ""} if status == "failed" else None
+    base = {
+        "id": f"{pooling}{parameters}{seed}",
+        "status": status,
+        "failure": failure,
+        "task": "retrieval",
+        "protocol": {"image_size": 256},
+        "protocol_id": "retrieval-1",
+        "dataset": {"name": "set", "loader": "l", "parameters": {}, "fingerprint": "f" * 64, "counts": {"images": 3}},
+        "methods": {
+            "backbone": {"kind": "backbone", "name": "tiny", "parameters": {}, **method},
+            kind: {"kind": kind, "name": pooling, "parameters": parameters or {}, **method},
+        },
+        "seed": seed,
+        "metrics": {"map_medium": value} if status == "done" else {},
+        "started": "",
+        "finished": "",
+    }
+    return Record.model_validate({**base, **changes})
+
+
+def rows(text):
+    lines = [line for line in text.splitlines() if line.startswith("|")]
+    return [[cell.strip() for cell in line.strip("|").split(" | ")] for line in [lines[0], *lines[2:]]]
+
+
+def test_best_first_in_bold_with_two_digits():
+    table = rows(harness.leaderboard([record("mac", 0.4321), record("gem", 0.643)]))
+    assert table == [
+        ["#", "pooling", "mAP Medium", "runs"],
+        ["1", "gem", "**64.30**", "1"],
+        ["2", "mac", "43.21", "1"],
+    ]
+
+
+def test_mean_and_sample_deviation_over_seeds():
+    (board,) = boards([record(value=0.1, seed=0), record(value=0.3, seed=1)])
+    cell = board.rows[0].cells["map_medium"]
+    assert cell.mean == pytest.approx(0.2)
+    assert cell.std == pytest.approx(0.02**0.5)
+    assert "20.00 ± 14.14" in harness.leaderboard([record(value=0.1, seed=0), record(value=0.3, seed=1)])
+
+
+def test_only_parameters_that_differ_are_shown():
+    records = [record(parameters={"p": p, "eps": 1e-6}, value=p / 10) for p in (2.0, 3.0)]
+    assert [row.labels["pooling"] for row in boards(records)[0].rows] == ["gem p=3", "gem p=2"]
+
+
+def test_what_all_rows_share_stands_above():
+    (board,) = boards([record("a"), record("b")])
+    assert board.common == {"backbone": "tiny"}
+    assert board.kinds == ("pooling",)
+
+
+def test_equal_means_share_a_rank_and_the_order_of_records_does_not_count():
+    records = [record("a", 0.5), record("b", 0.7), record("c", 0.5)]
+    (board,) = boards(records)
+    assert [(row.rank, row.labels["pooling"]) for row in board.rows] == [(1, "b"), (2, "a"), (2, "c")]
+    assert harness.leaderboard(records) == harness.leaderboard(records[::-1])
+
+
+def test_failed_and_missing_runs_stay_visible_with_their_reason():
+    text = harness.leaderboard([record("a"), record("b", status="failed"), record("c", status="missing")])
+    assert "failed: no memory" in text
+    assert ["", "b", "failed", "0 of 1"] in rows(text)
+    assert ["", "c", "not run", "0 of 1"] in rows(text)
+
+
+def test_one_failed_seed_of_two_shows_in_the_runs():
+    text = harness.leaderboard([record(seed=0), record(seed=1, status="failed")])
+    assert rows(text)[1][-1] == "1 of 2"
+
+
+@pytest.mark.parametrize("change", [{"protocol_id": "retrieval-2"}, {"dataset": {"fingerprint": "0" * 64}}])
+def test_records_that_cannot_be_compared_are_refused(change):
+    if "dataset" in change:
+        change = {"dataset": {**record().dataset.model_dump(), **change["dataset"]}}
+    with pytest.raises(NotComparable, match="differ in their"):
+        harness.leaderboard([record("a"), record("b", **change)])
+
+
+def test_csv_and_json_hold_the_unrounded_numbers():
+    records = [record("mac", 1 / 3), record("gem", 2 / 3)]
+    read = list(csv.DictReader(io.StringIO(harness.leaderboard(records, format="csv"))))
+    assert [float(row["map_medium mean"]) for row in read] == [2 / 3, 1 / 3]
+    content = json.loads(harness.leaderboard(records, format="json"))
+    assert content["boards"][0]["rows"][0]["cells"]["map_medium"]["mean"] == 2 / 3
+
+
+def test_an_unknown_format_is_an_error():
+    with pytest.raises(UnknownName, match="markdwn"):
+        harness.leaderboard([record()], format="markdwn")
+
+
+def test_hostile_names_stay_text():
+    name = "<script>alert(1)</script>|**x**\n# y"
+    text = harness.leaderboard([record(name), record("ok")])
+    assert "<script>" not in text
+    assert "**x**" not in text
+    assert len(rows(text)) == 3
+    formula = harness.leaderboard([record("=1+1"), record("ok")], format="csv")
+    assert "'=1+1" in formula
+
+
+def test_cost_can_be_left_out():
+    costly = [record("a", figures={"query_s_p50": 0.002}), record("b", figures={"query_s_p50": 0.001})]
+    assert "ms/query" in harness.leaderboard(costly)
+    assert "**1.00**" in harness.leaderboard(costly)
+    assert "ms/query" not in harness.leaderboard(costly, cost=False)
+
+
+def test_no_records():
+    assert harness.leaderboard([]) == "No records.\n"
