@@ -25,11 +25,15 @@ _HOMES = {
     "Registry": "harness.registry",
     "load_registry": "harness.registry",
 }
+_ROOMS = frozenset({"active", "graph", "metrics", "protocols"})
+"""Public packages, so that ``harness.active.Pool`` works after ``import harness``."""
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module 'harness' has no attribute {name!r}")
     import importlib
 
+    if name in _ROOMS:
+        return importlib.import_module(f"harness.{name}")
+    if name not in _HOMES:
+        raise AttributeError(f"module 'harness' has no attribute {name!r}")
     return getattr(importlib.import_module(_HOMES[name]), name)

@@ -23,6 +23,7 @@ app = typer.Typer(
 
 SpecPath = Annotated[Path, typer.Argument(help="YAML file that describes a comparison.", show_default=False)]
 Plugins = Annotated[list[str] | None, typer.Option("--plugin", help="File or module with methods; may be repeated.")]
+Add = Annotated[list[str] | None, typer.Option("--add", help="KIND=NAME: a method to compare besides the spec's.")]
 Strict = Annotated[bool, typer.Option("--strict-plugins", help="A broken installed plugin is an error.")]
 Data = Annotated[Path | None, typer.Option("--data", help="Folder of your data [default: $HARNESS_DATA].")]
 CacheFolder = Annotated[Path | None, typer.Option("--cache", help="Folder of the cache [default: $HARNESS_CACHE].")]
@@ -34,6 +35,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 def run(
     spec: SpecPath,
     plugin: Plugins = None,
+    add: Add = None,
     data: Data = None,
     cache: CacheFolder = None,
     runs: Runs = None,
@@ -47,7 +49,8 @@ def run(
     from harness.runs.plan import make_plan
     from harness.runs.runner import pending, run_plan, runs_store
 
-    plan = make_plan(spec, data_folders(data, cache), plugins=tuple(plugin or ()), strict=strict_plugins)
+    folders = data_folders(data, cache)
+    plan = make_plan(spec, folders, plugins=tuple(plugin or ()), add=tuple(add or ()), strict=strict_plugins)
     _report_broken(plan.registry)
     store = runs_store(plan, runs)
     waiting = pending(plan, store, retry_failed=retry_failed)
@@ -67,6 +70,7 @@ def run(
 def leaderboard(
     target: Annotated[Path, typer.Argument(help="A spec, or a folder of records.", show_default=False)],
     plugin: Plugins = None,
+    add: Add = None,
     data: Data = None,
     runs: Runs = None,
     format: Annotated[str, typer.Option("--format", help="markdown, csv or json.")] = "markdown",
@@ -77,7 +81,7 @@ def leaderboard(
     from harness.cache import write_atomically
     from harness.report import leaderboard as make_leaderboard
 
-    title, description, records = _records(target, plugin, data, runs)
+    title, description, records = _records(target, tuple(plugin or ()), tuple(add or ()), data, runs)
     text = make_leaderboard(records, format=format, title=title, description=description, cost=cost)
     if out is not None:
         write_atomically(out, text.encode())
@@ -125,7 +129,7 @@ def doctor(data: Data = None, cache: CacheFolder = None, as_json: AsJson = False
 
 
 def _records(
-    target: Path, plugin: list[str] | None, data: Path | None, runs: Path | None
+    target: Path, plugins: tuple[str, ...], add: tuple[str, ...], data: Path | None, runs: Path | None
 ) -> tuple[str, str, list[Any]]:
     """Title, description and records of a spec (missing runs included) or of a folder."""
     from harness.folders import data_folders
@@ -138,7 +142,7 @@ def _records(
         if not records:
             raise SpecError(f"there are no records in {target}", fix="give a spec, or a folder that harness run wrote")
         return "", "", records
-    plan = make_plan(target, data_folders(data), plugins=tuple(plugin or ()))
+    plan = make_plan(target, data_folders(data), plugins=plugins, add=add)
     _report_broken(plan.registry)
     return plan.spec.name, plan.spec.description, planned_records(plan, runs_store(plan, runs))
 

@@ -10,8 +10,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Final
 
+import numpy as np
+
 from harness.errors import NOTHING_MEASURED, HarnessError
 from harness.protocols import KINDS
+from harness.report.evidence import paired_values, sentence
+from harness.report.statistics import bootstrap_interval, compare
 from harness.runs.record import Record
 
 
@@ -53,11 +57,16 @@ class Cell:
 
 @dataclass(frozen=True)
 class Row:
-    """One method combination on one dataset; ``rank`` is None where nothing was measured, ``notes`` say why."""
+    """One method combination on one dataset.
+
+    ``rank`` is shared by methods that cannot be told apart and None where nothing was measured; ``notes`` say why.
+    ``interval`` is the 95% interval of the first column, None where there are too few values.
+    """
 
     rank: int | None
     labels: Mapping[str, str]
     cells: Mapping[str, Cell | None]
+    interval: tuple[float, float] | None
     runs: int
     expected: int
     notes: tuple[str, ...]
@@ -114,18 +123,30 @@ def _board(records: Sequence[Record], cost: bool) -> Board:
     differing = tuple(kind for kind in present if len({label.get(kind, "none") for label in labels}) > 1)
     shown = differing or tuple(present[-1:])
     columns = _columns(records, cost)
+    rng = np.random.default_rng(0)  # the same records give the same table
+    values = paired_values(combinations, columns[0].key) if columns else {}
+    comparison = compare(values, rng)
     rows = [
-        _row({kind: label.get(kind, "none") for kind in shown}, group, columns)
-        for label, group in zip(labels, combinations.values(), strict=True)
+        Row(
+            rank=comparison.groups.get(combination),
+            labels={kind: label.get(kind, "none") for kind in shown},
+            cells=_cells(group, columns),
+            interval=_interval(values.get(combination), rng),
+            runs=sum(record.status == "done" for record in group),
+            expected=len(group),
+            notes=_notes(group),
+        )
+        for label, (combination, group) in zip(labels, combinations.items(), strict=True)
     ]
+    evidence = sentence(comparison, records[0].task)
     return Board(
         task=records[0].task,
         dataset=records[0].dataset.name,
         kinds=shown,
         common={kind: labels[0].get(kind, "none") for kind in present if kind not in shown},
         columns=columns,
-        rows=tuple(_ranked(rows, columns)),
-        provenance=tuple(_provenance(records)),
+        rows=tuple(_best_first(rows, columns)),
+        provenance=(*([evidence] if evidence else []), *_provenance(records)),
     )
 
 
@@ -193,15 +214,23 @@ def _value(record: Record, column: Column) -> float | None:
     return record.metrics.get(column.key, record.figures.get(column.key))
 
 
-def _row(labels: Mapping[str, str], records: Sequence[Record], columns: Sequence[Column]) -> Row:
+def _cells(records: Sequence[Record], columns: Sequence[Column]) -> dict[str, Cell | None]:
     done = [record for record in records if record.status == "done"]
-    cells = {column.key: _cell([_value(record, column) for record in done]) for column in columns}
+    return {column.key: _cell([_value(record, column) for record in done]) for column in columns}
+
+
+def _notes(records: Sequence[Record]) -> tuple[str, ...]:
+    """Why runs of this row have no result, each reason once."""
     reasons = {
         f"failed: {record.failure.message or record.failure.code}" if record.failure else "not run"
         for record in records
         if record.status != "done"
     }
-    return Row(None, labels, cells, len(done), len(records), tuple(sorted(reasons)))
+    return tuple(sorted(reasons))
+
+
+def _interval(values: Any, rng: np.random.Generator) -> tuple[float, float] | None:
+    return bootstrap_interval(values, rng) if values is not None and len(values) > 1 else None
 
 
 def _cell(values: Sequence[float | None]) -> Cell | None:
@@ -211,20 +240,14 @@ def _cell(values: Sequence[float | None]) -> Cell | None:
     return Cell(statistics.fmean(numbers), statistics.stdev(numbers) if len(numbers) > 1 else None, len(numbers))
 
 
-def _ranked(rows: list[Row], columns: Sequence[Column]) -> Iterable[Row]:
-    """Best first by the first column; equal means share a rank; rows without a number come last, by name."""
-    names = {id(row): tuple(row.labels.values()) for row in rows}
-    if not columns:
-        yield from sorted(rows, key=lambda row: names[id(row)])
-        return
-    key = columns[0].key
-    mean = {id(row): cell.mean if (cell := row.cells[key]) else None for row in rows}
-    order = sorted(rows, key=lambda row: (mean[id(row)] is None, -(mean[id(row)] or 0.0), names[id(row)]))
-    better: dict[float, int] = {}
-    for position, row in enumerate(order, start=1):
-        value = mean[id(row)]
-        rank = None if value is None else better.setdefault(value, position)
-        yield Row(rank, row.labels, row.cells, row.runs, row.expected, row.notes)
+def _best_first(rows: list[Row], columns: Sequence[Column]) -> list[Row]:
+    """By the mean of the first column; equal ones by name; rows without a number last."""
+
+    def key(row: Row) -> tuple[bool, float, tuple[str, ...]]:
+        cell = row.cells[columns[0].key] if columns else None
+        return cell is None, -cell.mean if cell else 0.0, tuple(row.labels.values())
+
+    return sorted(rows, key=key)
 
 
 def _provenance(records: Sequence[Record]) -> Iterable[str]:

@@ -35,24 +35,41 @@ def _markdown(boards: Sequence[Board], title: str, description: str) -> str:
 
 def _board_markdown(board: Board) -> list[str]:
     common = " · ".join(f"{kind} {_escape(name)}" for kind, name in board.common.items())
-    headers = ["#", *board.kinds, *(column.title for column in board.columns), "runs"]
-    best = {column.key: _best(board.rows, column) for column in board.columns}
+    numbers = _number_columns(board)
+    headers = ["#", *board.kinds, *numbers, "runs"]
     lines = [
         [
             "" if row.rank is None else str(row.rank),
             *(_escape(row.labels[kind]) for kind in board.kinds),
-            *(_cell_markdown(row, column, best[column.key]) for column in board.columns),
+            *(texts[position] for texts in numbers.values()),
             f"{row.runs}" if row.runs == row.expected else f"{row.runs} of {row.expected}",
         ]
-        for row in board.rows
+        for position, row in enumerate(board.rows)
     ]
-    align = ["right", *("left" for _ in board.kinds), *("right" for _ in board.columns), "right"]
+    align = ["right", *("left" for _ in board.kinds), *("right" for _ in numbers), "right"]
     # Else 64.30 would print as 64.3.
     table = tabulate(lines, headers, tablefmt="pipe", disable_numparse=True, colalign=align)
     notes = [f"- {_row_name(board, row)}: {_escape(note)}" for row in board.rows for note in row.notes]
     footer = " ".join(board.provenance)
     parts = [f"All rows: {common}."] if common else []
     return [*parts, table, *(["\n".join(notes)] if notes else []), f"<sub>{footer}</sub>"]
+
+
+def _number_columns(board: Board) -> dict[str, list[str]]:
+    """Texts by heading; the interval of the first column stands beside it."""
+    texts: dict[str, list[str]] = {}
+    for column in board.columns:
+        best = _best(board.rows, column)
+        texts[column.title] = [_cell_markdown(row, column, best) for row in board.rows]
+        if column is board.columns[0] and any(row.interval for row in board.rows):
+            texts["95% interval"] = [_interval(row, column) for row in board.rows]
+    return texts
+
+
+def _interval(row: Row, column: Column) -> str:
+    if row.interval is None:
+        return "–"
+    return " to ".join(f"{bound * column.scale:.1f}" for bound in row.interval)
 
 
 def _row_name(board: Board, row: Row) -> str:

@@ -83,9 +83,21 @@ class Plan:
 
 
 def make_plan(
-    source: str | Path | Mapping[str, Any], folders: DataFolders, *, plugins: tuple[str, ...] = (), strict: bool = False
+    source: str | Path | Mapping[str, Any],
+    folders: DataFolders,
+    *,
+    plugins: tuple[str, ...] = (),
+    add: tuple[str, ...] = (),
+    strict: bool = False,
 ) -> Plan:
     """Read a spec, check everything in it, and expand it into runs.
+
+    Args:
+        source: a YAML file, or the same as a mapping.
+        folders: where data and cache live.
+        plugins: files or modules with methods, besides the installed ones.
+        add: ``KIND=NAME``: methods that join the alternatives of the spec.
+        strict: a broken installed plugin is an error.
 
     Raises:
         Errors: all mistakes found, each with its place.
@@ -95,10 +107,11 @@ def make_plan(
     spec, errors = read_spec(source)
     registry = load_registry(plugins, strict=strict)
     _load_plugins(spec, registry, errors)
+    combinations = _added(spec, add)
     protocol = _protocol(spec, errors)
     datasets = [dataset for choice in spec.datasets for dataset in _dataset(spec, choice, registry, folders, errors)]
     methods = [
-        combination for given in spec.combinations for combination in _methods(spec.document, given, registry, errors)
+        combination for given in combinations for combination in _methods(spec.document, given, registry, errors)
     ]
     if errors:
         raise Errors(sorted(errors, key=_place))
@@ -116,6 +129,19 @@ def _load_plugins(spec: Spec, registry: Registry, errors: list[HarnessError]) ->
             registry.load(str(spec.folder / plugin) if plugin.endswith(".py") else plugin)
         except HarnessError as error:
             errors.append(spec.document.error(error, ("plugins", position)))
+
+
+def _added(spec: Spec, add: tuple[str, ...]) -> tuple[Combination, ...]:
+    """The spec's combinations with the methods of ``--add`` among the alternatives of their kind."""
+    combinations = [dict(given) for given in spec.combinations]
+    for text in add:
+        kind, _, name = text.partition("=")
+        if kind not in STAGES[spec.task] or not name:
+            kinds = ", ".join(STAGES[spec.task])
+            raise UnknownName(f'cannot add "{text}"', fix=f"write KIND=NAME with one of the kinds {kinds}")
+        for combination in combinations:
+            combination[kind] = (*combination[kind], Choice(name))
+    return tuple(combinations)
 
 
 def _protocol(spec: Spec, errors: list[HarnessError]) -> Any:

@@ -25,6 +25,7 @@ def run(
     spec: str | Path | Mapping[str, Any],
     *,
     plugins: tuple[str, ...] = (),
+    add: tuple[str, ...] = (),
     data: str | Path | None = None,
     cache: str | Path | None = None,
     runs: str | Path | None = None,
@@ -38,6 +39,7 @@ def run(
     Args:
         spec: path of a YAML spec, or the same as a mapping.
         plugins: files or modules with methods, besides the installed ones.
+        add: ``KIND=NAME``: methods that join the alternatives of the spec.
         data: folder of the user's data (default ``$HARNESS_DATA``).
         cache: folder of what can be made again (default ``$HARNESS_CACHE``).
         runs: folder of the records (default ``runs`` beside the spec).
@@ -47,7 +49,7 @@ def run(
     Raises:
         Errors: mistakes in the spec, all at once; nothing was run.
     """
-    plan = make_plan(spec, data_folders(data, cache), plugins=plugins)
+    plan = make_plan(spec, data_folders(data, cache), plugins=plugins, add=add)
     return run_plan(plan, runs_store(plan, runs), reporter=reporter or Silent(), retry_failed=retry_failed)
 
 

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 
+import numpy as np
 import pytest
 
 import harness
@@ -29,6 +30,7 @@ def record(pooling="gem", value=0.5, seed=0, *, parameters=None, status="done", 
         },
         "seed": seed,
         "metrics": {"map_medium": value} if status == "done" else {},
+        "details": {"ap_medium": [value] * 20} if status == "done" else {},
         "started": "",
         "finished": "",
     }
@@ -43,9 +45,9 @@ def rows(text):
 def test_best_first_in_bold_with_two_digits():
     table = rows(harness.leaderboard([record("mac", 0.4321), record("gem", 0.643)]))
     assert table == [
-        ["#", "pooling", "mAP Medium", "runs"],
-        ["1", "gem", "**64.30**", "1"],
-        ["2", "mac", "43.21", "1"],
+        ["#", "pooling", "mAP Medium", "95% interval", "runs"],
+        ["1", "gem", "**64.30**", "64.3 to 64.3", "1"],
+        ["2", "mac", "43.21", "43.2 to 43.2", "1"],
     ]
 
 
@@ -78,8 +80,8 @@ def test_equal_means_share_a_rank_and_the_order_of_records_does_not_count():
 def test_failed_and_missing_runs_stay_visible_with_their_reason():
     text = harness.leaderboard([record("a"), record("b", status="failed"), record("c", status="missing")])
     assert "failed: no memory" in text
-    assert ["", "b", "failed", "0 of 1"] in rows(text)
-    assert ["", "c", "not run", "0 of 1"] in rows(text)
+    assert ["", "b", "failed", "–", "0 of 1"] in rows(text)
+    assert ["", "c", "not run", "–", "0 of 1"] in rows(text)
 
 
 def test_one_failed_seed_of_two_shows_in_the_runs():
@@ -127,3 +129,24 @@ def test_cost_can_be_left_out():
 
 def test_no_records():
     assert harness.leaderboard([]) == "No records.\n"
+
+
+def test_methods_within_noise_share_a_rank_and_the_footer_says_so():
+    rng = np.random.default_rng(0)
+    aps = rng.random(70)
+    near = record("near", details={"ap_medium": list(np.clip(aps + rng.normal(0, 0.1, 70), 0, 1))})
+    same = record("same", details={"ap_medium": list(aps)})
+    (board,) = boards([near, same])
+    assert [row.rank for row in board.rows] == [1, 1]
+    assert "cannot be told apart (70 paired queries" in board.provenance[0]
+
+
+def test_too_few_seeds_to_say_anything_is_said():
+    records = [
+        record(name, value, seed, task="active-learning", metrics={"accuracy": value}, details={})
+        for name, value in (("a", 0.9), ("b", 0.1))
+        for seed in range(5)
+    ]
+    (board,) = boards(records)
+    assert [row.rank for row in board.rows] == [1, 1]
+    assert "With 5 paired seeds no difference can be called significant" in board.provenance[0]

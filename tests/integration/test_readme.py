@@ -1,0 +1,95 @@
+"""The README is run: its plugin, its commands, its Python, its specs."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import subprocess
+import sys
+
+import pytest
+
+from harness.folders import data_folders
+from harness.runs.plan import make_plan
+
+
+@pytest.fixture
+def readme(root):
+    return (root / "README.md").read_text()
+
+
+def blocks(text: str, language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", text, re.DOTALL)
+
+
+@pytest.fixture
+def board(tmp_path, root):
+    """The README's comparison on fewer and smaller images, in a folder of its own."""
+    folder = tmp_path / "leaderboards" / "quick-retrieval"
+    folder.mkdir(parents=True)
+    spec = (root / "leaderboards" / "quick-retrieval" / "spec.yaml").read_text()
+    small = "datasets: [{synthetic-instances: {objects: 4, images: 30, queries: 4, size: 96}}]"
+    assert "datasets: [synthetic-instances]" in spec
+    spec = spec.replace("datasets: [synthetic-instances]", small).replace("image_size: 256", "image_size: 96")
+    (folder / "spec.yaml").write_text(spec)
+    return tmp_path
+
+
+def test_the_plugin_has_at_most_twelve_lines(readme):
+    plugin = next(block for block in blocks(readme, "python") if "hookimpl" in block)
+    assert len([line for line in plugin.splitlines() if line.strip()]) <= 12
+
+
+def test_the_plugin_and_its_commands_put_it_on_the_leaderboard(readme, board):
+    plugin = next(block for block in blocks(readme, "python") if "hookimpl" in block)
+    (board / "mine.py").write_text(plugin)
+    output = ""
+    for line in next(block for block in blocks(readme, "bash") if "mine.py" in block).splitlines():
+        command = [sys.executable, "-m", *shlex.split(line)]
+        done = subprocess.run(command, cwd=board, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        output = done.stdout
+    names = [line.split("|")[2].strip() for line in output.splitlines() if re.match(r"\| +\d", line)]
+    assert "top-mean" in names
+    assert "gem" in names
+
+
+def test_the_python_runs(readme):
+    code = next(block for block in blocks(readme, "python") if "load_registry" in block)
+    done = subprocess.run([sys.executable, "-c", code + "\nprint(len(picks))"], capture_output=True, text=True)
+    assert done.stdout == "10\n", done.stderr
+
+
+def test_the_spec_is_right(readme, tmp_path):
+    (spec,) = blocks(readme, "yaml")
+    (tmp_path / "spec.yaml").write_text(spec)
+    assert len(make_plan(tmp_path / "spec.yaml", data_folders()).runs) == 8
+
+
+def test_the_mistake_is_what_the_harness_says(readme, tmp_path):
+    (spec,) = blocks(readme, "yaml")
+    shown = re.search(r"^    error\[.*?(?=\n\n[^ ])", readme, re.MULTILINE | re.DOTALL)
+    assert shown is not None
+    (tmp_path / "spec.yaml").write_text(spec.replace("mac, {gem", "mac, {gemm"))
+    command = [sys.executable, "-m", "harness", "run", "spec.yaml"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 2
+    assert done.stderr.strip() == re.sub(r"^    ", "", shown[0], flags=re.MULTILINE).strip()
+
+
+def test_every_command_named_in_the_text_exists(readme):
+    for command in re.findall(r"`harness ([a-z]+)", readme):
+        done = subprocess.run([sys.executable, "-m", "harness", command, "--help"], capture_output=True, text=True)
+        assert done.returncode == 0, command
+
+
+def test_the_leaderboards_are_the_generated_ones(readme, root):
+    """Quality columns as in the committed leaderboards; times differ from machine to machine."""
+    for name in ("quick-retrieval", "quick-active"):
+        generated = (root / "leaderboards" / name / "README.md").read_text()
+        numbers = re.findall(r"\d+\.\d\d(?: ± \d+\.\d\d)?", "\n".join(re.findall(r"^\|.*", generated, re.MULTILINE)))
+        shown = readme[readme.index("## What comes out") : readme.index("## Your method")]
+        for line in re.findall(r"^\| +\d.*", generated, re.MULTILINE):
+            method = line.split("|")[2].strip()
+            assert method in shown, method
+        assert any(number in shown for number in numbers), name
