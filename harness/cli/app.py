@@ -75,16 +75,23 @@ def leaderboard(
     runs: Runs = None,
     format: Annotated[str, typer.Option("--format", help="markdown, csv or json.")] = "markdown",
     out: Annotated[Path | None, typer.Option("--out", help="Write to this file too.")] = None,
+    plots: Annotated[Path | None, typer.Option("--plots", help="Draw curves and cost into this folder (SVG).")] = None,
     cost: Annotated[bool, typer.Option("--cost/--no-cost", help="Show time and memory.")] = True,
 ) -> None:
     """Print the leaderboard of a spec or of a folder of records."""
     from harness.cache import write_atomically
+    from harness.report import boards
     from harness.report import leaderboard as make_leaderboard
 
     title, description, records = _records(target, tuple(plugin or ()), tuple(add or ()), data, runs)
     text = make_leaderboard(records, format=format, title=title, description=description, cost=cost)
     if out is not None:
         write_atomically(out, text.encode())
+    if plots is not None:
+        from harness.report.plots import plots as draw
+
+        for name, picture in draw(boards(records, cost=cost)).items():
+            write_atomically(plots / name, picture)
     print(text, end="")
 
 

@@ -197,9 +197,9 @@ def _columns(records: Sequence[Record], cost: bool) -> tuple[Column, ...]:
         candidates = (*_RETRIEVAL, *_RETRIEVAL_COST)
     else:
         sizes = sorted({int(m[1]) for r in records for key in r.metrics if (m := re.fullmatch(r"accuracy@(\d+)", key))})
-        curve = [Column(f"accuracy@{size}", f"{size} labels", 100) for size in sizes[:-1]]
-        last = Column("accuracy", f"{sizes[-1]} labels" if sizes else "accuracy", 100)
-        candidates = (last, *curve, Column("area_under_curve", "area under curve", 100), *_ACTIVE_COST)
+        # The largest number of labels comes first: it decides the rank.
+        curve = [Column(f"accuracy@{size}", f"{size} labels", 100) for size in [*sizes[-1:], *sizes[:-1]]]
+        candidates = (*curve, Column("area_under_curve", "area under curve", 100), *_ACTIVE_COST)
     columns = [column for column in candidates if any(_value(record, column) is not None for record in records)]
     return tuple(column for column in columns if cost or not column.is_cost)
 

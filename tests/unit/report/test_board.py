@@ -143,7 +143,7 @@ def test_methods_within_noise_share_a_rank_and_the_footer_says_so():
 
 def test_too_few_seeds_to_say_anything_is_said():
     records = [
-        record(name, value, seed, task="active-learning", metrics={"accuracy": value}, details={})
+        record(name, value, seed, task="active-learning", metrics={"accuracy@10": value}, details={})
         for name, value in (("a", 0.9), ("b", 0.1))
         for seed in range(5)
     ]

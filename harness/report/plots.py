@@ -1,0 +1,120 @@
+"""Boards as pictures: learning curves, quality against cost. SVG, legible in print, safe for the colour-blind.
+
+matplotlib is imported when a picture is drawn. The same records give the same bytes.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+from harness.report.board import Board
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+# Okabe and Ito: distinguishable with every kind of colour blindness; marks differ too, for print.
+_COLOURS: Final = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#999933")
+_MARKS: Final = ("o", "s", "^", "D", "v", "P", "X", "*")
+_RC: Final[Mapping[str, Any]] = {
+    "svg.hashsalt": "harness",
+    "svg.fonttype": "path",
+    "font.size": 9,
+    "axes.grid": True,
+    "grid.alpha": 0.3,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    # A name that a plugin chose must not be read as a formula.
+    "text.parse_math": False,
+}
+
+
+def plots(boards: Sequence[Board]) -> dict[str, bytes]:
+    """File name -> SVG of every picture that the boards have data for."""
+    pictures: dict[str, bytes] = {}
+    for board in boards:
+        name = re.sub(r"[^A-Za-z0-9._-]+", "-", board.dataset)
+        if board.task == "active-learning" and _curve_columns(board):
+            pictures[f"{name}-curves.svg"] = _picture(board, _curves)
+        if any(column.is_cost for column in board.columns):
+            pictures[f"{name}-cost.svg"] = _picture(board, _cost)
+    return pictures
+
+
+def _picture(board: Board, draw: Any) -> bytes:
+    import matplotlib as mpl
+    from matplotlib.figure import Figure
+
+    settings: Any = dict(_RC)  # the stub names every key; ours are checked by matplotlib itself
+    with mpl.rc_context(settings):
+        figure = Figure(figsize=(6.4, 4.0), layout="constrained")
+        draw(figure, board)
+        out = io.BytesIO()
+        figure.savefig(out, format="svg", metadata={"Date": None, "Creator": None})
+    return out.getvalue()
+
+
+def _curves(figure: Figure, board: Board) -> None:
+    """Accuracy against number of labels, band of one standard deviation (thesis Fig. 3.2-3.5)."""
+    axes = figure.add_subplot()
+    columns = _curve_columns(board)
+    for position, row in enumerate(board.rows):
+        points = [(size, cell) for size, key in columns if (cell := row.cells.get(key)) is not None]
+        if not points:
+            continue
+        sizes = [size for size, _ in points]
+        mean = [100 * cell.mean for _, cell in points]
+        band = [100 * (cell.std or 0.0) for _, cell in points]
+        colour, mark = _COLOURS[position % len(_COLOURS)], _MARKS[position % len(_MARKS)]
+        axes.plot(sizes, mean, color=colour, marker=mark, label=_label(board, row.labels))
+        low = [m - b for m, b in zip(mean, band, strict=True)]
+        high = [m + b for m, b in zip(mean, band, strict=True)]
+        axes.fill_between(sizes, low, high, color=colour, alpha=0.12, linewidth=0)
+    axes.set(xlabel="labelled images", ylabel="test accuracy (%)", title=board.dataset)
+    axes.set_xticks([size for size, _ in columns])
+    axes.legend(fontsize=8, frameon=False)
+
+
+def _cost(figure: Figure, board: Board) -> None:
+    """Quality against each cost, best at the upper left; the Pareto front is drawn."""
+    quality = board.columns[0]
+    costs = [column for column in board.columns if column.is_cost]
+    for axes, column in zip(figure.subplots(1, len(costs), squeeze=False, sharey=True)[0], costs, strict=True):
+        points = []
+        for position, row in enumerate(board.rows):
+            x, y = row.cells[column.key], row.cells[quality.key]
+            if x is None or y is None:
+                continue
+            points.append((x.mean * column.scale, y.mean * quality.scale))
+            style = {"color": _COLOURS[position % len(_COLOURS)], "marker": _MARKS[position % len(_MARKS)]}
+            axes.scatter(*points[-1], label=_label(board, row.labels), **style)
+        front = pareto_front(points)
+        axes.plot(*zip(*front, strict=True), color="#777777", linewidth=0.8, zorder=0) if front else None
+        axes.set_xlabel(column.title)
+        if points and min(x for x, _ in points) > 0 and max(x for x, _ in points) > 10 * min(x for x, _ in points):
+            axes.set_xscale("log")
+    figure.axes[0].set_ylabel(quality.title)
+    figure.suptitle(board.dataset)
+    handles, labels = figure.axes[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=4, fontsize=7, frameon=False)
+
+
+def pareto_front(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
+    """The points (cost, quality) that no other point beats in both, by rising cost."""
+    front: list[tuple[float, float]] = []
+    for cost, quality in sorted(points, key=lambda point: (point[0], -point[1])):
+        if not front or quality > front[-1][1]:
+            front.append((cost, quality))
+    return front
+
+
+def _curve_columns(board: Board) -> list[tuple[int, str]]:
+    """Numbers of labels and the keys of their accuracies."""
+    keys = [column.key for column in board.columns if column.key.startswith("accuracy@")]
+    return sorted((int(key.partition("@")[2]), key) for key in keys)
+
+
+def _label(board: Board, labels: Mapping[str, str]) -> str:
+    return " · ".join(labels[kind] for kind in board.kinds)

@@ -1,0 +1,58 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harness.report import boards
+from harness.report.plots import pareto_front, plots
+from harness.runs.record import Record
+
+METHOD = {"plugin": "p", "version": "1", "digest": "d", "origin": "o"}
+
+
+def record(name, seed, sizes=(10, 20, 30)):
+    metrics = {f"accuracy@{size}": 0.5 + size / 100 + seed / 50 for size in sizes}
+    return Record(
+        id=f"{name}{seed}",
+        status="done",
+        task="active-learning",
+        protocol={},
+        protocol_id="a",
+        dataset={"name": "di/gits", "loader": "l", "parameters": {}, "fingerprint": "f"},
+        methods={"acquisition": {"kind": "acquisition", "name": name, "parameters": {}, **METHOD}},
+        seed=seed,
+        metrics=metrics,
+        figures={"acquire_s": 0.01 * (1 + seed)},
+        started="",
+        finished="",
+    )
+
+
+@pytest.fixture
+def pictures():
+    return plots(boards([record(name, seed) for name in ("random", "$\\x$<b>") for seed in range(3)]))
+
+
+def test_curves_and_cost_are_drawn_under_safe_names(pictures):
+    assert sorted(pictures) == ["di-gits-cost.svg", "di-gits-curves.svg"]
+    assert all(picture.startswith(b"<?xml") for picture in pictures.values())
+    assert b"<b>" not in pictures["di-gits-curves.svg"]
+
+
+def test_the_same_records_give_the_same_bytes(pictures):
+    again = plots(boards([record(name, seed) for name in ("random", "$\\x$<b>") for seed in range(3)]))
+    assert again == pictures
+
+
+def test_nothing_is_drawn_of_nothing():
+    assert plots([]) == {}
+
+
+@given(st.lists(st.tuples(st.floats(0, 10), st.floats(0, 10))))
+def test_the_front_is_what_no_other_point_beats(points):
+    front = pareto_front(points)
+    for cost, quality in front:
+        assert not any(c <= cost and q >= quality and (c, q) != (cost, quality) for c, q in points)
+    for cost, quality in points:
+        assert any(c <= cost and q >= quality for c, q in front)
