@@ -80,6 +80,8 @@ def validate(label: str, method: type, given: Mapping[str, Any]) -> Any:
         raise Errors(errors)
     try:
         return method(**values)
+    except HarnessError as error:
+        raise Errors([BadParameter(f"{label}: {error.headline}", fix=error.fix)]) from error
     except (ValueError, TypeError) as error:
         raise Errors([BadParameter(f"{label} refuses {values}: {error}")]) from error
 

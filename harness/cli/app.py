@@ -60,7 +60,8 @@ def run(
     with Bars() as bars:
         records = run_plan(plan, store, reporter=bars, retry_failed=retry_failed, finished=bars.finished)
     failed = [(run, record) for run, record in zip(plan.runs, records, strict=True) if record.status == "failed"]
-    print_failures(failed)
+    executed = {run.id for run in waiting}
+    print_failures([(run, record) for run, record in failed if run.id not in executed])  # the others were just shown
     print(f"{len(waiting)} runs executed, {len(plan.runs) - len(waiting)} were already there, {len(failed)} failed.")
     print(f"Records: {store.folder}. Leaderboard: harness leaderboard {spec}")
     raise typer.Exit(SOME_FAILED if failed else DONE)

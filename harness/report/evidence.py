@@ -32,8 +32,10 @@ def sentence(comparison: Comparison, task: str, scale: float = 100.0) -> str:
     if comparison.tests == 0:
         return ""
     if not comparison.can_decide:
+        needed = math.ceil(1 + math.log2(comparison.tests / LEVEL))
         return (
-            f"With {comparison.pairs} paired {unit} no difference can be called significant: all methods share rank 1."
+            f"With {comparison.pairs} paired {unit} and {comparison.tests} comparison(s) no difference can be called "
+            f"significant, so all methods share rank 1; that takes at least {needed} {unit}."
         )
     least = f"{comparison.detectable * scale:.1f}" if math.isfinite(comparison.detectable) else "unknown"
     return (

@@ -149,4 +149,4 @@ def test_too_few_seeds_to_say_anything_is_said():
     ]
     (board,) = boards(records)
     assert [row.rank for row in board.rows] == [1, 1]
-    assert "With 5 paired seeds no difference can be called significant" in board.provenance[0]
+    assert "With 5 paired seeds and 1 comparison(s) no difference can be called significant" in board.provenance[0]

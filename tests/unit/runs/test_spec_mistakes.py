@@ -53,7 +53,7 @@ MISTAKES = [
     (18, "seed 1 stands twice", "once"),
     (18, "seed -2 is negative", ""),
     (18, "'x'", "integer"),
-    (20, "image_size", "greater than 0"),
+    (20, "image_size", "greater than or equal to 1"),
     (21, 'no parameter "scale"', 'did you mean "scales"?'),
     (22, "gone.py", ""),
 ]

@@ -1,0 +1,124 @@
+"""What an acquisition sees of a cycle: features, probabilities, the labels that are known, and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cached_property
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from harness.errors import InvalidInput
+
+Floats = NDArray[np.float32]
+Ids = NDArray[np.int64]
+Images = NDArray[np.uint8]
+Array = TypeVar("Array", bound=NDArray[Any])
+
+
+class Pool:
+    """A sealed view of the examples; implements ``harness.protocols.PoolView``. All arrays are read-only.
+
+    Hidden labels cannot be reached from it: they are never given to it.
+
+    Args:
+        features: (n, d) floats, finite.
+        probabilities: (n, c) floats, finite and non-negative.
+        labels: (n,) integers; -1 where not labelled.
+        images: (n, C, H, W) uint8, or a function from positions to images; only for acquisitions that look at them.
+        dropout: function from a number of passes t to (t, n, c) probabilities with dropout on.
+
+    Raises:
+        InvalidInput: shapes that do not fit, values that are not finite, a label that is no class.
+    """
+
+    def __init__(
+        self,
+        features: ArrayLike,
+        probabilities: ArrayLike,
+        labels: ArrayLike,
+        images: Images | Callable[[Ids], Images] | None = None,
+        dropout: Callable[[int], Floats] | None = None,
+    ) -> None:
+        self._features = _matrix("features", features)
+        self._probabilities = _matrix("probabilities", probabilities)
+        self._labels = _labels(labels, self._probabilities.shape[1])
+        n = len(self._labels)
+        for name, rows in (("features", self._features), ("probabilities", self._probabilities)):
+            if len(rows) != n:
+                raise InvalidInput(f"{name} has {len(rows)} rows, labels has {n}", fix="give one row per example")
+        if (self._probabilities < 0).any():
+            row = int(np.nonzero((self._probabilities < 0).any(axis=1))[0][0])
+            raise InvalidInput(f"probabilities has a negative value in row {row}")
+        self._images, self._dropout = images, dropout
+
+    @property
+    def features(self) -> Floats:
+        """(n, d) float32."""
+        return self._features
+
+    @property
+    def probabilities(self) -> Floats:
+        """(n, c) float32."""
+        return self._probabilities
+
+    @property
+    def labels(self) -> Ids:
+        """(n,) int64, -1 where not labelled."""
+        return self._labels
+
+    @cached_property
+    def labelled(self) -> Ids:
+        """Positions with a label, ascending, int64."""
+        return _sealed(np.flatnonzero(self._labels >= 0))
+
+    @cached_property
+    def unlabelled(self) -> Ids:
+        """Positions without a label, ascending, int64."""
+        return _sealed(np.flatnonzero(self._labels < 0))
+
+    @cached_property
+    def affinity(self) -> Any:
+        """The normalised reciprocal k-NN graph of the features (thesis 2.1-2.3): (n, n) sparse, k = 50, gamma = 3."""
+        from harness.graph import affinity, normalise
+
+        return normalise(affinity(self._features, k=50, gamma=3, mode="reciprocal"))
+
+    def dropout_probabilities(self, t: int) -> Floats:
+        """(t, n, c) float32 of ``t`` passes with dropout on. Raises ``InvalidInput`` where there is no model."""
+        if self._dropout is None:
+            raise InvalidInput("this pool has no model", fix="give Pool(dropout=) a function of the number of passes")
+        return self._dropout(t)
+
+    def images(self, indices: Ids) -> Images:
+        """(b, C, H, W) uint8. Raises ``InvalidInput`` where there are none."""
+        if self._images is None:
+            raise InvalidInput("this pool has no images", fix="give Pool(images=) an array or a function of positions")
+        return self._images(indices) if callable(self._images) else self._images[indices]
+
+
+def _matrix(name: str, values: ArrayLike) -> Floats:
+    given = np.asarray(values)
+    if given.ndim != 2 or not (np.issubdtype(given.dtype, np.floating) or np.issubdtype(given.dtype, np.integer)):
+        raise InvalidInput(f"{name} should be floats of shape (examples, ...), not {given.dtype} {given.shape}")
+    matrix = given.astype(np.float32)
+    finite = np.isfinite(matrix).all(axis=1)
+    if not finite.all():
+        raise InvalidInput(f"{name} is not finite in row {int(np.argmin(finite))}")
+    return _sealed(matrix)
+
+
+def _labels(values: ArrayLike, n_classes: int) -> Ids:
+    given = np.asarray(values)
+    if given.ndim != 1 or not (np.issubdtype(given.dtype, np.integer) or given.size == 0):
+        raise InvalidInput(f"labels should be integers of shape (examples,), not {given.dtype} {given.shape}")
+    if given.size and (given.min() < -1 or given.max() >= n_classes):
+        row = int(np.nonzero((given < -1) | (given >= n_classes))[0][0])
+        raise InvalidInput(f"labels[{row}] = {int(given[row])} should be -1 or a class below {n_classes}")
+    return _sealed(given.astype(np.int64))
+
+
+def _sealed(array: Array) -> Array:
+    array.flags.writeable = False
+    return array

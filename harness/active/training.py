@@ -1,0 +1,193 @@
+"""The parts that learning schemes train with: initial weights, batches, augmentation, schedule, features.
+
+This module imports torch: import it inside the function that needs it.
+
+A model here is a network with the normalisation of its pixels inside (:class:`Normalised`): it takes images as they
+are, (B, C, H, W) uint8, and returns ``(logits, features)``. Work is done where the model's weights are.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from harness.protocols import Floats, Network
+
+RAMP = 1.05  # thesis §3.5.1: the cosine would reach zero at epoch 210 of 200
+EXTRACTION_BATCH = 500
+_FEW_VALUES = 50_000
+"""64 grey images of 28 x 28: below that, one thread trains as fast as two and does not suffer from a busy machine."""
+
+
+class Normalised(nn.Module):
+    """A network behind the normalisation of its input.
+
+    Args:
+        network: what ``Network.build`` gave.
+        mean: (C,) float32, in units of pixels.
+        std: (C,) float32, likewise.
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, network: nn.Module, mean: Floats, std: Floats) -> None:
+        super().__init__()
+        self.network = network
+        self.register_buffer("mean", torch.from_numpy(mean).reshape(-1, 1, 1))
+        self.register_buffer("std", torch.from_numpy(std).reshape(-1, 1, 1))
+
+    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Images (B, C, H, W) with values in [0, 255] -> logits (B, c) and features (B, d)."""
+        logits, features = self.network((images - self.mean) / self.std)
+        return logits, features
+
+
+def pixel_statistics(images: NDArray[np.uint8]) -> tuple[Floats, Floats]:
+    """Mean and standard deviation (C,) float32 of each channel of images (n, C, H, W); a constant channel has 1."""
+    values = np.arange(256)
+    counts = np.stack([np.bincount(images[:, c].ravel(), minlength=256) for c in range(images.shape[1])])
+    shares = counts / counts.sum(1, keepdims=True)
+    mean = shares @ values
+    std = np.sqrt((shares * (values - mean[:, None]) ** 2).sum(1))
+    std[std == 0] = 1
+    return mean.astype(np.float32), std.astype(np.float32)
+
+
+def initialise(network: Network, images: NDArray[np.uint8], n_classes: int, rng: np.random.Generator) -> Normalised:
+    """A new model for such images; its weights depend on ``rng`` alone, its normalisation on the images."""
+    with seeded(rng):
+        built = network.build(tuple(images.shape[1:]), n_classes)
+    return Normalised(built, *pixel_statistics(images))
+
+
+@contextmanager
+def seeded(rng: np.random.Generator, device: torch.device | None = None) -> Iterator[None]:
+    """Inside, torch's own randomness follows ``rng`` and convolutions are reproducible; outside nothing changes."""
+    cuda = device is not None and device.type == "cuda"
+    with (
+        torch.random.fork_rng(devices=[device] if cuda else []),
+        torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True),
+    ):
+        torch.manual_seed(int(rng.integers(2**63)))
+        yield
+
+
+@contextmanager
+def threads_for(values: int) -> Iterator[None]:
+    """Inside, a step over so many input values uses one thread if they are few: sharing them out would cost more."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1 if values <= _FEW_VALUES else before)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def device_of(model: nn.Module) -> torch.device:
+    """Where the model's weights are."""
+    return next(model.parameters()).device
+
+
+def shuffled_batches(n: int, size: int, epochs: int, device: torch.device) -> Iterator[tuple[float, Tensor]]:
+    """Batches of ``epochs`` passes over ``n`` examples, each pass in a new order.
+
+    The last, smaller batch of a pass is left out. Fewer examples than ``size`` make one batch of all of them.
+
+    Yields:
+        The epoch as a fraction (for the schedule) and positions (min(size, n),) int64.
+    """
+    size = min(size, n)
+    steps = n // size
+    for epoch in range(epochs):
+        order = torch.randperm(n).to(device)
+        for step in range(steps):
+            yield epoch + step / steps, order[step * size : (step + 1) * size]
+
+
+def cosine(rate: float, epoch: float, epochs: int) -> float:
+    """Learning rate at a fractional epoch: half a cosine that would reach zero a little after the last one."""
+    return rate * 0.5 * (1 + math.cos(math.pi * epoch / (epochs * RAMP)))
+
+
+def step(optimiser: torch.optim.Optimizer, rate: float, loss: Tensor) -> None:
+    """One step of the optimiser at this learning rate."""
+    for group in optimiser.param_groups:
+        group["lr"] = rate
+    optimiser.zero_grad(set_to_none=True)
+    loss.backward()  # type: ignore[no-untyped-call]
+    optimiser.step()
+
+
+def augment(images: Tensor, translate: float, flip: bool) -> Tensor:
+    """Each image shifted by whole pixels, reflected at the border, and (``flip``) mirrored or not, all by chance.
+
+    Args:
+        images: (B, C, H, W) of any type and device.
+        translate: largest shift in each direction as a share of the side, rounded down to pixels.
+        flip: whether half of the images are mirrored left to right.
+    """
+    n, channels, height, width = images.shape
+    rows = _shifted(n, height, int(height * translate), images.device)
+    columns = _shifted(n, width, int(width * translate), images.device)
+    if flip:
+        mirrored = torch.rand(n, device=images.device) < 0.5
+        columns = torch.where(mirrored[:, None], columns.flip(1), columns)
+    image = torch.arange(n, device=images.device)[:, None, None, None]
+    channel = torch.arange(channels, device=images.device)[None, :, None, None]
+    return images[image, channel, rows[:, None, :, None], columns[:, None, None, :]]
+
+
+def _shifted(n: int, side: int, largest: int, device: torch.device) -> Tensor:
+    """(n, side) positions along one side, shifted by chance and reflected at its ends (the end pixel only once)."""
+    shift = torch.randint(-largest, largest + 1, (n, 1), device=device)
+    positions = (torch.arange(side, device=device) + shift).abs()
+    return (side - 1) - ((side - 1) - positions).abs()
+
+
+def extract(model: nn.Module, images: NDArray[np.uint8], batch: int = EXTRACTION_BATCH) -> tuple[Floats, Floats]:
+    """Features (n, d) and class probabilities (n, c), both float32, in evaluation mode and without augmentation."""
+    device = device_of(model)
+    model.eval()
+    features, probabilities = [], []
+    with torch.inference_mode():
+        for start in range(0, len(images), batch):
+            logits, found = model(torch.from_numpy(images[start : start + batch]).to(device))
+            features.append(found.float().cpu())
+            probabilities.append(logits.float().softmax(1).cpu())
+    return torch.cat(features).numpy(), torch.cat(probabilities).numpy()
+
+
+def dropout_probabilities(
+    model: nn.Module, images: NDArray[np.uint8], t: int, rng: np.random.Generator, batch: int = EXTRACTION_BATCH
+) -> Floats:
+    """Class probabilities (t, n, c) float32 of ``t`` passes with dropout on and everything else in evaluation mode."""
+    device = device_of(model)
+    model.eval()
+    for module in model.modules():
+        if isinstance(module, nn.modules.dropout._DropoutNd):
+            module.train()
+    passes: list[list[Tensor]] = [[] for _ in range(t)]
+    with torch.inference_mode(), seeded(rng, device):
+        for start in range(0, len(images), batch):
+            part = torch.from_numpy(images[start : start + batch]).to(device)
+            for found in passes:
+                found.append(model(part)[0].float().softmax(1).cpu())
+    model.eval()
+    return torch.stack([torch.cat(found) for found in passes]).numpy()
+
+
+def sgd(model: nn.Module, *, momentum: float, weight_decay: float, nesterov: bool) -> torch.optim.Optimizer:
+    """Stochastic gradient descent over all weights; :func:`step` gives the rate."""
+    return torch.optim.SGD(
+        model.parameters(), lr=0.0, momentum=momentum, weight_decay=weight_decay, nesterov=nesterov and momentum > 0
+    )

@@ -1,0 +1,76 @@
+"""What loaders of classification sets share: checks of the arrays, decoding of folders of images."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.errors import DataDamaged, DataMissing
+from harness.protocols import ClassificationSet
+
+SUFFIXES: Final = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp"})
+_THREADS: Final = 8
+
+Images = NDArray[np.uint8]
+
+
+def checked(dataset: ClassificationSet) -> ClassificationSet:
+    """The dataset, if its parts fit together. Raises ``DataDamaged``."""
+    classes = len(dataset.classes)
+    for part in ("train", "test"):
+        images, labels = getattr(dataset, f"{part}_images"), getattr(dataset, f"{part}_labels")
+        if images.dtype != np.uint8 or images.ndim != 4 or len(images) != len(labels) or len(labels) == 0:
+            raise DataDamaged(
+                f"{dataset.name}: {part} images are {images.dtype} {images.shape} for {len(labels)} labels",
+                fix="images are uint8 (n, channels, height, width), one label each, at least one",
+            )
+        if labels.min() < 0 or labels.max() >= classes:
+            raise DataDamaged(f"{dataset.name}: {part} labels should be from 0 to {classes - 1}")
+    return dataset
+
+
+def class_files(folder: Path) -> dict[str, list[Path]]:
+    """Image files of ``folder/<class>/``, classes and files sorted by name. Raises ``DataMissing``."""
+    if not folder.is_dir():
+        raise DataMissing(f"there is no folder {folder}", fix="put one folder of images per class into it")
+    found = {
+        place.name: sorted(path for path in place.iterdir() if path.suffix.lower() in SUFFIXES)
+        for place in sorted(folder.iterdir())
+        if place.is_dir() and not place.name.startswith(".")
+    }
+    found = {name: files for name, files in found.items() if files}
+    if not found:
+        raise DataMissing(f"{folder} holds no images", fix="put one folder of images per class into it")
+    return found
+
+
+def decode(files: Sequence[Path], size: int, channels: int) -> Images:
+    """Images (n, channels, size, size) uint8, resized to a square. Raises ``DataDamaged`` naming a bad file."""
+    result = np.empty((len(files), channels, size, size), dtype=np.uint8)
+
+    def read(position: int) -> None:
+        result[position] = _decode(files[position], size, channels)
+
+    with ThreadPoolExecutor(_THREADS) as pool:
+        for _ in pool.map(read, range(len(files)), chunksize=64):
+            pass
+    return result
+
+
+def _decode(path: Path, size: int, channels: int) -> Any:
+    from PIL import Image
+
+    try:
+        with Image.open(path) as file:
+            image = file.convert("L" if channels == 1 else "RGB")
+            if image.size != (size, size):
+                image = image.resize((size, size), Image.Resampling.BILINEAR)
+            pixels = np.asarray(image)
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        raise DataDamaged(f"{path} is no readable image: {error}") from error
+    return pixels[None] if channels == 1 else pixels.transpose(2, 0, 1)

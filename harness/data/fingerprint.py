@@ -1,0 +1,78 @@
+"""Digests of data files: what the bytes are, not where they lie. Remembered, so that a second call reads no file.
+
+What is remembered lies in ``folders.cache / "fingerprints"``, under the path, size and modification time of the files.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Final
+
+from harness.cache import digest, write_atomically
+from harness.errors import DataMissing
+from harness.protocols import DataFolders
+
+_SETTLED_NS: Final = 2_000_000_000
+"""Younger files are not remembered: they could change again within one tick of the file system's clock."""
+
+State = tuple[str, int, int]
+
+
+def file_digest(path: Path, folders: DataFolders) -> str:
+    """SHA-256 of the bytes of one file, as 64 hex characters.
+
+    Raises:
+        DataMissing: there is no such file.
+    """
+    return _remembered("file", [path], path.parent, folders)
+
+
+def files_digest(paths: Iterable[Path], root: Path, folders: DataFolders) -> str:
+    """SHA-256 over the bytes and the names of files, as 64 hex characters.
+
+    The order in which the files are given does not matter, nor does where ``root`` lies.
+
+    Args:
+        paths: files below ``root``.
+        root: folder to which the names are relative.
+        folders: where digests are remembered.
+
+    Raises:
+        DataMissing: one of the files does not exist.
+    """
+    return _remembered("files", sorted(paths), root, folders)
+
+
+def _remembered(kind: str, paths: list[Path], root: Path, folders: DataFolders) -> str:
+    states = [_state(path) for path in paths]
+    memo = folders.cache / "fingerprints" / f"{digest([kind, str(root.absolute()), states])[:40]}.txt"
+    try:
+        known = memo.read_text(encoding="ascii")
+        if len(known) == 64:
+            return known
+    except (OSError, UnicodeDecodeError):
+        pass
+    found = _read(paths[0]) if kind == "file" else _combined(paths, root)
+    if all(time.time_ns() - modified > _SETTLED_NS for _, _, modified in states):
+        write_atomically(memo, found.encode())
+    return found
+
+
+def _combined(paths: list[Path], root: Path) -> str:
+    return digest([[path.relative_to(root).as_posix(), _read(path)] for path in paths])
+
+
+def _read(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _state(path: Path) -> State:
+    try:
+        stat = path.stat()
+    except FileNotFoundError as error:
+        raise DataMissing(f"there is no file {path}") from error
+    return str(path.absolute()), stat.st_size, stat.st_mtime_ns

@@ -1,0 +1,206 @@
+"""The ground truth of a folder of images for retrieval: a JSON file, read and checked as a whole.
+
+    {"imlist": ["a.jpg", "b.jpg", "c.jpg"],
+     "queries": [{"image": "q.jpg", "easy": ["a.jpg"], "hard": [1], "junk": [], "box": [10, 20, 110, 140]}]}
+
+Answers are names of ``imlist`` or 0-based positions in it. ``positives`` instead of ``easy`` and ``hard`` makes all of
+them easy and none hard: easy and medium scores are then equal, and there are no hard ones. A ``box`` counts pixels of
+the full image, x0, y0, x1, y1; null or none is the whole image. An optional ``pairs`` lists images of ``imlist`` that
+show the same object, two by two, for supervised whitening.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from harness.errors import DataDamaged, DataMissing, nearest
+from harness.protocols import Box
+
+_SHOWN: Final = 10
+_KEYS: Final = frozenset({"image", "positives", "easy", "hard", "junk", "box"})
+
+
+@dataclass(frozen=True)
+class Instances:
+    """A checked ground truth.
+
+    Attributes:
+        images: names of the database images; position = id.
+        queries: names of the query images.
+        boxes: per query its box, or None.
+        ground_truth: per query ``easy``, ``hard``, ``junk``: ids.
+        pairs: ids that show the same object, two by two.
+    """
+
+    images: tuple[str, ...]
+    queries: tuple[str, ...]
+    boxes: tuple[Box | None, ...]
+    ground_truth: tuple[Mapping[str, tuple[int, ...]], ...]
+    pairs: tuple[tuple[int, int], ...] = ()
+
+
+def read_instances(path: Path, exists: Callable[[str], bool]) -> Instances:
+    """Read and check a ground truth.
+
+    Args:
+        path: the JSON file.
+        exists: whether there is an image of this name.
+
+    Raises:
+        DataMissing: there is no such file.
+        DataDamaged: it is no JSON, or something in it cannot be; the first ten problems are listed.
+    """
+    content = _content(path)
+    reader = _Reader(content.get("imlist"), exists)
+    images = reader.images()
+    queries = [reader.query(f"queries[{i}]", query) for i, query in enumerate(reader.items(content, "queries"))]
+    pairs = reader.pairs(content.get("pairs", []))
+    if reader.problems:
+        raise _damaged(path, reader.problems)
+    return Instances(
+        images,
+        tuple(name for name, _, _ in queries),
+        tuple(box for _, box, _ in queries),
+        tuple(answers for _, _, answers in queries),
+        pairs,
+    )
+
+
+def _content(path: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise DataMissing(f"there is no ground truth {path}", fix="a JSON file with imlist and queries") from error
+    except (ValueError, OSError) as error:
+        raise DataDamaged(f"ground truth {path} is no JSON: {error}") from error
+    if not isinstance(content, dict):
+        raise DataDamaged(f"ground truth {path} holds a {type(content).__name__}", fix="an object with imlist, queries")
+    return content
+
+
+def _damaged(path: Path, problems: list[str]) -> DataDamaged:
+    rest = len(problems) - _SHOWN
+    shown = [*problems[:_SHOWN], *([f"and {rest} more"] if rest > 0 else [])]
+    return DataDamaged(f"ground truth {path} has {len(problems)} problems:\n" + "\n".join(f"  - {p}" for p in shown))
+
+
+class _Reader:
+    """Reads the parts and gathers what is wrong with them; what is wrong is left out of the result."""
+
+    def __init__(self, imlist: object, exists: Callable[[str], bool]) -> None:
+        self.problems: list[str] = []
+        self._imlist = imlist
+        self._exists = exists
+        names = imlist if isinstance(imlist, list) else []
+        self._ids = {name: position for position, name in enumerate(names) if isinstance(name, str)}
+        self._n = len(names)
+
+    def images(self) -> tuple[str, ...]:
+        """The database; every name once, every file there."""
+        if not isinstance(self._imlist, list) or not self._imlist:
+            self.problems.append("imlist is no list of file names, or empty")
+            return ()
+        for position, name in enumerate(self._imlist):
+            where = f"imlist[{position}]"
+            if self._file(where, name) and self._ids[name] != position:
+                self.problems.append(f"{where}: {name!r} is listed twice, also as imlist[{self._ids[name]}]")
+        return tuple(str(name) for name in self._imlist)
+
+    def query(self, where: str, query: object) -> tuple[str, Box | None, dict[str, tuple[int, ...]]]:
+        """Name, box and answers of one query."""
+        if not isinstance(query, dict):
+            self.problems.append(f"{where} is {query!r}, not an object with image, easy, hard, junk")
+            return "", None, {}
+        name = query.get("image")
+        self._file(where, name)
+        where = f"{where} ({name})"
+        for key in sorted(query.keys() - _KEYS):
+            self.problems.append(f"{where}: unknown key {key!r} {nearest(key, _KEYS)}".rstrip())
+        if "positives" in query and query.keys() & {"easy", "hard"}:
+            self.problems.append(f"{where}: has positives and also easy or hard")
+        if not query.keys() & {"positives", "easy", "hard"}:
+            self.problems.append(f"{where}: has neither positives nor easy or hard")
+        easy = [*self._answers(where, query, "positives"), *self._answers(where, query, "easy")]
+        answers = {
+            "easy": easy,
+            "hard": self._answers(where, query, "hard"),
+            "junk": self._answers(where, query, "junk"),
+        }
+        self._refuse_repeated(where, answers)
+        return str(name), self._box(where, query.get("box")), {key: tuple(ids) for key, ids in answers.items()}
+
+    def items(self, query: Mapping[str, Any], key: str) -> list[Any]:
+        """A list of the file, empty if it is none."""
+        value = query.get(key)
+        if isinstance(value, list) and value:
+            return value
+        self.problems.append(f"{key} is no list, or empty")
+        return []
+
+    def pairs(self, pairs: object) -> tuple[tuple[int, int], ...]:
+        """Matching pairs of ids."""
+        found: list[tuple[int, int]] = []
+        for position, pair in enumerate(pairs if isinstance(pairs, list) else [pairs]):
+            where = f"pairs[{position}]"
+            if not isinstance(pair, list) or len(pair) != 2:
+                self.problems.append(f"{where}: {pair!r} are not two images")
+                continue
+            first, second = (self._id(where, image) for image in pair)
+            if first is not None and first == second:
+                self.problems.append(f"{where}: {pair!r} is one image twice")
+            elif first is not None and second is not None:
+                found.append((first, second))
+        return tuple(found)
+
+    def _file(self, where: str, name: object) -> bool:
+        if not isinstance(name, str):
+            self.problems.append(f"{where}: {name!r} is no file name")
+            return False
+        if not self._exists(name):
+            self.problems.append(f"{where}: there is no image {name!r}")
+        return True
+
+    def _answers(self, where: str, query: Mapping[str, Any], key: str) -> list[int]:
+        value = query.get(key, [])
+        if not isinstance(value, list):
+            self.problems.append(f"{where}: {key} is {value!r}, not a list")
+            return []
+        ids = (self._id(f"{where}: {key}", image) for image in value)
+        return [found for found in ids if found is not None]
+
+    def _id(self, where: str, image: object) -> int | None:
+        if isinstance(image, str) and image in self._ids:
+            return self._ids[image]
+        if isinstance(image, int) and not isinstance(image, bool) and 0 <= image < self._n:
+            return image
+        right = f"0 to {self._n - 1}" if isinstance(image, int) else "a name of imlist"
+        self.problems.append(f"{where}: {image!r} is not in imlist ({right})")
+        return None
+
+    def _refuse_repeated(self, where: str, answers: Mapping[str, list[int]]) -> None:
+        seen: dict[int, str] = {}
+        for key, ids in answers.items():
+            for image in ids:
+                if image in seen:
+                    both = f"twice in {key}" if seen[image] == key else f"in {seen[image]} and in {key}"
+                    self.problems.append(f"{where}: image {image} is {both}")
+                seen[image] = key
+
+    def _box(self, where: str, box: object) -> Box | None:
+        if box is None:
+            return None
+        if isinstance(box, list) and len(box) == 4 and all(_is_number(value) for value in box):
+            x0, y0, x1, y1 = (float(value) for value in box)
+            if x0 < x1 and y0 < y1:
+                return x0, y0, x1, y1
+        self.problems.append(f"{where}: box {box!r} is not x0, y0, x1, y1 with x0 < x1 and y0 < y1")
+        return None
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)

@@ -1,0 +1,1 @@
+"""What results are worth: rankings by the revisited protocol, classifiers by accuracy. Only numpy."""

@@ -1,0 +1,172 @@
+"""The revisited Oxford and Paris protocol (Radenovic et al. 2018): easy, medium, hard; junk removed; trapezoidal AP."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from harness.errors import InvalidInput
+
+Ids = NDArray[np.int64]
+Floats = NDArray[np.float64]
+
+SETUPS: Final[Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]]] = {
+    "easy": (("easy",), ("junk", "hard")),
+    "medium": (("easy", "hard"), ("junk",)),
+    "hard": (("hard",), ("junk", "easy")),
+}
+"""Per setup: the labels that are positive and the labels that are removed from the ranking."""
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Scores of one setup; shares in [0, 1], NaN for queries without a positive.
+
+    Attributes:
+        ap: (queries,) float64 average precision.
+        map: its mean over the queries that have positives; NaN if none has.
+        precision: (queries, len(ks)) float64.
+        mean_precision: (len(ks),) float64.
+    """
+
+    ap: Floats
+    map: float
+    precision: Floats
+    mean_precision: Floats
+
+
+def evaluate(
+    ranks: ArrayLike,
+    ground_truth: Sequence[Mapping[str, Any]],
+    ks: Sequence[int] = (1, 5, 10),
+    *,
+    n_database: int | None = None,
+) -> dict[str, Scores]:
+    """Score rankings against the revisited ground truth.
+
+    The AP of a query is the area under its precision-recall curve by the trapezoid rule, after the junk has been taken
+    out. A positive that a truncated ranking does not reach counts as missed: it adds nothing to the AP and ranks
+    beyond every k. Precision at k is taken at ``min(k, rank of the last positive)``, as the official code does.
+
+    Args:
+        ranks: (queries, ranked) integers, database ids best first; rankings may be truncated.
+        ground_truth: per query ``easy``, ``hard`` and ``junk``: ids (missing: none); ``bbx`` is ignored.
+        ks: ranks at which precision is measured.
+        n_database: size of the database; ids are then checked against it.
+
+    Returns:
+        ``easy``, ``medium`` and ``hard`` -> scores.
+
+    Raises:
+        InvalidInput: wrong shapes; an id out of range, twice in a ranking or in a list, or under two labels.
+    """
+    table = np.asarray(ranks)
+    if table.ndim != 2 or not (np.issubdtype(table.dtype, np.integer) or table.size == 0):
+        raise InvalidInput(f"ranks should be integers of shape (queries, ranked), not {table.dtype} {table.shape}")
+    if len(table) != len(ground_truth):
+        raise InvalidInput(f"ranks has {len(table)} queries, the ground truth {len(ground_truth)}")
+    if any(k < 1 for k in ks):
+        raise InvalidInput(f"ks = {tuple(ks)} should be ranks of at least 1")
+    labels = [_labels(query, truth, n_database) for query, truth in enumerate(ground_truth)]
+    size = _database_size(table, labels, n_database)
+    scored: dict[str, list[tuple[float, Floats]]] = {setup: [] for setup in SETUPS}
+    # One byte an id: a million of them stay in the cache, which positions of eight bytes would not.
+    seen, code = np.zeros(size, dtype=bool), np.zeros(size, dtype=np.uint8)
+    for query, row in enumerate(table):
+        _refuse_twice(seen, row, query)
+        places = _places(code, row, labels[query])
+        for setup, (positive, removed) in SETUPS.items():
+            count = sum(len(labels[query][label]) for label in positive)
+            found = np.sort(np.concatenate([places[label] for label in positive]))
+            junk = np.sort(np.concatenate([places[label] for label in removed]))
+            scored[setup].append(_score(found, junk, count, ks))
+    return {setup: _summary(pairs, len(ks)) for setup, pairs in scored.items()}
+
+
+def _places(code: NDArray[np.uint8], row: NDArray[Any], labels: Mapping[str, Ids]) -> dict[str, Ids]:
+    """Per label the positions in this ranking that hold it, ascending; ``code`` is all zero before and after."""
+    for number, ids in enumerate(labels.values(), start=1):
+        code[ids] = number
+    codes = code[row]
+    places = np.flatnonzero(codes)
+    held = codes[places]
+    for ids in labels.values():
+        code[ids] = 0
+    return {label: places[held == number] for number, label in enumerate(labels, start=1)}
+
+
+def _refuse_twice(seen: NDArray[np.bool_], row: NDArray[Any], query: int) -> None:
+    seen[row] = True
+    if np.count_nonzero(seen) != len(row):
+        ids, counts = np.unique(row, return_counts=True)
+        raise InvalidInput(f"query {query}: id {int(ids[counts > 1][0])} stands twice in its ranking")
+    seen[row] = False
+
+
+def _score(found: Ids, junk: Ids, count: int, ks: Sequence[int]) -> tuple[float, Floats]:
+    """AP and precisions of one query.
+
+    Args:
+        found: positions of the positives that the ranking reaches, ascending.
+        junk: positions that are taken out, ascending.
+        count: number of positives, reached or not.
+        ks: ranks of precision.
+    """
+    if count == 0:
+        return float("nan"), np.full(len(ks), np.nan)
+    ranks = found - np.searchsorted(junk, found)
+    hits = np.arange(len(ranks), dtype=np.float64)
+    before = np.divide(hits, ranks, out=np.ones_like(hits), where=ranks > 0)
+    after = (hits + 1) / (ranks + 1)
+    ap = float(((before + after) / 2).sum() / count)
+    last = ranks[-1] + 1 if len(found) == count else np.inf
+    cut = np.minimum(np.asarray(ks, dtype=np.float64), last)
+    return ap, np.searchsorted(ranks + 1, cut, side="right") / cut
+
+
+def _summary(pairs: Sequence[tuple[float, Floats]], n_ks: int) -> Scores:
+    ap = np.array([ap for ap, _ in pairs], dtype=np.float64)
+    precision = np.array([precision for _, precision in pairs], dtype=np.float64).reshape(len(pairs), n_ks)
+    valid = ~np.isnan(ap)
+    if not valid.any():
+        return Scores(ap, float("nan"), precision, np.full(n_ks, np.nan))
+    return Scores(ap, float(ap[valid].mean()), precision, precision[valid].mean(axis=0))
+
+
+def _labels(query: int, truth: Mapping[str, Any], n_database: int | None) -> dict[str, Ids]:
+    labels = {label: _ids(query, label, truth.get(label, ())) for label in ("easy", "hard", "junk")}
+    together = np.concatenate(list(labels.values()))
+    if len(together) and (together.min() < 0 or (n_database is not None and together.max() >= n_database)):
+        limit = "" if n_database is None else f" and below {n_database}"
+        wrong = int(together.min() if together.min() < 0 else together.max())
+        raise InvalidInput(f"query {query}: id {wrong} is out of range", fix=f"ids are at least 0{limit}")
+    unique, counts = np.unique(together, return_counts=True)
+    if (counts > 1).any():
+        twice = int(unique[counts > 1][0])
+        where = [label for label, ids in labels.items() for _ in range(int((ids == twice).sum()))]
+        raise InvalidInput(
+            f"query {query}: id {twice} stands in {' and '.join(where)}", fix="give each id one label, once"
+        )
+    return labels
+
+
+def _ids(query: int, label: str, values: Any) -> Ids:
+    ids = np.asarray(values)
+    if ids.ndim != 1 or not (np.issubdtype(ids.dtype, np.integer) or ids.size == 0):
+        raise InvalidInput(f"query {query}: {label} should be a list of integer ids")
+    return ids.astype(np.int64)
+
+
+def _database_size(table: NDArray[Any], labels: Sequence[Mapping[str, Ids]], n_database: int | None) -> int:
+    lowest, highest = (int(table.min()), int(table.max())) if table.size else (0, -1)
+    if lowest < 0 or (n_database is not None and highest >= n_database):
+        wrong = lowest if lowest < 0 else highest
+        query = int(np.nonzero((table == wrong).any(axis=1))[0][0])
+        raise InvalidInput(f"query {query}: its ranking holds id {wrong}, which is out of range")
+    if n_database is not None:
+        return n_database
+    return 1 + max([highest, *(int(ids.max()) for parts in labels for ids in parts.values() if len(ids))])

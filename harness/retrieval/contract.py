@@ -1,0 +1,89 @@
+"""Checks what methods return, so that a wrong table becomes an error with the method's name. Loads torch."""
+
+from __future__ import annotations
+
+import math
+from typing import TypeVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from harness.errors import ContractError
+from harness.protocols import Ranking
+
+T = TypeVar("T", bound=np.generic)
+
+
+def require_maps(method: str, maps: object) -> Tensor:
+    """Maps of a backbone: (C, h, w) float32, none of them empty, finite, not negative."""
+    maps, lowest = _tensor(method, "maps", maps, 3)
+    if lowest < 0:
+        raise ContractError(f"{method}: maps have negative activations", fix="end with a ReLU")
+    return maps
+
+
+def require_pooled(method: str, descriptor: object) -> Tensor:
+    """What a pooling makes of one image: (D,) float32, finite."""
+    return _tensor(method, "a descriptor", descriptor, 1)[0]
+
+
+def require_descriptors(method: str, descriptors: object, n: int) -> NDArray[np.float32]:
+    """What a whitening makes of n descriptors: (n, d) float32, finite."""
+    table = _array(method, "descriptors", descriptors, np.float32)
+    if table.ndim != 2 or len(table) != n or table.shape[1] == 0:
+        raise ContractError(f"{method}: descriptors have shape {table.shape}", fix=f"({n}, d) with d >= 1")
+    return table
+
+
+def require_scores(method: str, scores: object, n: int) -> NDArray[np.float32]:
+    """Scores of a re-ranker for n candidates: (n,) float32, finite."""
+    row = _array(method, "scores", scores, np.float32)
+    if row.shape != (n,):
+        raise ContractError(f"{method}: scores have shape {row.shape}", fix=f"({n},)")
+    return row
+
+
+def require_ranking(method: str, ranking: object, n_queries: int, n_database: int) -> Ranking:
+    """A ranking: one row a query, ids of the database at most once in a row, scores that never rise."""
+    if not isinstance(ranking, Ranking):
+        raise ContractError(f"{method} returned {type(ranking).__name__}", fix="harness.protocols.Ranking")
+    indices = _array(method, "indices", ranking.indices, np.int64)
+    scores = _array(method, "scores", ranking.scores, np.float32)
+    if indices.ndim != 2 or len(indices) != n_queries or scores.shape != indices.shape:
+        raise ContractError(
+            f"{method}: indices have shape {indices.shape}, scores {scores.shape}", fix=f"({n_queries}, k) both"
+        )
+    if indices.size and (indices.min() < 0 or indices.max() >= n_database):
+        raise ContractError(f"{method}: indices out of range", fix=f"0 to {n_database - 1}")
+    ordered = np.sort(indices, axis=1)
+    if (ordered[:, 1:] == ordered[:, :-1]).any():
+        raise ContractError(f"{method}: an image is ranked twice", fix="every image once in a row")
+    if (scores[:, 1:] > scores[:, :-1]).any():
+        raise ContractError(f"{method}: scores rise along a row", fix="best first")
+    return ranking
+
+
+def _tensor(method: str, what: str, value: object, dimensions: int) -> tuple[Tensor, float]:
+    """The tensor and its lowest value."""
+    if not isinstance(value, Tensor) or value.dtype != torch.float32:
+        found = str(value.dtype) if isinstance(value, Tensor) else type(value).__name__
+        raise ContractError(f"{method}: {what} came back as {found}", fix="a torch float32 tensor")
+    if value.ndim != dimensions or value.numel() == 0:
+        raise ContractError(
+            f"{method}: {what} came back with shape {tuple(value.shape)}", fix=f"{dimensions} dimensions, none empty"
+        )
+    lowest, highest = (float(bound) for bound in value.aminmax())
+    if not (math.isfinite(lowest) and math.isfinite(highest)):
+        raise ContractError(f"{method}: {what} came back with NaN or infinity")
+    return value, lowest
+
+
+def _array(method: str, what: str, value: object, dtype: type[T]) -> NDArray[T]:
+    if not isinstance(value, np.ndarray) or value.dtype != dtype:
+        found = str(value.dtype) if isinstance(value, np.ndarray) else type(value).__name__
+        raise ContractError(f"{method}: {what} came back as {found}", fix=f"a numpy array of {np.dtype(dtype)}")
+    if value.dtype.kind == "f" and not np.isfinite(value).all():
+        raise ContractError(f"{method}: {what} came back with NaN or infinity")
+    return value

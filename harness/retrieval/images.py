@@ -1,0 +1,63 @@
+"""Image files as a network sees them: decoded, cropped to a box, resized. Loads PIL."""
+
+from __future__ import annotations
+
+import math
+import struct
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from harness.errors import DataDamaged, DataMissing
+from harness.protocols import Box
+
+_UNREADABLE: Final = (OSError, SyntaxError, ValueError, EOFError, struct.error, Image.DecompressionBombError)
+"""What the decoders of PIL raise on files that are cut off, damaged or no images."""
+
+
+def read_image(path: Path, size: int, box: Box | None = None) -> NDArray[np.uint8]:
+    """Decode one image, crop it, and shrink it to the protocol's size.
+
+    The crop is taken from the full image and shrunk by the factor by which the full image would be: an object has the
+    same size in its query as in an uncropped copy (cirtorch's rule). Nothing is ever enlarged. Shrinking is antialiased
+    (Lanczos). An orientation noted in EXIF is ignored: boxes count pixels as they are stored.
+
+    Args:
+        path: any format PIL reads; colours become RGB.
+        size: longest side in pixels that the full image would get.
+        box: x0, y0, x1, y1 in pixels of the full image, rounded and clipped to it; None keeps the whole image.
+
+    Returns:
+        (h, w, 3) uint8.
+
+    Raises:
+        DataMissing: there is no such file.
+        DataDamaged: the file is no readable image, or the box lies outside of it.
+    """
+    try:
+        with Image.open(path) as file:
+            image = file.convert("RGB")
+    except FileNotFoundError as error:
+        raise DataMissing(f"image {path} does not exist") from error
+    except _UNREADABLE as error:
+        reason = str(error).partition("\n")[0] or type(error).__name__
+        raise DataDamaged(f"image {path} cannot be read: {reason}", fix="replace the file") from error
+    limit = float(size)
+    if box is not None:
+        full = max(image.size)
+        image = image.crop(_pixels(path, box, image.size))
+        limit = size * max(image.size) / full
+    side = max(1, math.floor(limit))
+    image.thumbnail((side, side), Image.Resampling.LANCZOS)
+    return np.array(image)
+
+
+def _pixels(path: Path, box: Box, size: tuple[int, int]) -> tuple[int, int, int, int]:
+    x0, y0, x1, y1 = (round(value) for value in box)
+    left, top, right, bottom = max(x0, 0), max(y0, 0), min(x1, size[0]), min(y1, size[1])
+    if left >= right or top >= bottom:
+        raise DataDamaged(f"box {tuple(box)} holds no pixel of image {path} of {size[0]} x {size[1]}")
+    return left, top, right, bottom

@@ -1,0 +1,242 @@
+"""One run of the retrieval task: a dataset, a combination of methods and a protocol give rankings, metrics and costs.
+
+Whatever is learnt here (a pooling, a whitening, the graph of an expansion) is learnt from the database alone.
+Loads torch and faiss: import it where a run is done.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.cache import Cache
+from harness.errors import InvalidInput
+from harness.measure import Cost, measured
+from harness.metrics.ranking import Scores, evaluate
+from harness.progress import Reporter
+from harness.protocols import (
+    Backbone,
+    FittedExpansion,
+    Pooling,
+    QueryExpansion,
+    Ranking,
+    Reranker,
+    RetrievalSet,
+    Whitening,
+)
+from harness.retrieval.contract import require_ranking
+from harness.retrieval.extraction import Source
+from harness.retrieval.protocol import RetrievalProtocol
+from harness.retrieval.representation import Descriptors, Extraction, whiten
+from harness.retrieval.reranking import Reranking, candidates, stacked, stored_bytes
+from harness.retrieval.search import search
+
+__all__ = ["RetrievalMethods", "RetrievalProtocol", "RetrievalResult", "run_retrieval"]
+
+_KEPT_RANKS: Final = 100
+_TIMED_QUERIES: Final = 20
+
+Floats = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class RetrievalMethods:
+    """The methods of one run; None leaves a stage out."""
+
+    backbone: Backbone
+    pooling: Pooling
+    whitening: Whitening | None = None
+    reranking: Reranker | None = None
+    expansion: QueryExpansion | None = None
+
+
+@dataclass(frozen=True)
+class RetrievalResult:
+    """What a run found.
+
+    Attributes:
+        scores: ``easy``, ``medium`` and ``hard`` -> scores of the revisited protocol.
+        ranks: (q, at most 100) int64, best first.
+        query_seconds: (at most 20,) float64: search, re-ranking and expansion of one query after the other.
+        costs: stage -> cost.
+        bytes_per_image: descriptor, and mean of what the re-ranker stores.
+        n_database: images searched.
+        n_queries: queries answered.
+        dimension: of the descriptors that are searched.
+        notes: what a reader of the record should know, such as the rank of a whitening.
+    """
+
+    scores: Mapping[str, Scores]
+    ranks: NDArray[np.int64]
+    query_seconds: NDArray[np.float64]
+    costs: Mapping[str, Cost]
+    bytes_per_image: float
+    n_database: int
+    n_queries: int
+    dimension: int
+    notes: Mapping[str, Any]
+
+    @property
+    def query_seconds_p50(self) -> float:
+        """Median time of a query."""
+        return float(np.percentile(self.query_seconds, 50))
+
+    @property
+    def query_seconds_p95(self) -> float:
+        """Time within which 95% of the queries were answered."""
+        return float(np.percentile(self.query_seconds, 95))
+
+
+def run_retrieval(
+    dataset: RetrievalSet,
+    methods: RetrievalMethods,
+    protocol: RetrievalProtocol,
+    *,
+    keys: Mapping[str, Any],
+    cache: Cache,
+    reporter: Reporter,
+) -> RetrievalResult:
+    """Describe, whiten, search, re-rank, expand, evaluate.
+
+    Args:
+        dataset: images, queries and ground truth.
+        methods: one method per kind.
+        protocol: sizes, scales, depth and ranks of precision.
+        keys: identity of the methods by kind, and of the data as ``dataset``: JSON-able. Descriptors are kept under
+            them; a key's ``name`` is what messages call the method.
+        cache: where descriptors are kept.
+        reporter: shows progress.
+
+    Raises:
+        InvalidInput: no images or no queries, or data that a method cannot use.
+        DataMissing: an image does not exist.
+        DataDamaged: an image cannot be read.
+        ContractError: a method returned something that its protocol does not allow.
+    """
+    if not len(dataset.images) or not len(dataset.queries):
+        raise InvalidInput(f"dataset {dataset.name} has {len(dataset.images)} images, {len(dataset.queries)} queries")
+    names = {kind: _name(kind, method, keys) for kind, method in vars(methods).items()}
+    extraction = Extraction(dataset, protocol, Source(methods.backbone, names["backbone"]), reporter)
+    described = extraction.descriptors(methods.pooling, names["pooling"], keys, cache)
+    costs = {"describe database": described.database_cost, "describe queries": described.query_cost}
+    database, queries, notes = described.database, described.queries, _empty(described)
+    if methods.whitening is not None:
+        with _stage("whiten", costs):
+            database, queries, fitted = whiten(described, methods.whitening, names["whitening"], dataset)
+        notes |= {"whitening_rank": fitted.rank} if hasattr(fitted, "rank") else {}
+    online = _Online(queries, database, protocol.depth, names)
+    ranking = _answered(online, methods, extraction, costs)
+    return RetrievalResult(
+        scores=evaluate(ranking.indices, dataset.ground_truth, ks=protocol.ks, n_database=len(database)),
+        ranks=ranking.indices[:, :_KEPT_RANKS].copy(),
+        query_seconds=online.seconds(min(len(queries), _TIMED_QUERIES)),
+        costs=costs,
+        bytes_per_image=database.itemsize * database.shape[1] + online.reranking_bytes,
+        n_database=len(database),
+        n_queries=len(queries),
+        dimension=database.shape[1],
+        notes=notes,
+    )
+
+
+@dataclass
+class _Online:
+    """What happens when a query arrives; works on any part of the queries."""
+
+    queries: Floats
+    database: Floats
+    depth: int
+    names: Mapping[str, str]
+    reranking: Reranking | None = field(default=None)
+    expansion: FittedExpansion | None = field(default=None)
+
+    def search(self, part: slice) -> Ranking:
+        return search(self.queries[part], self.database, self.depth)
+
+    def rerank(self, positions: range, ranking: Ranking) -> Ranking:
+        if self.reranking is None:
+            return ranking
+        rows = [Ranking(ranking.indices[[i]], ranking.scores[[i]]) for i in range(len(positions))]
+        return stacked(self.reranking.apply(query, row) for query, row in zip(positions, rows, strict=True))
+
+    def expand(self, part: slice, ranking: Ranking) -> Ranking:
+        if self.expansion is None:
+            return ranking
+        queries = self.queries[part]
+        expanded = self.expansion.expand(queries, ranking)
+        return require_ranking(self.names["expansion"], expanded, len(queries), len(self.database))
+
+    def seconds(self, n: int) -> NDArray[np.float64]:
+        """Time of each of the first ``n`` queries alone; the first is answered once before, to warm up."""
+        times = []
+        for query in (0, *range(n)):
+            part = slice(query, query + 1)
+            start = time.perf_counter()
+            self.expand(part, self.rerank(range(query, query + 1), self.search(part)))
+            times.append(time.perf_counter() - start)
+        return np.array(times[1:])
+
+    @property
+    def reranking_bytes(self) -> float:
+        """Mean over the images that were described for the re-ranker."""
+        if self.reranking is None or not self.reranking.database:
+            return 0.0
+        return float(np.mean([stored_bytes(features) for features in self.reranking.database.values()]))
+
+
+def _answered(online: _Online, methods: RetrievalMethods, extraction: Extraction, costs: dict[str, Cost]) -> Ranking:
+    """All queries answered, stage by stage; ``online`` gets what the stages need."""
+    with _stage("search", costs):
+        ranking = online.search(slice(None))
+    if methods.reranking is not None:
+        with _stage("describe for re-ranking", costs):
+            online.reranking = _prepared(methods.reranking, online.names["reranking"], extraction, ranking)
+        with _stage("rerank", costs):
+            ranking = online.rerank(range(len(online.queries)), ranking)
+    if methods.expansion is not None:
+        with _stage("fit expansion", costs):
+            online.expansion = methods.expansion.fit(online.database)
+        with _stage("expand", costs):
+            ranking = online.expand(slice(None), ranking)
+    return ranking
+
+
+def _prepared(method: Reranker, name: str, extraction: Extraction, ranking: Ranking) -> Reranking:
+    """The re-ranker with the features of all queries and of the images it will look at; no other image is described."""
+    needed = candidates(ranking, method.top)
+    queries, images = extraction.pictures("query"), extraction.pictures("database").some(needed)
+    of_queries = extraction.source.maps(queries, "describe queries for re-ranking", extraction.reporter)
+    of_images = extraction.source.maps(images, "describe images for re-ranking", extraction.reporter)
+    return Reranking(
+        method,
+        name,
+        {query: method.describe(maps, "query") for query, maps in enumerate(of_queries)},
+        {image: method.describe(maps, "database") for image, maps in zip(needed, of_images, strict=True)},
+    )
+
+
+def _empty(described: Descriptors) -> dict[str, Any]:
+    """How many images gave no descriptor, if any: they rank by chance."""
+    rows = (described.database, described.queries)
+    count = sum(int((~part.any(axis=1)).sum()) for part in rows)
+    return {"empty_descriptors": count} if count else {}
+
+
+@contextmanager
+def _stage(name: str, costs: dict[str, Cost]) -> Iterator[None]:
+    with measured() as cost:
+        yield
+    costs[name] = cost
+
+
+def _name(kind: str, method: object, keys: Mapping[str, Any]) -> str:
+    """What messages call a method: ``pooling "gem"``."""
+    identity = keys.get(kind)
+    name = identity.get("name") if isinstance(identity, Mapping) else None
+    return f'{kind} "{name or type(method).__name__}"'

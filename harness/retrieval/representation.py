@@ -1,0 +1,116 @@
+"""Descriptors of a dataset: extracted once and kept, whitened on every run. Loads torch."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.cache import Arrays, Cache
+from harness.measure import Cost
+from harness.progress import Reporter
+from harness.protocols import Pooling, RetrievalSet, Role, Whitening
+from harness.retrieval.contract import require_descriptors
+from harness.retrieval.extraction import MapStream, Pictures, Source, describe
+from harness.retrieval.protocol import RetrievalProtocol
+from harness.source import source_digest
+
+NUMERICS: Final = "fp32-cpu"
+"""Part of every key: descriptors made with other arithmetic are kept apart."""
+
+Floats = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Descriptors:
+    """Descriptors of both roles and what it cost to make them, now or once."""
+
+    database: Floats
+    queries: Floats
+    database_cost: Cost
+    query_cost: Cost
+
+
+@dataclass(frozen=True)
+class Extraction:
+    """A dataset seen through a backbone.
+
+    Attributes:
+        dataset: images, queries and boxes.
+        protocol: size and scales.
+        source: the backbone.
+        reporter: shows progress.
+    """
+
+    dataset: RetrievalSet
+    protocol: RetrievalProtocol
+    source: Source
+    reporter: Reporter
+
+    def pictures(self, role: Role) -> Pictures:
+        """The images of one role as the protocol shows them; only queries are cropped to their box."""
+        size, scales = self.protocol.image_size, self.protocol.scales
+        if role == "query":
+            return Pictures(self.dataset.queries, self.dataset.boxes, size, scales)
+        return Pictures(self.dataset.images, [None] * len(self.dataset.images), size, scales)
+
+    def descriptors(self, pooling: Pooling, name: str, keys: Mapping[str, Any], cache: Cache) -> Descriptors:
+        """Descriptors of both roles, L2-normalised; the network runs only for what is not in the cache.
+
+        Args:
+            pooling: makes a descriptor from maps; fitted on the database first if it has ``fit``.
+            name: what to call the pooling in messages.
+            keys: identity of ``dataset``, ``backbone`` and ``pooling``.
+            cache: where descriptors are kept.
+        """
+        fitted = functools.cache(lambda: self._fitted(pooling))
+
+        def make(role: Role) -> Arrays:
+            maps = self.source.maps(self.pictures(role), f"describe {role}", self.reporter)
+            return {"descriptors": describe(maps, fitted(), name, self.protocol.scale_power)}
+
+        database, queries = (
+            cache.get_or_make(self._key(role, keys), functools.partial(make, role)) for role in ("database", "query")
+        )
+        return Descriptors(database.arrays["descriptors"], queries.arrays["descriptors"], database.cost, queries.cost)
+
+    def _fitted(self, pooling: Pooling) -> Pooling:
+        fit = getattr(pooling, "fit", None)
+        if fit is None:
+            return pooling
+        pictures = self.pictures("database")
+        fitted: Pooling = fit(MapStream(lambda: self.source.maps(pictures, "fit pooling", self.reporter)))
+        return fitted
+
+    def _key(self, role: Role, keys: Mapping[str, Any]) -> dict[str, Any]:
+        return {
+            "stage": "descriptors",
+            "code": source_digest("harness.retrieval.extraction"),
+            **{kind: keys[kind] for kind in ("dataset", "backbone", "pooling")},
+            "role": role,
+            "image_size": self.protocol.image_size,
+            "scales": list(self.protocol.scales),
+            "scale_power": self.protocol.scale_power,
+            "numerics": NUMERICS,
+        }
+
+
+def whiten(found: Descriptors, method: Whitening, name: str, dataset: RetrievalSet) -> tuple[Floats, Floats, Any]:
+    """Learn a whitening from the database and apply it to both roles.
+
+    Returns:
+        Database (n, d), queries (q, d), and the learnt object.
+
+    Raises:
+        InvalidInput: the whitening needs pairs, and the dataset has none.
+        ContractError: it returned something else than finite descriptors.
+    """
+    fitted = method.fit(found.database, dataset.pairs)
+    database, queries = (
+        require_descriptors(name, fitted.apply(part), len(part)) for part in (found.database, found.queries)
+    )
+    return database, queries, fitted

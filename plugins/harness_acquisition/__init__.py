@@ -1,0 +1,21 @@
+"""Built-in acquisition functions."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from harness.hooks import hookimpl
+
+if TYPE_CHECKING:
+    from harness.registry import Registrar
+
+
+@hookimpl
+def harness_register(registry: Registrar) -> None:
+    """Register the acquisition functions; each is loaded on first use."""
+    registry.acquisition("random", "harness_acquisition.random:Random")
+    registry.acquisition("entropy", "harness_acquisition.entropy:Entropy")
+    registry.acquisition("margin", "harness_acquisition.margin:Margin")
+    registry.acquisition("least-confidence", "harness_acquisition.least_confidence:LeastConfidence")
+    registry.acquisition("coreset", "harness_acquisition.coreset:CoreSet")
+    registry.acquisition("jlp", "harness_acquisition.jlp:JointLabelPropagation")

@@ -1,0 +1,23 @@
+"""Random acquisition."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from harness_acquisition.budget import require_budget
+
+if TYPE_CHECKING:
+    from harness.protocols import Ids, PoolView
+
+
+@dataclass(frozen=True)
+class Random:
+    """Uniformly random examples (thesis §3.3.1): the baseline that is hard to beat. O(n)."""
+
+    def select(self, pool: PoolView, budget: int, rng: np.random.Generator) -> Ids:
+        """``budget`` unlabelled positions, drawn without replacement."""
+        require_budget(pool, budget)
+        return rng.choice(pool.unlabelled, budget, replace=False)

@@ -1,0 +1,71 @@
+"""The embedded backbone: five convolutions whose weights lie beside this file (see TINY.md)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+import numpy as np
+
+from harness.errors import InvalidInput
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+WEIGHTS: Final = Path(__file__).with_name("tiny.npz")
+
+
+class Layer(NamedTuple):
+    """A convolution followed by a ReLU; padded so that the map shrinks by the stride only."""
+
+    inputs: int
+    outputs: int
+    kernel: int
+    stride: int = 1
+    dilation: int = 1
+
+    @property
+    def padding(self) -> int:
+        """Cells of zeros on each border."""
+        return self.dilation * (self.kernel // 2)
+
+
+LAYERS: Final = (Layer(3, 32, 5, 2), Layer(32, 64, 3, 2), Layer(64, 96, 3, 2), Layer(96, 128, 3), Layer(128, 128, 3, 1, 2))
+
+
+@dataclass(frozen=True)
+class Tiny:
+    """Small convolutional network, stride 8, 128 maps, trained on generated images; weights embedded (this project)."""
+
+    @property
+    def stride(self) -> int:
+        """Pixels of the image per cell of the map."""
+        return 8
+
+    def maps(self, image: Tensor) -> Tensor:
+        """Image (3, H, W) float32 in [0, 1], RGB -> maps (128, ceil(H / 8), ceil(W / 8)) float32, not negative.
+
+        Raises:
+            InvalidInput: not three channels, or no pixel.
+        """
+        import torch
+
+        if image.ndim != 3 or image.shape[0] != 3 or 0 in image.shape:
+            raise InvalidInput(f"an image of shape {tuple(image.shape)} has no maps", fix="(3, H, W) with H, W >= 1")
+        with torch.inference_mode():
+            maps = image[None] * 2 - 1
+            for layer, (weight, bias) in zip(LAYERS, _weights(str(image.device)), strict=True):
+                maps = torch.conv2d(maps, weight, bias, layer.stride, layer.padding, layer.dilation).relu_()
+        return maps[0]
+
+
+@lru_cache
+def _weights(device: str) -> list[tuple[Tensor, Tensor]]:
+    """Weight (outputs, inputs, kernel, kernel) and bias (outputs,) of each layer, float32."""
+    import torch
+
+    with np.load(WEIGHTS, allow_pickle=False) as file:
+        arrays = [(file[f"weight{i}"], file[f"bias{i}"]) for i in range(len(LAYERS))]
+    return [tuple(torch.from_numpy(a.astype(np.float32)).to(device) for a in pair) for pair in arrays]  # type: ignore[misc]

@@ -1,0 +1,20 @@
+"""Built-in datasets: registration only."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from harness.hooks import hookimpl
+
+if TYPE_CHECKING:
+    from harness.registry import Registrar
+
+
+@hookimpl
+def harness_register(registry: Registrar) -> None:
+    """Register the datasets; each is loaded on first use."""
+    registry.dataset("synthetic-instances", "harness_dataset.synthetic_instances:SyntheticInstances")
+    registry.dataset("digits", "harness_dataset.digits:Digits")
+    registry.dataset("mnist", "harness_dataset.mnist:Mnist")
+    registry.dataset("image-classes", "harness_dataset.image_classes:ImageClasses")
+    registry.dataset("image-instances", "harness_dataset.image_instances:ImageInstances")

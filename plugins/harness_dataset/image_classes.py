@@ -1,0 +1,74 @@
+"""A folder of images per class."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import chain
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
+
+import numpy as np
+from annotated_types import Gt
+
+from harness.cache import Cache, digest
+from harness.data.classification import checked, class_files, decode
+from harness.data.fingerprint import files_digest
+from harness.errors import DataDamaged
+from harness.protocols import ClassificationSet, Task
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from harness.protocols import DataFolders
+
+
+@dataclass(frozen=True)
+class ImageClasses:
+    """Your own images: train/<class>/*.jpg and test/<class>/*.jpg.
+
+    Attributes:
+        path: folder that holds ``train`` and ``test``; relative to the data folder.
+        size: side in pixels to which all images are resized.
+        channels: 3 for colour, 1 for grey.
+        flip: whether a mirrored image keeps its class (false for digits).
+        train: name of the folder of the pool.
+        test: name of the folder of the test images.
+    """
+
+    path: str
+    size: Annotated[int, Gt(0)] = 32
+    channels: Literal[1, 3] = 3
+    flip: bool = True
+    train: str = "train"
+    test: str = "test"
+
+    task: ClassVar[Task] = "active-learning"
+
+    def fingerprint(self, folders: DataFolders) -> str:
+        """Digest of all image files, their names, and how they are read."""
+        root = folders.root / self.path
+        files = chain.from_iterable(
+            chain.from_iterable(class_files(root / part).values()) for part in (self.train, self.test)
+        )
+        return digest([files_digest(files, root, folders), self.size, self.channels, self.flip, self.train, self.test])
+
+    def load(self, folders: DataFolders) -> ClassificationSet:
+        """Images (n, channels, size, size), decoded once and kept in the cache."""
+        root = folders.root / self.path
+        train, test = class_files(root / self.train), class_files(root / self.test)
+        if unknown := sorted(set(test) - set(train)):
+            raise DataDamaged(f"{root / self.test} has the class {unknown[0]}, which {self.train} does not have")
+        classes = tuple(train)
+        cache = Cache(folders.cache / "images")
+        key = {"stage": "decode", "fingerprint": self.fingerprint(folders)}
+        arrays = cache.get_or_make(key, lambda: self._decode(classes, train, test)).arrays
+        return checked(ClassificationSet(name=root.name, classes=classes, flip=self.flip, **arrays))
+
+    def _decode(
+        self, classes: tuple[str, ...], train: dict[str, list[Path]], test: dict[str, list[Path]]
+    ) -> dict[str, np.ndarray]:
+        arrays = {}
+        for part, files in (("train", train), ("test", test)):
+            arrays[f"{part}_images"] = decode(list(chain.from_iterable(files.values())), self.size, self.channels)
+            labels = [np.full(len(files.get(name, ())), label) for label, name in enumerate(classes)]
+            arrays[f"{part}_labels"] = np.concatenate(labels).astype(np.int64)
+        return arrays

@@ -1,0 +1,71 @@
+"""A folder of images with a JSON ground truth, for retrieval."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
+
+import numpy as np
+
+from harness.data.fingerprint import files_digest
+from harness.data.instances import Instances, read_instances
+from harness.errors import DataMissing
+from harness.protocols import RetrievalSet, Task
+
+if TYPE_CHECKING:
+    from harness.protocols import DataFolders
+
+
+@dataclass(frozen=True)
+class ImageInstances:
+    """Images of a folder with a ground truth in JSON: imlist, queries with easy, hard, junk or positives, box.
+
+    ``positives`` makes all answers of a query easy and none hard. See ``harness.data.instances`` for the format.
+
+    Attributes:
+        path: folder below the data folder (or absolute).
+        ground_truth: JSON file in that folder.
+        images: folder of the images in that folder; names in the ground truth are relative to it.
+    """
+
+    task: ClassVar[Task] = "retrieval"
+
+    path: str
+    ground_truth: str = "gnd.json"
+    images: str = "images"
+
+    def fingerprint(self, folders: DataFolders) -> str:
+        """Digest of the ground truth and of every image that it names. Raises ``DataMissing`` or ``DataDamaged``."""
+        found, root = self._read(folders), self._root(folders)
+        files = {root / self.images / name for name in (*found.images, *found.queries)}
+        return files_digest([root / self.ground_truth, *files], root, folders)
+
+    def load(self, folders: DataFolders) -> RetrievalSet:
+        """Read and check the ground truth; images are read when they are needed.
+
+        Raises:
+            DataMissing: no folder or no ground truth.
+            DataDamaged: problems in the ground truth, all of them in one go.
+        """
+        found, images = self._read(folders), self._root(folders) / self.images
+        return RetrievalSet(
+            name=Path(self.path).name,
+            images=[images / name for name in found.images],
+            queries=[images / name for name in found.queries],
+            boxes=found.boxes,
+            ground_truth=found.ground_truth,
+            pairs=np.array(found.pairs, np.int64).reshape(-1, 2),
+        )
+
+    def _read(self, folders: DataFolders) -> Instances:
+        root = self._root(folders)
+        images = root / self.images
+        if not images.is_dir():
+            raise DataMissing(
+                f"there is no folder {images}", fix=f"put the images there, {self.ground_truth} beside it"
+            )
+        return read_instances(root / self.ground_truth, exists=lambda name: (images / name).is_file())
+
+    def _root(self, folders: DataFolders) -> Path:
+        return folders.root / self.path

@@ -1,0 +1,85 @@
+"""MNIST."""
+
+from __future__ import annotations
+
+import gzip
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
+
+import numpy as np
+
+from harness.cache import digest
+from harness.data.classification import checked
+from harness.data.fingerprint import file_digest
+from harness.errors import DataDamaged, DataMissing
+from harness.protocols import ClassificationSet, Task
+
+if TYPE_CHECKING:
+    from harness.protocols import DataFolders
+
+_FILES = {
+    "train_images": ("train-images-idx3-ubyte", (60_000, 28, 28)),
+    "train_labels": ("train-labels-idx1-ubyte", (60_000,)),
+    "test_images": ("t10k-images-idx3-ubyte", (10_000, 28, 28)),
+    "test_labels": ("t10k-labels-idx1-ubyte", (10_000,)),
+}
+_UNSIGNED_BYTE = 8
+
+
+@dataclass(frozen=True)
+class Mnist:
+    """Handwritten digits of 28 x 28 pixels, published split (LeCun et al. 1998).
+
+    Attributes:
+        path: folder of the four idx files, plain or gzipped; relative to the data folder.
+    """
+
+    path: str = "MNIST/raw"
+
+    task: ClassVar[Task] = "active-learning"
+
+    def fingerprint(self, folders: DataFolders) -> str:
+        """Digest of the four files as they lie there."""
+        return digest(["mnist", *(file_digest(self._file(name, folders), folders) for name, _ in _FILES.values())])
+
+    def load(self, folders: DataFolders) -> ClassificationSet:
+        """Images (n, 1, 28, 28)."""
+        parts = {part: read_idx(self._file(name, folders), shape) for part, (name, shape) in _FILES.items()}
+        return checked(
+            ClassificationSet(
+                name="mnist",
+                train_images=parts["train_images"][:, None],
+                train_labels=parts["train_labels"].astype(np.int64),
+                test_images=parts["test_images"][:, None],
+                test_labels=parts["test_labels"].astype(np.int64),
+                classes=tuple("0123456789"),
+                flip=False,
+            )
+        )
+
+    def _file(self, name: str, folders: DataFolders) -> Path:
+        folder = folders.root / self.path
+        for path in (folder / name, folder / f"{name}.gz"):
+            if path.is_file():
+                return path
+        raise DataMissing(
+            f"MNIST is incomplete: there is no {name} or {name}.gz in {folder}",
+            fix=f"put the four idx files into {self.path} of the data folder (--data or HARNESS_DATA)",
+        )
+
+
+def read_idx(path: Path, shape: tuple[int, ...]) -> np.ndarray:
+    """A uint8 array of this shape from an idx file, plain or gzipped. Raises ``DataDamaged``."""
+    size = 4 + 4 * len(shape) + int(np.prod(shape))
+    try:
+        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
+            content = file.read(size + 1)  # what is longer is wrong, and need not be read
+    except (OSError, EOFError, zlib.error) as error:
+        raise DataDamaged(f"{path} cannot be read: {error}") from error
+    header = np.frombuffer(content[: 4 + 4 * len(shape)], dtype=">u4")
+    wanted = [_UNSIGNED_BYTE << 8 | len(shape), *shape]
+    if len(content) != size or header.tolist() != wanted:
+        raise DataDamaged(f"{path} is not the published file", why=f"an idx file of {shape} bytes should be there")
+    return np.frombuffer(content, dtype=np.uint8, offset=4 + 4 * len(shape)).reshape(shape)

@@ -1,0 +1,16 @@
+"""Built-in classification networks."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from harness.hooks import hookimpl
+
+if TYPE_CHECKING:
+    from harness.registry import Registrar
+
+
+@hookimpl
+def harness_register(registry: Registrar) -> None:
+    """Register the networks; each is loaded on first use."""
+    registry.network("small-cnn", "harness_network.small:SmallCNN")

@@ -1,0 +1,21 @@
+"""Built-in poolings: registration only."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from harness.hooks import hookimpl
+
+if TYPE_CHECKING:
+    from harness.registry import Registrar
+
+
+@hookimpl
+def harness_register(registry: Registrar) -> None:
+    """Register the poolings; each is loaded on first use."""
+    registry.pooling("spoc", "harness_pooling.spoc:SPoC")
+    registry.pooling("mac", "harness_pooling.mac:MAC")
+    registry.pooling("gem", "harness_pooling.gem:GeM")
+    registry.pooling("rmac", "harness_pooling.rmac:RMAC")
+    registry.pooling("rgem", "harness_pooling.rgem:RGeM")
+    registry.pooling("crow", "harness_pooling.crow:CroW")

@@ -1,0 +1,49 @@
+"""CroW: cells weighted by how active they are, maps by how rarely they are."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from harness_pooling.maps import require_maps
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+@dataclass(frozen=True)
+class CroW:
+    """Sum of each map under spatial and channel weights (Kalantidis et al. 2016; thesis 2.5).
+
+    The spatial weight of a cell is the root of its share of all activation; the weight of a map is the logarithm of how
+    seldom it is active (0 for a map that never is). Maps without any activation give zeros.
+    """
+
+    def pool(self, maps: Tensor) -> Tensor:
+        """(..., C, H, W) float32, not negative -> (..., C) float32. Raises ``InvalidInput`` for H = 0 or W = 0."""
+        import torch
+
+        require_maps(maps)
+        weighted = torch.einsum("...chw,...hw->...c", maps, _spatial_weights(maps))
+        return weighted * _channel_weights(maps)
+
+
+def _spatial_weights(maps: Tensor) -> Tensor:
+    """(..., C, H, W) -> (..., H, W): sqrt(S / ||S||), S the sum over maps (a = b = 2, Kalantidis et al. 2016, §4.1)."""
+    import torch
+
+    total = maps.sum(-3).clamp(min=0)
+    norm = torch.linalg.vector_norm(total, dim=(-2, -1), keepdim=True)
+    share = total / norm.clamp(min=torch.finfo(maps.dtype).tiny)
+    # The root's gradient is infinite at 0: empty cells are kept out of it.
+    active = share > 0
+    return torch.where(active, torch.where(active, share, 1).sqrt(), 0)
+
+
+def _channel_weights(maps: Tensor) -> Tensor:
+    """(..., C, H, W) -> (..., C): log(sum of Q / Q), Q the share of active cells; 0 for a map without any."""
+    import torch
+
+    active = (maps > 0).to(maps.dtype).mean((-2, -1))
+    weights = torch.log(active.sum(-1, keepdim=True) / active.clamp(min=torch.finfo(maps.dtype).tiny))
+    return torch.where(active > 0, weights, 0)

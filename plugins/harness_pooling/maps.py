@@ -1,0 +1,21 @@
+"""What all poolings ask of feature maps."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from harness.errors import InvalidInput
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+def require_maps(maps: Tensor) -> None:
+    """Refuse what is not (..., C, H, W) with at least one cell.
+
+    Raises:
+        InvalidInput: fewer than three dimensions, or H = 0 or W = 0.
+    """
+    shape = tuple(maps.shape)
+    if len(shape) < 3 or 0 in shape[-2:]:
+        raise InvalidInput(f"maps of shape {shape} cannot be pooled", fix="maps (..., C, H, W) with H, W >= 1")

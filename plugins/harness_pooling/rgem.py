@@ -1,0 +1,43 @@
+"""Regional GeM: the generalised means of a grid of regions, each normalised, summed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from annotated_types import Ge, Gt
+
+from harness_pooling.gem import GeM, power_mean
+from harness_pooling.maps import require_maps
+from harness_pooling.regions import region_grid
+from harness_pooling.rmac import sum_of_normalised
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+@dataclass(frozen=True)
+class RGeM:
+    """Sum of normalised generalised means over the regions of R-MAC (Radenovic et al. 2018; thesis 2.5, eq. 2.13).
+
+    Attributes:
+        p: exponent of the generalised mean.
+        levels: number of region sizes, besides the whole map.
+        eps: added to the norm of each region's vector; with preset ``released-code`` also the lowest activation.
+        preset: as for ``gem``.
+    """
+
+    p: Annotated[float, Gt(0)] = 3.0  # Radenovic et al. 2018, §5: initial value
+    levels: Annotated[int, Ge(1)] = 3  # Tolias et al. 2016, §5.1
+    eps: Annotated[float, Gt(0)] = 1e-6  # cirtorch, functional.py:26
+    preset: Literal["thesis", "released-code"] = "thesis"
+
+    def pool(self, maps: Tensor) -> Tensor:
+        """(..., C, H, W) float32, not negative -> (..., C) float32. Raises ``InvalidInput`` for H = 0 or W = 0."""
+        import torch
+
+        require_maps(maps)
+        lowest = GeM(self.p, self.eps, self.preset).lowest
+        regions = region_grid(maps.shape[-2], maps.shape[-1], self.levels)
+        means = [power_mean(maps[..., y : y + h, x : x + w], self.p, lowest) for y, x, h, w in regions]
+        return sum_of_normalised(torch.stack(means, -2), self.eps)

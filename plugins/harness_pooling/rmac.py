@@ -1,0 +1,73 @@
+"""R-MAC: the maxima of a grid of regions, each normalised, summed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import TYPE_CHECKING, Annotated
+
+from annotated_types import Ge
+
+from harness_pooling.maps import require_maps
+from harness_pooling.regions import Region, region_grid
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+Interval = tuple[int, int]
+"""First cell and the one after the last."""
+
+
+@dataclass(frozen=True)
+class RMAC:
+    """Sum of normalised maxima over a grid of regions (Tolias et al. 2016; thesis 2.5).
+
+    Attributes:
+        levels: number of region sizes, besides the whole map.
+        eps: added to the norm of each region's vector.
+    """
+
+    levels: Annotated[int, Ge(1)] = 3  # Tolias et al. 2016, §5.1
+    eps: Annotated[float, Ge(0)] = 1e-6  # cirtorch, functional.py:26
+
+    def pool(self, maps: Tensor) -> Tensor:
+        """(..., C, H, W) float32 -> (..., C) float32. Raises ``InvalidInput`` for H = 0 or W = 0."""
+        require_maps(maps)
+        regions = region_grid(maps.shape[-2], maps.shape[-1], self.levels)
+        return sum_of_normalised(region_maxima(maps, regions), self.eps)
+
+
+def sum_of_normalised(vectors: Tensor, eps: float) -> Tensor:
+    """(..., R, C) -> (..., C): each of the R vectors divided by its norm + ``eps``, added up."""
+    import torch
+
+    norms = torch.linalg.vector_norm(vectors, dim=-1, keepdim=True)
+    normalised: Tensor = vectors / (norms + eps).clamp(min=torch.finfo(vectors.dtype).tiny)
+    return normalised.sum(-2)
+
+
+def region_maxima(maps: Tensor, regions: tuple[Region, ...]) -> Tensor:
+    """Maximum of each map (..., C, H, W) over each of R regions -> (..., R, C).
+
+    The map is cut once at all borders of regions; a region's maximum is that of the pieces in it. So every cell is read
+    once, however much the regions overlap.
+    """
+    import torch
+
+    rows = sorted({(top, top + height) for top, _, height, _ in regions})
+    columns = sorted({(left, left + width) for _, left, _, width in regions})
+    by_rows = _interval_maxima(maps, rows, dim=-2)
+    grid = _interval_maxima(by_rows, columns, dim=-1)
+    row = torch.tensor([rows.index((top, top + height)) for top, _, height, _ in regions], device=maps.device)
+    column = torch.tensor([columns.index((left, left + width)) for _, left, _, width in regions], device=maps.device)
+    return grid[..., row, column].transpose(-1, -2)
+
+
+def _interval_maxima(maps: Tensor, intervals: list[Interval], dim: int) -> Tensor:
+    import torch
+
+    borders = sorted({border for interval in intervals for border in interval})
+    pieces = [maps.narrow(dim, start, stop - start).amax(dim) for start, stop in pairwise(borders)]
+    cut = torch.stack(pieces, dim)
+    position = {border: index for index, border in enumerate(borders)}
+    return torch.stack([cut.narrow(dim, position[a], position[b] - position[a]).amax(dim) for a, b in intervals], dim)

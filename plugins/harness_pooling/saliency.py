@@ -1,0 +1,121 @@
+"""Saliency maps: from one image's activations (FS), and from what repeats in a collection (OS)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+import numpy as np
+
+from harness_pooling.maps import require_maps
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+    from torch import Tensor
+
+    Floats = NDArray[np.float32]
+
+Search = Literal["exact", "approximate"]
+
+_PROBED: Final = 8
+"""Of the lists of the approximate index, the share that is searched is one in this many."""
+
+
+def feature_saliency(maps: Tensor, eps: float = 1e-6) -> Tensor:
+    """Feature saliency (thesis eq. 5.1-5.2): rarely active maps count more; the sum is normalised as in CroW.
+
+    Args:
+        maps: (..., C, H, W) float32, not negative.
+        eps: added to each map's share of active cells, so that the weight of an empty map is finite.
+
+    Returns:
+        (..., H, W) float32, not negative: the root of each cell's share of the sum's norm. Zeros for empty maps.
+
+    Raises:
+        InvalidInput: fewer than three dimensions, or H = 0 or W = 0.
+    """
+    import torch
+
+    require_maps(maps)
+    active = torch.count_nonzero(maps > 0, dim=(-2, -1)).to(maps.dtype) / (maps.shape[-2] * maps.shape[-1]) + eps
+    weights = torch.log(active.sum(-1, keepdim=True) / active)
+    total = (weights[..., None, :] @ maps.flatten(-2))[..., 0, :].unflatten(-1, maps.shape[-2:])
+    # A power of the largest value would overflow in float32: it is divided out before the norm.
+    tiny = torch.finfo(maps.dtype).tiny
+    total = total / total.amax((-2, -1), keepdim=True).clamp(min=tiny)
+    norm = torch.linalg.vector_norm(total, dim=(-2, -1), keepdim=True)
+    return (total / norm.clamp(min=tiny)).sqrt()  # a = b = 2, Kalantidis et al. 2016, §4.1
+
+
+def patches(maps: Tensor, side: int, p: float) -> Tensor:
+    """The generalised mean of each map over a square of ``side`` cells around every cell, clipped at the border.
+
+    Args:
+        maps: (C, H, W) float32, not negative.
+        side: of the square; where it is even, the larger half lies above and to the left.
+        p: exponent, above 0; infinity is the maximum.
+
+    Returns:
+        (C, H, W) float32.
+    """
+    import torch
+
+    height, width = maps.shape[-2:]
+    pad = side // 2
+    if p == float("inf"):
+        rows = torch.nn.functional.max_pool2d(maps[None], (side, 1), 1, (pad, 0))
+        return torch.nn.functional.max_pool2d(rows, (1, side), 1, (0, pad))[0, :, :height, :width]
+    scale = maps.amax().clamp(min=torch.finfo(maps.dtype).tiny)
+    powers = (maps / scale).pow(p)[None]
+    means = torch.nn.functional.avg_pool2d(powers, side, 1, pad, count_include_pad=False)
+    return means[0, :, :height, :width].pow(1 / p) * scale
+
+
+class RegionIndex:
+    """Regions of a collection with their worth, searched by descriptor.
+
+    Args:
+        descriptors: (n, d) float32, rows of norm 1 or zero.
+        worth: (n,) float32, not negative: feature saliency times centrality.
+        search: ``exact``, or ``approximate`` with an inverted file (lists of similar regions, an eighth of them
+            searched).
+    """
+
+    def __init__(self, descriptors: Floats, worth: Floats, search: Search = "exact") -> None:
+        self.descriptors = np.ascontiguousarray(descriptors, np.float32)
+        self.worth = np.asarray(worth, np.float32)
+        self._index = _inverted_file(self.descriptors) if search == "approximate" else None
+
+    def neighbours(self, patches: Floats, k: int) -> tuple[Floats, NDArray[np.int64]]:
+        """Similarities and positions (m, k) of the regions nearest to each patch (m, d), -1 where there are none."""
+        import faiss
+
+        k = min(k, len(self.descriptors))
+        if not k or not len(patches):
+            return np.zeros((len(patches), k), np.float32), np.zeros((len(patches), k), np.int64)
+        patches = np.ascontiguousarray(patches, np.float32)
+        if self._index is None:
+            similarities, found = faiss.knn(patches, self.descriptors, k, metric=faiss.METRIC_INNER_PRODUCT)
+        else:
+            similarities, found = self._index.search(patches, k)
+        return similarities, found
+
+    def regress(self, patches: Floats, k: int) -> Floats:
+        """The sum of eq. 5.14 for patches (m, d): worth of the k nearest regions times similarity -> (m,) float32.
+
+        Negative similarities count as 0.
+        """
+        similarities, found = self.neighbours(patches, k)
+        weights = np.where(found >= 0, np.maximum(similarities, 0), 0)
+        return (weights * self.worth[found]).sum(axis=1, dtype=np.float32)
+
+
+def _inverted_file(descriptors: Floats) -> Any:
+    import faiss
+
+    n, dimension = descriptors.shape
+    lists = max(1, min(int(4 * np.sqrt(n)), n // 39))  # faiss guidelines: 4 sqrt(n) lists, 39 points a list
+    index = faiss.IndexIVFFlat(faiss.IndexFlatIP(dimension), dimension, lists, faiss.METRIC_INNER_PRODUCT)
+    index.train(descriptors)
+    index.add(descriptors)
+    index.nprobe = -(-lists // _PROBED)
+    return index

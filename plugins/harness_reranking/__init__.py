@@ -1,0 +1,17 @@
+"""Built-in re-rankers: registration only."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from harness.hooks import hookimpl
+
+if TYPE_CHECKING:
+    from harness.registry import Registrar
+
+
+@hookimpl
+def harness_register(registry: Registrar) -> None:
+    """Register the re-rankers; each is loaded on first use."""
+    registry.reranking("dsm", "harness_reranking.dsm.reranker:DSM")
+    registry.reranking("sift-ransac", "harness_reranking.sift_ransac:SiftRansac")

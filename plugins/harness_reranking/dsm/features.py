@@ -1,0 +1,72 @@
+"""What is stored of an image for spatial matching."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class Features:
+    """Local features of one image, by scale.
+
+    Attributes:
+        channels: (n,) int32, the visual word.
+        scales: (n,) uint8, ascending: which map of the image a feature lies in.
+        positions: (n, 2) float32 x, y in cells of that map; the centre of the first cell is (0, 0).
+        covariances: (n, 3) float32 xx, xy, yy in cells squared: the ellipse of one standard deviation.
+        strengths: (n,) float32, the largest activation.
+        seeds: (n,) int32 cell y * W + x: the region is the connected part around it of cells that are not weaker.
+        sizes: (s, 2) int32 height and width of the map at every scale.
+        gain: factor from activations to the 255 steps in which regions were sought.
+    """
+
+    channels: NDArray[np.int32]
+    scales: NDArray[np.uint8]
+    positions: NDArray[np.float32]
+    covariances: NDArray[np.float32]
+    strengths: NDArray[np.float32]
+    seeds: NDArray[np.int32]
+    sizes: NDArray[np.int32]
+    gain: float
+
+    def __len__(self) -> int:
+        return len(self.channels)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the arrays."""
+        arrays = (self.channels, self.scales, self.positions, self.covariances, self.strengths, self.seeds, self.sizes)
+        return sum(array.nbytes for array in arrays)
+
+    def take(self, chosen: NDArray[np.int64]) -> Features:
+        """The features at these positions, in this order; scales must stay ascending."""
+        return Features(
+            self.channels[chosen],
+            self.scales[chosen],
+            self.positions[chosen],
+            self.covariances[chosen],
+            self.strengths[chosen],
+            self.seeds[chosen],
+            self.sizes,
+            self.gain,
+        )
+
+
+def join(parts: list[Features]) -> Features:
+    """One set of features from one per scale (at least one)."""
+    return Features(
+        np.concatenate([part.channels for part in parts]),
+        np.concatenate([part.scales for part in parts]),
+        np.concatenate([part.positions for part in parts]),
+        np.concatenate([part.covariances for part in parts]),
+        np.concatenate([part.strengths for part in parts]),
+        np.concatenate([part.seeds for part in parts]),
+        np.concatenate([part.sizes for part in parts]),
+        parts[0].gain,
+    )

@@ -1,0 +1,91 @@
+"""Deep spatial matching as a re-ranker: features of every image, inliers of every pair."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import numpy as np
+from annotated_types import Ge, Gt, Interval
+
+from harness_reranking.dsm.detect import Detection, detect
+from harness_reranking.dsm.match import Gates, Match, match
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from harness.protocols import Floats, Role
+    from harness_reranking.dsm.features import Features
+
+
+@dataclass(frozen=True)
+class DSM:
+    """Deep spatial matching: inliers between local features of the maps (Simeoni et al. 2019; thesis 4.3).
+
+    The preset says how the thesis' numbers are read: as its text does, or as the released code does;
+    ``detect.Detection`` and ``match.Gates`` list the differences.
+
+    Attributes:
+        top: number of images that are re-ranked.
+        preset: ``thesis`` or ``released-code``.
+        max_features: features of one image over all scales.
+        query_limit: features of one channel of a query.
+        database_limit: features of one channel of a database image.
+        diversity: least relative difference in area between nested regions.
+        variation: largest relative growth of a region over one step.
+        step_share: share of the nonzero activations below one step.
+        overlap: largest intersection over union of two features of a database image.
+        error: threshold on the transfer error, in cells.
+        scale_change: largest change of scale of a correspondence against the transform.
+        gain: factor from activations to the 255 steps in which regions are sought; None: from each image.
+        gain_share: share of an image's nonzero activations that is not saturated by the gain from the image.
+        detector: ``vlfeat``, or ``opencv`` for comparison.
+    """
+
+    top: Annotated[int, Gt(0)] = 100  # Simeoni et al. 2019 (thesis), §4.4.1
+    preset: Literal["thesis", "released-code"] = "thesis"
+    max_features: Annotated[int, Gt(0)] = 512  # Simeoni et al. 2019 (thesis), §4.4.1: 2048 on ResNet
+    query_limit: Annotated[int, Gt(0)] = 20  # Simeoni et al. 2019 (thesis), §4.4.1
+    database_limit: Annotated[int, Gt(0)] = 10  # Simeoni et al. 2019 (thesis), §4.4.1
+    diversity: Annotated[float, Interval(ge=0, le=1)] = 0.7  # Simeoni et al. 2019 (thesis), §4.4.1
+    variation: Annotated[float, Gt(0)] = 0.5  # Simeoni et al. 2019 (thesis), §4.4.1
+    step_share: Annotated[float, Interval(gt=0, lt=1)] = 0.6  # Simeoni et al. 2019 (thesis), §4.4.1
+    overlap: Annotated[float, Interval(ge=0, le=1)] = 0.2  # Simeoni et al. 2019 (thesis), §4.4.1
+    error: Annotated[float, Gt(0)] = 2.0  # Simeoni et al. 2019 (thesis), §4.4.1
+    scale_change: Annotated[float, Ge(1)] = 3.0  # Simeoni et al. 2019 (thesis), §4.4.1
+    gain: Annotated[float, Gt(0)] | None = None
+    gain_share: Annotated[float, Interval(gt=0, le=1)] = 0.999
+    detector: Literal["vlfeat", "opencv"] = "vlfeat"
+
+    def describe(self, maps: Sequence[Tensor], role: Role) -> Features:
+        """Local features of one image from its maps (C, h, w), one per scale; overlapping ones go in the database.
+
+        Raises:
+            InvalidInput: no map, a wrong shape, or values that are not finite.
+        """
+        return detect([scale.detach().cpu().float().numpy() for scale in maps], role, self._detection)
+
+    def score(self, query: Features, candidates: Sequence[Features]) -> Floats:
+        """(len(candidates),) float32: inliers of the best pair of scales; 0 where there are fewer than three."""
+        return np.array([self.match(query, candidate).count for candidate in candidates], np.float32)
+
+    def match(self, query: Features, candidate: Features) -> Match:
+        """Inliers and transform of the best pair of scales."""
+        return match(query, candidate, Gates(self.preset, self.error, self.scale_change))
+
+    @property
+    def _detection(self) -> Detection:
+        return Detection(
+            preset=self.preset,
+            detector=self.detector,
+            diversity=self.diversity,
+            variation=self.variation,
+            step_share=self.step_share,
+            overlap=self.overlap,
+            query_limit=self.query_limit,
+            database_limit=self.database_limit,
+            max_features=self.max_features,
+            gain=self.gain,
+            gain_share=self.gain_share,
+        )

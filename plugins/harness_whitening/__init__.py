@@ -1,0 +1,17 @@
+"""Built-in whitenings: registration only."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from harness.hooks import hookimpl
+
+if TYPE_CHECKING:
+    from harness.registry import Registrar
+
+
+@hookimpl
+def harness_register(registry: Registrar) -> None:
+    """Register the whitenings; each is loaded on first use."""
+    registry.whitening("pca", "harness_whitening.pca:PCA")
+    registry.whitening("supervised", "harness_whitening.supervised:Supervised")

@@ -1,0 +1,98 @@
+"""What the whitenings share: normalised rows, sums over them in float64, and the learnt linear map."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.errors import InvalidInput
+
+Floats = NDArray[np.float32]
+Doubles = NDArray[np.float64]
+
+_ROWS: Final = 4096
+"""Rows converted to float64 at once."""
+
+
+@dataclass(frozen=True)
+class LinearWhitening:
+    """A learnt whitening: normalise, centre, project, normalise (thesis eq. 5.11).
+
+    Attributes:
+        mean: (D,) float64.
+        projection: (d, D) float64.
+        rank: in how many directions the training descriptors really varied.
+    """
+
+    mean: Doubles
+    projection: Doubles
+    rank: int
+
+    def apply(self, descriptors: Floats) -> Floats:
+        """(n, D) float32 -> (n, d) float32, rows of norm 1; a row of zeros (an image without activation) stays zero.
+
+        Raises:
+            InvalidInput: another dimension than the one learnt from.
+        """
+        if descriptors.ndim != 2 or descriptors.shape[1] != len(self.mean):
+            raise InvalidInput(
+                f"descriptors of shape {descriptors.shape} cannot be whitened", fix=f"shape (n, {len(self.mean)})"
+            )
+        whitened = np.empty((len(descriptors), len(self.projection)), np.float32)
+        for start, rows in _blocks(descriptors):
+            projected = (rows - self.mean) @ self.projection.T
+            projected[~rows.any(1)] = 0
+            whitened[start : start + len(rows)] = _normalised(projected)
+        return whitened
+
+
+def mean_of(descriptors: Floats) -> Doubles:
+    """Mean (D,) of the normalised rows."""
+    return sum((rows.sum(0) for _, rows in _blocks(descriptors)), np.zeros(descriptors.shape[1])) / len(descriptors)
+
+
+def scatter_of(descriptors: Floats, mean: Doubles) -> Doubles:
+    """Sum (D, D) over the normalised rows of (x - mean)(x - mean)^T."""
+    scatter = np.zeros((len(mean), len(mean)))
+    for _, rows in _blocks(descriptors):
+        rows -= mean
+        scatter += rows.T @ rows
+    return scatter
+
+
+def normalised_rows(descriptors: Floats) -> Doubles:
+    """Rows of norm 1 in float64; zero rows stay zero."""
+    return _normalised(descriptors.astype(np.float64))
+
+
+def require_descriptors(descriptors: Floats, dim: int) -> None:
+    """Refuse what no whitening can be learnt from.
+
+    Raises:
+        InvalidInput: not a table of finite numbers with at least one row, or ``dim`` above its width.
+    """
+    if descriptors.ndim != 2 or 0 in descriptors.shape:
+        raise InvalidInput(
+            f"descriptors of shape {descriptors.shape} cannot be learnt from", fix="shape (n, D), n >= 1"
+        )
+    if not np.isfinite(descriptors).all():
+        raise InvalidInput("descriptors to learn a whitening from contain NaN or infinity")
+    if dim > descriptors.shape[1]:
+        raise InvalidInput(
+            f"dim = {dim} is more than the descriptors have",
+            fix=f"1 to {descriptors.shape[1]}, or 0 for all",
+        )
+
+
+def _blocks(descriptors: Floats) -> Iterator[tuple[int, Doubles]]:
+    for start in range(0, len(descriptors), _ROWS):
+        yield start, normalised_rows(descriptors[start : start + _ROWS])
+
+
+def _normalised(rows: Doubles) -> Doubles:
+    norms = np.linalg.norm(rows, axis=1, keepdims=True)
+    return rows / np.where(norms > 0, norms, 1.0)

@@ -1,0 +1,115 @@
+"""Supervised whitening: make matching pairs alike, then keep the directions in which the rest differs most."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import numpy as np
+from annotated_types import Ge, Gt, Le
+
+from harness.errors import InvalidInput
+from harness_whitening.linear import (
+    Doubles,
+    LinearWhitening,
+    mean_of,
+    normalised_rows,
+    require_descriptors,
+    scatter_of,
+)
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class Supervised:
+    """Simultaneous diagonalisation on matching pairs (Mikolajczyk and Matas 2007; thesis eq. 5.11-5.12).
+
+    Attributes:
+        dim: dimensions kept; 0 keeps all.
+        shrink: share of the mean variance within pairs mixed into each variance, for few pairs.
+        eps: variances within pairs below this share of the largest are lifted to it; the number of those above is the
+            ``rank`` of the learnt whitening. Preset ``released-code`` adds the smallest 1e-10 * 10^k that makes the
+            covariance positive definite instead.
+        preset: ``thesis`` centres on the mean of all descriptors and rotates by the covariance of non-matching pairs.
+            ``released-code`` centres on the mean of each pair's first descriptor and rotates by the scatter of all.
+    """
+
+    dim: Annotated[int, Ge(0)] = 0
+    shrink: Annotated[float, Ge(0), Le(1)] = 0.0
+    eps: Annotated[float, Gt(0)] = 1e-6
+    preset: Literal["thesis", "released-code"] = "thesis"
+
+    def fit(self, descriptors: NDArray[np.float32], pairs: NDArray[np.int64] | None = None) -> LinearWhitening:
+        """Learn from (n, D) float32 and matching pairs (p, 2) int64.
+
+        Raises:
+            InvalidInput: no pairs, pairs of an image with itself or out of range, no descriptors, not finite, or
+                ``dim`` above D.
+        """
+        require_descriptors(descriptors, self.dim)
+        pairs = _checked(pairs, len(descriptors))
+        if self.preset == "thesis":
+            pairs = np.unique(np.sort(pairs, axis=1), axis=0)  # eq. 5.12 sums over a set; the code over a list
+        differences = normalised_rows(descriptors[pairs[:, 0]]) - normalised_rows(descriptors[pairs[:, 1]])
+        within = differences.T @ differences / len(pairs)
+        within = (1 - self.shrink) * within + self.shrink * np.trace(within) / len(within) * np.eye(len(within))
+        whitening, rank = self._inverse_root(within)
+        if self.preset == "thesis":
+            mean = mean_of(descriptors)
+            scatter = _between(descriptors, mean, differences)
+        else:
+            mean = normalised_rows(descriptors[pairs[:, 0]]).mean(0)
+            scatter = scatter_of(descriptors, mean)
+        _, directions = np.linalg.eigh(whitening @ scatter @ whitening.T)
+        kept = directions[:, ::-1][:, : self.dim or len(mean)]
+        return LinearWhitening(mean, kept.T @ whitening, rank)
+
+    def _inverse_root(self, within: Doubles) -> tuple[Doubles, int]:
+        """A matrix P with P within P^T = 1, as far as ``within`` has full rank, and its rank."""
+        variances, directions = np.linalg.eigh(within)
+        floor = self.eps * variances[-1]
+        rank = int((variances > floor).sum()) if variances[-1] > 0 else 0
+        if rank < len(within):
+            warnings.warn(
+                f"supervised whitening: the pairs differ in {rank} of {len(within)} directions; the others are "
+                f"regularised (more pairs, or shrink > 0, would help)",
+                stacklevel=3,
+            )
+        if self.preset == "released-code":
+            return np.linalg.inv(_cholesky(within)).astype(np.float64), rank
+        if rank == 0:
+            return np.eye(len(within)), rank
+        return (directions / np.sqrt(np.maximum(variances, floor))).T, rank
+
+
+def _checked(pairs: NDArray[np.int64] | None, n: int) -> NDArray[np.int64]:
+    if pairs is None or len(pairs) == 0:
+        raise InvalidInput(
+            "supervised whitening needs matching pairs, and this dataset has none", fix='whitening "pca" needs no pairs'
+        )
+    pairs = np.asarray(pairs)
+    if pairs.ndim != 2 or pairs.shape[1] != 2 or pairs.min() < 0 or pairs.max() >= n:
+        raise InvalidInput(f"pairs of shape {pairs.shape} are not (p, 2) ids", fix=f"ids between 0 and {n - 1}")
+    if (pairs[:, 0] == pairs[:, 1]).any():
+        raise InvalidInput("a pair matches an image with itself", fix="pairs of two different images")
+    return pairs
+
+
+def _between(descriptors: NDArray[np.float32], mean: Doubles, differences: Doubles) -> Doubles:
+    """Covariance (eq. 5.12) over the ordered pairs that do not match, from the sum over all pairs less the matching."""
+    n = len(descriptors)
+    others = n * (n - 1) - 2 * len(differences)
+    return (2 * n * scatter_of(descriptors, mean) - 2 * differences.T @ differences) / max(others, 1)
+
+
+def _cholesky(matrix: Doubles) -> Doubles:
+    """Lower factor of the matrix, with the least of 0, 1e-10, 1e-9, ... added that makes it positive definite."""
+    added = 0.0
+    while True:
+        try:
+            return np.linalg.cholesky(matrix + added * np.eye(len(matrix))).astype(np.float64)
+        except np.linalg.LinAlgError:
+            added = 10 * added or 1e-10  # cirtorch, whiten.py:50-65

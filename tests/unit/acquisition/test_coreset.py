@@ -1,0 +1,86 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
+
+from harness.active import Pool
+from harness_acquisition import coreset
+from harness_acquisition.coreset import CoreSet
+
+RNG = np.random.default_rng
+
+
+def brute_force(features, labels, budget):
+    """Every distance in float64, every time; ties to the lowest position."""
+    x = np.asarray(features, dtype=np.float32).astype(np.float64)
+    between = ((x[:, None] - x[None]) ** 2).sum(axis=2)
+    centres = list(np.flatnonzero(labels >= 0))
+    free = list(np.flatnonzero(labels < 0))
+    picks = []
+    for _ in range(budget):
+        if not centres:
+            mean = np.asarray(features, dtype=np.float32).mean(axis=0, dtype=np.float64)
+            distances = [-((x[i] - mean) ** 2).sum() for i in free]
+        else:
+            distances = between[np.ix_(free, centres)].min(axis=1)
+        pick = free.pop(int(np.argmax(distances)))
+        picks.append(int(pick))
+        centres.append(pick)
+    return picks
+
+
+def pool_of(features, labels):
+    return Pool(features, np.full((len(features), 2), 0.5), labels)
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.data())
+def test_picks_equal_brute_force(data):
+    """Small integers make ties and duplicates the rule; a small front makes every path run."""
+    n, d = data.draw(st.integers(1, 40)), data.draw(st.integers(1, 3))
+    features = data.draw(arrays.arrays(np.float32, (n, d), elements=st.integers(-3, 3).map(float)))
+    labels = np.array(data.draw(st.lists(st.sampled_from([-1, -1, 0, 1]), min_size=n, max_size=n)))
+    budget = data.draw(st.integers(0, int((labels < 0).sum())))
+    front = data.draw(st.sampled_from([1, 3, 1024]))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(coreset, "_FRONT", front)
+        patch.setattr(coreset, "_ROWS", 7)
+        picks = CoreSet().select(pool_of(features, labels), budget, RNG(0))
+    assert picks.tolist() == brute_force(features, labels, budget)
+    assert picks.dtype == np.int64
+
+
+@pytest.mark.parametrize("front", [8, 1024])
+@pytest.mark.parametrize("scale", [1e-3, 1.0, 1e3])
+def test_picks_equal_brute_force_on_clusters(monkeypatch, front, scale):
+    monkeypatch.setattr(coreset, "_FRONT", front)
+    rng = RNG(1)
+    features = rng.normal(size=(300, 16)) + 4 * rng.normal(size=(8, 16))[rng.integers(0, 8, 300)]
+    features = np.concatenate([features, features[:40]]) * scale
+    labels = np.where(rng.random(340) < 0.05, 0, -1)
+    picks = CoreSet().select(pool_of(features, labels), 120, RNG(0))
+    assert picks.tolist() == brute_force(features, labels, 120)
+
+
+def test_rows_of_very_different_scale():
+    rng = RNG(2)
+    features = rng.normal(size=(60, 4)) * 10.0 ** rng.integers(-3, 4, (60, 1))
+    labels = np.full(60, -1)
+    labels[:3] = 0
+    picks = CoreSet().select(pool_of(features, labels), 57, RNG(0))
+    assert picks.tolist() == brute_force(features, labels, 57)
+
+
+def test_all_examples_alike_are_taken_in_order():
+    labels = np.full(3000, -1)
+    labels[5] = 1
+    picks = CoreSet().select(pool_of(np.ones((3000, 8)), labels), 10, RNG(0))
+    assert picks.tolist() == [0, 1, 2, 3, 4, 6, 7, 8, 9, 10]
+
+
+def test_without_labels_the_first_pick_is_nearest_to_the_mean():
+    features = np.array([[0.0], [4.0], [10.0]])
+    assert CoreSet().select(pool_of(features, np.full(3, -1)), 3, RNG(0)).tolist() == [1, 2, 0]

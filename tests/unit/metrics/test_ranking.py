@@ -1,0 +1,172 @@
+from __future__ import annotations
+
+import json
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from harness.errors import InvalidInput
+from harness.metrics.ranking import evaluate
+
+SETUPS = {"easy": ("easy", "junk hard"), "medium": ("easy hard", "junk"), "hard": ("hard", "junk easy")}
+
+
+def reference(ranks, ground_truth, ks):
+    """The protocol, read aloud: one query and one rank after the other, in plain Python floats."""
+    result = {}
+    for setup, (wanted, removed) in SETUPS.items():
+        aps, precisions = [], []
+        for row, truth in zip(ranks, ground_truth, strict=True):
+            positives = {i for label in wanted.split() for i in truth[label]}
+            junk = {i for label in removed.split() for i in truth[label]}
+            if not positives:
+                aps.append(math.nan)
+                precisions.append([math.nan] * len(ks))
+                continue
+            rank, hits, area, hit_ranks = 0, 0, 0.0, []
+            for image in row:
+                if image in junk:
+                    continue
+                if image in positives:
+                    before = 1.0 if rank == 0 else hits / rank
+                    hits += 1
+                    area += (before + hits / (rank + 1)) / 2 / len(positives)
+                    hit_ranks.append(rank + 1)
+                rank += 1
+            aps.append(area)
+            last = hit_ranks[-1] if len(hit_ranks) == len(positives) else math.inf
+            cuts = [min(k, last) for k in ks]
+            precisions.append([sum(r <= cut for r in hit_ranks) / cut for cut in cuts])
+        valid = [i for i, ap in enumerate(aps) if not math.isnan(ap)]
+        mean = math.fsum(aps[i] for i in valid) / len(valid) if valid else math.nan
+        mean_precision = [
+            math.fsum(precisions[i][j] for i in valid) / len(valid) if valid else math.nan for j in range(len(ks))
+        ]
+        result[setup] = (aps, mean, precisions, mean_precision)
+    return result
+
+
+@st.composite
+def rankings(draw):
+    """A database, its truncated rankings, and labels that may be empty, all junk, or not reached."""
+    n = draw(st.integers(1, 25))
+    queries = draw(st.integers(1, 4))
+    depth = draw(st.integers(0, n))
+    ranks, truth = [], []
+    for _ in range(queries):
+        ranks.append(draw(st.permutations(range(n)))[:depth])
+        label = draw(st.lists(st.sampled_from(["easy", "hard", "junk", ""]), min_size=n, max_size=n))
+        ids = {name: [i for i in range(n) if label[i] == name] for name in ("easy", "hard", "junk")}
+        truth.append({name: draw(st.permutations(members)) for name, members in ids.items()})
+    return np.array(ranks, dtype=np.int64).reshape(queries, depth), truth, n
+
+
+@settings(max_examples=300, deadline=None)
+@given(rankings(), st.lists(st.integers(1, 30), min_size=1, max_size=3))
+def test_equals_the_protocol_read_aloud(case, ks):
+    ranks, truth, n = case
+    ours, theirs = evaluate(ranks, truth, ks, n_database=n), reference(ranks.tolist(), truth, ks)
+    for setup, (aps, mean, precisions, mean_precision) in theirs.items():
+        scores = ours[setup]
+        np.testing.assert_allclose(scores.ap, aps, rtol=1e-12)
+        np.testing.assert_allclose(scores.map, mean, rtol=1e-12)
+        np.testing.assert_allclose(scores.precision, precisions, rtol=1e-12)
+        np.testing.assert_allclose(scores.mean_precision, mean_precision, rtol=1e-12)
+        assert scores.ap.dtype == scores.precision.dtype == scores.mean_precision.dtype == np.float64
+
+
+@settings(max_examples=100, deadline=None)
+@given(rankings())
+def test_scores_are_shares_and_ids_may_be_renamed(case):
+    ranks, truth, n = case
+    scores = evaluate(ranks, truth, n_database=n)
+    for setup in scores.values():
+        values = setup.ap[~np.isnan(setup.ap)]
+        assert ((values >= 0) & (values <= 1)).all()
+    new = np.random.default_rng(0).permutation(n)
+    renamed = [{label: new[ids] for label, ids in query.items()} for query in truth]
+    again = evaluate(new[ranks], renamed, n_database=n)
+    for setup in scores:
+        np.testing.assert_array_equal(scores[setup].ap, again[setup].ap)
+
+
+def truth(easy=(), hard=(), junk=()):
+    return {"easy": list(easy), "hard": list(hard), "junk": list(junk), "bbx": [0, 0, 1, 1]}
+
+
+def test_the_example_of_the_specification():
+    """Positives at ranks 2 and 5 of 5: 0.2875 by the trapezoid rule (0.45 by the finite sum)."""
+    scores = evaluate([[0, 1, 2, 3, 4]], [truth(easy=[1, 4])])
+    assert scores["easy"].map == pytest.approx(0.2875)
+
+
+def test_a_query_without_positives_is_left_out_of_the_means():
+    scores = evaluate([[0, 1], [0, 1]], [truth(easy=[0]), truth(junk=[0, 1])])
+    assert scores["medium"].map == 1
+    assert np.isnan(scores["medium"].ap[1])
+    assert np.isnan(scores["hard"].map)
+    assert np.isnan(scores["hard"].mean_precision).all()
+
+
+def test_positives_missing_from_a_truncated_ranking_are_missed():
+    scores = evaluate([[5]], [truth(easy=[0, 5])], ks=(1, 10))
+    assert scores["easy"].map == 0.5
+    assert scores["easy"].precision.tolist() == [[1.0, 0.1]]
+    nothing = evaluate(np.zeros((1, 0), dtype=int), [truth(easy=[0])])
+    assert nothing["easy"].map == 0
+    assert nothing["easy"].precision.tolist() == [[0, 0, 0]]
+
+
+def test_precision_is_cut_at_the_last_positive():
+    assert evaluate([[3, 0, 1, 2]], [truth(easy=[3])], ks=(5,))["easy"].precision == 1
+
+
+@pytest.mark.parametrize(
+    ("ranks", "labels", "words"),
+    [
+        ([[0, 1]], truth(easy=[0], junk=[0]), "query 0: id 0 stands in easy and junk"),
+        ([[0, 1]], truth(easy=[0], hard=[0]), "easy and hard"),
+        ([[0, 1]], truth(easy=[1, 1]), "easy and easy"),
+        ([[0, 1]], truth(easy=[-1]), "id -1 is out of range"),
+        ([[0, 1]], truth(easy=[2]), "id 2 is out of range"),
+        ([[0, 2]], truth(easy=[0]), "ranking holds id 2"),
+        ([[0, -1]], truth(easy=[0]), "ranking holds id -1"),
+        ([[1, 1]], truth(easy=[0]), "id 1 stands twice"),
+        ([0, 1], truth(easy=[0]), "shape"),
+        ([[0.0, 1.0]], truth(easy=[0]), "integers"),
+        ([[0, 1], [0, 1]], truth(easy=[0]), "2 queries"),
+        ([[0, 1]], truth(easy=["a"]), "integer ids"),
+        ([[0, 1]], truth(easy=[[0]]), "integer ids"),
+    ],
+)
+def test_wrong_input_is_refused(ranks, labels, words):
+    with pytest.raises(InvalidInput) as caught:
+        evaluate(ranks, [labels], n_database=2)
+    assert words in str(caught.value)
+
+
+def test_precision_at_zero_is_refused():
+    with pytest.raises(InvalidInput, match="ks"):
+        evaluate([[0]], [truth(easy=[0])], ks=(0,))
+
+
+@pytest.mark.realdata
+@pytest.mark.parametrize(
+    ("name", "database", "counts"),
+    [("roxford5k", 4993, (3029, 2497, 1356, 68)), ("rparis6k", 6322, (6874, 10350, 7153, 70))],
+)
+def test_the_published_ground_truth(realdata, name, database, counts):
+    content = json.loads((realdata / "retrieval" / "revisited" / f"{name}.json").read_text())
+    queries = content["queries"]
+    totals = [sum(len(query[label]) for query in queries) for label in ("easy", "hard", "junk")]
+    assert (*totals, sum(bool(query["easy"]) for query in queries)) == counts
+    perfect = [
+        [*query["easy"], *query["hard"], *(set(range(database)) - set(query["easy"]) - set(query["hard"]))]
+        for query in queries
+    ]
+    for scores in evaluate(perfect, queries, n_database=database).values():
+        assert scores.map == 1
+        np.testing.assert_array_equal(scores.mean_precision, 1)

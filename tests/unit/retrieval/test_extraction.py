@@ -1,0 +1,180 @@
+"""Maps to descriptors, scales, reading ahead, and what methods may return."""
+
+from __future__ import annotations
+
+import threading
+import time
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from harness.errors import ContractError, DataDamaged, InvalidInput
+from harness.progress import Silent
+from harness.retrieval.extraction import MapStream, Pictures, Source, describe, prefetched
+from harness_pooling.gem import GeM
+from harness_pooling.spoc import SPoC
+
+
+@dataclass(frozen=True)
+class Average:
+    """Colours averaged over squares: a backbone without weights."""
+
+    stride: int = 4
+
+    def maps(self, image):
+        return torch.nn.functional.avg_pool2d(image, self.stride, ceil_mode=True)
+
+
+class Notes:
+    def __init__(self):
+        self.calls = []
+
+    def update(self, label, done, total):
+        self.calls.append((label, done, total))
+
+
+@pytest.fixture
+def paths(tmp_path):
+    rng = np.random.default_rng(0)
+    found = []
+    for i in range(12):
+        found.append(tmp_path / f"{i:02}.png")
+        Image.fromarray(rng.integers(0, 256, (20 + i, 30, 3), dtype=np.uint8)).save(found[-1])
+    return found
+
+
+def unit(x):
+    return x / np.linalg.norm(x)
+
+
+def test_maps_of_every_scale(paths):
+    pictures = Pictures(paths, [None] * 12, 100, (1.0, 0.5))
+    reporter = Notes()
+    maps = list(Source(Average(), "average").maps(pictures, "read", reporter))
+    assert [tuple(m.shape) for m in maps[3]] == [(3, 6, 8), (3, 3, 4)]
+    exact = np.asarray(Image.open(paths[3]), np.float64).transpose(2, 0, 1) / 255
+    np.testing.assert_allclose(maps[3][0][:, 0, 0], exact[:, :4, :4].mean((1, 2)), atol=1e-6)
+    assert reporter.calls[0] == ("read", 0, 12)
+    assert reporter.calls[-1] == ("read", 12, 12)
+
+
+def test_tiny_images_keep_a_pixel(tmp_path):
+    Image.new("RGB", (30, 1)).save(tmp_path / "line.png")
+    pictures = Pictures([tmp_path / "line.png"], [None], 100, (0.25,))
+    assert next(Source(Average(1), "a").maps(pictures, "", Silent()))[0].shape == (3, 1, 7)
+
+
+def test_describe_is_the_mean_over_scales():
+    rng = np.random.default_rng(1)
+    maps = [[torch.from_numpy(rng.random((5, 4, k)).astype(np.float32)) for k in (3, 6, 2)] for _ in range(4)]
+    for power in (1.0, 3.0):
+        found = describe(maps, SPoC(), "spoc", power)
+        assert found.dtype == np.float32
+        for row, scales in zip(found, maps, strict=True):
+            pooled = np.stack([unit(scale.double().numpy().mean((1, 2))) for scale in scales])
+            np.testing.assert_allclose(row, unit((pooled**power).mean(0) ** (1 / power)), atol=1e-6)
+
+
+def test_an_empty_image_gets_zeros():
+    found = describe([[torch.zeros(3, 2, 2), torch.zeros(3, 1, 1)]], GeM(), "gem")
+    assert not found.any()
+
+
+def test_huge_and_tiny_activations_are_normalised():
+    maps = [[torch.full((4, 2, 2), 1e30)], [torch.full((4, 2, 2), 1e-30)]]
+    np.testing.assert_allclose(describe(maps, SPoC(), "spoc"), 0.5, atol=1e-6)
+
+
+def test_power_needs_non_negative_descriptors():
+    class Minus:
+        def pool(self, maps):
+            return -maps.mean((-2, -1))
+
+    maps = [[torch.ones(3, 2, 2), torch.ones(3, 1, 1)]]
+    assert (describe(maps, Minus(), "minus") < 0).all()
+    with pytest.raises(InvalidInput, match="scale_power"):
+        describe(maps, Minus(), "minus", 2.0)
+
+
+@pytest.mark.parametrize(
+    ("result", "message"),
+    [
+        (lambda m: m.mean((-2, -1)).double(), "float64"),
+        (lambda m: m.mean((-2, -1)).numpy(), "ndarray"),
+        (lambda m: m.mean((-2, -1))[None], "shape"),
+        (lambda m: m.mean((-2, -1))[:0], "shape"),
+        (lambda m: m.mean((-2, -1)) * float("nan"), "NaN"),
+        (lambda m: m.mean((-2, -1)) / 0, "infinity"),
+    ],
+)
+def test_what_a_pooling_may_not_return(result, message):
+    class Wrong:
+        def pool(self, maps):
+            return result(maps)
+
+    with pytest.raises(ContractError, match=f'pooling "wrong".*{message}'):
+        describe([[torch.rand(3, 2, 2)]], Wrong(), 'pooling "wrong"')
+
+
+def test_descriptors_of_different_lengths_are_refused():
+    class Wrong:
+        def pool(self, maps):
+            return maps[:, 0, 0]
+
+    with pytest.raises(ContractError, match="different lengths"):
+        describe([[torch.rand(3, 2, 2)], [torch.rand(4, 2, 2)]], Wrong(), "wrong")
+
+
+@pytest.mark.parametrize(
+    ("result", "message"), [(lambda m: m - 1, "negative"), (lambda m: m[None], "shape"), (lambda m: m[:, :0], "shape")]
+)
+def test_what_a_backbone_may_not_return(paths, result, message):
+    class Wrong:
+        stride = 1
+
+        def maps(self, image):
+            return result(image)
+
+    with pytest.raises(ContractError, match=f'backbone "wrong".*{message}'):
+        list(Source(Wrong(), 'backbone "wrong"').maps(Pictures(paths, [None] * 12, 64), "", Silent()))
+
+
+def test_a_damaged_image_stops_with_its_name(paths):
+    paths[7].write_bytes(b"gone")
+    maps = Source(Average(), "a").maps(Pictures(paths, [None] * 12, 64), "", Silent())
+    for _ in range(7):
+        next(maps)
+    with pytest.raises(DataDamaged, match=r"07\.png"):
+        next(maps)
+
+
+def test_map_stream_begins_again(paths):
+    starts = []
+
+    def start():
+        starts.append(1)
+        return Source(Average(), "a").maps(Pictures(paths, [None] * 12, 64, (1.0, 0.5)), "", Silent())
+
+    stream = MapStream(start)
+    first, second = list(stream), list(stream)
+    assert len(first) == len(second) == 24
+    assert all(torch.equal(a, b) for a, b in zip(first, second, strict=True))
+    assert torch.equal(next(stream), first[0])
+    assert torch.equal(next(stream), first[1])
+    assert len(starts) == 3
+
+
+def test_prefetched_is_map_that_works_ahead():
+    assert list(prefetched(lambda x: x * x, range(50))) == [x * x for x in range(50)]
+    running = []
+    results = prefetched(running.append, range(1000))
+    next(results)
+    time.sleep(0.05)
+    assert 2 <= len(running) <= 12  # ahead, but not without bound
+    results.close()
+    time.sleep(0.05)
+    assert len(running) <= 12
+    assert not [t for t in threading.enumerate() if t.name.startswith("ThreadPoolExecutor") and t.is_alive()]
