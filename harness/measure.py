@@ -57,7 +57,7 @@ class _PeakSampler(threading.Thread):
 
 @contextmanager
 def measured() -> Iterator[Cost]:
-    """Measures its block: ``with measured() as cost``; the cost is filled in on leaving, also by an exception."""
+    """Seconds and peak memory of a block of code, filled in on leaving it, also by an exception."""
     cost, sampler = Cost(), _PeakSampler()
     sampler.start()
     wall, cpu = time.perf_counter(), time.process_time()

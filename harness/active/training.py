@@ -67,7 +67,8 @@ def initialise(network: Network, images: NDArray[np.uint8], n_classes: int, rng:
     """A new model for such images; its weights depend on ``rng`` alone, its normalisation on the images."""
     with seeded(rng):
         built = network.build(tuple(images.shape[1:]), n_classes)
-    return Normalised(built, *pixel_statistics(images))
+    # Channels last: a CPU extracts features in half the time, and tensor cores want it so.
+    return Normalised(built, *pixel_statistics(images)).to(memory_format=torch.channels_last)
 
 
 @contextmanager

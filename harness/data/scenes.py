@@ -33,14 +33,14 @@ class View:
         noise: largest standard deviation of the sensor's noise in grey values.
     """
 
-    scale: tuple[float, float] = (0.16, 0.6)
+    scale: tuple[float, float] = (0.24, 0.65)
     angle: float = 30.0
-    tilt: float = 0.16
-    clutter: tuple[int, int] = (1, 8)
-    occlusion: float = 0.4
-    light: float = 1.0
-    blur: float = 1.4
-    noise: float = 8.0
+    tilt: float = 0.12
+    clutter: tuple[int, int] = (0, 4)
+    occlusion: float = 0.35
+    light: float = 0.5
+    blur: float = 1.2
+    noise: float = 6.0
 
 
 @dataclass(frozen=True)
@@ -95,12 +95,13 @@ def paste(image: Floats, subject: Floats, corners: Floats) -> Floats:
         return opacity
     shrink = np.sqrt(cv2.contourArea(corners) / (subject.shape[0] * subject.shape[1]))
     if shrink < 0.8:  # a perspective warp has no low-pass filter of its own
-        subject = cv2.resize(subject, None, fx=shrink, fy=shrink, interpolation=cv2.INTER_AREA)
+        subject = cv2.resize(subject, None, fx=shrink, fy=shrink, interpolation=cv2.INTER_AREA)  # type: ignore[assignment]
     height, width = subject.shape[:2]
     source = np.array([[0, 0], [width, 0], [width, height], [0, height]], np.float32) - 0.5
     transform = cv2.getPerspectiveTransform(source, corners - np.array([x0, y0], np.float32) - 0.5)
     extent = (int(x1 - x0), int(y1 - y0))
-    colour = cv2.warpPerspective(np.ascontiguousarray(subject[..., :3]), transform, extent, borderMode=cv2.BORDER_REPLICATE)
+    pixels = np.ascontiguousarray(subject[..., :3])
+    colour = cv2.warpPerspective(pixels, transform, extent, borderMode=cv2.BORDER_REPLICATE)
     alpha = cv2.warpPerspective(np.ascontiguousarray(subject[..., 3]), transform, extent) / np.float32(255)
     region = image[y0:y1, x0:x1]
     region += alpha[..., None] * (colour - region)
@@ -128,21 +129,28 @@ def _quadrilateral(
     corners = np.array([[-1, -1], [1, -1], [1, 1], [-1, 1]]) * half + rng.uniform(-tilt, tilt, (4, 2)) * side
     turn = np.deg2rad(rng.uniform(-angle, angle))
     rotation = np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]])
-    return (corners @ rotation.T + centre).astype(np.float32)
+    return (corners @ rotation.T + centre).astype(np.float32)  # type: ignore[no-any-return]
 
 
 def _background(rng: np.random.Generator, size: int) -> Floats:
-    """A ground, mostly of low contrast, with slowly changing light."""
-    picture = ground(rng, size, size, palette(rng)).astype(np.float32)
+    """A ground of faded colours and low contrast, with slowly changing light: objects should stand out from it."""
+    picture = _faded(ground(rng, size, size, palette(rng)).astype(np.float32), 0.25)
     mean = picture.mean((0, 1))
     light = cv2.resize(clouds(rng, size // 4, size // 4, 0.4), (size, size))
-    return (mean + np.float32(rng.uniform(0.15, 0.9)) * (picture - mean)) * (0.6 + 0.8 * light[..., None])
+    return (mean + np.float32(rng.uniform(0.1, 0.5)) * (picture - mean)) * (0.7 + 0.6 * light[..., None])  # type: ignore[no-any-return]
+
+
+def _faded(picture: Floats, colour: float) -> Floats:
+    """The picture with this share of its colourfulness; the opacity (a fourth channel), if any, stays."""
+    grey = picture[..., :3].mean(-1, keepdims=True)
+    picture[..., :3] = grey + np.float32(colour) * (picture[..., :3] - grey)
+    return picture
 
 
 def _paste_clutter(rng: np.random.Generator, image: Floats, size: int, centre: NDArray[np.float64]) -> Floats:
     """One card that no other scene shows."""
-    other = card(rng, _CLUTTER_PIXELS).astype(np.float32)
-    side = size * rng.uniform(0.1, 0.4)
+    other = _faded(card(rng, _CLUTTER_PIXELS).astype(np.float32), rng.uniform(0.2, 0.8))
+    side = size * rng.uniform(0.08, 0.3)
     return paste(image, other, _quadrilateral(rng, other, side, centre, 45.0, 0.15))
 
 
@@ -150,7 +158,7 @@ def _lit(rng: np.random.Generator, subject: Bytes, view: View) -> Floats:
     """The object in its own light: brighter or darker, with a gradient or a gloss over it."""
     lit = subject.astype(np.float32)
     gain = 1 + view.light * rng.uniform(-0.35, 0.3)
-    shade = 1 + view.light * rng.uniform(0, 0.6) * (clouds(rng, *subject.shape[:2], 0.2) - 0.5)
+    shade = 1 + view.light * rng.uniform(0, 0.6) * (clouds(rng, subject.shape[0], subject.shape[1], 0.2) - 0.5)
     lit[..., :3] *= (gain * shade)[..., None]
     return lit
 
@@ -164,7 +172,7 @@ def _photograph(rng: np.random.Generator, image: Floats, view: View) -> Bytes:
     sigma = rng.uniform(0, view.blur)
     if sigma > 0.3:
         exposed = cv2.GaussianBlur(exposed, (0, 0), sigma)
-    exposed += rng.standard_normal(image.shape, np.float32) * np.float32(rng.uniform(0, view.noise))
+    exposed += rng.standard_normal(image.shape, np.float32) * np.float32(rng.uniform(0, view.noise))  # type: ignore[arg-type]
     return np.clip(exposed, 0, 255).astype(np.uint8)
 
 

@@ -25,10 +25,10 @@ _QUERIED_PERCENT: Final = 60
 _PAIRED_PERCENT: Final = 30
 _IMAGES_PER_PAIRED_OBJECT: Final = 4
 _DATABASE_VIEW: Final = View()
-_QUERY_VIEW: Final = View(scale=(0.4, 0.7), angle=20.0, tilt=0.1, clutter=(0, 4), occlusion=0.1)
+_QUERY_VIEW: Final = View(scale=(0.4, 0.7), angle=20.0, tilt=0.1, clutter=(0, 3), occlusion=0.1)
 
-_EASY_VISIBLE, _EASY_SHARE = 0.85, 0.08
-_JUNK_VISIBLE, _JUNK_SHARE = 0.35, 0.015
+_EASY_VISIBLE, _EASY_SHARE = 0.85, 0.12
+_JUNK_VISIBLE, _JUNK_SHARE = 0.5, 0.05
 
 # First number of a seed sequence: what the numbers drawn are for. No two purposes share a generator.
 _OBJECT, _DATABASE, _QUERY, _ORDER, _TRAINING_OBJECT, _TRAINING_SCENE = range(6)
@@ -70,7 +70,7 @@ def training_object(index: int, seed: int) -> Bytes:
 
 
 def training_pair(index: int, seed: int, size: int, database: View, query: View) -> tuple[Scene, Scene]:
-    """Two images of a training object: as the database shows it, and as a query does. Nothing else shares the object."""
+    """Two images of a training object, as the database and as a query show it. Nothing else shares the object."""
     subject, rng = training_object(index, seed), _generator(_TRAINING_SCENE, seed, index)
     return scene(rng, size, database, subject), scene(rng, size, query, subject)
 

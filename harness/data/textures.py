@@ -1,4 +1,4 @@
-"""Procedural textures: flat cards that look a little like posters, covers and labels, each distinct, drawn from a generator.
+"""Procedural textures: flat cards that look a little like posters, covers and labels, each distinct, from a generator.
 
 Nothing here knows of images, objects or ground truth. Imports OpenCV: to be imported where work is done.
 """
@@ -76,13 +76,13 @@ def _pattern(rng: np.random.Generator, height: int, width: int) -> Floats:
             return clouds(rng, height, width, float(rng.uniform(0.3, 0.9)))
         case 3:
             wave = np.sin(np.float32(2 * np.pi * frequency) * along + np.float32(phase))
-            return np.clip(0.5 + np.float32(rng.uniform(0.5, 6)) * wave, 0, 1)
+            return np.clip(0.5 + np.float32(rng.uniform(0.5, 6)) * wave, 0, 1)  # type: ignore[no-any-return]
         case 4:
             turns = np.float32(2 * np.pi * frequency)
             product = np.sin(turns * along + np.float32(phase)) * np.sin(turns * across)
-            return np.clip(0.5 + np.float32(rng.uniform(1, 8)) * product, 0, 1)
+            return np.clip(0.5 + np.float32(rng.uniform(1, 8)) * product, 0, 1)  # type: ignore[no-any-return]
         case 5:
-            return np.clip(0.5 + 12 * (clouds(rng, height, width) - 0.5), 0, 1)
+            return np.clip(0.5 + 12 * (clouds(rng, height, width) - 0.5), 0, 1)  # type: ignore[no-any-return]
         case _:
             return np.float32(rng.uniform(0.3, 1)) * rng.random((height, width), np.float32)
 

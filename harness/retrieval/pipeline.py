@@ -132,6 +132,8 @@ def run_retrieval(
         notes |= {"whitening_rank": fitted.rank} if hasattr(fitted, "rank") else {}
     online = _Online(queries, database, protocol.depth, names)
     ranking = _answered(online, methods, extraction, costs)
+    report = getattr(online.expansion, "report", None)
+    notes |= {"expansion": dict(report)} if report else {}
     return RetrievalResult(
         scores=evaluate(ranking.indices, dataset.ground_truth, ks=protocol.ks, n_database=len(database)),
         ranks=ranking.indices[:, :_KEPT_RANKS].copy(),

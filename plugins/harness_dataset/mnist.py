@@ -82,4 +82,5 @@ def read_idx(path: Path, shape: tuple[int, ...]) -> np.ndarray:
     wanted = [_UNSIGNED_BYTE << 8 | len(shape), *shape]
     if len(content) != size or header.tolist() != wanted:
         raise DataDamaged(f"{path} is not the published file", why=f"an idx file of {shape} bytes should be there")
-    return np.frombuffer(content, dtype=np.uint8, offset=4 + 4 * len(shape)).reshape(shape)
+    values = np.frombuffer(content, dtype=np.uint8, offset=4 + 4 * len(shape)).reshape(shape)
+    return values.copy()  # torch warns about arrays that it must not write to

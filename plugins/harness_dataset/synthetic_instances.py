@@ -92,7 +92,9 @@ class SyntheticInstances:
         try:
             found = read(folder)
         except (OSError, ValueError) as error:
-            raise DataDamaged(f"the ground truth in {folder} cannot be read: {error}", fix=f"remove {folder}") from error
+            raise DataDamaged(
+                f"the ground truth in {folder} cannot be read: {error}", fix=f"remove {folder}"
+            ) from error
         return RetrievalSet(
             name=_NAME,
             images=images,

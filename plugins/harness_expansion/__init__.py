@@ -1,0 +1,19 @@
+"""Built-in query expansions."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from harness.hooks import hookimpl
+
+if TYPE_CHECKING:
+    from harness.registry import Registrar
+
+
+@hookimpl
+def harness_register(registry: Registrar) -> None:
+    """Register the query expansions; each is loaded on first use."""
+    registry.expansion("aqe", "harness_expansion.average:AverageQueryExpansion")
+    registry.expansion("alphaqe", "harness_expansion.average:AlphaQueryExpansion")
+    registry.expansion("dba", "harness_expansion.augmentation:DatabaseAugmentation")
+    registry.expansion("diffusion", "harness_expansion.diffusion:Diffusion")

@@ -31,7 +31,7 @@ _NEGLIGIBLE: Final = 1e-280
 
 
 class Mixture(NamedTuple):
-    """Components in descending order of weight: ``weights`` (m,), ``centres`` and ``variances`` (m, 2) in cells, y x."""
+    """Components, the heaviest first: ``weights`` (m,), ``centres`` and ``variances`` (m, 2) in cells, y before x."""
 
     weights: Doubles
     centres: Doubles
@@ -42,10 +42,30 @@ class Mixture(NamedTuple):
 class Detection:
     """Salient rectangles of a map: mask, exponent, expanding Gaussian mixture (thesis 5.3.4, 5.4.1).
 
-    Attributes: see ``FeatureSaliencyEGM``, which has the same.
+    Figures: share of 100 maps (48 x 64) of 1 to 6 separated Gaussian blobs on which every region was found within a
+    cell, with exponent 1; mAP medium without whitening of ``fs-egm`` on synthetic-instances of seed 1 with an early
+    version of the backbone tiny (gem: 11.25), where 60 queries make differences of 1 to 2 points chance.
+
+    Attributes:
+        exponent: of the saliency, to raise its contrast. 3, 5, 7, 10: mAP 5.24, 9.47, 9.98, 9.57.
+        threshold: cells below it are masked out.
+        mask: what the threshold is compared with: ``absolute``, the map as it is (the thesis's words, but the size of
+            the map then decides, and on object saliency the scale of the centrality); ``before``, the map divided by
+            its peak; ``after``, that raised to the exponent. mAP 5.71, 5.71, 9.98; blobs: 1.00 before and after.
+        sigma: variance in cells of the Gaussian of a cell. 1, 2.5, 5: mAP 10.43, 9.98, 8.87; blobs 0.95, 1.00, -.
+        overlap: a component is purged below this share of itself in its overlap with heavier ones. Under 0.5 exact
+            duplicates stay: 0.4, 0.45, 0.5, 0.6, 0.7: blobs 0.01, 0.00, 1.00, 1.00, 1.00.
+        iterations: at most; the mixture usually rests after 5 to 15.
+        weight_samples: weigh cells by their saliency in the M-step. As printed (false), saliency acts through the
+            initial weights and the support only: blobs 1.00 against 0.00 (the number of regions is right in 0.07; in
+            0.94 with overlap 0.8, with too large extents). mAP 9.98 against 10.84: no difference beyond chance.
+        variance_about: whether variances are taken about the ``new`` centre (standard EM) or the ``old`` one.
+        kappa: half-sides of a rectangle in standard deviations; the root of 3 is exact for a uniform rectangle. 1.2,
+            1.73, 2.5: mAP 9.07, 9.98, 10.40.
+        regions: at most so many, the heaviest; 0: all. 1, 3, 5, all: mAP 11.09, 10.24, 10.14, 9.98.
     """
 
-    exponent: Annotated[float, Gt(0)] = 7.0
+    exponent: Annotated[float, Gt(0)] = 7.0  # thesis 5.4.2
     threshold: Annotated[float, Ge(0), Lt(1)] = 0.01  # thesis 5.4.1
     mask: Literal["absolute", "before", "after"] = "after"
     sigma: Annotated[float, Gt(0)] = 2.5  # thesis 5.4.2
@@ -149,7 +169,8 @@ def _maximised(mixture: Mixture, weight: Doubles, sigma: float, about_new: bool)
 
 
 def _sums(values: Doubles, factors: Doubles) -> Doubles:
-    return np.einsum("kc,kc->k", values, factors)
+    sums: Doubles = np.einsum("kc,kc->k", values, factors)
+    return sums
 
 
 def _far_sums(mixture: Mixture, wide: Doubles, cells: Any, weight: Doubles) -> tuple[Doubles, Doubles, Doubles]:

@@ -25,6 +25,11 @@ class FeatureSaliencyEGM(Detection):
 
     A Gaussian mixture is laid over the saliency map; each component that survives is a rectangle. Queries are expected
     to be crops of an object and are pooled whole.
+
+    Attributes: those of ``Detection`` (with measurements), and
+
+        p: exponent of the generalised mean over a region.
+        eps: added to each map's share of active cells (thesis eq. 5.1, which states no value).
     """
 
     p: Annotated[float, Gt(0)] = 3.0  # Radenovic et al. 2018, §5: initial value

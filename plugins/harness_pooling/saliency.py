@@ -38,12 +38,13 @@ def feature_saliency(maps: Tensor, eps: float = 1e-6) -> Tensor:
     require_maps(maps)
     active = torch.count_nonzero(maps > 0, dim=(-2, -1)).to(maps.dtype) / (maps.shape[-2] * maps.shape[-1]) + eps
     weights = torch.log(active.sum(-1, keepdim=True) / active)
-    total = (weights[..., None, :] @ maps.flatten(-2))[..., 0, :].unflatten(-1, maps.shape[-2:])
+    total = (weights[..., None, :] @ maps.flatten(-2))[..., 0, :].reshape(maps.shape[:-3] + maps.shape[-2:])
     # A power of the largest value would overflow in float32: it is divided out before the norm.
     tiny = torch.finfo(maps.dtype).tiny
     total = total / total.amax((-2, -1), keepdim=True).clamp(min=tiny)
     norm = torch.linalg.vector_norm(total, dim=(-2, -1), keepdim=True)
-    return (total / norm.clamp(min=tiny)).sqrt()  # a = b = 2, Kalantidis et al. 2016, §4.1
+    salient: Tensor = (total / norm.clamp(min=tiny)).sqrt()  # a = b = 2, Kalantidis et al. 2016, §4.1
+    return salient
 
 
 def patches(maps: Tensor, side: int, p: float) -> Tensor:
@@ -59,15 +60,29 @@ def patches(maps: Tensor, side: int, p: float) -> Tensor:
     """
     import torch
 
-    height, width = maps.shape[-2:]
     pad = side // 2
     if p == float("inf"):
-        rows = torch.nn.functional.max_pool2d(maps[None], (side, 1), 1, (pad, 0))
-        return torch.nn.functional.max_pool2d(rows, (1, side), 1, (0, pad))[0, :, :height, :width]
+        return _running_maxima(_running_maxima(maps, side, -2), side, -1)
     scale = maps.amax().clamp(min=torch.finfo(maps.dtype).tiny)
     powers = (maps / scale).pow(p)[None]
     means = torch.nn.functional.avg_pool2d(powers, side, 1, pad, count_include_pad=False)
-    return means[0, :, :height, :width].pow(1 / p) * scale
+    return means[0, :, : maps.shape[-2], : maps.shape[-1]].pow(1 / p) * scale
+
+
+def _running_maxima(maps: Tensor, side: int, dim: int) -> Tensor:
+    """Maximum over ``side`` neighbours along one dimension; windows double in width until they have it."""
+    import torch
+
+    before, after = side // 2, side - 1 - side // 2
+    # Zeros outside change no maximum of activations that are not negative.
+    maxima = torch.nn.functional.pad(maps, (0, 0, before, after) if dim == -2 else (before, after))
+    width = 1
+    while width < side:
+        step = min(width, side - width)
+        length = maxima.shape[dim] - step
+        maxima = torch.maximum(maxima.narrow(dim, 0, length), maxima.narrow(dim, step, length))
+        width += step
+    return maxima
 
 
 class RegionIndex:
@@ -106,7 +121,8 @@ class RegionIndex:
         """
         similarities, found = self.neighbours(patches, k)
         weights = np.where(found >= 0, np.maximum(similarities, 0), 0)
-        return (weights * self.worth[found]).sum(axis=1, dtype=np.float32)
+        sums: Floats = (weights * self.worth[found]).sum(axis=1, dtype=np.float32)
+        return sums
 
 
 def _inverted_file(descriptors: Floats) -> Any:

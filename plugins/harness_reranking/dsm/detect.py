@@ -37,6 +37,7 @@ class Detection:
     regions than its limit is left out; the step is the quantile of all activations of the image.
     Released code: dark regions too; strength and box are those of the drawn ellipse; a channel with more than 36
     regions is left out, else its strongest are kept; the step is that of each scale, at most 12.
+    Recommended: as the released code, but bright regions only.
 
     Attributes:
         preset: see above.
@@ -53,7 +54,7 @@ class Detection:
         gain_share: see ``gain``.
     """
 
-    preset: Preset = "thesis"
+    preset: Preset = "recommended"
     detector: Literal["vlfeat", "opencv"] = "vlfeat"
     diversity: float = 0.7  # Simeoni et al. 2019 (thesis), §4.4.1
     variation: float = 0.5  # Simeoni et al. 2019 (thesis), §4.4.1
@@ -114,7 +115,7 @@ def _checked(values: Singles) -> Singles:
 
 def _steps(scales: Sequence[Singles], gain: float, how: Detection) -> list[int | None]:
     """The step of every scale in quantised units; None where it is not defined."""
-    if how.preset == "released-code":
+    if how.preset != "thesis":
         return [_histogram_step(values[values > 0].astype(np.float64) * gain, how.step_share) for values in scales]
     positive = np.concatenate([values[values > 0] for values in scales])
     step = max(round(float(np.quantile(positive, how.step_share)) * gain), 1) if len(positive) else None
@@ -139,15 +140,15 @@ def _histogram_step(activations: Doubles, share: float) -> int | None:
 def _detect_scale(scale: int, values: Singles, step: int | None, gain: float, role: Role, how: Detection) -> Features:
     from harness_reranking.dsm import mser, select
 
-    released = how.preset == "released-code"
+    drawn = how.preset != "thesis"
     limit = how.query_limit if role == "query" else how.database_limit
-    integers, numbers = _regions(values, step, gain, _CHANNEL_CAP if released else limit, how)
+    integers, numbers = _regions(values, step, gain, _CHANNEL_CAP if drawn else limit, how)
     channels, strengths = integers[:, mser.CHANNEL], numbers[:, mser.PEAK].astype(np.float32)
     boxes = integers[:, mser.LEFT :].astype(np.float64) + np.array([0, 0, 1, 1])
     chosen = np.arange(len(channels))
-    if released:
-        drawn, strengths = select.ellipse_support(values, channels, numbers[:, : mser.PEAK])
-        boxes, chosen = drawn.astype(np.float64), np.flatnonzero(strengths > 0)
+    if drawn:
+        ellipses, strengths = select.ellipse_support(values, channels, numbers[:, : mser.PEAK])
+        boxes, chosen = ellipses.astype(np.float64), np.flatnonzero(strengths > 0)
     if role == "database":
         chosen = chosen[select.suppress(boxes[chosen], strengths[chosen], how.overlap)]
     chosen = chosen[select.strongest_per_channel(channels[chosen], strengths[chosen], limit)]
@@ -164,7 +165,7 @@ def _detect_scale(scale: int, values: Singles, step: int | None, gain: float, ro
 
 
 def _regions(values: Singles, step: int | None, gain: float, limit: int, how: Detection) -> tuple[Ints, Doubles]:
-    from harness_reranking.dsm import mser, opencv_mser
+    from harness_reranking.dsm import mser
 
     if step is None:
         return np.empty((0, 7), np.int64), np.empty((0, 6))
@@ -176,6 +177,8 @@ def _regions(values: Singles, step: int | None, gain: float, limit: int, how: De
             stacklevel=2,
         )
     if how.detector == "opencv":
+        from harness_reranking.dsm import opencv_mser
+
         return opencv_mser.stable_regions(quantised, values, step, how.variation, how.diversity, limit)
     return mser.stable_regions(
         quantised,

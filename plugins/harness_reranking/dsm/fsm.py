@@ -25,7 +25,6 @@ _OPTIMISED: Final = 5  # released code: hypotheses that are optimised at most
 _ROUNDS: Final = 2  # released code: rounds of optimisation
 _WIDER: Final = np.float32(4)  # released code: factor on the threshold where inliers are gathered first
 _PRIOR_ABOVE: Final = 11  # released code: inliers above which the shapes count as well
-_PRIOR: Final = 6.283  # released code
 _PRIOR_SCALE: Final = 50.0  # released code
 
 
@@ -57,7 +56,7 @@ def tentatives(query: Ints, database: Ints) -> tuple[Ints, Ints]:
 
 @njit(cache=True, error_model="numpy")
 def match(
-    query: Singles, database: Singles, left: Ints, right: Ints, threshold: float, max_ratio: float
+    query: Singles, database: Singles, left: Ints, right: Ints, threshold: float, max_ratio: float, prior: float
 ) -> tuple[Ints, Singles]:
     """The transform with the best score and the tentatives that agree with it.
 
@@ -68,6 +67,7 @@ def match(
         right: (t,) int64 features of the database.
         threshold: the symmetric transfer error, squared, must be below it.
         max_ratio: a match's determinant may differ from the transform's by at most this factor.
+        prior: weight of the inliers' shapes where a transform is optimised on more than eleven.
 
     Returns:
         Positions of the inliers among the tentatives, ascending, and the transform (6,) float32; no position and the
@@ -95,7 +95,7 @@ def match(
         _errors(transforms[t], points, limit * _WIDER, ratio, errors)
         count, _ = _one_to_one(transforms[t], transforms, left, right, errors, taken, inliers)
         for _round in range(_ROUNDS):
-            _optimise(transforms[t], transforms, points, inliers[:count])  # in place: also this tentative's "up"
+            _optimise(transforms[t], transforms, points, inliers[:count], prior)  # in place: also this tentative's "up"
             _errors(transforms[t], points, limit, ratio, errors)
             count, reached = _one_to_one(transforms[t], transforms, left, right, errors, taken, inliers)
             if reached < previous:
@@ -198,10 +198,10 @@ def _upright(transform: Singles, own: Singles) -> bool:
 
 
 @njit(cache=True, error_model="numpy")
-def _optimise(transform: Singles, transforms: Singles, points: Singles, inliers: Ints) -> None:
+def _optimise(transform: Singles, transforms: Singles, points: Singles, inliers: Ints, prior: float) -> None:
     """Affine least squares on the inliers, float64, written into ``transform``; unchanged where it is not defined.
 
-    Above 11 inliers their own hypotheses count as a prior on the linear part.
+    Above 11 inliers their own hypotheses count as a prior on the linear part, with this weight.
     """
     n = len(inliers)
     if n < 3:
@@ -217,14 +217,14 @@ def _optimise(transform: Singles, transforms: Singles, points: Singles, inliers:
         rxx, rxy, ryx, ryy = rxx + ex * dx, rxy + ex * dy, ryx + ey * dx, ryy + ey * dy
         own = transforms[t]
         lxx, lxy, lyx, lyy = lxx + own[0], lxy + own[1], lyx + own[2], lyy + own[3]
-    weight = _PRIOR if n > _PRIOR_ABOVE else 0.0
-    data, prior = weight + 1, _PRIOR_SCALE * weight
-    sxx, sxy, syy = data * sxx + prior * n, data * sxy, data * syy + prior * n
+    weight = prior if n > _PRIOR_ABOVE else 0.0
+    data, own_weight = weight + 1, _PRIOR_SCALE * weight
+    sxx, sxy, syy = data * sxx + own_weight * n, data * sxy, data * syy + own_weight * n
     rxx, rxy, ryx, ryy = (
-        data * rxx + prior * lxx,
-        data * rxy + prior * lxy,
-        data * ryx + prior * lyx,
-        data * ryy + prior * lyy,
+        data * rxx + own_weight * lxx,
+        data * rxy + own_weight * lxy,
+        data * ryx + own_weight * lyx,
+        data * ryy + own_weight * lyy,
     )
     determinant = sxx * syy - sxy * sxy
     if determinant == 0:

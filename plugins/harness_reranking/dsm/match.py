@@ -14,7 +14,9 @@ if TYPE_CHECKING:
 
     Singles = NDArray[np.float32]
 
-Preset = Literal["thesis", "released-code"]
+Preset = Literal["recommended", "thesis", "released-code"]
+
+_PRIOR = 6.283  # released code (binary)
 
 
 @dataclass(frozen=True)
@@ -42,29 +44,35 @@ class Gates:
     """When a correspondence agrees with a transform.
 
     Attributes:
-        preset: the thesis and the released code read the same two numbers differently, see ``shapes`` and below.
+        preset: the thesis and the released code read the same two numbers differently, see ``shapes`` and below;
+            ``recommended`` is as the thesis.
         error: threshold on the transfer error in cells. Thesis: the mean of the squares in either direction is below
             its square. Released code: their sum is below the number itself, so a mere shift may be 1.0 cells for 2.
         scale_change: largest change of scale against the transform. Thesis: square root of the ratio of determinants.
             Released code: the ratio itself, cut to an integer, which is the same for its shapes of round regions.
     """
 
-    preset: Preset = "thesis"
+    preset: Preset = "recommended"
     error: float = 2.0  # Simeoni et al. 2019 (thesis), §4.4.1
     scale_change: float = 3.0  # Simeoni et al. 2019 (thesis), §4.4.1
 
     @property
     def squared_error(self) -> float:
         """Bound on the sum of both squared transfer errors."""
-        return 2 * self.error**2 if self.preset == "thesis" else self.error
+        return self.error if self.preset == "released-code" else 2 * self.error**2
 
     @property
     def area_ratio(self) -> float:
         """Bound on the ratio of determinants, and on its inverse."""
-        return self.scale_change**2 if self.preset == "thesis" else float(int(self.scale_change))
+        return float(int(self.scale_change)) if self.preset == "released-code" else self.scale_change**2
+
+    @property
+    def prior(self) -> float:
+        """Weight of the inliers' shapes in local optimisation; the thesis fits positions only."""
+        return _PRIOR if self.preset == "released-code" else 0.0
 
 
-def shapes(covariances: Singles, preset: Preset = "thesis") -> Singles:
+def shapes(covariances: Singles, preset: Preset = "recommended") -> Singles:
     """Lower triangular (a, b, c), matrix [[a, 0], [b, c]], that maps the unit circle to each ellipse.
 
     Thesis 4.3.5: the Cholesky factor of the covariance. Released code: the factor of its root once more, so that a
@@ -72,7 +80,7 @@ def shapes(covariances: Singles, preset: Preset = "thesis") -> Singles:
 
     Args:
         covariances: (n, 3) xx, xy, yy.
-        preset: ``thesis`` or ``released-code``.
+        preset: see above; ``recommended`` is as the thesis.
 
     Returns:
         (n, 3) float32; NaN, which matches nothing, where there is no such shape.
@@ -136,7 +144,7 @@ def _match_scale(query: _Scale, database: _Scale, gates: Gates) -> tuple[NDArray
     if len(left) < 3:
         return None
     inliers, transform = fsm.match(
-        query.geometry, database.geometry, left, right, gates.squared_error, gates.area_ratio
+        query.geometry, database.geometry, left, right, gates.squared_error, gates.area_ratio, gates.prior
     )
     pairs = np.stack([left[inliers] + query.start, right[inliers] + database.start], axis=1)
     return pairs, transform[[0, 1, 4, 2, 3, 5]].reshape(2, 3)

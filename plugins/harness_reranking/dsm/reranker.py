@@ -23,12 +23,12 @@ if TYPE_CHECKING:
 class DSM:
     """Deep spatial matching: inliers between local features of the maps (Simeoni et al. 2019; thesis 4.3).
 
-    The preset says how the thesis' numbers are read: as its text does, or as the released code does;
-    ``detect.Detection`` and ``match.Gates`` list the differences.
+    The preset says how the thesis' numbers are read: as its text does, as the released code does, or (recommended)
+    features as the released code and matching as the text. ``detect.Detection`` and ``match.Gates`` list what differs.
 
     Attributes:
         top: number of images that are re-ranked.
-        preset: ``thesis`` or ``released-code``.
+        preset: ``recommended``, ``thesis`` or ``released-code``.
         max_features: features of one image over all scales.
         query_limit: features of one channel of a query.
         database_limit: features of one channel of a database image.
@@ -44,7 +44,7 @@ class DSM:
     """
 
     top: Annotated[int, Gt(0)] = 100  # Simeoni et al. 2019 (thesis), §4.4.1
-    preset: Literal["thesis", "released-code"] = "thesis"
+    preset: Literal["recommended", "thesis", "released-code"] = "recommended"
     max_features: Annotated[int, Gt(0)] = 512  # Simeoni et al. 2019 (thesis), §4.4.1: 2048 on ResNet
     query_limit: Annotated[int, Gt(0)] = 20  # Simeoni et al. 2019 (thesis), §4.4.1
     database_limit: Annotated[int, Gt(0)] = 10  # Simeoni et al. 2019 (thesis), §4.4.1

@@ -75,7 +75,7 @@ def verify(t, threshold, ratio, query, database, pairs, hypotheses):
     return inliers, F(len(inliers)) + F(1) / (F(2) + total)
 
 
-def optimise(t, inliers, query, database, pairs, hypotheses):
+def optimise(t, inliers, prior_weight, query, database, pairs, hypotheses):
     """Least squares in float64, in place."""
     n = len(inliers)
     if n < 3:
@@ -84,7 +84,7 @@ def optimise(t, inliers, query, database, pairs, hypotheses):
     q = [[float(value) for value in database[pairs[k][1]][:2]] for k in inliers]
     mean = [sum(row[c] for row in points) / n for points in (p, q) for c in (0, 1)]
     px, py, qx, qy = mean
-    weight = 6.283 if n > 11 else 0.0
+    weight = prior_weight if n > 11 else 0.0
     s, r, prior = np.zeros((2, 2)), np.zeros((2, 2)), np.zeros((2, 2))
     for k, (a, b), (c, d) in zip(inliers, p, q, strict=True):
         from_, to = np.array([a - px, b - py]), np.array([c - qx, d - qy])
@@ -97,18 +97,24 @@ def optimise(t, inliers, query, database, pairs, hypotheses):
     determinant = s[0, 0] * s[1, 1] - s[0, 1] * s[0, 1]
     if determinant == 0:
         return
-    xx, xy = (r[0, 0] * s[1, 1] - r[0, 1] * s[0, 1]) / determinant, (r[0, 1] * s[0, 0] - r[0, 0] * s[0, 1]) / determinant
-    yx, yy = (r[1, 0] * s[1, 1] - r[1, 1] * s[0, 1]) / determinant, (r[1, 1] * s[0, 0] - r[1, 0] * s[0, 1]) / determinant
+    xx, xy = (
+        (r[0, 0] * s[1, 1] - r[0, 1] * s[0, 1]) / determinant,
+        (r[0, 1] * s[0, 0] - r[0, 0] * s[0, 1]) / determinant,
+    )
+    yx, yy = (
+        (r[1, 0] * s[1, 1] - r[1, 1] * s[0, 1]) / determinant,
+        (r[1, 1] * s[0, 0] - r[1, 0] * s[0, 1]) / determinant,
+    )
     t.set(xx, xy, yx, yy, qx - (xx * px + xy * py), qy - (yx * px + yy * py))
 
 
-def match(query, database, query_channels, database_channels, threshold, ratio):
+def match(query, database, query_channels, database_channels, threshold, ratio, prior):
     """Inlier pairs [(i, j), ...] and the transform as six numbers."""
     with np.errstate(all="ignore"):
-        return _match(query, database, query_channels, database_channels, F(threshold), F(ratio))
+        return _match(query, database, query_channels, database_channels, F(threshold), F(ratio), prior)
 
 
-def _match(query, database, query_channels, database_channels, threshold, ratio):
+def _match(query, database, query_channels, database_channels, threshold, ratio, prior):
     pairs = [
         (i, j)
         for i, channel in enumerate(query_channels)
@@ -133,7 +139,7 @@ def _match(query, database, query_channels, database_channels, threshold, ratio)
             best, best_score = t.copy(), score
         inliers, _ = verify(t, threshold * F(4), ratio, *common)
         for _ in range(2):
-            optimise(t, inliers, *common)
+            optimise(t, inliers, prior, *common)
             inliers, now = verify(t, threshold, ratio, *common)
             if now < score:
                 break

@@ -8,10 +8,10 @@ import cv2
 import numpy as np
 import pytest
 import reference_detector as reference
-from harness_reranking.dsm import mser, select
-from harness_reranking.dsm.detect import Detection, data_gain, detect
 
 from harness.errors import InvalidInput
+from harness_reranking.dsm import mser, select
+from harness_reranking.dsm.detect import Detection, _histogram_step, data_gain, detect
 
 KINDS = ("sparse", "dense", "noise", "saturated", "flat steps", "row", "column", "three", "pixel")
 
@@ -164,13 +164,28 @@ def test_gain_puts_the_share_at_the_last_step():
     assert data_gain(np.zeros(4, np.float32), 0.5) == 1.0
 
 
+@pytest.mark.parametrize(
+    ("activations", "step"),
+    [
+        (np.linspace(0.01, 10, 5000), 6),
+        (np.linspace(0.01, 50, 5000), 12),
+        (np.linspace(0.01, 0.5, 5000), 0),
+        (np.full(7, 3.0), 3),
+        (np.array([1.0, 1, 1, 500]), None),
+        (np.empty(0), None),
+    ],
+)
+def test_step_of_the_released_code(activations, step):
+    assert _histogram_step(activations, 0.6) == step
+
+
 def blobs(rng, channels=24, size=(24, 32), amplitude=1.0):
     field = np.stack([cv2.GaussianBlur(rng.normal(size=size), (0, 0), 1.5) for _ in range(channels)])
     field = np.maximum(field - np.quantile(field, 0.85, axis=(1, 2), keepdims=True), 0)
     return (field / field.max() * amplitude).astype(np.float32)
 
 
-@pytest.mark.parametrize("preset", ["thesis", "released-code"])
+@pytest.mark.parametrize("preset", ["recommended", "thesis", "released-code"])
 def test_the_gain_makes_the_amplitude_immaterial(preset):
     maps = blobs(np.random.default_rng(3))
     found = [detect([maps * np.float32(2**k)], "query", Detection(preset)) for k in (-20, 0, 10)]
@@ -186,7 +201,7 @@ def test_a_gain_that_is_too_small_warns():
         assert len(detect([maps], "query", Detection(gain=1.0))) == 0
 
 
-@pytest.mark.parametrize("preset", ["thesis", "released-code"])
+@pytest.mark.parametrize("preset", ["recommended", "thesis", "released-code"])
 def test_limits_per_channel_and_image(preset):
     rng = np.random.default_rng(5)
     maps = [blobs(rng, 16, (48, 64)), blobs(rng, 16, (34, 45)), blobs(rng, 16, (24, 32))]
@@ -203,7 +218,9 @@ def test_limits_per_channel_and_image(preset):
 
 def test_only_the_database_is_suppressed():
     maps = np.repeat(blobs(np.random.default_rng(6), 4), 3, axis=0)
-    query, database = (detect([maps], role, Detection(query_limit=50, database_limit=50)) for role in ("query", "database"))
+    query, database = (
+        detect([maps], role, Detection("thesis", query_limit=50, database_limit=50)) for role in ("query", "database")
+    )
     assert len(database) <= len(query) / 3
     positions = {tuple(row) for row in database.positions}
     assert len(positions) == len(database)
@@ -211,7 +228,7 @@ def test_only_the_database_is_suppressed():
 
 def test_features_say_where_their_region_is():
     maps = blobs(np.random.default_rng(7))
-    found = detect([maps], "query", Detection())
+    found = detect([maps], "query", Detection("thesis"))
     for k in range(0, len(found), 5):
         values = maps[found.channels[k]]
         quantised = np.clip(np.floor(values.astype(float) * found.gain + 0.5), 0, 255)
@@ -242,7 +259,7 @@ DEGENERATE = {
 
 
 @pytest.mark.parametrize("detector", ["vlfeat", "opencv"])
-@pytest.mark.parametrize("preset", ["thesis", "released-code"])
+@pytest.mark.parametrize("preset", ["recommended", "thesis", "released-code"])
 @pytest.mark.parametrize("role", ["query", "database"])
 @pytest.mark.parametrize("name", DEGENERATE)
 def test_degenerate_maps_give_no_warning(name, role, preset, detector):
@@ -265,7 +282,7 @@ def test_wrong_maps_are_refused(maps):
 
 def test_opencv_finds_bright_regions_of_about_the_right_place():
     maps = blobs(np.random.default_rng(9), 16, (48, 64))
-    how = {"step_share": 0.1, "query_limit": 200}
+    how = {"preset": "thesis", "step_share": 0.1, "query_limit": 200}
     ours, theirs = (detect([maps], "query", Detection(detector=name, **how)) for name in ("vlfeat", "opencv"))
     assert len(theirs) > len(ours) / 2
     distances = np.linalg.norm(theirs.positions[:, None] - ours.positions[None], axis=2)

@@ -7,6 +7,7 @@ import warnings
 import numpy as np
 import pytest
 import reference_matcher as reference
+
 from harness_reranking.dsm import fsm
 from harness_reranking.dsm.features import Features
 from harness_reranking.dsm.match import Gates, match, shapes
@@ -19,7 +20,9 @@ SCENES = ("planted", "noise", "grid", "twins", "line", "degenerate", "rotated")
 def feature_sets(rng, scene):
     """Two sets of features (n, 5), (m, 5) float32 with their channels; part of the second is the first, moved."""
     n, extra = int(rng.integers(0, 24)), int(rng.integers(0, 12))
-    query = np.column_stack([rng.uniform(0, 30, (n, 2)), rng.uniform(0.5, 3, n), rng.normal(0, 0.5, n), rng.uniform(0.5, 3, n)])
+    query = np.column_stack(
+        [rng.uniform(0, 30, (n, 2)), rng.uniform(0.5, 3, n), rng.normal(0, 0.5, n), rng.uniform(0.5, 3, n)]
+    )
     match scene:
         case "grid":
             query[:, :2] = np.round(query[:, :2] / 6) * 6
@@ -52,15 +55,15 @@ def feature_sets(rng, scene):
     return query.astype(np.float32), database[chosen].astype(np.float32), left, right[chosen]
 
 
-def compiled(query, database, left_channels, right_channels, threshold, ratio):
+def compiled(query, database, left_channels, right_channels, threshold, ratio, prior=6.283):
     left, right = fsm.tentatives(left_channels, right_channels)
-    inliers, transform = fsm.match(query, database, left, right, threshold, ratio)
+    inliers, transform = fsm.match(query, database, left, right, threshold, ratio, prior)
     return list(zip(left[inliers].tolist(), right[inliers].tolist(), strict=True)), transform
 
 
 def require_equal(rng, scene):
     sets = feature_sets(rng, scene)
-    bounds = [(2.0, 3.0), (8.0, 9.0)][rng.integers(2)]
+    bounds = [(2.0, 3.0, 6.283), (8.0, 9.0, 0.0)][rng.integers(2)]
     pairs, transform = compiled(*sets, *bounds)
     expected_pairs, expected_transform = reference.match(*sets, *bounds)
     assert pairs == expected_pairs
@@ -167,7 +170,7 @@ def test_shapes_of_the_specification():
     np.testing.assert_allclose(shapes(covariances)[:2], [[2, 0, 2], [3, 0.666667, 1.885618]], rtol=1e-6)
 
 
-@pytest.mark.parametrize("preset", ["thesis", "released-code"])
+@pytest.mark.parametrize("preset", ["recommended", "thesis", "released-code"])
 def test_shapes_of_degenerate_ellipses_match_nothing(preset):
     covariances = np.array([[0, 0, 1], [1, 1, 1], [1, 0, 0], [np.nan, 0, 1], [0, 0, 0], [-1, 0, 1]], np.float32)
     with warnings.catch_warnings():
@@ -198,7 +201,7 @@ def features(rng, counts, channels=6):
     )
 
 
-@pytest.mark.parametrize("preset", ["thesis", "released-code"])
+@pytest.mark.parametrize("preset", ["recommended", "thesis", "released-code"])
 @pytest.mark.parametrize("seed", range(5))
 def test_the_best_pair_of_scales_wins(seed, preset):
     rng = np.random.default_rng(seed)
@@ -214,7 +217,12 @@ def test_the_best_pair_of_scales_wins(seed, preset):
                 for part, chosen in ((query, one), (database, other))
             ]
             pairs, _ = reference.match(
-                *tables, query.channels[one], database.channels[other], gates.squared_error, gates.area_ratio
+                *tables,
+                query.channels[one],
+                database.channels[other],
+                gates.squared_error,
+                gates.area_ratio,
+                gates.prior,
             )
             counts.append(len(pairs))
             if (s, t) == found.scales and found.count:

@@ -1,0 +1,207 @@
+from __future__ import annotations
+
+import dataclasses
+import json
+import warnings
+
+import numpy as np
+import pytest
+
+from harness.active.loop import ActiveProtocol, run_cycles
+from harness.cache import Cache
+from harness.errors import ContractError, InvalidInput
+from harness.progress import Silent
+from harness.protocols import ClassificationSet
+from harness_acquisition.coreset import CoreSet
+from harness_acquisition.entropy import Entropy
+from harness_acquisition.random import Random
+from harness_learning.supervised import Supervised
+from harness_network.small import SmallCNN
+
+
+def blobs(n=80, seed=0):
+    """Four classes: one bright quarter each."""
+    rng = np.random.default_rng(seed)
+    labels = np.arange(n) % 4
+    images = rng.integers(0, 120, size=(n, 1, 8, 8))
+    for label, (row, column) in enumerate([(0, 0), (0, 4), (4, 0), (4, 4)]):
+        images[labels == label, :, row : row + 4, column : column + 4] += 100
+    return images.astype(np.uint8), labels.astype(np.int64)
+
+
+DATA = ClassificationSet("blobs", *blobs(), *blobs(40, seed=1), classes=("a", "b", "c", "d"), flip=False)
+PROTOCOL = ActiveProtocol(initial=4, budget=4, cycles=3)
+
+
+@dataclasses.dataclass
+class Counting:
+    """Supervised training that counts and keeps what it was given; may stop in the middle of a run."""
+
+    labels: list = dataclasses.field(default_factory=list)
+    stop_after: int = 99
+
+    def prepare(self, model, data, rng):
+        assert (data.labels == -1).all()
+        return None
+
+    def train(self, model, data, rng):
+        if len(self.labels) == self.stop_after:
+            raise KeyboardInterrupt
+        self.labels.append(data.labels.copy())
+        return Supervised(epochs=4).train(model, data, rng)
+
+
+def run(acquisition, cache=None, learning=None, protocol=PROTOCOL, seed=0, data=DATA):
+    keys = {"dataset": "blobs", "learning": "counting", "network": "small", "acquisition": type(acquisition).__name__}
+    methods = (acquisition, learning or Counting(), SmallCNN(width=4))
+    cache = cache or Cache(None)
+    return run_cycles(data, *methods, protocol, seed, keys=keys, cache=cache, reporter=Silent(), device="cpu")
+
+
+def numbers(result):
+    """All of a result but its costs."""
+    return [(cycle.labelled, cycle.n_labelled, cycle.accuracy) for cycle in result.cycles]
+
+
+def test_labels_grow_by_the_budget_and_are_never_asked_for_twice():
+    learning = Counting()
+    result = run(Random(), learning=learning)
+    assert [cycle.n_labelled for cycle in result.cycles] == [4, 8, 12]
+    asked = [example for cycle in result.cycles for example in cycle.labelled]
+    assert len(set(asked)) == 12
+    for cycle, seen in zip(result.cycles, learning.labels, strict=True):
+        known = asked[: cycle.n_labelled]
+        assert np.array_equal(seen[known], DATA.train_labels[known])
+        assert (seen >= 0).sum() == cycle.n_labelled
+    assert [cycle.acquire is None for cycle in result.cycles] == [False, False, True]
+    assert sorted(DATA.train_labels[list(result.cycles[0].labelled)]) == [0, 1, 2, 3]
+
+
+@pytest.mark.parametrize("acquisition", [Random(), Entropy(), CoreSet()])
+def test_the_same_seed_gives_the_same_numbers(acquisition):
+    first = numbers(run(acquisition, seed=5))
+    assert first == numbers(run(acquisition, seed=5))
+    assert first != numbers(run(acquisition, seed=6))
+
+
+def test_acquisitions_are_paired_and_share_cycle_0(tmp_path):
+    learning, cache = Counting(), Cache(tmp_path)
+    results = [run(method, cache, learning) for method in (Random(), Entropy(), CoreSet())]
+    assert len(learning.labels) == 1 + 3 * 2
+    assert len({numbers(result)[0] for result in results}) == 1
+    assert [result.cycles[0].train.cached for result in results] == [False, True, True]
+    assert len({result.cycles[0].train.wall_s for result in results}) == 1
+
+
+def test_sharing_does_not_change_the_numbers(tmp_path):
+    cache = Cache(tmp_path)
+    run(Random(), cache)
+    assert numbers(run(Entropy(), cache)) == numbers(run(Entropy()))
+
+
+def test_a_finished_run_is_read_and_a_killed_one_goes_on(tmp_path):
+    uninterrupted = run(Entropy())
+    cache = Cache(tmp_path)
+    with pytest.raises(KeyboardInterrupt):
+        run(Entropy(), cache, Counting(stop_after=2))
+    learning = Counting()
+    assert numbers(run(Entropy(), cache, learning)) == numbers(uninterrupted)
+    assert len(learning.labels) == 1
+    again = Counting()
+    result = run(Entropy(), cache, again)
+    assert numbers(result) == numbers(uninterrupted)
+    assert again.labels == []
+    assert all(cycle.train.cached for cycle in result.cycles)
+
+
+def test_a_damaged_entry_is_made_again(tmp_path):
+    cache = Cache(tmp_path)
+    first = run(Entropy(), cache)
+    for file in tmp_path.glob("*.npz"):
+        file.write_bytes(file.read_bytes()[:-10])
+    with warnings.catch_warnings(record=True) as found:
+        warnings.simplefilter("always")
+        assert numbers(run(Entropy(), cache)) == numbers(first)
+    assert any("damaged" in str(warning.message) for warning in found)
+
+
+def test_budgets_may_differ_and_the_last_takes_what_is_left():
+    listed = run(Random(), protocol=ActiveProtocol(initial=4, budget=(1, 6), cycles=3))
+    assert [cycle.n_labelled for cycle in listed.cycles] == [4, 5, 11]
+    exhausted = run(Random(), protocol=ActiveProtocol(initial=4, budget=50, cycles=5))
+    assert [cycle.n_labelled for cycle in exhausted.cycles] == [4, 54, 80]
+
+
+def test_the_pool_shows_no_hidden_label_and_dropout_is_of_this_cycles_model(tmp_path):
+    seen = []
+
+    class Looking:
+        def select(self, pool, budget, rng):
+            seen.append(pool.dropout_probabilities(2))
+            assert (pool.labels[pool.unlabelled] == -1).all()
+            assert np.array_equal(pool.images(pool.labelled), DATA.train_images[pool.labelled])
+            assert pool.features.shape == (80, 16)
+            return pool.unlabelled[:budget]
+
+    run(Looking(), Cache(tmp_path))
+    assert seen[0].shape == (2, 80, 4)
+    assert not np.array_equal(seen[0], seen[1])
+    for file in tmp_path.glob("*.json"):
+        if json.loads(file.read_text())["key"]["stage"] == "acquire":
+            file.unlink()
+    run(Looking(), Cache(tmp_path))
+    assert all(np.array_equal(first, cached) for first, cached in zip(seen[:2], seen[2:], strict=True))
+
+
+def test_an_acquisition_that_breaks_the_rules_is_named():
+    class Wrong:
+        def select(self, pool, budget, rng):
+            return pool.labelled[:budget]
+
+    with pytest.raises(ContractError, match="Wrong"):
+        run(Wrong())
+
+
+def test_weights_learnt_without_labels_are_where_every_cycle_starts(tmp_path):
+    starts = []
+
+    class Pretraining(Counting):
+        prepared = 0
+
+        def prepare(self, model, data, rng):
+            self.prepared += 1
+            return {name: value + 1 for name, value in model.state_dict().items() if name.endswith("head.bias")}
+
+        def train(self, model, data, rng):
+            starts.append(model.network.head.bias.detach().clone().numpy())
+            return model
+
+    class Plain(Pretraining):
+        def prepare(self, model, data, rng):
+            return None
+
+    learning = Pretraining()
+    run(Random(), Cache(tmp_path), learning)
+    assert learning.prepared == 1
+    run(Random(), learning=Plain())
+    assert all(np.array_equal(start, starts[3] + 1) for start in starts[:3])
+    assert all(np.array_equal(start, starts[3]) for start in starts[3:])
+
+
+@pytest.mark.parametrize(
+    ("options", "match"),
+    [
+        ({"budget": -1}, "budget must be at least 1"),
+        ({"budget": (1, 2), "cycles": 5}, "lists 2 numbers for 5 cycles; should list 4"),
+        ({"cycles": 0}, "at least 1"),
+        ({"initial": 0}, "at least 1"),
+    ],
+)
+def test_a_protocol_checks_itself(options, match):
+    with pytest.raises(InvalidInput, match=match):
+        ActiveProtocol(**options)
+
+
+def test_too_few_initial_labels_are_refused():
+    with pytest.raises(InvalidInput, match="at least one a class"):
+        run(Random(), protocol=ActiveProtocol(initial=3))
