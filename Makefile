@@ -19,7 +19,7 @@ demo: install
 		$(BIN)/harness run $$board/spec.yaml || exit $$?; \
 		echo; \
 		$(BIN)/harness leaderboard $$board/spec.yaml --format json --out $$board/results.json >/dev/null || exit $$?; \
-		$(BIN)/harness leaderboard $$board/spec.yaml --out $$board/README.md || exit $$?; \
+		$(BIN)/harness leaderboard $$board/spec.yaml --out $$board/README.md --plots $$board || exit $$?; \
 		echo; \
 	done; echo "Written: $(SPECS:%=%/README.md)"
 
