@@ -40,7 +40,8 @@ def sweep(label: str, method: type, given: Mapping[str, Any]) -> Iterator[Parame
         Errors: unknown parameters, as the fields decide what a list means.
     """
     hints = _hints(method)
-    _refuse_unknown(label, hints, given)
+    if unknown := _unknown(label, hints, given):
+        raise Errors(unknown)
     axes = [values if _sweeps(hints[name], values) else [values] for name, values in given.items()]
     for combination in itertools.product(*axes):
         yield dict(zip(given, combination, strict=True))
@@ -60,9 +61,8 @@ def validate(label: str, method: type, given: Mapping[str, Any]) -> Any:
     from pydantic import TypeAdapter, ValidationError
 
     hints = _hints(method)
-    _refuse_unknown(label, hints, given)
     values: Parameters = {}
-    errors: list[HarnessError] = []
+    errors = _unknown(label, hints, given)
     for field in _fields(method):
         if field.name not in given:
             if _required(field):
@@ -114,17 +114,17 @@ def _hints(method: type) -> dict[str, Any]:
     return {name: hints[name] for name in names}
 
 
-def _refuse_unknown(label: str, hints: Mapping[str, Any], given: Mapping[str, Any]) -> None:
+def _unknown(label: str, hints: Mapping[str, Any], given: Mapping[str, Any]) -> list[HarnessError]:
     known = ", ".join(hints) or "none: it has no parameters"
-    errors = [
+    return [
         UnknownName(
-            f'{label} has no parameter "{name}"', fix=f"{nearest(name, hints)} known: {known}".strip(), parameter=name
+            f'{label} has no parameter "{name}"',
+            fix=f"{nearest(name, hints)} known: {known}".strip(),
+            parameter=name,
         )
         for name in map(str, given)
         if name not in hints
     ]
-    if errors:
-        raise Errors(errors)
 
 
 def _sweeps(hint: Any, value: Any) -> bool:

@@ -75,7 +75,7 @@ class _Shape(BaseModel):
     description: str = ""
     datasets: Any
     methods: Any
-    seeds: list[int] | int | None = None
+    seeds: Any = None
     protocol: dict[str, Any] = {}
     plugins: list[str] = []
 
@@ -135,6 +135,8 @@ def _shape_error(document: Document, detail: Mapping[str, Any]) -> HarnessError:
     if detail["type"] == "missing":
         return document.error(SpecError(f'the key "{at[-1]}" is missing', fix=f"add {at[-1]}: ..."), ())
     reason = str(detail["msg"]).removeprefix("Input should be ")
+    if detail["type"] == "string_pattern_mismatch":
+        reason = "letters, digits and . _ - only, without spaces"
     return document.error(BadParameter(f"{path_text(at)} = {detail['input']!r} should be {reason}"), at)
 
 
@@ -150,12 +152,13 @@ def _seeds(document: Document, task: str, errors: list[HarnessError]) -> tuple[i
     for position, seed in enumerate(seeds):
         at: At = ("seeds", position) if isinstance(given, list) else ("seeds",)
         if isinstance(seed, bool) or not isinstance(seed, int):
-            continue  # its type is already an error of the shape
+            errors.append(document.error(BadParameter(f"seed {seed!r} should be an integer of at least 0"), at))
+            continue
         if seed < 0:
             errors.append(document.error(BadParameter(f"seed {seed} is negative", fix="seeds are 0, 1, 2, ..."), at))
         if seed in seeds[:position]:
             errors.append(document.error(BadParameter(f"seed {seed} stands twice", fix="list each seed once"), at))
-    return tuple(dict.fromkeys(int(seed) for seed in seeds if isinstance(seed, int) and seed >= 0))
+    return tuple(dict.fromkeys(int(seed) for seed in seeds if type(seed) is not bool and isinstance(seed, int)))
 
 
 def _combinations(document: Document, task: str, errors: list[HarnessError]) -> Iterator[Combination]:
