@@ -107,13 +107,30 @@ _ACTIVE_COST: Final = (
 
 def boards(records: Iterable[Record], *, cost: bool = True) -> list[Board]:
     """One board per task and dataset, ordered by name. Raises ``NotComparable``."""
-    groups: dict[tuple[str, str], list[Record]] = defaultdict(list)
+    groups: dict[tuple[str, str, str], list[Record]] = defaultdict(list)
     for record in records:
-        groups[record.task, record.dataset.name].append(record)
-    return [_board(group, cost) for _, group in sorted(groups.items())]
+        parameters = json.dumps(record.dataset.parameters, sort_keys=True)
+        groups[record.task, record.dataset.name, parameters].append(record)
+    every = [record for group in groups.values() for record in group]
+    return [_board(group, cost, _dataset_label(group[0], every)) for _, group in sorted(groups.items())]
 
 
-def _board(records: Sequence[Record], cost: bool) -> Board:
+def _dataset_label(record: Record, records: Sequence[Record]) -> str:
+    """The name, and those parameters that tell two datasets of this name apart."""
+    others = [other.dataset.parameters for other in records if other.dataset.name == record.dataset.name]
+    return " ".join([record.dataset.name, *_differing(record.dataset.parameters, others)])
+
+
+def _differing(parameters: Mapping[str, Any], others: Sequence[Mapping[str, Any]]) -> list[str]:
+    """``p=3`` for each parameter that is not the same everywhere."""
+    return [
+        f"{name}={_text(value)}"
+        for name, value in sorted(parameters.items())
+        if any(name not in other or other[name] != value for other in others)
+    ]
+
+
+def _board(records: Sequence[Record], cost: bool, label: str) -> Board:
     _refuse_mixture(records)
     combinations: dict[str, list[Record]] = defaultdict(list)
     for record in sorted(records, key=lambda record: (record.seed, record.id)):
@@ -123,25 +140,24 @@ def _board(records: Sequence[Record], cost: bool) -> Board:
     differing = tuple(kind for kind in present if len({label.get(kind, "none") for label in labels}) > 1)
     shown = differing or tuple(present[-1:])
     columns = _columns(records, cost)
-    rng = np.random.default_rng(0)  # the same records give the same table
     values = paired_values(combinations, columns[0].key) if columns else {}
-    comparison = compare(values, rng)
+    comparison = compare(values, np.random.default_rng(0))  # the same records give the same table
     rows = [
         Row(
             rank=comparison.groups.get(combination),
-            labels={kind: label.get(kind, "none") for kind in shown},
+            labels={kind: names.get(kind, "none") for kind in shown},
             cells=_cells(group, columns),
-            interval=_interval(values.get(combination), rng),
+            interval=_interval(values.get(combination)),
             runs=sum(record.status == "done" for record in group),
             expected=len(group),
             notes=_notes(group),
         )
-        for label, (combination, group) in zip(labels, combinations.items(), strict=True)
+        for names, (combination, group) in zip(labels, combinations.items(), strict=True)
     ]
     evidence = sentence(comparison, records[0].task)
     return Board(
         task=records[0].task,
-        dataset=records[0].dataset.name,
+        dataset=label,
         kinds=shown,
         common={kind: labels[0].get(kind, "none") for kind in present if kind not in shown},
         columns=columns,
@@ -177,12 +193,7 @@ def _labels(record: Record, records: Sequence[Record]) -> dict[str, str]:
         others = [
             r.methods[kind].parameters for r in records if kind in r.methods and r.methods[kind].name == method.name
         ]
-        differing = [
-            f"{name}={_text(value)}"
-            for name, value in sorted(method.parameters.items())
-            if any(name not in other or other[name] != value for other in others)
-        ]
-        labels[kind] = " ".join([method.name, *differing])
+        labels[kind] = " ".join([method.name, *_differing(method.parameters, others)])
     return labels
 
 
@@ -229,8 +240,9 @@ def _notes(records: Sequence[Record]) -> tuple[str, ...]:
     return tuple(sorted(reasons))
 
 
-def _interval(values: Any, rng: np.random.Generator) -> tuple[float, float] | None:
-    return bootstrap_interval(values, rng) if values is not None and len(values) > 1 else None
+def _interval(values: Any) -> tuple[float, float] | None:
+    """The same resamples for every row: an interval does not depend on which other methods stand in the table."""
+    return bootstrap_interval(values, np.random.default_rng(0)) if values is not None and len(values) > 1 else None
 
 
 def _cell(values: Sequence[float | None]) -> Cell | None:

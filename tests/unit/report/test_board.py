@@ -150,3 +150,11 @@ def test_too_few_seeds_to_say_anything_is_said():
     (board,) = boards(records)
     assert [row.rank for row in board.rows] == [1, 1]
     assert "With 5 paired seeds and 1 comparison(s) no difference can be called significant" in board.provenance[0]
+
+
+def test_datasets_of_one_loader_with_other_parameters_are_two_tables():
+    def of(truth):
+        return {**record().dataset.model_dump(), "parameters": {"path": "x", "truth": truth}, "fingerprint": truth * 8}
+
+    found = boards([record("a", dataset=of("one")), record("a", dataset=of("two"))])
+    assert [board.dataset for board in found] == ["set truth=one", "set truth=two"]
