@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 @hookimpl
 def harness_register(registry: Registrar) -> None:
     """Register the query expansions; each is loaded on first use."""
-    registry.expansion("aqe", "harness_expansion.average:AverageQueryExpansion")
-    registry.expansion("alphaqe", "harness_expansion.average:AlphaQueryExpansion")
-    registry.expansion("dba", "harness_expansion.augmentation:DatabaseAugmentation")
+    registry.expansion("aqe", "harness_expansion.aqe:AQE")
+    registry.expansion("alphaqe", "harness_expansion.alphaqe:AlphaQE")
+    registry.expansion("dba", "harness_expansion.dba:DBA")
     registry.expansion("diffusion", "harness_expansion.diffusion:Diffusion")

@@ -1,159 +1,153 @@
-"""Diffusion on the reciprocal nearest-neighbour graph."""
+"""Diffusion on the reciprocal nearest-neighbour graph of the database."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Protocol
 
 import numpy as np
 from annotated_types import Ge, Gt, Lt
-from numpy.typing import NDArray
 
-from harness.protocols import Ranking
-from harness_expansion.order import reranked
+from harness.errors import InvalidInput
+from harness_expansion.order import reordered, stacked
+from harness_expansion.report import Report
+from harness_expansion.seeds import similarity_seed, verified_seed
 
 if TYPE_CHECKING:
-    from harness.graph.solver import Solver
-    from harness.protocols import Floats, Ids
+    from numpy.typing import NDArray
 
-_QUERIES = 64
-"""Queries solved together: bounds the memory to 64 columns of the database's length."""
+    from harness.protocols import Floats, Ids, Ranking
+    from harness_expansion.seeds import Seed
+    from harness_expansion.spread import Ends
 
 
 @dataclass(frozen=True)
 class Diffusion:
-    """Similarity spread over the graph of the database: (I - alpha S) f = y (Iscen et al. 2017; thesis 2.4, 4.4.1).
+    """Similarity spread over the graph of the database: (I - alpha S) f = y (Iscen et al. 2017; thesis 2.10, 4.4.1).
 
-    The seed y of a query holds its similarities, to the power gamma, to the first ``kq`` images of its ranking. After
-    spatial verification (``verified``) the seed holds inliers times similarity of the ``verified_top`` first images,
-    of which the ``verified_kq`` largest stay (thesis 4.4.1).
+    The seed y of a query holds its similarities, to the power gamma, to the first ``kq`` images of its ranking. Where
+    spatial verification gave the ranking weights, it holds inliers times similarity of the best ``verified_kq`` of the
+    first ``verified_top`` images; a query with no verified image starts from the plain seed, and the report counts it.
+    Images that nothing reaches keep the order of the ranking, below those that have a score.
 
     Attributes:
-        k: neighbours of an image in the graph.
-        kq: images that a query starts from.
+        k: neighbours of an image in the graph, itself not counted.
+        kq: images from which a query starts.
         gamma: exponent of similarities.
         alpha: how far similarity spreads.
-        tol: relative residual of the solve.
-        max_iter: iterations at most; 0 solves to ``tol``.
-        truncation: solve among this many images of each query's ranking only; 0 takes the whole database.
-        truncate: ``late`` cuts the normalised graph (Yang et al. 2019), ``early`` normalises what was cut (Iscen).
-        verified: whether to start from spatially verified images where the ranking has them.
+        tol: relative residual at which a solve ends.
+        max_iter: iterations after which it ends all the same; 0 solves to ``tol``.
+        truncation: solve among this many top images of each ranking only; 0 takes the whole database.
+        truncate: ``early`` cuts the affinity and normalises what is left (Iscen et al. 2017), ``late`` cuts the
+            normalised graph (Yang et al. 2019).
+        offline: solve for every image of the database among its ``truncation`` nearest while fitting, so that a query
+            only adds up rows (Yang et al. 2019).
+        transductive: put the query into the graph as a node, the only seed. Each query joins the graph of the database
+            alone: unlike in released code that puts all queries in at once, no query sees another. ``kq`` and
+            ``verified`` have no part in it.
+        verified: start from verified images where the ranking has them.
         verified_top: verified images looked at.
-        verified_kq: of these, how many seed the diffusion.
-        preset: ``thesis`` keeps ``verified_kq`` seeds; ``released-code`` keeps one fewer, as the original's index does.
+        verified_kq: how many of them start the diffusion.
+        preset: ``thesis`` starts from ``verified_kq`` verified images, ``released-code`` from one fewer.
     """
 
-    k: Annotated[int, Gt(0)] = 50  # Iscen et al. 2017, released code
-    kq: Annotated[int, Gt(0)] = 10  # Iscen et al. 2017, released code
-    gamma: Annotated[float, Gt(0)] = 3.0  # Iscen et al. 2017, §5.1
-    alpha: Annotated[float, Ge(0), Lt(1)] = 0.99  # Iscen et al. 2017, §5.1
+    k: Annotated[int, Ge(1)] = 50  # Iscen et al. 2017, released code (global descriptors)
+    kq: Annotated[int, Ge(1)] = 10  # Iscen et al. 2017, released code (global descriptors)
+    gamma: Annotated[float, Gt(0)] = 3.0  # Iscen et al. 2017, released code
+    alpha: Annotated[float, Ge(0), Lt(1)] = 0.99  # Iscen et al. 2017, released code
     tol: Annotated[float, Gt(0)] = 1e-6  # Iscen et al. 2017, released code
     max_iter: Annotated[int, Ge(0)] = 20  # Iscen et al. 2017, released code
     truncation: Annotated[int, Ge(0)] = 0
-    truncate: Literal["late", "early"] = "late"
+    truncate: Literal["early", "late"] = "late"
+    offline: bool = False
+    transductive: bool = False
     verified: bool = True
-    verified_top: Annotated[int, Gt(0)] = 10  # thesis 4.4.1
-    verified_kq: Annotated[int, Gt(0)] = 5  # thesis 4.4.1
+    verified_top: Annotated[int, Ge(1)] = 10  # thesis 4.4.1
+    verified_kq: Annotated[int, Ge(1)] = 5  # thesis 4.4.1
     preset: Literal["thesis", "released-code"] = "thesis"
 
+    def __post_init__(self) -> None:
+        """Refuse what cannot be combined."""
+        if self.offline and not self.truncation:
+            raise InvalidInput("offline = True needs a truncation", fix="truncation: 1000, as Yang et al. 2019")
+        if self.transductive and (self.offline or self.truncation):
+            raise InvalidInput("transductive = True solves on the whole graph", fix="leave out offline and truncation")
+
     def fit(self, database: Floats) -> FittedDiffusion:
-        """The normalised graph of a database (n, d) of L2-normalised descriptors."""
-        from harness.graph import affinity, normalise
+        """The graph of a database (n, d) float32 of L2-normalised descriptors, and what can be solved on it already."""
+        start = time.perf_counter()
+        from harness.graph import affinity_from_neighbours, neighbours
+        from harness_expansion import offline, spread, transductive
 
-        weights = affinity(database, k=min(self.k, max(1, len(database) - 1)), gamma=self.gamma, mode="reciprocal")
-        return FittedDiffusion(self, database, weights, normalise(weights))
+        system = spread.System(self.alpha, self.tol, self.max_iter)
+        found = neighbours(database, self.k)
+        affinity = affinity_from_neighbours(found.indices, found.similarities, self.gamma)
+        report = Report(self.alpha, self.tol, edges=int(affinity.nnz))
+        early = self.truncate == "early"
+        way: Spread
+        if self.transductive:
+            way = transductive.Transductive(database, found, affinity, self.gamma, system)
+        elif self.offline:
+            way = offline.Offline(database, affinity, system, self.truncation, early)
+            report.stored_bytes = way.stored_bytes
+            report.add(way.ends)
+        elif self.truncation:
+            way = spread.Truncated(affinity, system, self.truncation, early)
+        else:
+            way = spread.Whole(affinity, system)
+        report.fit_seconds = time.perf_counter() - start
+        return FittedDiffusion(self, database, way, report)
 
 
-@dataclass(frozen=True)
+class Spread(Protocol):
+    """How the seeds of a block of queries spread."""
+
+    @property
+    def block(self) -> int:
+        """Queries answered together: bounds the memory to so many rows of n scores."""
+        ...
+
+    def scores(self, queries: Floats, seeds: Sequence[Seed], rankings: Ids) -> tuple[NDArray[np.float64], Ends]:
+        """Queries (q, d), a seed and a ranking (q, k) each -> diffused similarities (q, n), how the solves ended."""
+        ...
+
+
 class FittedDiffusion:
-    """The graph of one database.
+    """Diffusion on the graph of one database."""
 
-    Attributes:
-        parameters: what the user chose.
-        database: (n, d) descriptors.
-        weights: (n, n) affinity, sparse.
-        normalised: (n, n) the same, symmetrically normalised.
-        report: what a record should say of the last call: edges, iterations, share of converged queries.
-    """
+    def __init__(self, parameters: Diffusion, database: Floats, way: Spread, report: Report) -> None:
+        """Made by ``Diffusion.fit``."""
+        self._parameters, self._database, self._way, self._report = parameters, database, way, report
 
-    parameters: Diffusion
-    database: Floats
-    weights: Any
-    normalised: Any
-    report: dict[str, Any] = field(default_factory=dict, compare=False)
+    @property
+    def report(self) -> dict[str, Any]:
+        """JSON-able, over all calls so far: what ``Report.as_dict`` says."""
+        return self._report.as_dict()
 
     def expand(self, queries: Floats, ranking: Ranking) -> Ranking:
-        """Diffuse from each query (q, d) on its own; images that nothing reaches keep their order below."""
-        parts = []
-        iterations, converged = [0], []
-        for start in range(0, len(queries), _QUERIES):
-            part = slice(start, start + _QUERIES)
-            verified = None if ranking.verified is None else ranking.verified[part]
-            block = Ranking(ranking.indices[part], ranking.scores[part], verified)
-            scores, reports = self._scores(queries[part], block)
-            parts.append(reranked(scores, block))
-            for report in reports:
-                iterations.append(int(report.iterations.max(initial=0)))
-                converged.append(float(report.converged.mean()) if len(report.converged) else 1.0)
-        self.report.update(
-            edges=int(self.weights.nnz), iterations=max(iterations), converged=float(np.mean(converged or [1.0]))
-        )
-        if not parts:
-            return ranking
-        return Ranking(np.concatenate([p.indices for p in parts]), np.concatenate([p.scores for p in parts]))
+        """Diffuse from each query (q, d) on its own: a ranking as deep as the one given, of all images reached."""
+        start = time.perf_counter()
+        rows = []
+        for first in range(0, len(queries), self._way.block):
+            block = range(first, min(first + self._way.block, len(queries)))
+            part, before = slice(block.start, block.stop), ranking.indices[block.start : block.stop]
+            seeds = [self.seed(queries[row], ranking, row) for row in block]
+            scores, ends = self._way.scores(queries[part], seeds, before)
+            rows += [reordered(*row) for row in zip(scores, before, strict=True)]
+            self._report.add(ends)
+        self._report.queries += len(queries)
+        self._report.expand_seconds += time.perf_counter() - start
+        return stacked(rows, ranking)
 
-    def _scores(self, queries: Floats, ranking: Ranking) -> tuple[NDArray[np.float64], list[Any]]:
-        """Diffused similarities (q, n) and how the solves went."""
-        seeds = [self._seed(query, ranking, row) for row, query in enumerate(queries)]
-        scores = np.zeros((len(queries), len(self.database)))
-        if self.parameters.truncation == 0:
-            columns = np.zeros((len(self.database), len(queries)))
-            for row, (images, values) in enumerate(seeds):
-                columns[images, row] = values
-            solution, report = self._solver.solve(columns, **self._ends)
-            return solution.T, [report]
-        reports = []
-        for row, (images, values) in enumerate(seeds):
-            kept = np.union1d(ranking.indices[row, : self.parameters.truncation], images)
-            column = np.zeros(len(kept))
-            column[np.searchsorted(kept, images)] = values
-            scores[row, kept], report = self._truncated(kept, column)
-            reports.append(report)
-        return scores, reports
-
-    def _truncated(self, kept: Ids, column: NDArray[np.float64]) -> tuple[NDArray[np.float64], Any]:
-        """The solve among these images only."""
-        from harness.graph import normalise, solve
-
-        early = self.parameters.truncate == "early"
-        graph = (self.weights if early else self.normalised)[kept][:, kept]
-        return solve(normalise(graph) if early else graph, column, alpha=self.parameters.alpha, **self._ends)
-
-    def _seed(self, query: Floats, ranking: Ranking, row: int) -> tuple[Ids, NDArray[np.float64]]:
-        """Where a query starts from: images and their values."""
-        p = self.parameters
-        if p.verified and ranking.verified is not None and ranking.verified[row].max(initial=0) > 0:
-            images = ranking.indices[row, : p.verified_top]
-            inliers = ranking.verified[row, : p.verified_top].astype(np.float64)
-            values = inliers / inliers.max() * (self.database[images] @ query)
+    def seed(self, query: Floats, ranking: Ranking, row: int) -> Seed:
+        """Images and values from which a query (d,) with this row of the ranking starts."""
+        p, ranked = self._parameters, ranking.indices[row]
+        if p.verified and ranking.verified is not None:
             keep = p.verified_kq - (p.preset == "released-code")
-            largest = np.argsort(-values, kind="stable")[:keep]
-            if inliers.max() > 0 and values[largest].any():
-                return images[largest], values[largest]
-        images = ranking.indices[row, : p.kq]
-        return images, np.maximum(self.database[images].astype(np.float64) @ query, 0) ** p.gamma
-
-    @property
-    def _ends(self) -> dict[str, Any]:
-        return {"tol": self.parameters.tol, "max_iter": self.parameters.max_iter or None}
-
-    @property
-    def _solver(self) -> Solver:
-        from harness.graph import Solver
-
-        # Prepared once: reordering costs as much as several solves. A frozen object may keep what follows from it.
-        prepared: Solver | None = self.__dict__.get("_prepared")
-        if prepared is None:
-            prepared = Solver(self.normalised, alpha=self.parameters.alpha)
-            object.__setattr__(self, "_prepared", prepared)
-        return prepared
+            found = verified_seed(query, self._database, ranked, ranking.verified[row], p.verified_top, keep)
+            if found is not None:
+                return found
+            self._report.unverified += 1
+        return similarity_seed(query, self._database, ranked, p.kq, p.gamma)
