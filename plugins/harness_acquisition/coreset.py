@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,6 +34,7 @@ class CoreSet:
         if len(pool.labelled) == 0:
             distances = exact_distances(features, candidates, features.mean(axis=0, dtype=np.float64))
             picks.append(int(candidates[np.argmin(distances)]))
+            candidates = np.setdiff1d(candidates, picks)
         greedy = _Greedy(features, candidates, np.concatenate([pool.labelled, picks]).astype(np.int64))
         return np.array(picks + greedy.picks(budget - len(picks)), dtype=np.int64)
 
@@ -47,7 +49,9 @@ def exact_distances(features: Floats, rows: Ids, point: NDArray[np.floating]) ->
 
 
 _ROWS = 1024
-"""Rows of features handled at once: their products with a thousand centres stay in the cache."""
+"""Rows of features handled at once: their products with the centres stay in the cache."""
+_CENTRES = 512
+"""Centres that a block of rows is compared with at once."""
 _FRONT = 1024
 """Examples kept up to date after every pick, at first."""
 
@@ -57,25 +61,28 @@ class _Greedy:
 
     A distance to the labelled set only falls. So an old distance is an upper bound, and while the farthest example of
     a *front* (the largest bounds, kept exact) lies beyond every bound outside, it is the farthest of all. When it does
-    not, all bounds are renewed in one matrix product with the centres picked meanwhile, and a new front is taken.
-    Bounds are float32 with their rounding error allowed for; what decides is float64.
+    not, a new front is taken: bounds are renewed in matrix products, largest first, until the largest are all new.
+    Bounds are float32 with their rounding error on the safe side; what decides is float64.
     """
 
     def __init__(self, features: Floats, candidates: Ids, centres: Ids) -> None:
-        self.features, self.candidates = features, candidates
-        self.centres = centres
-        self.norms = np.einsum("ij,ij->i", features, features, dtype=np.float64)
-        dimension = features.shape[1]
-        # Rounding of |x|^2 + |c|^2 - 2xc in float32: at most this, whatever the order of the sums.
-        self.error = 4 * (dimension + 8) * np.finfo(np.float32).eps / 2 * float(self.norms.max())
-        self.bounds = np.full(len(candidates), np.inf, dtype=np.float32)
-        self.renewed = 0
+        self.features, self.candidates, self.centres = features, candidates, centres
+        # Far from the origin float32 products lose digits: a point in the middle, whatever the outliers, is better.
+        self.middle = np.median(features[:: max(1, len(features) // 101)], axis=0).astype(np.float32)
+        norms = exact_distances(features, np.arange(len(features)), self.middle)
+        largest = float(norms.max(initial=0.0))
+        fits = largest == 0 or 1e-30 < largest < 1e30
+        self.dtype: np.dtype[Any] = np.dtype(np.float32 if fits else np.float64)
+        # |x|^2 + |c|^2 - 2xc is wrong by at most half of this share of |x|^2 + |c|^2, whatever the order of the sums.
+        error = (2 * features.shape[1] + 20) * np.finfo(self.dtype).eps / 2
+        self.above, self.below = (norms * (1 + error)).astype(self.dtype), (norms * (1 - error)).astype(self.dtype)
+        self.bounds = np.full(len(candidates), np.inf, dtype=self.dtype)
+        self.seen = np.zeros(len(candidates), dtype=np.int64)
 
     def picks(self, budget: int) -> list[int]:
         picked: list[int] = []
         size = _FRONT
         while len(picked) < budget:
-            self._renew()
             front, outside = self._front(size)
             found = self._from_front(front, outside, budget - len(picked))
             picked += found
@@ -83,28 +90,31 @@ class _Greedy:
             size = size if found else size * 4
         return picked
 
-    def _renew(self) -> None:
-        """Upper bounds of all candidates against the centres that they have not seen."""
-        new = self.centres[self.renewed :]
-        for start in range(0, len(self.candidates), _ROWS):
-            part = slice(start, start + _ROWS)
-            nearest = self._nearest(self.candidates[part], new)
-            self.bounds[part] = np.minimum(self.bounds[part], nearest)
-        self.renewed = len(self.centres)
-
     def _front(self, size: int) -> tuple[Ids, float]:
         """Places (ascending) of the largest bounds, and what no example outside them can exceed."""
-        free = self.bounds > -np.inf
-        if size >= np.count_nonzero(free):
-            return np.flatnonzero(free), -np.inf
-        least = np.partition(self.bounds, len(free) - size)[len(free) - size]
-        inside = self.bounds >= least
-        outside = self.bounds[~inside]
-        return np.flatnonzero(inside), float(outside.max(initial=-np.inf)) + self.error
+        while True:
+            free = self.bounds > -np.inf
+            everything = size >= np.count_nonzero(free)
+            inside = free if everything else self.bounds >= np.partition(self.bounds, -size)[-size]
+            stale = np.flatnonzero(inside & (self.seen < len(self.centres)))
+            if len(stale) == 0:
+                return np.flatnonzero(inside), float(self.bounds[~inside].max(initial=-np.inf))
+            self._renew(stale)
+
+    def _renew(self, places: Ids) -> None:
+        """Compare candidates with the next centres that they have not seen."""
+        seen = self.seen[places]
+        for first in np.unique(seen):
+            centres = self.centres[first : first + _CENTRES]
+            for part in _blocks(places[seen == first]):
+                rows = self.candidates[part]
+                nearest = self._bounds(rows, centres, self.above).min(axis=1) + self.above[rows]
+                self.bounds[part] = np.minimum(self.bounds[part], nearest)
+                self.seen[part] += len(centres)
 
     def _from_front(self, front: Ids, outside: float, budget: int) -> list[int]:
         rows = self.candidates[front]
-        vectors, norms = self.features[rows], self.norms[rows]
+        vectors, below = self._vectors(rows), self.below[rows]
         distances = self._exact_minimum(rows)
         picked: list[int] = []
         while len(picked) < budget:
@@ -115,45 +125,47 @@ class _Greedy:
             picked.append(centre)
             self.bounds[front[place]] = -np.inf  # never again
             distances[place] = -np.inf
-            near = norms + self.norms[centre] - 2 * (vectors @ self.features[centre])
-            closer = np.flatnonzero(near < distances + self.error)
-            exact = ((vectors[closer].astype(np.float64) - self.features[centre]) ** 2).sum(axis=1)
-            distances[closer] = np.minimum(distances[closer], exact)
+            near = below + self.below[centre] - 2 * (vectors @ vectors[place])
+            closer = np.flatnonzero((near < distances) & (distances > 0))
+            distances[closer] = np.minimum(distances[closer], self._exact(rows[closer], np.full(len(closer), centre)))
         self.centres = np.concatenate([self.centres, np.array(picked, dtype=np.int64)])
         return picked
 
     def _exact_minimum(self, rows: Ids) -> NDArray[np.float64]:
-        """Distance of each row to its nearest centre: only centres that float32 cannot rule out are looked at."""
-        result = np.empty(len(rows))
-        for start in range(0, len(rows), _ROWS):
-            part = rows[start : start + _ROWS]
-            least = np.full(len(part), np.inf, dtype=np.float32)
-            for centres in np.array_split(self.centres, 1 + len(self.centres) // _ROWS):
-                least = np.minimum(least, self._nearest(part, centres))
-            exact = np.full(len(part), np.inf)
-            for centres in np.array_split(self.centres, 1 + len(self.centres) // _ROWS):
-                near = self._approximate(part, centres) <= (least + 2 * self.error)[:, None]
-                row, centre = np.nonzero(near)
-                for block in range(0, len(row), _ROWS):
-                    r, c = row[block : block + _ROWS], centres[centre[block : block + _ROWS]]
-                    difference = self.features[part[r]].astype(np.float64) - self.features[c]
-                    np.minimum.at(exact, r, (difference**2).sum(axis=1))
-            result[start : start + _ROWS] = exact
+        """Distance of each row to its nearest centre: only centres that the bounds cannot rule out are looked at."""
+        result = np.full(len(rows), np.inf)
+        for start in range(0, len(self.centres), _CENTRES):
+            centres = self.centres[start : start + _CENTRES]
+            for part in _blocks(np.arange(len(rows))):
+                below = self._bounds(rows[part], centres, self.below)
+                likely = self._exact(rows[part], centres[below.argmin(axis=1)])
+                result[part] = np.minimum(result[part], likely)
+                # Duplicates have many nearest centres; one at distance 0 is enough.
+                least = np.where(result[part] > 0, result[part] - self.below[rows[part]], -np.inf)
+                row, centre = np.nonzero(below < least[:, None])
+                np.minimum.at(result, part[row], self._exact(rows[part[row]], centres[centre]))
         return result
 
-    def _nearest(self, rows: Ids, centres: Ids) -> NDArray[np.float32]:
-        """Squared distance (rows,) to the nearest of these centres in float32; |x|^2 is added after the minimum."""
-        if len(centres) == 0:
-            return np.full(len(rows), np.inf, dtype=np.float32)
-        products = self.features[rows] @ (-2 * self.features[centres]).T
-        products += self.norms[centres].astype(np.float32)
-        least: NDArray[np.float32] = products.min(axis=1) + self.norms[rows].astype(np.float32)
-        return least
+    def _exact(self, rows: Ids, centres: Ids) -> NDArray[np.float64]:
+        """Squared distance of each row to its centre, as ``exact_distances`` has it."""
+        result = np.empty(len(rows))
+        for part in _blocks(np.arange(len(rows))):
+            difference = self.features[rows[part]].astype(np.float64) - self.features[centres[part]]
+            result[part] = (difference**2).sum(axis=1)
+        return result
 
-    def _approximate(self, rows: Ids, centres: Ids) -> NDArray[np.float32]:
-        """Squared distances (rows, centres) in float32."""
-        products = self.features[rows] @ self.features[centres].T
-        products *= -2
-        products += self.norms[rows].astype(np.float32)[:, None]
-        products += self.norms[centres].astype(np.float32)[None, :]
+    def _bounds(self, rows: Ids, centres: Ids, norms: NDArray[np.floating]) -> NDArray[np.floating]:
+        """Bounds (rows, centres) of the squared distances less the norm of the row; above or below as the norms are."""
+        products = self._vectors(rows) @ (-2 * self._vectors(centres)).T
+        products += norms[centres]
         return products
+
+    def _vectors(self, rows: Ids) -> NDArray[np.floating]:
+        vectors = self.features[rows].astype(self.dtype, copy=False)
+        vectors -= self.middle
+        return vectors
+
+
+def _blocks(places: Ids) -> Iterator[Ids]:
+    for start in range(0, len(places), _ROWS):
+        yield places[start : start + _ROWS]

@@ -48,6 +48,7 @@ def test_picks_equal_brute_force(data):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(coreset, "_FRONT", front)
         patch.setattr(coreset, "_ROWS", 7)
+        patch.setattr(coreset, "_CENTRES", 5)
         picks = CoreSet().select(pool_of(features, labels), budget, RNG(0))
     assert picks.tolist() == brute_force(features, labels, budget)
     assert picks.dtype == np.int64
@@ -84,3 +85,21 @@ def test_all_examples_alike_are_taken_in_order():
 def test_without_labels_the_first_pick_is_nearest_to_the_mean():
     features = np.array([[0.0], [4.0], [10.0]])
     assert CoreSet().select(pool_of(features, np.full(3, -1)), 3, RNG(0)).tolist() == [1, 2, 0]
+
+
+@pytest.mark.parametrize("features", [[[1.0]] * 6, [[1.0], [0.0], [2.0], [1.0]]])
+def test_without_labels_no_duplicate_is_picked_twice(features):
+    labels = np.full(len(features), -1)
+    picks = CoreSet().select(pool_of(np.array(features), labels), len(features), RNG(0))
+    assert picks.tolist() == brute_force(features, labels, len(features))
+
+
+@pytest.mark.parametrize("front", [8, 1024])
+@pytest.mark.parametrize(("scale", "offset"), [(1e-24, 0), (1e18, 0), (1.0, 1e3), (1.0, 1e6)])
+def test_where_float32_has_no_digits_left(monkeypatch, front, scale, offset):
+    monkeypatch.setattr(coreset, "_FRONT", front)
+    rng = RNG(3)
+    features = rng.normal(size=(300, 16)) * scale + offset
+    labels = np.where(rng.random(300) < 0.05, 0, -1)
+    picks = CoreSet().select(pool_of(features, labels), 60, RNG(0))
+    assert picks.tolist() == brute_force(features, labels, 60)
