@@ -67,6 +67,8 @@ def evaluate(
     table = np.asarray(ranks)
     if table.ndim != 2 or not (np.issubdtype(table.dtype, np.integer) or table.size == 0):
         raise InvalidInput(f"ranks should be integers of shape (queries, ranked), not {table.dtype} {table.shape}")
+    if table.size == 0:
+        table = table.astype(np.int64)  # an empty list has no integers to tell its type by
     if len(table) != len(ground_truth):
         raise InvalidInput(f"ranks has {len(table)} queries, the ground truth {len(ground_truth)}")
     if any(k < 1 for k in ks):

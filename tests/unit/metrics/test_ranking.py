@@ -118,6 +118,7 @@ def test_positives_missing_from_a_truncated_ranking_are_missed():
     nothing = evaluate(np.zeros((1, 0), dtype=int), [truth(easy=[0])])
     assert nothing["easy"].map == 0
     assert nothing["easy"].precision.tolist() == [[0, 0, 0]]
+    assert evaluate([[]], [truth(easy=[0])])["easy"].map == 0
 
 
 def test_precision_is_cut_at_the_last_positive():
