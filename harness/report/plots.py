@@ -95,6 +95,10 @@ def _cost(figure: Figure, board: Board) -> None:
         axes.set_xlabel(column.title)
         if points and min(x for x, _ in points) > 0 and max(x for x, _ in points) > 10 * min(x for x, _ in points):
             axes.set_xscale("log")
+            # matplotlib writes powers as formulas, which are not parsed here.
+            axes.xaxis.set_major_formatter("{x:g}")
+            axes.xaxis.set_minor_formatter("")
+            axes.tick_params(axis="x", labelrotation=45)
     figure.axes[0].set_ylabel(quality.title)
     figure.suptitle(board.dataset)
     handles, labels = figure.axes[0].get_legend_handles_labels()

@@ -125,7 +125,7 @@ def _plain(value: Any) -> Any:
 
 
 def _shape_error(document: Document, detail: Mapping[str, Any]) -> HarnessError:
-    at: At = tuple(step for step in detail["loc"] if not (isinstance(step, str) and "[" in step) and step != "int")
+    at: At = tuple(detail["loc"])
     known = list(_Shape.model_fields)
     if detail["type"] == "extra_forbidden":
         error: HarnessError = UnknownName(

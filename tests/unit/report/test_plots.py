@@ -45,6 +45,23 @@ def test_the_same_records_give_the_same_bytes(pictures):
     assert again == pictures
 
 
+def test_numbers_on_a_log_axis_are_written_out(monkeypatch):
+    from matplotlib.figure import Figure
+
+    seen = []
+    real = Figure.savefig
+
+    def savefig(self, *arguments, **options):
+        real(self, *arguments, **options)
+        seen.extend(label.get_text() for axes in self.axes for label in axes.get_xticklabels(which="both"))
+
+    monkeypatch.setattr(Figure, "savefig", savefig)
+    records = [record(f"m{i}", 0).model_copy(update={"figures": {"acquire_s": 10.0**-i}}) for i in range(4)]
+    plots(boards(records))
+    assert "0.01" in seen
+    assert not [text for text in seen if "$" in text]
+
+
 def test_nothing_is_drawn_of_nothing():
     assert plots([]) == {}
 
