@@ -6,9 +6,10 @@ An engine knows ``A = I - alpha S`` and dense blocks (n, m) of its own array typ
 
 from __future__ import annotations
 
+import functools
 import os
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
@@ -31,10 +32,6 @@ _SERIAL: Final = 1 << 16
 
 class Engine(Protocol):
     """Blocks are C-ordered; ``out`` arguments are overwritten."""
-
-    def close(self) -> None:
-        """Give back what the engine holds."""
-        ...
 
     def load(self, block: NDArray[Any]) -> Block:
         """A block of the engine's own from a numpy array, copied."""
@@ -73,27 +70,21 @@ def threads_here() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def row_chunks(alpha_s: csr_array) -> list[tuple[slice, csr_array]]:
-    """``alpha S`` cut into groups of rows, made once for many solves."""
-    n = alpha_s.shape[0]
-    return [(slice(i, min(i + _CHUNK_ROWS, n)), alpha_s[i : i + _CHUNK_ROWS]) for i in range(0, n, _CHUNK_ROWS)]
-
-
 class CpuEngine:
-    """scipy's sparse product in groups of rows on several threads (it releases the interpreter's lock).
+    """Compiled kernels on groups of rows, on several threads.
 
     Sums are kept per group and added in order, so the number of threads does not show in the result.
     """
 
-    def __init__(self, chunks: list[tuple[slice, csr_array]]) -> None:
-        """An engine for one solve on ``row_chunks`` of ``alpha S``."""
-        self._chunks = chunks
-        self._threads = max(1, min(threads_here(), len(chunks)))
-        self._pool = ThreadPoolExecutor(self._threads)
+    def __init__(self, alpha_s: csr_array) -> None:
+        """An engine for any number of solves with ``alpha S``."""
+        from harness.graph import kernels
 
-    def close(self) -> None:
-        """End the threads."""
-        self._pool.shutdown()
+        self._kernels = kernels
+        self._matrix = (alpha_s.indptr, alpha_s.indices, alpha_s.data)
+        n = alpha_s.shape[0]
+        self._groups = [(i, min(i + _CHUNK_ROWS, n)) for i in range(0, n, _CHUNK_ROWS)]
+        self._threads = max(1, min(threads_here(), len(self._groups)))
 
     def load(self, block: NDArray[Any]) -> NDArray[Any]:
         """As ``Engine.load``."""
@@ -109,63 +100,37 @@ class CpuEngine:
 
     def multiply(self, p: NDArray[Any], out: NDArray[Any]) -> Scalars:
         """As ``Engine.multiply``."""
-
-        def chunk(rows: slice, alpha_s: csr_array) -> NDArray[Any]:
-            np.subtract(p[rows], alpha_s @ p, out=out[rows])
-            return _products(p[rows], out[rows])
-
-        return self._sum(chunk, p)
+        return self._sum(p, lambda first, last: self._kernels.multiply(*self._matrix, p, out, first, last))
 
     def residual(self, b: NDArray[Any], x: NDArray[Any], out: NDArray[Any]) -> Scalars:
         """As ``Engine.residual``."""
-
-        def chunk(rows: slice, alpha_s: csr_array) -> NDArray[Any]:
-            np.add(b[rows] - x[rows], alpha_s @ x, out=out[rows])
-            return _products(out[rows], out[rows])
-
-        return self._sum(chunk, x)
+        return self._sum(x, lambda first, last: self._kernels.residual(*self._matrix, b, x, out, first, last))
 
     def advance(self, x: NDArray[Any], r: NDArray[Any], p: NDArray[Any], q: NDArray[Any], step: Scalars) -> Scalars:
         """As ``Engine.advance``."""
         factor = step.astype(x.dtype)
-
-        def chunk(rows: slice, _: csr_array) -> NDArray[Any]:
-            x[rows] += factor * p[rows]
-            r[rows] -= factor * q[rows]
-            return _products(r[rows], r[rows])
-
-        return self._sum(chunk, x)
+        return self._sum(x, lambda first, last: self._kernels.advance(x, r, p, q, factor, first, last))
 
     def redirect(self, p: NDArray[Any], r: NDArray[Any], ratio: Scalars) -> None:
         """As ``Engine.redirect``."""
         factor = ratio.astype(p.dtype)
+        self._each(p, lambda first, last: self._kernels.redirect(p, r, factor, first, last))
 
-        def chunk(rows: slice, _: csr_array) -> NDArray[Any]:
-            p[rows] *= factor
-            p[rows] += r[rows]
-            return factor
+    def _sum(self, block: NDArray[Any], work: Callable[[int, int], NDArray[Any]]) -> Scalars:
+        parts = self._each(block, work)
+        return np.asarray(np.sum(parts, axis=0)) if parts else np.zeros(block.shape[1])
 
-        self._sum(chunk, p)
-
-    def _sum(self, work: Callable[[slice, csr_array], NDArray[Any]], block: NDArray[Any]) -> Scalars:
-        parts = np.zeros((len(self._chunks), block.shape[1]))
-        numbers = iter(range(len(self._chunks)))
-
-        def drain(numbers: Iterable[int]) -> None:
-            for number in numbers:
-                parts[number] = work(*self._chunks[number])
-
+    def _each(self, block: NDArray[Any], work: Callable[[int, int], Any]) -> list[Any]:
+        """``work`` on every group of rows, the results in order."""
         if self._threads == 1 or block.size < _SERIAL:
-            drain(numbers)
-        else:
-            # The threads share one iterator: a slow one takes fewer groups.
-            for done in [self._pool.submit(drain, numbers) for _ in range(self._threads)]:
-                done.result()
-        return np.asarray(parts.sum(axis=0))
+            return [work(*group) for group in self._groups]
+        return list(_threads(self._threads, os.getpid()).map(lambda group: work(*group), self._groups))
 
 
-def _products(a: NDArray[Any], b: NDArray[Any]) -> NDArray[Any]:
-    return np.asarray(np.einsum("ij,ij->j", a, b))
+@functools.cache
+def _threads(count: int, process: int) -> ThreadPoolExecutor:
+    """Threads that all solves of a process share; those of its parent do not live in it."""
+    return ThreadPoolExecutor(count, thread_name_prefix="graph")
 
 
 class TorchEngine:
@@ -181,9 +146,6 @@ class TorchEngine:
         with warnings.catch_warnings():  # torch calls all of its CSR format beta
             warnings.filterwarnings("ignore", message="Sparse", category=UserWarning)
             self._alpha_s = torch.sparse_csr_tensor(ends, columns, data, size=alpha_s.shape, check_invariants=False)
-
-    def close(self) -> None:
-        """Nothing to give back: the matrix stays for the next solve."""
 
     def load(self, block: NDArray[Any]) -> Block:
         """As ``Engine.load``."""

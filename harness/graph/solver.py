@@ -6,23 +6,22 @@ step lengths and its own end; what they share is the product with the sparse mat
 
 from __future__ import annotations
 
-import contextlib
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
 from harness.errors import InvalidInput
-from harness.graph.engines import Block, CpuEngine, Engine, TorchEngine, row_chunks, scaled
+from harness.graph.engines import Block, CpuEngine, Engine, TorchEngine, scaled
 from harness.graph.weights import Matrix, symmetric
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-_BLOCK: Final = 64
-"""Columns solved together; wider blocks save little more reading of the matrix and leave the caches."""
+_BLOCK_BYTES: Final = 256
+"""Of a row of columns solved together, 64 in float32: wider blocks save little more reading of the matrix, and what
+the matrix reads of them leaves the caches."""
 _REORDER_FROM: Final = 8
 """Columns from which the one-shot ``solve`` reorders the graph: that costs about as much as five columns."""
 _ROUNDS: Final = 3
@@ -151,14 +150,13 @@ class Solver:
         self, b: NDArray[Any], guess: NDArray[Any] | None, tol: float, cap: int
     ) -> tuple[NDArray[Any], list[_Ends]]:
         solution = np.empty(b.shape, self.dtype)
-        count = max(1, math.ceil(b.shape[1] / _BLOCK))
+        count = max(1, math.ceil(b.shape[1] * self.dtype.itemsize / _BLOCK_BYTES))
         rows = slice(None) if self._order is None else self._order
         parts = []
         for columns in np.array_split(np.arange(b.shape[1]), count):
             block = slice(columns[0], columns[-1] + 1) if len(columns) else slice(0)
             start = None if guess is None else guess.reshape(b.shape)[rows, block]
-            with contextlib.closing(self._engine()) as engine:
-                x, ends = _block(engine, b[rows, block], start, tol, cap)
+            x, ends = _block(self._engine, b[rows, block], start, tol, cap)
             solution[rows, block] = x
             parts.append(ends)
         return solution, parts
@@ -245,12 +243,8 @@ def _enough(alpha: float, tol: float) -> int:
     return math.ceil(root * math.log(2 * root / min(tol, 1.0))) + 10
 
 
-def _engine(alpha_s: Matrix, device: str) -> Callable[[], Engine]:
-    if device == "cpu":
-        chunks = row_chunks(alpha_s)
-        return lambda: CpuEngine(chunks)
-    engine = TorchEngine(alpha_s, device)
-    return lambda: engine
+def _engine(alpha_s: Matrix, device: str) -> Engine:
+    return CpuEngine(alpha_s) if device == "cpu" else TorchEngine(alpha_s, device)
 
 
 def _cuthill_mckee(graph: Matrix) -> NDArray[Any]:
