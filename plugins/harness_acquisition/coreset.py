@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from harness_acquisition.budget import require_budget
+from harness_acquisition.budget import spendable
 
 if TYPE_CHECKING:
     from harness.protocols import Floats, Ids, PoolView
@@ -26,7 +26,7 @@ class CoreSet:
 
     def select(self, pool: PoolView, budget: int, rng: np.random.Generator) -> Ids:
         """``budget`` unlabelled positions in the order in which the cover grows."""
-        require_budget(pool, budget)
+        budget = spendable(pool, budget)
         if budget == 0:
             return np.empty(0, dtype=np.int64)
         features, candidates = pool.features, pool.unlabelled
@@ -35,7 +35,7 @@ class CoreSet:
             distances = exact_distances(features, candidates, features.mean(axis=0, dtype=np.float64))
             picks.append(int(candidates[np.argmin(distances)]))
             candidates = np.setdiff1d(candidates, picks)
-        greedy = _Greedy(features, candidates, np.concatenate([pool.labelled, picks]).astype(np.int64))
+        greedy = FarthestFirst(features, candidates, np.concatenate([pool.labelled, picks]).astype(np.int64))
         return np.array(picks + greedy.picks(budget - len(picks)), dtype=np.int64)
 
 
@@ -56,8 +56,8 @@ _FRONT = 1024
 """Examples kept up to date after every pick, at first."""
 
 
-class _Greedy:
-    """Farthest-first traversal that touches few examples a pick.
+class FarthestFirst:
+    """Farthest-first traversal of ``candidates`` from ``centres`` (positions) that touches few examples a pick.
 
     A distance to the labelled set only falls. So an old distance is an upper bound, and while the farthest example of
     a *front* (the largest bounds, kept exact) lies beyond every bound outside, it is the farthest of all. When it does
@@ -80,6 +80,7 @@ class _Greedy:
         self.seen = np.zeros(len(candidates), dtype=np.int64)
 
     def picks(self, budget: int) -> list[int]:
+        """The first ``budget`` candidates (at most all of them), farthest first; to be called once."""
         picked: list[int] = []
         size = _FRONT
         while len(picked) < budget:

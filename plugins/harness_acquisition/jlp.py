@@ -9,7 +9,7 @@ import numpy as np
 from annotated_types import Ge, Gt, Lt
 
 from harness.errors import InvalidInput
-from harness_acquisition.budget import require_budget
+from harness_acquisition.budget import spendable
 
 if TYPE_CHECKING:
     from harness.protocols import Ids, PoolView
@@ -21,6 +21,7 @@ class JointLabelPropagation:
 
     The reciprocal graph of the features (k = 50, cubed similarity), labels spread by the regularised Laplacian; a pick
     counts as labelled at once. The picks are those of a solve after every pick. Needs at least one label.
+    O(budget n k) time an iteration of the solver, in groups of columns; O(n (k + 256)) memory.
 
     Attributes:
         alpha: how far labels spread.
@@ -34,7 +35,7 @@ class JointLabelPropagation:
         """``budget`` unlabelled positions in the order picked; equal scores by position."""
         from harness.graph import joint_selection
 
-        require_budget(pool, budget)
+        budget = spendable(pool, budget)
         if budget == 0:
             return np.empty(0, dtype=np.int64)
         if len(pool.labelled) == 0:

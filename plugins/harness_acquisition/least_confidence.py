@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from harness_acquisition.budget import largest, require_budget
+from harness_acquisition.budget import largest, spendable
 
 if TYPE_CHECKING:
     from harness.protocols import Ids, PoolView
@@ -19,6 +19,5 @@ class LeastConfidence:
 
     def select(self, pool: PoolView, budget: int, rng: np.random.Generator) -> Ids:
         """``budget`` unlabelled positions by rising confidence; equal ones by position."""
-        require_budget(pool, budget)
-        p = pool.probabilities[pool.unlabelled].astype(np.float64)
-        return largest(1 - p.max(axis=1), pool, budget)
+        budget = spendable(pool, budget)
+        return largest(-pool.probabilities[pool.unlabelled].max(axis=1), pool.unlabelled, budget)

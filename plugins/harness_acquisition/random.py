@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from harness_acquisition.budget import require_budget
+from harness_acquisition.budget import spendable
 
 if TYPE_CHECKING:
     from harness.protocols import Ids, PoolView
@@ -19,5 +19,4 @@ class Random:
 
     def select(self, pool: PoolView, budget: int, rng: np.random.Generator) -> Ids:
         """``budget`` unlabelled positions, drawn without replacement."""
-        require_budget(pool, budget)
-        return rng.choice(pool.unlabelled, budget, replace=False)
+        return rng.choice(pool.unlabelled, spendable(pool, budget), replace=False)

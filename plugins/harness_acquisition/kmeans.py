@@ -1,0 +1,79 @@
+"""Centres of clusters."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated
+
+import numpy as np
+from annotated_types import Gt
+
+from harness_acquisition.budget import spendable
+from harness_acquisition.clusters import k_means
+from harness_acquisition.coreset import exact_distances
+
+if TYPE_CHECKING:
+    from harness.protocols import Floats, Ids, PoolView
+
+_CENTROIDS = 64
+"""Centroids compared with all points at once."""
+_ROWS = 1024
+"""Points compared with a centroid in float64 at once."""
+
+
+@dataclass(frozen=True)
+class KMeans:
+    """The example nearest to the middle of each of ``budget`` clusters (Zhdanov 2019, without weights).
+
+    k-means on the features of the unlabelled examples. In the order of the clusters; an example that is taken already
+    is passed over. O(n d budget iterations) time, O(n d) memory.
+
+    Attributes:
+        iterations: of k-means.
+    """
+
+    iterations: Annotated[int, Gt(0)] = 10  # DeepCluster, released code of the thesis
+
+    def select(self, pool: PoolView, budget: int, rng: np.random.Generator) -> Ids:
+        """``budget`` unlabelled positions, one a cluster; equally near ones by position. Labels are not looked at."""
+        budget = spendable(pool, budget)
+        if budget in (0, len(pool.unlabelled)):
+            return pool.unlabelled[:budget].copy()
+        points = pool.features[pool.unlabelled]
+        points -= np.median(points[:: max(1, len(points) // 101)], axis=0)  # float32 has most digits there
+        centroids, _ = k_means(points, budget, rng, self.iterations)
+        return pool.unlabelled[nearest_unused(points, centroids)]
+
+
+def nearest_unused(points: Floats, centroids: Floats) -> Ids:
+    """Place of the point nearest to each centroid (in turn) among those not yet used; equal ones by place.
+
+    Exact: float32 products rule out most points, float64 distances decide.
+    """
+    norms = np.einsum("ij,ij->i", points, points)
+    error = (points.shape[1] + 10) * float(np.finfo(np.float32).eps)
+    above, below = norms * (1 + error), norms * (1 - error)
+    used = np.zeros(len(points), dtype=bool)
+    result = np.empty(len(centroids), dtype=np.int64)
+    for start in range(0, len(centroids), _CENTROIDS):
+        block = centroids[start : start + _CENTROIDS]
+        products = -2 * block @ points.T
+        for place, (centroid, row) in enumerate(zip(block, products, strict=True), start):
+            slack = 2 * error * float(centroid @ centroid)
+            row[used] = np.inf
+            likely = np.flatnonzero(row + below <= (row + above).min() + slack)
+            result[place] = _nearest(points, likely, centroid)
+            used[result[place]] = True
+    return result
+
+
+def _nearest(points: Floats, likely: Ids, centroid: Floats) -> int:
+    best, least = -1, np.inf
+    for start in range(0, len(likely), _ROWS):
+        part = likely[start : start + _ROWS]
+        distances = exact_distances(points, part, centroid)
+        if distances.min() < least:
+            best, least = int(part[np.argmin(distances)]), float(distances.min())
+        if least == 0:  # duplicates can be many
+            break
+    return best
