@@ -172,16 +172,23 @@ class TrainingSet:
         labels: (n,) int64, -1 where not labelled.
         n_classes: number of classes.
         flip: whether a mirrored image keeps its label.
+        cycle: number of the cycle, from 0.
+        previous: (n, n_classes) float32 class probabilities by the model of the cycle before; None in the first.
     """
 
     images: NDArray[np.uint8]
     labels: Ids
     n_classes: int
     flip: bool = True
+    cycle: int = 0
+    previous: Floats | None = None
 
 
 class LearningScheme(Protocol):
-    """How one cycle trains: supervised, semi-supervised, ..."""
+    """How one cycle trains: supervised, semi-supervised, ...
+
+    ``train`` may leave a mapping ``report`` on the model it returns: plain values that the record keeps for the cycle.
+    """
 
     def prepare(self, model: Module, data: TrainingSet, rng: np.random.Generator) -> Mapping[str, Tensor] | None:
         """Initial weights learnt once per dataset and seed without labels (PRE), or None for the network's own."""

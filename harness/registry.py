@@ -20,7 +20,7 @@ from typing import Any, Final
 
 import pluggy
 
-from harness import hooks, parameters, source
+from harness import composition, hooks, parameters, source
 from harness.errors import HarnessError, NameTaken, PluginError, UnknownName, nearest
 from harness.protocols import KINDS, MethodId, Origin
 
@@ -131,14 +131,30 @@ class Registry:
         return sorted(name for known, name in self._entries if known == kind)
 
     def entry(self, kind: str, name: str) -> Entry:
-        """What is registered under a name. Raises ``UnknownName`` with the nearest known name."""
+        """What is registered under a name, or put together from registered parts (``pretrain+semi``).
+
+        Raises:
+            UnknownName: with the nearest known name.
+        """
         names = self.names(kind)
         if name not in names:
+            if kind in composition.COMPOSED and "+" in name:
+                return self._composed(kind, name)
             raise UnknownName(
                 f'unknown {kind} "{name}"',
                 fix=f"{nearest(name, names)} (harness methods {kind} lists all)".strip(),
             )
         return self._entries[kind, name]
+
+    def _composed(self, kind: str, name: str) -> Entry:
+        parts = [self.entry(kind, part.strip()) for part in name.split("+")]
+        origins = list(dict.fromkeys(part.origin for part in parts))
+        origin = Origin(
+            plugin="+".join(dict.fromkeys(one.plugin for one in origins)),
+            version="+".join(dict.fromkeys(one.version for one in origins)),
+            source=", ".join(dict.fromkeys(one.source for one in origins)),
+        )
+        return Entry(kind, name, composition.composed(kind, name, tuple(part.load() for part in parts)), origin)
 
     def create(self, kind: str, name: str, **given: Any) -> Any:
         """An instance with these parameters: ``create("pooling", "gem", p=3.0)``.
@@ -158,7 +174,7 @@ class Registry:
             parameters=parameters.resolved(instance),
             plugin=origin.plugin,
             version=origin.version,
-            digest=source.source_digest(type(instance).__module__)[:16],
+            digest=composition.digest_of(type(instance)),
             origin=origin.source,
         )
 

@@ -19,6 +19,7 @@ from typing import Final
 _WITHOUT_EFFECT: Final = frozenset(
     {
         "harness",
+        "harness.composition",
         "harness.errors",
         "harness.hooks",
         "harness.measure",

@@ -8,10 +8,11 @@ Loads torch: import it where a run is done.
 from __future__ import annotations
 
 import dataclasses
+import json
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import torch
@@ -21,15 +22,20 @@ from harness.active import training
 from harness.active.contract import check_selection
 from harness.active.pool import Pool
 from harness.active.protocol import ActiveProtocol
-from harness.active.split import balanced_labels
+from harness.active.split import balanced_labels, long_tail
 from harness.cache import Arrays, Cache, digest
+from harness.composition import preparation
+from harness.errors import ContractError
 from harness.measure import Cost, measured
 from harness.metrics.classification import accuracy
 from harness.progress import Reporter
 from harness.protocols import AcquisitionFunction, ClassificationSet, LearningScheme, Network, TrainingSet
+from harness.source import source_digest
 
 if TYPE_CHECKING:
-    from harness.protocols import Ids
+    from harness.protocols import Floats, Ids
+
+_WEIGHT: Final = "weight "
 
 __all__ = ["ActiveProtocol", "ActiveResult", "Cycle", "run_cycles"]
 
@@ -43,21 +49,31 @@ class Cycle:
         n_labelled: labels in all.
         accuracy: on the test images, in [0, 1].
         train: cost of training and evaluation.
+        extract: cost of the features and probabilities of the pool; None for the last cycle.
         acquire: cost of choosing the next examples; None for the last cycle.
+        report: what the learning scheme says of its work.
     """
 
     labelled: tuple[int, ...]
     n_labelled: int
     accuracy: float
     train: Cost
+    extract: Cost | None
     acquire: Cost | None
+    report: Mapping[str, Any]
 
 
 @dataclass(frozen=True)
 class ActiveResult:
-    """The cycles of a run, in order; fewer than asked for where the pool ran out."""
+    """The cycles of a run, in order; fewer than asked for where the pool ran out.
+
+    Attributes:
+        cycles: one a model.
+        n_train: examples of the pool.
+    """
 
     cycles: tuple[Cycle, ...]
+    n_train: int
 
 
 def run_cycles(
@@ -94,27 +110,70 @@ def run_cycles(
         InvalidInput: too few examples for the initial labels.
         ContractError: the acquisition broke the rules.
     """
-    labels = np.asarray(dataset.train_labels)
-    initial = balanced_labels(labels, len(dataset.classes), protocol.initial, generator(seed, "split"))
-    run = _Run(dataset, learning, network, seed, keys, cache, torch.device(device or _best_device()))
-    known = np.full(len(labels), -1, dtype=np.int64)
-    known[initial] = labels[initial]
-    new, cycles = initial, []
+    positions = _pool(dataset, protocol, seed)
+    pool = dataset if positions is None else _part(dataset, positions)
+    keys = {**keys, "pool": [protocol.imbalance, seed]} if positions is not None else keys
+    run = _Run(pool, learning, network, seed, keys, cache, torch.device(device or _best_device()))
+    labels = np.asarray(pool.train_labels)
+    new = balanced_labels(labels, len(pool.classes), protocol.initial, generator(seed, "split"))
+    state, cycles = _State(np.full(len(labels), -1, dtype=np.int64)).after(new, labels), []
     for number in range(protocol.cycles):
         reporter.update("cycles", number, protocol.cycles)
-        trained = run.trained(known, number)
-        last = number == protocol.cycles - 1
-        budget = 0 if last else min(protocol.budgets[number], int((known < 0).sum()))
-        chosen, cost = (None, None) if last else run.acquired(acquisition, trained.arrays, known, budget, number)
+        trained = run.trained(state, number)
+        budget = 0 if number == protocol.cycles - 1 else min(protocol.budgets[number], int((state.known < 0).sum()))
+        picked = run.acquired(acquisition, trained.arrays, state, budget, number) if budget else None
         cycles.append(
-            Cycle(tuple(new.tolist()), int((known >= 0).sum()), float(trained.arrays["accuracy"]), trained.cost, cost)
+            Cycle(
+                labelled=tuple((new if positions is None else positions[new]).tolist()),
+                n_labelled=int((state.known >= 0).sum()),
+                accuracy=float(trained.arrays["accuracy"]),
+                train=trained.cost,
+                extract=picked.extract if picked else None,
+                acquire=picked.cost if picked else None,
+                report=json.loads(str(trained.arrays["report"])),
+            )
         )
-        if chosen is None or budget == 0:
+        if picked is None:
             break
-        known[chosen] = labels[chosen]
-        new = chosen
+        new = picked.picks
+        state = state.after(new, labels, picked.probabilities)
     reporter.update("cycles", protocol.cycles, protocol.cycles)
-    return ActiveResult(tuple(cycles))
+    return ActiveResult(tuple(cycles), len(labels))
+
+
+@dataclass(frozen=True)
+class _State:
+    """What is known when a cycle begins: the labels, how they came, what the last model thought of the others."""
+
+    known: Ids
+    history: tuple[str, ...] = ()
+    previous: Floats | None = None
+
+    def after(self, new: Ids, labels: Ids, previous: Floats | None = None) -> _State:
+        known = self.known.copy()
+        known[new] = labels[new]
+        return _State(known, (*self.history, digest(np.sort(new).tolist())), previous)
+
+
+@dataclass(frozen=True)
+class _Picked:
+    picks: Ids
+    probabilities: Floats
+    extract: Cost
+    cost: Cost
+
+
+def _pool(dataset: ClassificationSet, protocol: ActiveProtocol, seed: int) -> Ids | None:
+    """Positions of the images that a run may use, or None for all."""
+    if protocol.imbalance == 1:
+        return None
+    labels = np.asarray(dataset.train_labels)
+    return long_tail(labels, len(dataset.classes), protocol.imbalance, generator(seed, "imbalance"))
+
+
+def _part(dataset: ClassificationSet, positions: Ids) -> ClassificationSet:
+    images, labels = dataset.train_images[positions], dataset.train_labels[positions]
+    return dataclasses.replace(dataset, train_images=images, train_labels=labels)
 
 
 def generator(seed: int, component: str, cycle: int = 0) -> np.random.Generator:
@@ -136,66 +195,87 @@ class _Run:
     cache: Cache
     device: torch.device
 
-    def trained(self, known: Ids, cycle: int) -> Any:
-        """Accuracy, features, probabilities and weights of the model of this labelled set; made or read."""
-        return self.cache.get_or_make(self._key("cycle", known, cycle), lambda: self._train(known, cycle))
+    def trained(self, state: _State, cycle: int) -> Any:
+        """Accuracy and weights of the model of this labelled set; made or read."""
+        return self.cache.get_or_make(self._key("cycle", state, cycle), lambda: self._train(state, cycle))
 
     def acquired(
-        self, acquisition: AcquisitionFunction, arrays: Arrays, known: Ids, budget: int, cycle: int
-    ) -> tuple[Ids, Cost]:
-        """The picks of this cycle and what choosing cost; the pool is built before the clock starts."""
+        self, acquisition: AcquisitionFunction, weights: Arrays, state: _State, budget: int, cycle: int
+    ) -> _Picked:
+        """The picks of this cycle and what choosing cost; features are there before the clock starts."""
         identity = self.keys["acquisition"]
         name = f'acquisition "{identity.get("name", "") if isinstance(identity, Mapping) else identity}"'
+        made = self.cache.get_or_make(self._key("extract", state, cycle), lambda: self._extract(weights))
         pool = Pool(
-            features=arrays["features"],
-            probabilities=arrays["probabilities"],
-            labels=known,
+            features=made.arrays["features"],
+            probabilities=made.arrays["probabilities"],
+            labels=state.known,
             images=self.dataset.train_images,
-            dropout=self._dropout(arrays, cycle),
+            dropout=lambda t: self._dropout(weights, cycle, t),
         )
+        method = acquisition.at(cycle) if hasattr(acquisition, "at") else acquisition
         kept: list[Cost] = []
 
         def choose() -> Arrays:
             with measured() as cost:
-                picks = acquisition.select(pool, budget, generator(self.seed, "acquisition", cycle))
+                picks = method.select(pool, budget, generator(self.seed, "acquisition", cycle))
             kept.append(cost)
             return {"picks": check_selection(name, picks, pool, budget)}
 
-        key = {**self._key("acquire", known, cycle), "acquisition": identity, "budget": budget}
-        made = self.cache.get_or_make(key, choose)
+        key = {**self._key("acquire", state, cycle), "acquisition": identity, "budget": budget}
+        chosen = self.cache.get_or_make(key, choose)
         # The cost kept beside cached picks includes their check, which is small.
-        return made.arrays["picks"], kept[0] if kept else made.cost
+        cost = kept[0] if kept else chosen.cost
+        return _Picked(chosen.arrays["picks"], made.arrays["probabilities"], made.cost, cost)
 
-    def _key(self, stage: str, known: Ids, cycle: int) -> dict[str, Any]:
+    def _key(self, stage: str, state: _State, cycle: int) -> dict[str, Any]:
+        return {**self._base(stage), "cycle": cycle, "labelled": list(state.history)}
+
+    def _base(self, stage: str) -> dict[str, Any]:
+        """What every stage depends on."""
         methods = {kind: self.keys[kind] for kind in ("dataset", "learning", "network")}
-        labelled = np.flatnonzero(known >= 0)
+        engine = source_digest("harness.active.loop")[:16]
         numerics = f"fp32-{self.device.type}"
-        state = {"seed": self.seed, "cycle": cycle, "labelled": digest(labelled.tolist()), "numerics": numerics}
-        return {"stage": stage, **methods, **state}
+        pool = {"pool": self.keys["pool"]} if "pool" in self.keys else {}
+        return {"stage": stage, **methods, **pool, "seed": self.seed, "numerics": numerics, "engine": engine}
 
-    def _train(self, known: Ids, cycle: int) -> Arrays:
-        data = TrainingSet(self.dataset.train_images, known.copy(), len(self.dataset.classes), self.dataset.flip)
-        model = self._initial_model(data)
-        self.learning.train(model, data, generator(self.seed, "training", cycle))
-        features, probabilities = training.extract(model, self.dataset.train_images)
+    def _train(self, state: _State, cycle: int) -> Arrays:
+        labels, classes = state.known.copy(), len(self.dataset.classes)
+        data = TrainingSet(self.dataset.train_images, labels, classes, self.dataset.flip, cycle, state.previous)
+        model = self.learning.train(self._initial_model(data), data, generator(self.seed, "training", cycle))
         _, of_test = training.extract(model, self.dataset.test_images)
-        weights = {f"weight {name}": value.cpu().numpy() for name, value in model.state_dict().items()}
+        weights = {f"{_WEIGHT}{name}": value.cpu().numpy() for name, value in model.state_dict().items()}
         correct = accuracy(of_test.argmax(axis=1), self.dataset.test_labels)
-        return {"accuracy": np.array(correct), "features": features, "probabilities": probabilities, **weights}
+        report = json.dumps(dict(getattr(model, "report", {})))
+        return {"accuracy": np.array(correct), "report": np.array(report), **weights}
+
+    def _extract(self, weights: Arrays) -> Arrays:
+        features, probabilities = training.extract(self._model_with(weights), self.dataset.train_images)
+        return {"features": features, "probabilities": probabilities}
 
     def _initial_model(self, data: TrainingSet) -> nn.Module:
         """The network at theta_0: its own random weights, or what the scheme learns without labels (PRE)."""
         model = self._fresh_model()
-        blind = dataclasses.replace(data, labels=np.full_like(data.labels, -1))
+        blind = dataclasses.replace(data, labels=np.full_like(data.labels, -1), cycle=0, previous=None)
 
         def prepare() -> Arrays:
             weights = self.learning.prepare(model, blind, generator(self.seed, "pretraining"))
             return {name: value.cpu().numpy() for name, value in (weights or {}).items()}
 
-        key = {kind: self.keys[kind] for kind in ("dataset", "learning", "network")}
-        made = self.cache.get_or_make({"stage": "prepare", **key, "seed": self.seed}, prepare)
-        if made.arrays:
-            model.load_state_dict({name: torch.from_numpy(value) for name, value in made.arrays.items()}, strict=False)
+        # Schemes that prepare alike share it: the weights of PRE are learnt once for all that start from them.
+        key = {**self._base("prepare"), "learning": preparation(self.learning, self.keys["learning"])}
+        made = self.cache.get_or_make(key, prepare)
+        model = self._fresh_model()  # making the weights has changed it, reading them has not
+        if unknown := sorted(set(made.arrays) - set(model.state_dict())):
+            raise ContractError(f'prepare of the learning scheme returned "{unknown[0]}", which the network has not')
+        model.load_state_dict({name: torch.from_numpy(value) for name, value in made.arrays.items()}, strict=False)
+        return model
+
+    def _model_with(self, arrays: Arrays) -> nn.Module:
+        """The network with the weights that were kept of a cycle."""
+        model = self._fresh_model()
+        weights = {k.removeprefix(_WEIGHT): torch.from_numpy(v) for k, v in arrays.items() if k.startswith(_WEIGHT)}
+        model.load_state_dict(weights)
         return model
 
     def _fresh_model(self) -> nn.Module:
@@ -203,13 +283,6 @@ class _Run:
         model = training.initialise(self.network, self.dataset.train_images, len(self.dataset.classes), rng)
         return model.to(self.device)
 
-    def _dropout(self, arrays: Arrays, cycle: int) -> Callable[[int], Any]:
-        def passes(t: int) -> Any:
-            model = self._fresh_model()
-            prefix = "weight "
-            weights = {k.removeprefix(prefix): torch.from_numpy(v) for k, v in arrays.items() if k.startswith(prefix)}
-            model.load_state_dict(weights)
-            rng = generator(self.seed, "dropout", cycle)
-            return training.dropout_probabilities(model, self.dataset.train_images, t, rng)
-
-        return passes
+    def _dropout(self, weights: Arrays, cycle: int, t: int) -> Floats:
+        rng = generator(self.seed, "dropout", cycle)
+        return training.dropout_probabilities(self._model_with(weights), self.dataset.train_images, t, rng)

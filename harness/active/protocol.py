@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated
 
-from annotated_types import Gt
+from annotated_types import Ge, Gt, Le
 
 from harness.errors import InvalidInput
 
@@ -20,11 +20,16 @@ class ActiveProtocol:
         initial: labels at cycle 0, balanced over the classes.
         budget: labels acquired after each cycle but the last: one number, or a list of ``cycles - 1``.
         cycles: number of models trained, cycle 0 included.
+        imbalance: examples of the largest class of the pool for one of the smallest. The sizes between fall by one
+            factor, which class is how large is drawn by seed, and what is too much is left out; 1 keeps the pool.
+        targets: accuracies in [0, 1] for which the record says how many labels reached them.
     """
 
     initial: Positive = 10  # thesis §3.5.1, MNIST: one label a class
     budget: Positive | tuple[Positive, ...] = 10  # thesis §3.5.1, MNIST
     cycles: Positive = 5  # thesis §3.5.1
+    imbalance: Annotated[float, Ge(1)] = 1.0
+    targets: tuple[Annotated[float, Gt(0), Le(1)], ...] = ()
 
     def __post_init__(self) -> None:
         if self.initial < 1 or self.cycles < 1:

@@ -38,3 +38,30 @@ def balanced_labels(labels: Ids, n_classes: int, total: int, rng: np.random.Gene
         if len(order) < wanted[k]:
             raise InvalidInput(f"{wanted[k]} initial labels are wanted of class {k}, which has {len(order)} examples")
     return np.sort(np.concatenate([order[:n] for order, n in zip(orders, wanted, strict=True)])).astype(np.int64)
+
+
+def long_tail(labels: Ids, n_classes: int, ratio: float, rng: np.random.Generator) -> Ids:
+    """Positions of a pool in which the largest class has ``ratio`` times the examples of the smallest.
+
+    The k-th largest class keeps the share ``ratio ** (-k / (n_classes - 1))`` of the smallest class of the whole pool
+    (so that every class has enough), at least one example; ``rng`` draws the order of the classes and the examples.
+
+    Args:
+        labels: (n,) int64 in [0, n_classes).
+        n_classes: number of classes.
+        ratio: at least 1.
+        rng: decides which.
+
+    Returns:
+        (m,) int64, sorted.
+
+    Raises:
+        InvalidInput: a class without examples.
+    """
+    sizes = np.bincount(labels, minlength=n_classes)
+    if not sizes.all():
+        raise InvalidInput(f"class {int(sizes.argmin())} has no example in the pool", fix="leave imbalance at 1")
+    falls = ratio ** (-np.arange(n_classes) / max(n_classes - 1, 1))
+    wanted = np.maximum(1, np.round(sizes.min() * falls)).astype(int)[rng.permutation(n_classes)]
+    kept = [rng.permutation(np.flatnonzero(labels == k))[: wanted[k]] for k in range(n_classes)]
+    return np.sort(np.concatenate(kept)).astype(np.int64)

@@ -9,13 +9,15 @@ are, (B, C, H, W) uint8, and returns ``(logits, features)``. Work is done where 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
+
+from harness.graph.engines import threads_here
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -52,13 +54,16 @@ class Normalised(nn.Module):
         return logits, features
 
 
-def pixel_statistics(images: NDArray[np.uint8]) -> tuple[Floats, Floats]:
+def pixel_statistics(images: NDArray[Any]) -> tuple[Floats, Floats]:
     """Mean and standard deviation (C,) float32 of each channel of images (n, C, H, W); a constant channel has 1."""
-    values = np.arange(256)
-    counts = np.stack([np.bincount(images[:, c].ravel(), minlength=256) for c in range(images.shape[1])])
-    shares = counts / counts.sum(1, keepdims=True)
-    mean = shares @ values
-    std = np.sqrt((shares * (values - mean[:, None]) ** 2).sum(1))
+    if images.dtype == np.uint8:
+        values = np.arange(256)
+        counts = np.stack([np.bincount(images[:, c].ravel(), minlength=256) for c in range(images.shape[1])])
+        shares = counts / counts.sum(1, keepdims=True)
+        mean = shares @ values
+        std = np.sqrt((shares * (values - mean[:, None]) ** 2).sum(1))
+    else:
+        mean, std = images.mean((0, 2, 3), dtype=np.float64), images.std((0, 2, 3), dtype=np.float64)
     std[std == 0] = 1
     return mean.astype(np.float32), std.astype(np.float32)
 
@@ -87,7 +92,7 @@ def seeded(rng: np.random.Generator, device: torch.device | None = None) -> Iter
 def threads_for(values: int) -> Iterator[None]:
     """Inside, a step over so many input values uses one thread if they are few: sharing them out would cost more."""
     before = torch.get_num_threads()
-    torch.set_num_threads(1 if values <= _FEW_VALUES else before)
+    torch.set_num_threads(1 if values <= _FEW_VALUES else threads_here())
     try:
         yield
     finally:
@@ -99,16 +104,19 @@ def device_of(model: nn.Module) -> torch.device:
     return next(model.parameters()).device
 
 
-def shuffled_batches(n: int, size: int, epochs: int, device: torch.device) -> Iterator[tuple[float, Tensor]]:
+def shuffled_batches(
+    n: int, size: int, epochs: int, device: torch.device, limit: int | None = None
+) -> Iterator[tuple[float, Tensor]]:
     """Batches of ``epochs`` passes over ``n`` examples, each pass in a new order.
 
-    The last, smaller batch of a pass is left out. Fewer examples than ``size`` make one batch of all of them.
+    The last, smaller batch of a pass is left out. Fewer examples than ``size`` make one batch of all of them. With a
+    ``limit`` a pass ends after so many examples.
 
     Yields:
         The epoch as a fraction (for the schedule) and positions (min(size, n),) int64.
     """
     size = min(size, n)
-    steps = n // size
+    steps = max(1, min(n, limit or n) // size)
     for epoch in range(epochs):
         order = torch.randperm(n).to(device)
         for step in range(steps):
@@ -155,14 +163,23 @@ def _shifted(n: int, side: int, largest: int, device: torch.device) -> Tensor:
     return (side - 1) - ((side - 1) - positions).abs()
 
 
-def extract(model: nn.Module, images: NDArray[np.uint8], batch: int = EXTRACTION_BATCH) -> tuple[Floats, Floats]:
-    """Features (n, d) and class probabilities (n, c), both float32, in evaluation mode and without augmentation."""
+def extract(
+    model: nn.Module,
+    images: NDArray[Any],
+    batch: int = EXTRACTION_BATCH,
+    change: Callable[[Tensor], Tensor] | None = None,
+) -> tuple[Floats, Floats]:
+    """Features (n, d) and class probabilities (n, c), both float32, in evaluation mode.
+
+    Without augmentation, unless ``change`` alters each batch of images.
+    """
     device = device_of(model)
     model.eval()
     features, probabilities = [], []
-    with torch.inference_mode():
+    with torch.inference_mode(), threads_for(images[:batch].size):
         for start in range(0, len(images), batch):
-            logits, found = model(torch.from_numpy(images[start : start + batch]).to(device))
+            part = torch.from_numpy(images[start : start + batch]).to(device)
+            logits, found = model(change(part) if change else part)
             features.append(found.float().cpu())
             probabilities.append(logits.float().softmax(1).cpu())
     return torch.cat(features).numpy(), torch.cat(probabilities).numpy()

@@ -64,7 +64,7 @@ def _retrieval(run: Run, dataset: Any, keys: Mapping[str, Any], cache: Cache, re
 
 def _active_learning(run: Run, dataset: Any, keys: Mapping[str, Any], cache: Cache, reporter: Reporter) -> Outcome:
     from harness.active.loop import run_cycles
-    from harness.metrics.classification import area_under_curve
+    from harness.metrics.classification import area_under_curve, labels_needed
 
     methods = {kind: configured.method for kind, configured in run.methods.items()}
     result = run_cycles(
@@ -73,10 +73,16 @@ def _active_learning(run: Run, dataset: Any, keys: Mapping[str, Any], cache: Cac
     labels = [cycle.n_labelled for cycle in result.cycles]
     accuracy = [cycle.accuracy for cycle in result.cycles]
     acquired = [cycle.acquire for cycle in result.cycles if cycle.acquire is not None]
-    cost = {"train": sum((cycle.train for cycle in result.cycles), Cost()), "acquire": sum(acquired, Cost())}
+    extracted = [cycle.extract for cycle in result.cycles if cycle.extract is not None]
+    cost = {
+        "train": sum((cycle.train for cycle in result.cycles), Cost()),
+        "extract": sum(extracted, Cost()),
+        "acquire": sum(acquired, Cost()),
+    }
     metrics = {"accuracy": accuracy[-1], "area_under_curve": _number(area_under_curve(labels, accuracy))}
+    metrics |= {f"labels_to@{t:g}": _number(labels_needed(labels, accuracy, t)) for t in run.protocol.targets}
     return Outcome(
-        counts={"train": len(dataset.train_labels), "test": len(dataset.test_labels), "classes": len(dataset.classes)},
+        counts={"train": result.n_train, "test": len(dataset.test_labels), "classes": len(dataset.classes)},
         metrics=metrics | {f"accuracy@{n}": value for n, value in zip(labels, accuracy, strict=True)},
         details={"cycles": [asdict(cycle) for cycle in result.cycles]},
         cost=_costs(cost),

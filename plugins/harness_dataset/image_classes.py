@@ -7,7 +7,7 @@ from itertools import chain
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 import numpy as np
-from annotated_types import Gt
+from annotated_types import Ge, Gt
 
 from harness.cache import Cache, digest
 from harness.data.classification import checked, class_files, decode
@@ -32,6 +32,7 @@ class ImageClasses:
         flip: whether a mirrored image keeps its class (false for digits).
         train: name of the folder of the pool.
         test: name of the folder of the test images.
+        per_class: images of the pool in each class at most, the first by name; 0 takes all.
     """
 
     path: str
@@ -40,6 +41,7 @@ class ImageClasses:
     flip: bool = True
     train: str = "train"
     test: str = "test"
+    per_class: Annotated[int, Ge(0)] = 0
 
     task: ClassVar[Task] = "active-learning"
 
@@ -47,14 +49,18 @@ class ImageClasses:
         """Digest of all image files, their names, and how they are read."""
         root = folders.root / self.path
         files = chain.from_iterable(
-            chain.from_iterable(class_files(root / part).values()) for part in (self.train, self.test)
+            chain.from_iterable(classes.values()) for classes in (self._pool(root), class_files(root / self.test))
         )
         return digest([files_digest(files, root, folders), self.size, self.channels, self.flip, self.train, self.test])
+
+    def _pool(self, root: Path) -> dict[str, list[Path]]:
+        files = class_files(root / self.train)
+        return {name: found[: self.per_class or None] for name, found in files.items()}
 
     def load(self, folders: DataFolders) -> ClassificationSet:
         """Images (n, channels, size, size), decoded once and kept in the cache."""
         root = folders.root / self.path
-        train, test = class_files(root / self.train), class_files(root / self.test)
+        train, test = self._pool(root), class_files(root / self.test)
         if unknown := sorted(set(test) - set(train)):
             raise DataDamaged(f"{root / self.test} has the class {unknown[0]}, which {self.train} does not have")
         classes = tuple(train)

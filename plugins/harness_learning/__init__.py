@@ -12,5 +12,8 @@ if TYPE_CHECKING:
 
 @hookimpl
 def harness_register(registry: Registrar) -> None:
-    """Register the learning schemes; each is loaded on first use."""
+    """Register the learning schemes; each is loaded on first use. ``pretrain+semi`` is made of two of them."""
     registry.learning("supervised", "harness_learning.supervised:Supervised")
+    registry.learning("pretrain", "harness_learning.deep_cluster:Pretrain")
+    registry.learning("semi", "harness_learning.label_propagation:SemiSupervised")
+    registry.learning("ceal", "harness_learning.ceal:CEAL")

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from annotated_types import Ge, Gt, Lt
 
 if TYPE_CHECKING:
     import numpy as np
+    from numpy.typing import NDArray
     from torch import Tensor
     from torch.nn import Module
 
-    from harness.protocols import TrainingSet
+    from harness.protocols import Ids, TrainingSet
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,8 @@ class Supervised:
         weight_decay: of all weights.
         batch_size: images a step.
         translate: largest random shift of an image as a share of its side.
+        preset: ``thesis`` and ``released-code`` mirror half of the images of every dataset, ``recommended`` not those
+            of digits.
     """
 
     epochs: Annotated[int, Gt(0)] = 200  # thesis §3.5.1
@@ -40,6 +43,7 @@ class Supervised:
     weight_decay: Annotated[float, Ge(0)] = 2e-4  # thesis §3.5.1
     batch_size: Annotated[int, Gt(0)] = 32  # thesis §3.5.1
     translate: Annotated[float, Ge(0), Lt(1)] = 0.125  # thesis §3.5.1: 4 of 32 pixels
+    preset: Literal["recommended", "thesis", "released-code"] = "recommended"
 
     def prepare(self, model: Module, data: TrainingSet, rng: np.random.Generator) -> Mapping[str, Tensor] | None:
         """None: training starts from the network's own initial weights."""
@@ -47,21 +51,34 @@ class Supervised:
 
     def train(self, model: Module, data: TrainingSet, rng: np.random.Generator) -> Module:
         """Train ``model`` in place and return it."""
+        labelled = (data.labels >= 0).nonzero()[0]
+        return self._fit(model, data.images[labelled], data.labels[labelled], data.flip, rng)
+
+    def _fit(
+        self,
+        model: Module,
+        images: NDArray[np.uint8],
+        labels: Ids,
+        flip: bool,
+        rng: np.random.Generator,
+        limit: int | None = None,
+    ) -> Module:
+        """Descend on these images, in each epoch on at most ``limit`` of them."""
         from torch import from_numpy
         from torch.nn.functional import cross_entropy
 
         from harness.active import training
 
         device = training.device_of(model)
-        labelled = (data.labels >= 0).nonzero()[0]
-        images = from_numpy(data.images[labelled]).to(device)
-        labels = from_numpy(data.labels[labelled]).to(device)
+        pixels, targets = from_numpy(images).to(device), from_numpy(labels).to(device)
         optimiser = training.sgd(model, momentum=self.momentum, nesterov=self.nesterov, weight_decay=self.weight_decay)
         model.train()
-        values = images[: self.batch_size].numel()
-        with training.seeded(rng, device), training.threads_for(values):
-            for epoch, batch in training.shuffled_batches(len(labelled), self.batch_size, self.epochs, device):
-                logits, _ = model(training.augment(images[batch], self.translate, data.flip))
+        with training.seeded(rng, device), training.threads_for(pixels[: self.batch_size].numel()):
+            for epoch, batch in training.shuffled_batches(len(pixels), self.batch_size, self.epochs, device, limit):
+                logits, _ = model(training.augment(pixels[batch], self.translate, self._flips(flip)))
                 rate = training.cosine(self.learning_rate, epoch, self.epochs)
-                training.step(optimiser, rate, cross_entropy(logits, labels[batch]))
+                training.step(optimiser, rate, cross_entropy(logits, targets[batch]))
         return model
+
+    def _flips(self, flip: bool) -> bool:
+        return flip or self.preset != "recommended"

@@ -205,3 +205,48 @@ def test_a_protocol_checks_itself(options, match):
 def test_too_few_initial_labels_are_refused():
     with pytest.raises(InvalidInput, match="at least one a class"):
         run(Random(), protocol=ActiveProtocol(initial=3))
+
+
+def test_a_long_tailed_pool_is_drawn_by_seed_and_recorded_by_position():
+    protocol = dataclasses.replace(PROTOCOL, imbalance=4.0)
+    learning = Counting()
+    result = run(Random(), learning=learning, protocol=protocol)
+    assert result.n_train < 80
+    assert {len(labels) for labels in learning.labels} == {result.n_train}
+    asked = [example for cycle in result.cycles for example in cycle.labelled]
+    assert len(set(asked)) == 12
+    assert max(asked) >= result.n_train  # positions of the whole set, not of what is left of it
+    classes = sorted(DATA.train_labels[list(result.cycles[0].labelled)])
+    assert classes == [0, 1, 2, 3]
+    assert numbers(run(Random(), protocol=protocol)) == numbers(run(Random(), protocol=protocol))
+
+
+def test_a_scheme_sees_the_cycle_and_the_last_models_probabilities_and_reports():
+    seen = []
+
+    class Looking(Counting):
+        def train(self, model, data, rng):
+            seen.append((data.cycle, data.previous))
+            model = super().train(model, data, rng)
+            model.report = {"note": data.cycle}
+            return model
+
+    result = run(Entropy(), learning=Looking())
+    assert [cycle for cycle, _ in seen] == [0, 1, 2]
+    assert seen[0][1] is None
+    assert seen[1][1].shape == (80, 4)
+    assert [cycle.report for cycle in result.cycles] == [{"note": 0}, {"note": 1}, {"note": 2}]
+
+
+def test_weights_for_layers_that_do_not_exist_are_refused():
+    class Wrong(Counting):
+        def prepare(self, model, data, rng):
+            return {"network.nowhere": next(iter(model.state_dict().values()))}
+
+    with pytest.raises(ContractError, match="network.nowhere"):
+        run(Random(), learning=Wrong())
+
+
+def test_the_last_cycle_extracts_nothing():
+    result = run(Random())
+    assert [cycle.extract is None for cycle in result.cycles] == [False, False, True]

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from harness.active.split import balanced_labels
+from harness.active.split import balanced_labels, long_tail
 from harness.errors import InvalidInput
 
 LABELS = np.repeat(np.arange(4), [50, 30, 20, 10])
@@ -38,3 +38,26 @@ def test_fewer_labels_are_a_subset_of_more():
 def test_what_cannot_be_balanced_is_refused(total, match):
     with pytest.raises(InvalidInput, match=match):
         split(total)
+
+
+@pytest.mark.parametrize(("ratio", "smallest", "largest"), [(1, 100, 100), (10, 10, 100), (1000, 1, 100)])
+def test_a_long_tail_has_its_ratio(ratio, smallest, largest):
+    labels = np.repeat(np.arange(5), [100, 120, 300, 100, 110])
+    kept = long_tail(labels, 5, ratio, np.random.default_rng(0))
+    sizes = np.sort(np.bincount(labels[kept], minlength=5))
+    assert (sizes[0], sizes[-1]) == (smallest, largest)
+    assert len(np.unique(kept)) == len(kept)
+    if ratio == 10:
+        assert np.allclose(sizes[1:] / sizes[:-1], 10**0.25, atol=0.12)
+    assert np.array_equal(kept, long_tail(labels, 5, ratio, np.random.default_rng(0)))
+
+
+def test_the_order_of_the_classes_is_drawn():
+    labels = np.repeat(np.arange(5), 100)
+    orders = {tuple(np.bincount(labels[long_tail(labels, 5, 10, np.random.default_rng(seed))])) for seed in range(8)}
+    assert len(orders) > 3
+
+
+def test_a_class_without_examples_has_no_tail():
+    with pytest.raises(InvalidInput, match="class 1 has no example"):
+        long_tail(np.array([0, 2]), 3, 2, np.random.default_rng(0))
