@@ -273,7 +273,10 @@ class FittedExpansion(Protocol):
 class Reranker(Protocol):
     """Reorders the top of a ranking from what is stored per image.
 
-    ``top`` (a field) says how many images are reordered; below it nothing moves.
+    ``top`` (a field) says how many images are reordered; below it nothing moves. Optional methods:
+    ``describe_image(image (H, W, 3) uint8, role)`` in place of ``describe`` where pixels are needed;
+    ``pack(features) -> mapping of arrays`` and ``unpack(arrays) -> features``, with which features are cached;
+    ``correspondences(query, candidate)`` for pictures of matches; ``attention`` for spatial training.
     """
 
     @property

@@ -8,6 +8,9 @@ from typing import Annotated, Any
 
 import typer
 
+from harness.cli.train import spatial
+from harness.cli.view_matches import matches
+from harness.cli.view_saliency import results, saliency
 from harness.errors import DONE, SOME_FAILED, SpecError
 from harness.protocols import KINDS
 from harness.registry import Registry, load_registry
@@ -20,6 +23,21 @@ app = typer.Typer(
     add_completion=False,
     rich_markup_mode=None,
 )
+
+view = typer.Typer(help="Draw what a run did with single images.", no_args_is_help=True)
+for picture in (matches, results, saliency):
+    view.command()(picture)
+app.add_typer(view, name="view")
+
+training = typer.Typer(help="Train what a spec describes.", no_args_is_help=True)
+training.command()(spatial)
+app.add_typer(training, name="train")
+
+
+@training.callback()
+def _train() -> None:
+    """Train what a spec describes."""
+
 
 SpecPath = Annotated[Path, typer.Argument(help="YAML file that describes a comparison.", show_default=False)]
 Plugins = Annotated[list[str] | None, typer.Option("--plugin", help="File or module with methods; may be repeated.")]

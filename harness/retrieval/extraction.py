@@ -18,7 +18,7 @@ from torch import Tensor
 
 from harness.errors import ContractError, InvalidInput
 from harness.progress import Reporter, track
-from harness.protocols import Backbone, Box, Pooling
+from harness.protocols import Backbone, Box, Pooling, Role
 from harness.retrieval.contract import require_maps, require_pooled
 from harness.retrieval.images import read_image
 
@@ -28,6 +28,9 @@ R = TypeVar("R")
 _READERS: Final = 2
 _READ_AHEAD: Final = 8
 """Images decoded before the network asks for them: bounds the memory."""
+
+_POOL_BEHIND: Final = 2
+"""Images whose maps wait for their pooling while the network goes on: maps are large."""
 
 
 @dataclass(frozen=True)
@@ -95,17 +98,20 @@ class MapStream(Iterator[Tensor]):
         return next(self._current)
 
 
-def describe(maps: Iterable[list[Tensor]], pooling: Pooling, name: str, power: float = 1.0) -> NDArray[np.float32]:
-    """One descriptor an image.
+def describe(
+    maps: Iterable[list[Tensor]], pooling: Pooling, name: str, power: float = 1.0, role: Role = "database"
+) -> NDArray[np.float32]:
+    """One descriptor an image; pooling overlaps with the making of the next image's maps.
 
     Each scale is pooled and L2-normalised; the scales are combined by their generalised mean with exponent ``power``;
     the result is L2-normalised. An image without any activation gets zeros.
 
     Args:
         maps: per image its maps, one per scale.
-        pooling: gives (D,) for one tensor of maps.
+        pooling: gives (D,) for one tensor of maps; queries are pooled by its ``pool_query``, if it has one.
         name: what to call the pooling in messages.
         power: exponent of the mean over scales.
+        role: what the images are.
 
     Returns:
         (n, D) float32.
@@ -114,30 +120,48 @@ def describe(maps: Iterable[list[Tensor]], pooling: Pooling, name: str, power: f
         ContractError: the pooling returned something else than finite vectors of one length.
         InvalidInput: ``power`` is not 1 and a descriptor has negative entries.
     """
+    pool = pool_of(pooling, role)
     rows: list[NDArray[np.float32]] = []
-    for scales in maps:
-        with torch.inference_mode():
-            pooled = [require_pooled(name, pooling.pool(scale)) for scale in scales]
-        if len({len(vector) for vector in pooled} | {len(row) for row in rows[:1]}) > 1:
-            raise ContractError(f"{name}: descriptors of different lengths", fix="one length for all images and scales")
-        rows.append(_combined([_normalised(vector) for vector in pooled], power).numpy())
+    for row in prefetched(lambda scales: _described(scales, pool, name, power), maps, _POOL_BEHIND):
+        if rows and len(row) != len(rows[0]):
+            raise _different_lengths(name)
+        rows.append(row)
     return np.stack(rows) if rows else np.empty((0, 0), np.float32)
 
 
-def prefetched(work: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
-    """``map(work, items)`` with threads that work a few items ahead; results in order, the first error is raised."""
+def pool_of(pooling: Pooling, role: Role) -> Callable[[Tensor], Tensor]:
+    """How a pooling treats images of a role: by ``pool``; queries by ``pool_query`` where there is one."""
+    pool: Callable[[Tensor], Tensor] = getattr(pooling, "pool_query", pooling.pool) if role == "query" else pooling.pool
+    return pool
+
+
+def prefetched(work: Callable[[T], R], items: Iterable[T], ahead: int = _READ_AHEAD) -> Iterator[R]:
+    """``map(work, items)`` with threads that work ``ahead`` of it; results in order, the first error is raised."""
     with ThreadPoolExecutor(_READERS) as pool:
         waiting: collections.deque[Future[R]] = collections.deque()
         try:
             for item in items:
                 waiting.append(pool.submit(work, item))
-                if len(waiting) > _READ_AHEAD:
+                if len(waiting) > ahead:
                     yield waiting.popleft().result()
             while waiting:
                 yield waiting.popleft().result()
         finally:
             for future in waiting:
                 future.cancel()
+
+
+def _described(scales: list[Tensor], pool: Callable[[Tensor], Tensor], name: str, power: float) -> NDArray[np.float32]:
+    """The descriptor (D,) of one image."""
+    with torch.inference_mode():
+        pooled = [require_pooled(name, pool(maps)) for maps in scales]
+        if len({len(vector) for vector in pooled}) > 1:
+            raise _different_lengths(name)
+        return _combined([_normalised(vector) for vector in pooled], power).numpy()
+
+
+def _different_lengths(name: str) -> ContractError:
+    return ContractError(f"{name}: descriptors of different lengths", fix="one length for all images and scales")
 
 
 def _items(pictures: Pictures) -> Iterator[tuple[Path, Box | None]]:

@@ -34,10 +34,10 @@ from harness.retrieval.contract import require_ranking
 from harness.retrieval.extraction import Source
 from harness.retrieval.protocol import RetrievalProtocol
 from harness.retrieval.representation import Descriptors, Extraction, whiten
-from harness.retrieval.reranking import Reranking, candidates, stacked, stored_bytes
+from harness.retrieval.reranking import Reranking, prepare, stacked, stored_bytes
 from harness.retrieval.search import search
 
-__all__ = ["RetrievalMethods", "RetrievalProtocol", "RetrievalResult", "run_retrieval"]
+__all__ = ["RetrievalMethods", "RetrievalProtocol", "RetrievalResult", "reranked", "run_retrieval"]
 
 _KEPT_RANKS: Final = 100
 _TIMED_QUERIES: Final = 20
@@ -119,32 +119,44 @@ def run_retrieval(
         DataDamaged: an image cannot be read.
         ContractError: a method returned something that its protocol does not allow.
     """
-    if not len(dataset.images) or not len(dataset.queries):
-        raise InvalidInput(f"dataset {dataset.name} has {len(dataset.images)} images, {len(dataset.queries)} queries")
-    names = {kind: _name(kind, method, keys) for kind, method in vars(methods).items()}
-    extraction = Extraction(dataset, protocol, Source(methods.backbone, names["backbone"]), reporter)
-    described = extraction.descriptors(methods.pooling, names["pooling"], keys, cache)
-    costs = {"describe database": described.database_cost, "describe queries": described.query_cost}
-    database, queries, notes = described.database, described.queries, _empty(described)
-    if methods.whitening is not None:
-        with _stage("whiten", costs):
-            database, queries, fitted = whiten(described, methods.whitening, names["whitening"], dataset)
-        notes |= {"whitening_rank": fitted.rank} if hasattr(fitted, "rank") else {}
-    online = _Online(queries, database, protocol.depth, names)
-    ranking = _answered(online, methods, extraction, costs)
+    online, extraction, costs, notes = _begun(dataset, methods, protocol, keys, cache, reporter)
+    ranking = _reranked(online, methods, extraction, costs, keys, cache)
+    if methods.expansion is not None:
+        with _stage("fit expansion", costs):
+            online.expansion = methods.expansion.fit(online.database)
+        with _stage("expand", costs):
+            ranking = online.expand(slice(None), ranking)
     report = getattr(online.expansion, "report", None)
     notes |= {"expansion": dict(report)} if report else {}
+    database = online.database
     return RetrievalResult(
         scores=evaluate(ranking.indices, dataset.ground_truth, ks=protocol.ks, n_database=len(database)),
         ranks=ranking.indices[:, :_KEPT_RANKS].copy(),
-        query_seconds=online.seconds(min(len(queries), _TIMED_QUERIES)),
+        query_seconds=online.seconds(min(len(online.queries), _TIMED_QUERIES)),
         costs=costs,
         bytes_per_image=database.itemsize * database.shape[1] + online.reranking_bytes,
         n_database=len(database),
-        n_queries=len(queries),
+        n_queries=len(online.queries),
         dimension=database.shape[1],
         notes=notes,
     )
+
+
+def reranked(
+    dataset: RetrievalSet,
+    methods: RetrievalMethods,
+    protocol: RetrievalProtocol,
+    *,
+    keys: Mapping[str, Any],
+    cache: Cache,
+    reporter: Reporter,
+) -> Ranking:
+    """The ranking of every query after re-ranking and before expansion, with the weights of verification.
+
+    Arguments and errors are those of ``run_retrieval``.
+    """
+    online, extraction, costs, _ = _begun(dataset, methods, protocol, keys, cache, reporter)
+    return _reranked(online, methods, extraction, costs, keys, cache)
 
 
 @dataclass
@@ -192,35 +204,47 @@ class _Online:
         return float(np.mean([stored_bytes(features) for features in self.reranking.database.values()]))
 
 
-def _answered(online: _Online, methods: RetrievalMethods, extraction: Extraction, costs: dict[str, Cost]) -> Ranking:
-    """All queries answered, stage by stage; ``online`` gets what the stages need."""
+def _begun(
+    dataset: RetrievalSet,
+    methods: RetrievalMethods,
+    protocol: RetrievalProtocol,
+    keys: Mapping[str, Any],
+    cache: Cache,
+    reporter: Reporter,
+) -> tuple[_Online, Extraction, dict[str, Cost], dict[str, Any]]:
+    """Descriptors of both roles, whitened and ready to be searched; costs and notes so far."""
+    if not len(dataset.images) or not len(dataset.queries):
+        raise InvalidInput(f"dataset {dataset.name} has {len(dataset.images)} images, {len(dataset.queries)} queries")
+    names = {kind: _name(kind, method, keys) for kind, method in vars(methods).items()}
+    extraction = Extraction(dataset, protocol, Source(methods.backbone, names["backbone"]), reporter)
+    described = extraction.descriptors(methods.pooling, names["pooling"], keys, cache)
+    costs = {"describe database": described.database_cost, "describe queries": described.query_cost}
+    database, queries, notes = described.database, described.queries, _empty(described)
+    if methods.whitening is not None:
+        with _stage("whiten", costs):
+            database, queries, fitted = whiten(described, methods.whitening, names["whitening"], dataset)
+        notes |= {"whitening_rank": fitted.rank} if hasattr(fitted, "rank") else {}
+    return _Online(queries, database, protocol.depth, names), extraction, costs, notes
+
+
+def _reranked(
+    online: _Online,
+    methods: RetrievalMethods,
+    extraction: Extraction,
+    costs: dict[str, Cost],
+    keys: Mapping[str, Any],
+    cache: Cache,
+) -> Ranking:
+    """All queries searched and re-ranked; ``online`` gets what re-ranking needs."""
     with _stage("search", costs):
         ranking = online.search(slice(None))
     if methods.reranking is not None:
-        with _stage("describe for re-ranking", costs):
-            online.reranking = _prepared(methods.reranking, online.names["reranking"], extraction, ranking)
+        online.reranking, costs["describe for re-ranking"] = prepare(
+            methods.reranking, online.names["reranking"], extraction, ranking, keys, cache
+        )
         with _stage("rerank", costs):
             ranking = online.rerank(range(len(online.queries)), ranking)
-    if methods.expansion is not None:
-        with _stage("fit expansion", costs):
-            online.expansion = methods.expansion.fit(online.database)
-        with _stage("expand", costs):
-            ranking = online.expand(slice(None), ranking)
     return ranking
-
-
-def _prepared(method: Reranker, name: str, extraction: Extraction, ranking: Ranking) -> Reranking:
-    """The re-ranker with the features of all queries and of the images it will look at; no other image is described."""
-    needed = candidates(ranking, method.top)
-    queries, images = extraction.pictures("query"), extraction.pictures("database").some(needed)
-    of_queries = extraction.source.maps(queries, "describe queries for re-ranking", extraction.reporter)
-    of_images = extraction.source.maps(images, "describe images for re-ranking", extraction.reporter)
-    return Reranking(
-        method,
-        name,
-        {query: method.describe(maps, "query") for query, maps in enumerate(of_queries)},
-        {image: method.describe(maps, "database") for image, maps in zip(needed, of_images, strict=True)},
-    )
 
 
 def _empty(described: Descriptors) -> dict[str, Any]:

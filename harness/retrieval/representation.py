@@ -67,18 +67,19 @@ class Extraction:
             keys: identity of ``dataset``, ``backbone`` and ``pooling``.
             cache: where descriptors are kept.
         """
-        fitted = functools.cache(lambda: self._fitted(pooling))
+        fitted = functools.cache(lambda: self.fitted(pooling))
 
         def make(role: Role) -> Arrays:
             maps = self.source.maps(self.pictures(role), f"describe {role}", self.reporter)
-            return {"descriptors": describe(maps, fitted(), name, self.protocol.scale_power)}
+            return {"descriptors": describe(maps, fitted(), name, self.protocol.scale_power, role)}
 
         database, queries = (
             cache.get_or_make(self._key(role, keys), functools.partial(make, role)) for role in ("database", "query")
         )
         return Descriptors(database.arrays["descriptors"], queries.arrays["descriptors"], database.cost, queries.cost)
 
-    def _fitted(self, pooling: Pooling) -> Pooling:
+    def fitted(self, pooling: Pooling) -> Pooling:
+        """The pooling with what it learns from the database; itself where it learns nothing."""
         fit = getattr(pooling, "fit", None)
         if fit is None:
             return pooling

@@ -1,16 +1,33 @@
-"""The top of a ranking reordered by what a re-ranker stores of each image."""
+"""The top of a ranking reordered by what a re-ranker stores of each image.
+
+A re-ranker is described by ``harness.protocols.Reranker``. Beyond it one may have
+
+* ``describe_image(image, role)``: it looks at the image (H, W, 3) uint8 itself, cropped and resized as the protocol
+  says, and not at maps; no network runs for it;
+* ``pack(features)`` and ``unpack(arrays)``: what is stored of an image as named arrays (each (n, ...), of the same
+  dtype and trailing shape for all images) and back. Only then its features are kept in the cache: what another one
+  stores may be any object, and reading those back from a file would run whatever the file says.
+"""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from harness.protocols import Ranking, Reranker
+from harness.cache import Arrays, Cache
+from harness.measure import Cost
+from harness.progress import track
+from harness.protocols import Ranking, Reranker, Role
 from harness.retrieval.contract import require_scores
+from harness.retrieval.extraction import Pictures, prefetched
+from harness.retrieval.images import read_image
+from harness.retrieval.representation import NUMERICS, Extraction
+from harness.source import source_digest
 
 
 @dataclass(frozen=True)
@@ -50,6 +67,99 @@ class Reranking:
             np.concatenate([lifted, similarities[top:]]).astype(np.float32)[None],
             np.concatenate([found, np.zeros(len(indices) - top, np.float32)])[None],
         )
+
+
+def prepare(
+    method: Reranker, name: str, extraction: Extraction, ranking: Ranking, keys: Mapping[str, Any], cache: Cache
+) -> tuple[Reranking, Cost]:
+    """The re-ranker with the features of all queries and of the images it will look at; no other image is described.
+
+    Args:
+        method: the re-ranker.
+        name: what to call it in messages.
+        extraction: the images and the backbone that sees them.
+        ranking: what will be re-ranked.
+        keys: identity of ``dataset``, ``backbone`` and ``reranking``.
+        cache: where features are kept, if the re-ranker can pack them.
+
+    Returns:
+        It, and what the description cost, now or once.
+    """
+    needed = {"query": list(range(len(ranking.indices))), "database": candidates(ranking, method.top)}
+    stored: dict[Role, dict[int, Any]] = {}
+    cost = Cost()
+    for role in ("query", "database"):
+        features, spent = _features(method, extraction, role, needed[role], keys, cache)
+        stored[role] = dict(zip(needed[role], features, strict=True))
+        cost = cost + spent
+    return Reranking(method, name, stored["query"], stored["database"]), cost
+
+
+def _features(
+    method: Any, extraction: Extraction, role: Role, images: list[int], keys: Mapping[str, Any], cache: Cache
+) -> tuple[list[Any], Cost]:
+    """Of these images, from the cache where that is possible."""
+    packs = hasattr(method, "pack") and hasattr(method, "unpack") and "reranking" in keys
+    features: list[Any] = []
+
+    def make() -> Arrays:
+        features.extend(describe(method, extraction, role, images))
+        return packed([method.pack(one) for one in features]) if packs else {}
+
+    key = _key(method, extraction, role, images, keys) if packs else {}
+    made = (cache if packs else Cache(None)).get_or_make(key, make)
+    return features or [method.unpack(arrays) for arrays in unpacked(made.arrays, len(images))], made.cost
+
+
+def describe(method: Any, extraction: Extraction, role: Role, images: Sequence[int]) -> Iterator[Any]:
+    """What the re-ranker stores of these images of one role, in this order."""
+    pictures = extraction.pictures(role).some(images)
+    label = f"describe {role} for re-ranking"
+    if hasattr(method, "describe_image"):
+        for image in track(_images(pictures), len(pictures), label, extraction.reporter):
+            yield method.describe_image(image, role)
+    else:
+        for maps in extraction.source.maps(pictures, label, extraction.reporter):
+            yield method.describe(maps, role)
+
+
+def packed(features: Sequence[Mapping[str, NDArray[Any]]]) -> Arrays:
+    """The arrays of many images as few: every name's arrays one after the other, and where each ends."""
+    names = features[0] if features else ()
+    ends = {f"{name}/ends": np.cumsum([len(arrays[name]) for arrays in features]) for name in names}
+    return {name: np.concatenate([arrays[name] for arrays in features]) for name in names} | ends
+
+
+def unpacked(arrays: Arrays, n: int) -> list[Arrays]:
+    """The inverse of ``packed`` for ``n`` images."""
+    names = [name for name in arrays if f"{name}/ends" in arrays]
+    parts = {name: np.split(arrays[name], arrays[f"{name}/ends"][:-1]) for name in names}
+    return [{name: parts[name][image] for name in names} for image in range(n)]
+
+
+def _images(pictures: Pictures) -> Iterator[NDArray[np.uint8]]:
+    files = zip(pictures.paths, pictures.boxes, strict=True)
+    return prefetched(lambda file: read_image(file[0], pictures.size, file[1]), files)
+
+
+def _key(method: Any, extraction: Extraction, role: Role, images: list[int], keys: Mapping[str, Any]) -> dict[str, Any]:
+    """Which images are described is part of it: another ranking needs others."""
+    key: dict[str, Any] = {
+        "stage": "features for re-ranking",
+        "code": source_digest("harness.retrieval.reranking"),
+        "dataset": keys["dataset"],
+        "reranking": keys["reranking"],
+        "role": role,
+        "images": images,
+        "image_size": extraction.protocol.image_size,
+    }
+    if hasattr(method, "describe_image"):
+        return key
+    return key | {
+        "backbone": keys["backbone"],
+        "scales": list(extraction.protocol.scales),
+        "numerics": NUMERICS,
+    }
 
 
 def candidates(ranking: Ranking, top: int) -> list[int]:

@@ -14,3 +14,6 @@ if TYPE_CHECKING:
 def harness_register(registry: Registrar) -> None:
     """Register the backbones; each is loaded on first use."""
     registry.backbone("tiny", "harness_backbone.tiny:Tiny")
+    registry.backbone("vgg16", "harness_backbone.vgg16:VGG16")
+    registry.backbone("resnet50", "harness_backbone.resnet:ResNet50")
+    registry.backbone("resnet101", "harness_backbone.resnet:ResNet101")

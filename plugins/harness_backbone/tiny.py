@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import io
+import zipfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -12,6 +14,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import numpy as np
 
 from harness.errors import DataDamaged, InvalidInput
+from harness_backbone.checkpoint import checked_sum, file_content, read_checkpoint
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -41,7 +44,21 @@ LAYERS: Final = (Layer(3, 48, 7, 4), Layer(48, 96, 3, 2), Layer(96, 128, 3), Lay
 
 @dataclass(frozen=True)
 class Tiny:
-    """Small convolutional network, stride 8, 128 maps, trained on generated images; weights embedded (this project)."""
+    """Small convolutional network, stride 8, 128 maps, trained on generated images; weights embedded (this project).
+
+    Attributes:
+        weights: the path of other weights, ``weight0``, ``bias0``, ... ``weight3``, ``bias3`` as an ``.npz`` or as a
+            state dict of torch (TINY.md); empty: the embedded ones.
+        checksum: SHA-256 of that file; filled in from the file where it is not given, so that the content of the file
+            is a part of every key.
+    """
+
+    weights: str = ""
+    checksum: str = ""
+
+    def __post_init__(self) -> None:
+        if self.weights:
+            object.__setattr__(self, "checksum", checked_sum(self.weights, self.checksum))
 
     @property
     def stride(self) -> int:
@@ -53,6 +70,8 @@ class Tiny:
 
         Raises:
             InvalidInput: not three channels, or no pixel.
+            DataMissing: there is no file of weights.
+            DataDamaged: it does not hold the weights of this network.
         """
         import torch
 
@@ -60,21 +79,54 @@ class Tiny:
             raise InvalidInput(f"an image of shape {tuple(image.shape)} has no maps", fix="(3, H, W) with H, W >= 1")
         with torch.inference_mode():
             maps = image[None] * 2 - 1
-            for layer, (weight, bias) in zip(LAYERS, _weights(str(image.device)), strict=True):
+            for layer, (weight, bias) in zip(LAYERS, _layers(self, str(image.device)), strict=True):
                 maps = torch.conv2d(maps, weight, bias, layer.stride, layer.padding, layer.dilation).relu_()
         return maps[0]
 
 
-@lru_cache
-def _weights(device: str) -> list[tuple[Tensor, Tensor]]:
+@lru_cache(maxsize=4)
+def _layers(tiny: Tiny, device: str) -> list[tuple[Tensor, Tensor]]:
     """Weight (outputs, inputs, kernel, kernel) and bias (outputs,) of each layer, float32."""
+    found = _read(tiny)
+    layers = []
+    for i, layer in enumerate(LAYERS):
+        shapes = {
+            f"weight{i}": (layer.outputs, layer.inputs, layer.kernel, layer.kernel),
+            f"bias{i}": (layer.outputs,),
+        }
+        for name, shape in shapes.items():
+            if name not in found or tuple(found[name].shape) != shape:
+                has = tuple(found[name].shape) if name in found else "nothing"
+                raise DataDamaged(f"weights {tiny.weights} do not fit tiny: {name} is {has}, not {shape}")
+        layers.append((found[f"weight{i}"].float().to(device), found[f"bias{i}"].float().to(device)))
+    return layers
+
+
+def _read(tiny: Tiny) -> Mapping[str, Tensor]:
+    """The tensors of the embedded weights, of an ``.npz``, or of a checkpoint of torch."""
+    if not tiny.weights:
+        content = WEIGHTS.read_bytes()
+        if hashlib.sha256(content).hexdigest() != SHA256:
+            raise DataDamaged(
+                f"{WEIGHTS.name} is not the file that tiny was released with", fix="install the package again"
+            )
+        return _arrays(content, WEIGHTS.name)
+    if tiny.weights.endswith(".npz"):
+        return _arrays(file_content(tiny.weights, tiny.checksum), tiny.weights)
+    found = read_checkpoint(tiny.weights, tiny.checksum)
+    if found.architecture not in ("", "tiny"):
+        raise DataDamaged(f"weights {tiny.weights} are those of {found.architecture}", fix="a checkpoint of tiny")
+    return found.state
+
+
+def _arrays(content: bytes, name: str) -> Mapping[str, Tensor]:
     import torch
 
-    content = WEIGHTS.read_bytes()
-    if hashlib.sha256(content).hexdigest() != SHA256:
-        raise DataDamaged(
-            f"{WEIGHTS.name} is not the file that tiny was released with", fix="install the package again"
-        )
-    with np.load(io.BytesIO(content), allow_pickle=False) as file:
-        arrays = [(file[f"weight{i}"], file[f"bias{i}"]) for i in range(len(LAYERS))]
-    return [tuple(torch.from_numpy(a.astype(np.float32)).to(device) for a in pair) for pair in arrays]  # type: ignore[misc]
+    try:
+        with np.load(io.BytesIO(content), allow_pickle=False) as file:
+            arrays = {key: file[key].astype(np.float32) for key in file.files}
+    except (ValueError, OSError, EOFError, KeyError, zipfile.BadZipFile) as error:
+        raise DataDamaged(f"weights {name} are no .npz of numbers: {error}") from error
+    if not all(np.isfinite(array).all() for array in arrays.values()):
+        raise DataDamaged(f"weights {name} have NaN or infinite values")
+    return {key: torch.from_numpy(array) for key, array in arrays.items()}

@@ -19,3 +19,5 @@ def harness_register(registry: Registrar) -> None:
     registry.pooling("rmac", "harness_pooling.rmac:RMAC")
     registry.pooling("rgem", "harness_pooling.rgem:RGeM")
     registry.pooling("crow", "harness_pooling.crow:CroW")
+    registry.pooling("fs-egm", "harness_pooling.fs_egm:FeatureSaliencyEGM")
+    registry.pooling("os-egm", "harness_pooling.os_egm:ObjectSaliencyEGM")

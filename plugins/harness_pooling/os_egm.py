@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Annotated, Final, Literal, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
 
 import numpy as np
 from annotated_types import Ge, Gt, Lt
 
 from harness.errors import InvalidInput
 from harness_pooling.egm import Detection
-from harness_pooling.fs_egm import FeatureSaliencyEGM, pooled, region_means
+from harness_pooling.fs_egm import FeatureSaliencyEGM, Preset, pooled, region_means
 from harness_pooling.gem import power_mean
+from harness_pooling.region_whitening import RegionWhitening
 from harness_pooling.saliency import RegionIndex, Search, patches
 
 if TYPE_CHECKING:
@@ -24,9 +25,6 @@ if TYPE_CHECKING:
 
 Centrality = Literal["degree", "eigenvector", "pagerank", "katz", "betweenness", "closeness"]
 
-_FLAT: Final = 1e-10
-"""Directions of less variance than this share of the largest are left out of the whitening of regions."""
-
 
 @dataclass(frozen=True)
 class ObjectSaliencyEGM(Detection):
@@ -35,45 +33,48 @@ class ObjectSaliencyEGM(Detection):
     First pass (``fit``): regions of high feature saliency become a graph; centrality says which matter. Second pass
     (``pool``): a cell is salient if it is itself and if the regions most similar to it are salient and central.
 
-    Figures: mAP medium without whitening and saliency precision, on synthetic-instances of seed 1 with an early version
-    of the backbone tiny. There gem has mAP 11.25, fs-egm 9.98, os-egm 9.70: it did not beat gem, and with 60 queries
-    differences of 1 to 2 points are chance. Precision: FS 0.237, FS^3 0.330, FS^7 0.384, uniform 0.167.
+    Figures: mAP medium without whitening, and saliency precision, on synthetic-instances with the backbone tiny; means
+    over sets of seed 1 and 2 with the preset ``recommended``. There gem has mAP 78.6. With 60 queries differences of
+    1 to 2 points are chance. docs/representation.md has the whole table.
 
     Attributes: those of ``Detection``, of which ``exponent`` is that of object saliency, and
 
-        feature_exponent: exponent of feature saliency in the first pass.
-        theta: exponent of feature saliency, of the cell and of regions, within object saliency (eq. 5.14).
-        centrality: katz, degree, pagerank, betweenness, closeness, eigenvector: precision 0.363, 0.365, 0.365, 0.363,
-            0.362, 0.343; mAP 9.70, 9.27, 9.59, 9.19, 8.88, 8.56.
-        k: neighbours in the graph of regions. 10, 50: mAP 8.55, 9.70.
-        gamma: exponent of similarities in the graph. 1, 3: mAP 9.29, 9.70.
+        weight_samples: as for ``fs-egm``; true: mAP 77.2, false: 82.3.
+        feature_exponent: exponent of feature saliency in the first pass. 3, 7: no difference in mAP or precision.
+        theta: exponent of feature saliency, of the cell and of regions, within object saliency (eq. 5.14). 1, 3, 5:
+            precision 0.508, 0.837, 0.836.
+        centrality: precision of all in docs/representation.md; degree and katz: no difference in mAP.
+        k: neighbours in the graph of regions. 10, 50: precision 0.840, 0.837.
+        gamma: exponent of similarities in the graph. 1, 3: precision 0.831, 0.837.
         alpha: damping of katz and pagerank.
         dim: dimensions of whitened regions, learnt from the regions themselves as a pooling knows no matching pairs; 0:
-            all. 32, 64, 128 (all of tiny): mAP 9.83, 9.75, 9.70. The cost of a search is proportional to it.
-        patch: side in cells of the square around a cell. 3, 5, 7, 9: mAP 9.15, 9.70, 10.12, 10.17; precision 0.368,
-            0.363, 0.360, 0.359.
-        patch_pooling: ``max`` as printed, or ``gem`` as regions are: mAP 9.70, 10.16; precision 0.363, 0.369.
-        neighbours: regions that vote on a cell. 3, 10, 50: mAP 9.64, 9.70, 9.53; precision 0.366, 0.363, 0.360.
-        search: ``exact``, or ``approximate`` (inverted file; recall 0.997 on 100,000 clustered regions of 128
-            dimensions).
+            all. 32, 64, 128: mAP 82.0, 82.2, 82.3; precision 0.826, 0.830, 0.837. The cost of an exact search rises
+            with it, and is higher below 80, where the product of faiss is slow.
+        patch: side in cells of the square around a cell. 5, 9: precision 0.837, 0.838.
+        patch_pooling: ``max`` as printed, or ``gem`` as regions are: precision 0.837, 0.839.
+        neighbours: regions that vote on a cell. 3, 10, 50: precision 0.838, 0.837, 0.829.
+        search: ``exact``, or ``approximate`` (inverted file, one list in 32 searched: recall above 0.99 for patches
+            like some region, 0.7 to 0.85 for noise; no difference in mAP or precision).
         p: exponent of the generalised mean over a region.
-        eps: as for ``fs-egm``.
+        eps, preset: as for ``fs-egm``.
     """
 
     exponent: Annotated[float, Gt(0)] = 2.0  # thesis 5.4.2
+    weight_samples: bool = False  # as printed; measured to be the better for retrieval
     feature_exponent: Annotated[float, Gt(0)] = 7.0  # thesis 5.4.2
     theta: Annotated[float, Ge(0)] = 3.0  # thesis 5.4.1
     centrality: Centrality = "katz"  # thesis 5.4.2
     k: Annotated[int, Ge(1)] = 50  # Iscen et al. 2017, §5
     gamma: Annotated[float, Gt(0)] = 3.0  # Iscen et al. 2017, §5
     alpha: Annotated[float, Ge(0), Lt(1)] = 0.99  # Iscen et al. 2017, §5
-    dim: Annotated[int, Ge(0)] = 128
+    dim: Annotated[int, Ge(0)] = 96
     patch: Annotated[int, Ge(1)] = 5
     patch_pooling: Literal["max", "gem"] = "max"
     neighbours: Annotated[int, Ge(1)] = 10
     search: Search = "exact"
     p: Annotated[float, Gt(0)] = 3.0  # Radenovic et al. 2018, §5: initial value
     eps: Annotated[float, Gt(0)] = 1e-6
+    preset: Preset = "recommended"
 
     def fit(self, maps: Iterator[Tensor]) -> FittedObjectSaliency:
         """Find the regions of high feature saliency in maps (C, H, W), one image and scale after the other.
@@ -84,7 +85,7 @@ class ObjectSaliencyEGM(Detection):
             InvalidInput: no maps.
         """
         regions = self.discover(maps)
-        whitening = RegionWhitening.learn(regions.descriptors, self.dim)
+        whitening = RegionWhitening.learn([regions.descriptors], self.dim)
         descriptors = whitening.apply(regions.descriptors)
         worth = regions.saliency**self.theta * self.significance(descriptors)
         return FittedObjectSaliency(self, whitening, RegionIndex(descriptors, worth.astype(np.float32), self.search))
@@ -143,7 +144,7 @@ class FittedObjectSaliency:
 
     def pool(self, maps: Tensor) -> Tensor:
         """(..., C, H, W) float32, not negative -> (..., C) float32. Raises ``InvalidInput`` for H = 0 or W = 0."""
-        return pooled(maps, self.saliency(maps), self.parameters, self.parameters.p)
+        return pooled(maps, self.saliency(maps), self.parameters)
 
     def pool_query(self, maps: Tensor) -> Tensor:
         """As ``pool``, without detection: the plain generalised mean (thesis 5.4.1)."""
@@ -172,38 +173,3 @@ class FittedObjectSaliency:
         result = torch.zeros_like(own)
         result[asked] = own[asked] * torch.from_numpy(sums).to(own.device)
         return result
-
-
-@dataclass(frozen=True)
-class RegionWhitening:
-    """Normalise, centre, whiten, normalise (thesis eq. 5.11), learnt from the regions themselves: no pairs are known.
-
-    Attributes:
-        mean: (C,) float32.
-        projection: (d, C) float32.
-    """
-
-    mean: Floats
-    projection: Floats
-
-    @classmethod
-    def learn(cls, descriptors: Floats, dim: int) -> RegionWhitening:
-        """The ``dim`` directions (0: all) of largest variance of the rows (n, C), fewer where they vary in fewer."""
-        rows = _unit(descriptors.astype(np.float64))
-        mean = rows.mean(axis=0)
-        rows -= mean
-        variances, directions = np.linalg.eigh(rows.T @ rows / len(rows))
-        kept = min(dim or len(mean), max(1, int((variances > _FLAT * max(variances[-1], _FLAT)).sum())))
-        scales = 1 / np.sqrt(np.maximum(variances[::-1][:kept], _FLAT))
-        return cls(mean.astype(np.float32), (directions[:, ::-1][:, :kept] * scales).T.astype(np.float32))
-
-    def apply(self, descriptors: Floats) -> Floats:
-        """(n, C) float32 -> (n, d) float32, rows of norm 1; a row of zeros stays zero."""
-        whitened = (_unit(descriptors) - self.mean) @ self.projection.T
-        whitened[~descriptors.any(axis=1)] = 0
-        return _unit(whitened).astype(np.float32, copy=False)
-
-
-def _unit(rows: NDArray[np.floating]) -> NDArray[np.floating]:
-    norms = np.linalg.norm(rows, axis=1, keepdims=True)
-    return rows / np.where(norms > 0, norms, 1).astype(rows.dtype)

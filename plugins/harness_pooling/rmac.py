@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, Annotated
 
+import numpy as np
 from annotated_types import Ge
 
+from harness.errors import InvalidInput
 from harness_pooling.maps import require_maps
+from harness_pooling.region_whitening import RegionWhitening
 from harness_pooling.regions import Region, region_grid
 
 if TYPE_CHECKING:
@@ -25,25 +29,63 @@ class RMAC:
     Attributes:
         levels: number of region sizes, besides the whole map.
         eps: added to the norm of each region's vector.
+        whiten: whiten the regions one by one before they are added up, by the principal components of all regions of
+            the database (thesis 2.5). The released code whitens the sum only, if at all.
     """
 
     levels: Annotated[int, Ge(1)] = 3  # Tolias et al. 2016, §5.1
     eps: Annotated[float, Ge(0)] = 1e-6  # cirtorch, functional.py:26
+    whiten: bool = False
+
+    def fit(self, maps: Iterator[Tensor]) -> RMAC | WhitenedRMAC:
+        """Learn the whitening of regions from maps (C, H, W), read once and not kept; nothing where there is none.
+
+        Raises:
+            InvalidInput: no maps.
+        """
+        if not self.whiten:
+            return self
+        return WhitenedRMAC(self, RegionWhitening.learn((np.asarray(self.regions(part).cpu()) for part in maps), 0))
 
     def pool(self, maps: Tensor) -> Tensor:
-        """(..., C, H, W) float32 -> (..., C) float32. Raises ``InvalidInput`` for H = 0 or W = 0."""
+        """(..., C, H, W) float32 -> (..., C) float32.
+
+        Raises:
+            InvalidInput: H = 0 or W = 0, or ``whiten`` without ``fit``.
+        """
+        if self.whiten:
+            raise InvalidInput("rmac with whiten has not seen a database", fix="pool with what fit(maps) returns")
+        return sum_of_normalised(self.regions(maps), self.eps)
+
+    def regions(self, maps: Tensor) -> Tensor:
+        """(..., C, H, W) float32 -> (..., R, C) float32: the maxima over each region of the grid."""
         require_maps(maps)
-        regions = region_grid(maps.shape[-2], maps.shape[-1], self.levels)
-        return sum_of_normalised(region_maxima(maps, regions), self.eps)
+        return region_maxima(maps, region_grid(maps.shape[-2], maps.shape[-1], self.levels))
 
 
-def sum_of_normalised(vectors: Tensor, eps: float) -> Tensor:
-    """(..., R, C) -> (..., C): each of the R vectors divided by its norm + ``eps``, added up."""
+@dataclass(frozen=True)
+class WhitenedRMAC:
+    """R-MAC with the whitening of regions that it learnt from a database."""
+
+    parameters: RMAC
+    whitening: RegionWhitening
+
+    def pool(self, maps: Tensor) -> Tensor:
+        """(..., C, H, W) float32 -> (..., d) float32. Raises ``InvalidInput`` for H = 0 or W = 0."""
+        import torch
+
+        regions = self.parameters.regions(maps)
+        rows = self.whitening.apply(np.asarray(regions.detach().cpu()).reshape(-1, regions.shape[-1]))
+        return torch.from_numpy(rows).to(regions.device).reshape(*regions.shape[:-1], -1).sum(-2)
+
+
+def sum_of_normalised(vectors: Tensor, eps: float, weights: Tensor | None = None) -> Tensor:
+    """(..., R, C) -> (..., C): each of the R vectors divided by its norm + ``eps``, times its weight, added up."""
     import torch
 
     norms = torch.linalg.vector_norm(vectors, dim=-1, keepdim=True)
     normalised: Tensor = vectors / (norms + eps).clamp(min=torch.finfo(vectors.dtype).tiny)
-    return normalised.sum(-2)
+    return normalised.sum(-2) if weights is None else (normalised * weights[..., None]).sum(-2)
 
 
 def region_maxima(maps: Tensor, regions: tuple[Region, ...]) -> Tensor:

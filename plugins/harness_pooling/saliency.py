@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 Search = Literal["exact", "approximate"]
 
-_PROBED: Final = 8
+_PROBED: Final = 32
 """Of the lists of the approximate index, the share that is searched is one in this many."""
 
 
@@ -91,7 +91,7 @@ class RegionIndex:
     Args:
         descriptors: (n, d) float32, rows of norm 1 or zero.
         worth: (n,) float32, not negative: feature saliency times centrality.
-        search: ``exact``, or ``approximate`` with an inverted file (lists of similar regions, an eighth of them
+        search: ``exact``, or ``approximate`` with an inverted file (lists of similar regions, one in 32 of them
             searched).
     """
 

@@ -14,4 +14,5 @@ if TYPE_CHECKING:
 def harness_register(registry: Registrar) -> None:
     """Register the re-rankers; each is loaded on first use."""
     registry.reranking("dsm", "harness_reranking.dsm.reranker:DSM")
+    registry.reranking("r-match", "harness_reranking.r_match:RMatch")
     registry.reranking("sift-ransac", "harness_reranking.sift_ransac:SiftRansac")

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 from annotated_types import Gt, Interval
@@ -104,6 +104,14 @@ class SiftRansac:
         positions = np.array([point.pt for point in points[: self.max_keypoints]], np.float32)
         return Keypoints(positions, np.asarray(descriptors[: self.max_keypoints], np.uint8))
 
+    def pack(self, features: Keypoints) -> dict[str, NDArray[Any]]:
+        """What is stored of an image as arrays, to be kept in a file."""
+        return dict(vars(features))
+
+    def unpack(self, arrays: Mapping[str, NDArray[Any]]) -> Keypoints:
+        """The inverse of ``pack``."""
+        return Keypoints(**arrays)
+
     def score(self, query: Keypoints, candidates: Sequence[Keypoints]) -> Floats:
         """(len(candidates),) float32: number of inliers, 0 or at least four."""
         return np.array([self.match(query, candidate).count for candidate in candidates], np.float32)
@@ -122,6 +130,13 @@ class SiftRansac:
             return none
         inliers = pairs[mask.ravel() > 0]
         return SiftMatch(inliers, np.asarray(transform, np.float64)) if len(inliers) >= _LEAST else none
+
+    def correspondences(
+        self, query: Keypoints, candidate: Keypoints, query_size: tuple[int, int], candidate_size: tuple[int, int]
+    ) -> dict[str, NDArray[Any]]:
+        """The inliers for pictures: ``query`` and ``image`` (m, 2) x, y in pixels; sizes have no part in it."""
+        pairs = self.match(query, candidate).indices
+        return {"query": query.positions[pairs[:, 0]], "image": candidate.positions[pairs[:, 1]]}
 
     def _correspondences(self, query: Keypoints, candidate: Keypoints) -> NDArray[np.int64]:
         """(m, 2) pairs that pass the ratio test; of several for one keypoint of the candidate the nearest."""

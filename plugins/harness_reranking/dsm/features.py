@@ -57,6 +57,17 @@ class Features:
             self.gain,
         )
 
+    def in_pixels(self, size: tuple[int, int]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Positions (n, 2) and covariances (n, 3) in pixels of an image of this width and height.
+
+        A map covers its image evenly, so a cell stands for the middle of its part: exact for networks that pool, half
+        a cell off for those that convolve with a stride.
+        """
+        cells = np.array(size, np.float64) / self.sizes[self.scales.astype(np.int64), ::-1]
+        x, y = cells.T
+        positions = (self.positions + 0.5) * cells - 0.5
+        return positions, self.covariances * np.stack([x * x, x * y, y * y], axis=1)
+
 
 def join(parts: list[Features]) -> Features:
     """One set of features from one per scale (at least one)."""

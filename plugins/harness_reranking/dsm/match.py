@@ -44,12 +44,12 @@ class Gates:
     """When a correspondence agrees with a transform.
 
     Attributes:
-        preset: the thesis and the released code read the same two numbers differently, see ``shapes`` and below;
-            ``recommended`` is as the thesis.
+        preset: the thesis and the released code read the same two numbers differently, see ``shapes`` and below.
+            ``recommended`` has the thresholds of the released code, which are tighter, with the thesis' shapes.
         error: threshold on the transfer error in cells. Thesis: the mean of the squares in either direction is below
-            its square. Released code: their sum is below the number itself, so a mere shift may be 1.0 cells for 2.
+            its square. Else: their sum is below the number itself, so a mere shift may be 1.0 cells for 2.
         scale_change: largest change of scale against the transform. Thesis: square root of the ratio of determinants.
-            Released code: the ratio itself, cut to an integer, which is the same for its shapes of round regions.
+            Else: the ratio itself; the released code cuts it to an integer.
     """
 
     preset: Preset = "recommended"
@@ -59,12 +59,14 @@ class Gates:
     @property
     def squared_error(self) -> float:
         """Bound on the sum of both squared transfer errors."""
-        return self.error if self.preset == "released-code" else 2 * self.error**2
+        return 2 * self.error**2 if self.preset == "thesis" else self.error
 
     @property
     def area_ratio(self) -> float:
         """Bound on the ratio of determinants, and on its inverse."""
-        return float(int(self.scale_change)) if self.preset == "released-code" else self.scale_change**2
+        if self.preset == "thesis":
+            return self.scale_change**2
+        return float(int(self.scale_change)) if self.preset == "released-code" else self.scale_change
 
     @property
     def prior(self) -> float:

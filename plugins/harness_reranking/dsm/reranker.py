@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
 from annotated_types import Ge, Gt, Interval
 
+from harness.errors import InvalidInput
 from harness_reranking.dsm.detect import Detection, detect
+from harness_reranking.dsm.features import Features
 from harness_reranking.dsm.match import Gates, Match, match
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
     from torch import Tensor
 
     from harness.protocols import Floats, Role
-    from harness_reranking.dsm.features import Features
 
 
 @dataclass(frozen=True)
@@ -24,7 +26,8 @@ class DSM:
     """Deep spatial matching: inliers between local features of the maps (Simeoni et al. 2019; thesis 4.3).
 
     The preset says how the thesis' numbers are read: as its text does, as the released code does, or (recommended)
-    features as the released code and matching as the text. ``detect.Detection`` and ``match.Gates`` list what differs.
+    as the released code, but with bright regions only and the shapes of the text. ``detect.Detection`` and
+    ``match.Gates`` list what differs.
 
     Attributes:
         top: number of images that are re-ranked.
@@ -36,8 +39,8 @@ class DSM:
         variation: largest relative growth of a region over one step.
         step_share: share of the nonzero activations below one step.
         overlap: largest intersection over union of two features of a database image.
-        error: threshold on the transfer error, in cells.
-        scale_change: largest change of scale of a correspondence against the transform.
+        error: threshold on the transfer error, in cells: see ``match.Gates``.
+        scale_change: largest change of scale of a correspondence against the transform: see ``match.Gates``.
         gain: factor from activations to the 255 steps in which regions are sought; None: from each image.
         gain_share: share of an image's nonzero activations that is not saturated by the gain from the image.
         detector: ``vlfeat``, or ``opencv`` for comparison.
@@ -66,6 +69,16 @@ class DSM:
         """
         return detect([scale.detach().cpu().float().numpy() for scale in maps], role, self._detection)
 
+    def pack(self, features: Features) -> dict[str, NDArray[Any]]:
+        """What is stored of an image as arrays, to be kept in a file."""
+        arrays = {name: value for name, value in vars(features).items() if name != "gain"}
+        return {**arrays, "gain": np.array([features.gain])}
+
+    def unpack(self, arrays: Mapping[str, NDArray[Any]]) -> Features:
+        """The inverse of ``pack``."""
+        fields: dict[str, Any] = {**arrays, "gain": float(arrays["gain"][0])}
+        return Features(**fields)
+
     def score(self, query: Features, candidates: Sequence[Features]) -> Floats:
         """(len(candidates),) float32: inliers of the best pair of scales; 0 where there are fewer than three."""
         return np.array([self.match(query, candidate).count for candidate in candidates], np.float32)
@@ -73,6 +86,57 @@ class DSM:
     def match(self, query: Features, candidate: Features) -> Match:
         """Inliers and transform of the best pair of scales."""
         return match(query, candidate, Gates(self.preset, self.error, self.scale_change))
+
+    def correspondences(
+        self, query: Features, candidate: Features, query_size: tuple[int, int], candidate_size: tuple[int, int]
+    ) -> dict[str, NDArray[Any]]:
+        """The inliers in pixels, for pictures.
+
+        ``query`` and ``image`` (m, 2) x, y; ``query_shapes`` and ``image_shapes`` (m, 3) covariances xx, xy, yy;
+        ``words`` (m,) int64, the channels.
+
+        Args:
+            query: features of a query.
+            candidate: features of a database image.
+            query_size: width and height in pixels of the image as the network saw it.
+            candidate_size: the same of the database image.
+        """
+        found = self.match(query, candidate)
+        left, right = query.take(found.indices[:, 0]), candidate.take(found.indices[:, 1])
+        positions, shapes = left.in_pixels(query_size)
+        others, other_shapes = right.in_pixels(candidate_size)
+        return {
+            "query": positions,
+            "image": others,
+            "query_shapes": shapes,
+            "image_shapes": other_shapes,
+            "words": left.channels.astype(np.int64),
+        }
+
+    def attention(self, query_maps: Tensor, image_maps: Tensor) -> tuple[Tensor, Tensor]:
+        """Where two images match, for spatial training (thesis 4.5.1).
+
+        Args:
+            query_maps: (C, h, w), seen as a query.
+            image_maps: (C, h', w'), seen as an image of the database.
+
+        Returns:
+            Masks (C, h, w) and (C, h', w') bool: the regions of a channel's inliers, all of a channel without any.
+
+        Raises:
+            InvalidInput: the preset finds dark regions as well, of which no cells are known.
+        """
+        import torch
+
+        from harness_reranking.dsm.attention import region_masks
+
+        if self.preset == "released-code":
+            raise InvalidInput("preset released-code finds dark regions too", fix="preset: recommended or thesis")
+        query, image = self.describe([query_maps], "query"), self.describe([image_maps], "database")
+        inliers = self.match(query, image).indices
+        left = region_masks(query_maps.detach().cpu().float().numpy(), query, inliers[:, 0])
+        right = region_masks(image_maps.detach().cpu().float().numpy(), image, inliers[:, 1])
+        return torch.from_numpy(left), torch.from_numpy(right)
 
     @property
     def _detection(self) -> Detection:

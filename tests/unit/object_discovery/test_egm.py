@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import itertools
 from pathlib import Path
 
 import numpy as np
@@ -120,6 +121,24 @@ def test_at_most_so_many_regions_the_heaviest_first():
     every = Detection(exponent=1.0).detect(saliency)
     assert len(every) > 1
     assert Detection(exponent=1.0, regions=1).detect(saliency) == every[:1]
+
+
+def test_the_evolution_ends_with_the_mixture():
+    detection = Detection(exponent=1.0)
+    samples = detection.samples(blobs(np.random.default_rng(3))[0])
+    turns = list(detection.evolution(samples))
+    assert len(turns[0].weights) == (samples > 0).sum()
+    assert all(len(a.weights) >= len(b.weights) for a, b in itertools.pairwise(turns))
+    for last, same in zip(turns[-1], detection.mixture(samples), strict=True):
+        np.testing.assert_array_equal(last, same)
+
+
+def test_regions_have_the_weights_of_their_components():
+    saliency, *_ = blobs(np.random.default_rng(3))
+    regions, weights = Detection(exponent=1.0, regions=2).weighed(saliency)
+    assert len(regions) == len(weights) == 2
+    assert weights[0] >= weights[1] > 0
+    assert Detection().weighed(np.zeros((3, 4)))[1].tolist() == [1.0]
 
 
 def test_scale_does_not_matter():

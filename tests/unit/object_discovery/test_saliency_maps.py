@@ -9,7 +9,8 @@ import torch
 from harness.errors import InvalidInput
 from harness_pooling.fs_egm import FeatureSaliencyEGM
 from harness_pooling.gem import GeM
-from harness_pooling.os_egm import ObjectSaliencyEGM, RegionWhitening
+from harness_pooling.os_egm import ObjectSaliencyEGM
+from harness_pooling.region_whitening import RegionWhitening
 from harness_pooling.saliency import RegionIndex, feature_saliency, patches
 
 
@@ -80,7 +81,7 @@ def test_approximate_index_finds_itself():
 
 def test_whitened_regions_are_white():
     rows = np.random.default_rng(0).random((300, 5)).astype(np.float32) ** 2
-    whitening = RegionWhitening.learn(rows, 3)
+    whitening = RegionWhitening.learn([rows], 3)
     unit_rows = rows / np.linalg.norm(rows, axis=1, keepdims=True)
     np.testing.assert_allclose(
         np.cov(whitening.projection @ (unit_rows - whitening.mean).T, bias=True), np.eye(3), atol=1e-3
@@ -91,19 +92,50 @@ def test_whitened_regions_are_white():
 
 def test_regions_that_do_not_vary_give_finite_descriptors():
     rows = np.ones((6, 4), np.float32)
-    assert np.isfinite(RegionWhitening.learn(rows, 0).apply(rows)).all()
+    assert np.isfinite(RegionWhitening.learn([rows], 0).apply(rows)).all()
 
 
-def test_fs_egm_is_the_sum_over_its_regions():
-    pooling, maps = FeatureSaliencyEGM(), torch.stack([some_maps(i) for i in range(3)])
+@pytest.mark.parametrize("preset", ["thesis", "recommended"])
+def test_fs_egm_is_the_sum_over_its_regions(preset):
+    pooling, maps = FeatureSaliencyEGM(preset=preset), torch.stack([some_maps(i) for i in range(3)])
     for image, found in zip(maps, pooling.pool(maps), strict=True):
-        regions = pooling.detect(slow_saliency(image.numpy(), 1e-6))
+        regions, weights = pooling.weighed(slow_saliency(image.numpy(), 1e-6))
+        assert len(regions) == len(weights)
         rows = [slow_gem(image.numpy()[:, y : y + h, x : x + w], 3.0) for y, x, h, w in regions]
-        np.testing.assert_allclose(found, sum(row / np.linalg.norm(row) for row in rows), rtol=1e-4)
+        shares = weights if preset == "recommended" else np.ones(len(rows))
+        total = sum(share * row / np.linalg.norm(row) for share, row in zip(shares, rows, strict=True))
+        np.testing.assert_allclose(found, total, rtol=1e-4)
     assert pooling.pool(maps[None]).shape == (1, 3, 8)
     assert not pooling.pool(torch.zeros(8, 3, 4)).any()
     with pytest.raises(InvalidInput):
         pooling.pool(torch.zeros(8, 0, 4))
+
+
+SHAPES = [(1, 1, 1), (3, 1, 1), (4, 1, 5), (4, 5, 1), (5, 7, 10), (8, 13, 9), (16, 24, 32)]
+
+
+def slow_pooled(maps, regions, shares):
+    total = np.zeros(len(maps))
+    for (y, x, h, w), share in zip(regions, shares, strict=True):
+        row = slow_gem(maps[:, y : y + h, x : x + w], 3.0)
+        total += share * row / (np.linalg.norm(row) or 1)
+    return total
+
+
+@pytest.mark.parametrize("fill", ["random", "zero", "constant"])
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+@pytest.mark.parametrize("preset", ["thesis", "recommended"])
+def test_both_poolings_equal_the_formula_on_every_shape(shape, fill, preset):
+    """The regions are those of the saliency map, which have tests of their own; here it is what is made of them."""
+    maps = {"random": some_maps(shape=shape), "zero": torch.zeros(shape), "constant": torch.full(shape, 0.7)}[fill]
+    first = FeatureSaliencyEGM(preset=preset)
+    fitted = ObjectSaliencyEGM(preset=preset, k=3).fit(iter([maps, some_maps(7, shape)]))
+    for method, detection in ((first, first), (fitted, fitted.parameters)):
+        regions, weights = detection.weighed(method.saliency(maps).numpy())
+        shares = weights if preset == "recommended" else np.ones(len(regions))
+        found = method.pool(maps)
+        assert found.shape == shape[:1]
+        np.testing.assert_allclose(found, slow_pooled(maps.numpy(), regions, shares), rtol=1e-5, atol=1e-7)
 
 
 def test_queries_are_pooled_whole():

@@ -256,3 +256,49 @@ def test_region_maxima_equal_slices():
 
 def test_one_map_has_crow_weight_zero():
     assert CroW().pool(torch.rand(1, 4, 4)).item() == 0
+
+
+def slow_whitened_rmac(images: list[np.ndarray]) -> np.ndarray:
+    """Regions of all images give mean and covariance; each region is whitened and normalised, then they are added."""
+
+    def unit(v):
+        return v / np.linalg.norm(v) if v.any() else v
+
+    regions = [
+        [unit(a[:, y : y + h, x : x + w].max((1, 2))) for y, x, h, w in slow_regions(*a.shape[1:], 3)] for a in images
+    ]
+    rows = np.array([row for image in regions for row in image])
+    mean = rows.mean(0)
+    variances, directions = np.linalg.eigh(np.cov(rows.T, bias=True))
+    projection = (directions / np.sqrt(variances)).T
+    # Signs and order of the directions are arbitrary: similarities are compared.
+    return np.array([sum(unit(projection @ (row - mean)) for row in image) for image in regions])
+
+
+def test_whitened_rmac_equals_the_formula():
+    images = [some_maps((4, 7, 5 + i), "random") for i in range(12)]
+    images = [image / image.max() for image in images]
+    fitted = RMAC(whiten=True).fit(iter(images))
+    found = np.stack([fitted.pool(image).numpy() for image in images])
+    slow = slow_whitened_rmac([image.numpy().astype(np.float64) for image in images])
+    np.testing.assert_allclose(found @ found.T, slow @ slow.T, rtol=1e-4, atol=1e-3)
+    batch = torch.stack([images[0], images[0]])
+    torch.testing.assert_close(fitted.pool(batch[:, None])[1, 0], fitted.pool(images[0]))
+
+
+def test_rmac_learns_only_where_it_whitens():
+    def nothing():
+        raise AssertionError("the database was read")
+        yield
+
+    assert RMAC().fit(nothing()) == RMAC()
+    with pytest.raises(InvalidInput, match="has not seen a database"):
+        RMAC(whiten=True).pool(torch.rand(2, 3, 4))
+    with pytest.raises(InvalidInput, match="from none"):
+        RMAC(whiten=True).fit(iter([]))
+
+
+@pytest.mark.parametrize("fill", ["zero", "constant"])
+def test_whitened_rmac_of_maps_that_do_not_vary_is_finite(fill):
+    maps = some_maps((3, 4, 5), fill)
+    assert torch.isfinite(RMAC(whiten=True).fit(iter([maps, maps])).pool(maps)).all()

@@ -12,7 +12,7 @@ from harness_reranking.dsm import fsm
 from harness_reranking.dsm.features import Features
 from harness_reranking.dsm.match import Gates, match, shapes
 
-RELEASED = Gates("released-code")
+RELEASED, THESIS = Gates("released-code"), Gates("thesis")
 IDENTITY = [1, 0, 0, 1, 0, 0]
 SCENES = ("planted", "noise", "grid", "twins", "line", "degenerate", "rotated")
 
@@ -113,7 +113,7 @@ def test_thesis_keeps_a_shift_below_two_cells(shift, kept):
     points = fsm._points(sets[0], sets[1], left, right)
     errors = np.empty(4, np.float32)
     identity = np.array(IDENTITY, np.float32)
-    assert fsm._errors(identity, points, np.float32(Gates().squared_error), np.float32(9), errors) == kept
+    assert fsm._errors(identity, points, np.float32(THESIS.squared_error), np.float32(9), errors) == kept
 
 
 @pytest.mark.parametrize(("ratio", "kept"), [(1, 4), (0.34, 4), (2.9, 4), (0.32, 3), (3.1, 3)])
@@ -125,12 +125,19 @@ def test_released_code_keeps_area_ratios_within_three(ratio, kept):
 
 @pytest.mark.parametrize(("ratio", "kept"), [(0.12, 4), (8.9, 4), (0.1, 3), (9.1, 3)])
 def test_thesis_keeps_scale_changes_within_three(ratio, kept):
-    assert len(compiled(*scene_of_four(ratio=ratio), Gates().squared_error, Gates().area_ratio)[0]) == kept
+    assert len(compiled(*scene_of_four(ratio=ratio), THESIS.squared_error, THESIS.area_ratio)[0]) == kept
 
 
 def test_scale_change_of_the_released_code_is_cut():
     assert Gates("released-code", scale_change=3.9).area_ratio == 3.0
     assert Gates("thesis", scale_change=3.5).area_ratio == 12.25
+
+
+def test_recommended_has_the_thresholds_of_the_released_code():
+    for name in ("squared_error", "area_ratio"):
+        assert getattr(Gates(), name) == getattr(RELEASED, name)
+    assert Gates(scale_change=3.9).area_ratio == 3.9
+    assert Gates().prior == THESIS.prior == 0
 
 
 def test_half_of_few_hypotheses_are_optimised():

@@ -11,11 +11,18 @@ import pytest
 import torch
 from PIL import Image
 
+from harness.cache import Cache
 from harness.errors import ContractError, DataDamaged, InvalidInput
 from harness.progress import Silent
+from harness.protocols import RetrievalSet
 from harness.retrieval.extraction import MapStream, Pictures, Source, describe, prefetched
+from harness.retrieval.pipeline import RetrievalMethods, run_retrieval
+from harness.retrieval.protocol import RetrievalProtocol
 from harness_pooling.gem import GeM
+from harness_pooling.mac import MAC
 from harness_pooling.spoc import SPoC
+from harness_whitening.pca import PCA
+from harness_whitening.supervised import Supervised
 
 
 @dataclass(frozen=True)
@@ -117,6 +124,79 @@ def test_what_a_pooling_may_not_return(result, message):
 
     with pytest.raises(ContractError, match=f'pooling "wrong".*{message}'):
         describe([[torch.rand(3, 2, 2)]], Wrong(), 'pooling "wrong"')
+
+
+class Halves:
+    """Pools queries by the mean and the database by the maximum."""
+
+    def pool(self, maps):
+        return maps.amax((-2, -1))
+
+    def pool_query(self, maps):
+        return maps.mean((-2, -1))
+
+
+def test_queries_are_pooled_by_pool_query_where_there_is_one():
+    maps = [[torch.rand(3, 4, 5), torch.rand(3, 2, 2)] for _ in range(4)]
+    for role, same in (("query", SPoC()), ("database", MAC())):
+        np.testing.assert_array_equal(describe(maps, Halves(), "h", 1.0, role), describe(maps, same, "s", 1.0, role))
+
+
+@dataclass
+class Counted:
+    """A backbone that counts the images it saw."""
+
+    seen: int = 0
+    stride: int = 4
+
+    def maps(self, image):
+        self.seen += 1
+        return Average().maps(image)
+
+
+@dataclass(frozen=True)
+class Learns:
+    """A pooling that reads the database twice and remembers how many maps there were."""
+
+    def fit(self, maps):
+        first, second = sum(1 for _ in maps), sum(1 for _ in maps)
+        assert first == second
+        return SPoC()
+
+
+def small_set(paths):
+    truth = [{"easy": [0], "hard": [1], "junk": []}] * 2
+    pairs = np.array([[0, 1], [2, 3], [4, 5]])
+    return RetrievalSet("small", paths[:10], paths[10:], [None, None], truth, pairs)
+
+
+def answered(dataset, backbone, cache, pooling=SPoC(), whitening=None, keys=None, scales=(1.0, 0.5)):  # noqa: B008
+    methods = RetrievalMethods(backbone, pooling, whitening)
+    named = {kind: {"name": kind} for kind in ("dataset", "backbone", "pooling")} | (keys or {})
+    protocol = RetrievalProtocol(image_size=64, scales=scales)
+    return run_retrieval(dataset, methods, protocol, keys=named, cache=cache, reporter=Silent())
+
+
+def test_another_whitening_does_not_run_the_network_again(paths, tmp_path):
+    backbone, cache = Counted(), Cache(tmp_path / "cache")
+    plain = answered(small_set(paths), backbone, cache)
+    assert backbone.seen == 24
+    for whitening in (PCA(), PCA(dim=2), Supervised(shrink=0.5)):
+        whitened = answered(small_set(paths), backbone, cache, whitening=whitening)
+        assert whitened.costs["describe database"].cached
+        assert whitened.costs["describe database"].wall_s == plain.costs["describe database"].wall_s
+    assert backbone.seen == 24
+    answered(small_set(paths), backbone, cache, keys={"pooling": {"name": "other"}})
+    assert backbone.seen == 48
+
+
+def test_a_pooling_that_learns_sees_the_database_only(paths, tmp_path):
+    backbone, cache = Counted(), Cache(tmp_path / "cache")
+    first = answered(small_set(paths), backbone, cache, Learns(), scales=(1.0,))
+    assert backbone.seen == 10 + 10 + 12
+    again = answered(small_set(paths), backbone, cache, Learns(), scales=(1.0,))
+    assert backbone.seen == 32
+    np.testing.assert_array_equal(first.ranks, again.ranks)
 
 
 def test_descriptors_of_different_lengths_are_refused():

@@ -1,0 +1,59 @@
+"""``harness agreement``: how much the acquisitions of a spec agree with a reference (thesis §3.6)."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def agreement(
+    spec: Annotated[Path, typer.Argument(help="YAML file of an active-learning comparison.", show_default=False)],
+    reference: Annotated[
+        str, typer.Option("--reference", help="Acquisition that the others are compared with.")
+    ] = "entropy",
+    unlabelled: Annotated[
+        bool, typer.Option("--unlabelled", help="Measure on what was just acquired too.")
+    ] = False,
+    out: Annotated[Path | None, typer.Option("--out", help="Write the tables to this file too.")] = None,
+    plots: Annotated[Path | None, typer.Option("--plots", help="Draw ranks into this folder (SVG).")] = None,
+    plugin: Annotated[list[str] | None, typer.Option("--plugin", help="File or module with methods.")] = None,
+    data: Annotated[Path | None, typer.Option("--data", help="Folder of your data [default: $HARNESS_DATA].")] = None,
+    cache: Annotated[
+        Path | None, typer.Option("--cache", help="Folder of the cache [default: $HARNESS_CACHE].")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Compare picks, ranks and pseudo-labels of the acquisitions of a spec with those of a reference."""
+    import json
+
+    from harness.cache import write_atomically
+    from harness.cli.display import Bars
+    from harness.report.agreement import agreement_data, agreement_markdown, rank_plot
+    from harness.runs.agreement import agreement_studies
+
+    with Bars() as bars:
+        studies = agreement_studies(
+            spec,
+            reference=reference,
+            unlabelled=unlabelled,
+            plugins=tuple(plugin or ()),
+            data=data,
+            cache=cache,
+            reporter=bars,
+        )
+    text = "\n".join(agreement_markdown(s.title, s.reference, s.compared, unlabelled=unlabelled) for s in studies)
+    if out is not None:
+        write_atomically(out, text.encode())
+    if plots is not None:
+        for study in studies:
+            picture = rank_plot(study.title, study.reference, study.compared)
+            if picture is not None:
+                name = study.dataset if len(studies) == 1 else study.title
+                write_atomically(plots / f"{re.sub(r'[^A-Za-z0-9._-]+', '-', name)}-ranks.svg", picture)
+    if as_json:
+        found = [agreement_data(study.title, study.reference, study.compared) for study in studies]
+        text = json.dumps(found, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+    print(text, end="")

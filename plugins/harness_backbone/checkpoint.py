@@ -1,0 +1,148 @@
+"""Files of weights: read without running anything that is in them, and checked before use.
+
+Two formats of torch are known: a plain state dict, and the published checkpoints of Radenovic et al. 2018 (cirtorch), a
+state dict with ``meta``. A file is identified by its SHA-256, which becomes a parameter of the method that reads it and
+so a part of every key and record.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import pickle
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from harness.errors import DataDamaged, DataMissing
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+    from torch import Tensor
+
+    Doubles = NDArray[np.float64]
+
+_UNREADABLE: Final = (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError, TypeError, AttributeError)
+"""What torch raises on files that are cut off, damaged, no checkpoints, or hold more than tensors."""
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A network as it was published.
+
+    Attributes:
+        state: name -> tensor; names as in the file.
+        architecture: such as ``resnet101``; empty where the file does not say.
+        mean: of the colours in [0, 1] that the network expects, or None.
+        std: likewise.
+        p: learnt exponent of the generalised mean, or None.
+        layer: learnt whitening layer (weight (d, D), bias (d,)), or None.
+        projections: name of the training set -> ``ss`` or ``ms`` (single or multi-scale) -> (mean (D,), projection
+            (D, D)) of a supervised whitening learnt after the network.
+    """
+
+    state: Mapping[str, Tensor]
+    architecture: str = ""
+    mean: tuple[float, ...] | None = None
+    std: tuple[float, ...] | None = None
+    p: float | None = None
+    layer: tuple[Doubles, Doubles] | None = None
+    projections: Mapping[str, Mapping[str, tuple[Doubles, Doubles]]] = field(default_factory=dict)
+
+
+def checked_sum(weights: str, checksum: str) -> str:
+    """The checksum that identifies a file of weights: the one given, or that of the file.
+
+    Raises:
+        DataMissing: no checksum is given and there is no such file.
+    """
+    return checksum or hashlib.sha256(file_content(weights)).hexdigest()
+
+
+def file_content(weights: str, checksum: str = "") -> bytes:
+    """The bytes of a file of weights.
+
+    Raises:
+        DataMissing: there is no such file.
+        DataDamaged: it is not the file of this SHA-256.
+    """
+    try:
+        content = Path(weights).expanduser().read_bytes()
+    except OSError as error:
+        raise DataMissing(f"weights {weights} cannot be read: {error.strerror}", fix="the path of a file") from error
+    if checksum and (found := hashlib.sha256(content).hexdigest()) != checksum:
+        raise DataDamaged(f"weights {weights} have the SHA-256 {found}, not {checksum}", fix="the file of that time")
+    return content
+
+
+@lru_cache(maxsize=2)
+def read_checkpoint(weights: str, checksum: str = "") -> Checkpoint:
+    """A checkpoint of torch. Nothing but tensors, arrays and plain containers is built from it.
+
+    Raises:
+        DataMissing: there is no such file.
+        DataDamaged: it is no checkpoint, holds anything else, or is not the file of this SHA-256.
+    """
+    import torch
+
+    content = file_content(weights, checksum)
+    try:
+        with torch.serialization.safe_globals(_arrays()):
+            loaded = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
+    except _UNREADABLE as error:
+        reason = str(error).strip().partition("\n")[0][:200]
+        raise DataDamaged(f"weights {weights} are refused: {reason}", fix="a file of tensors only") from error
+    try:
+        return _checkpoint(loaded)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise DataDamaged(
+            f"weights {weights} are no checkpoint: {error}", fix="a state dict, or one with meta"
+        ) from error
+
+
+def _arrays() -> list[Any]:
+    """The functions that rebuild numpy's arrays, under their names of numpy 1 and 2: published files hold arrays."""
+    rebuild = np.zeros(0).__reduce__()[0]
+    names = [f"numpy.{core}.multiarray._reconstruct" for core in ("core", "_core")]
+    types = [type(np.dtype(kind)) for kind in ("f4", "f8", "i8")]
+    return [*((rebuild, name) for name in names), np.ndarray, np.dtype, *types]
+
+
+def _checkpoint(loaded: Any) -> Checkpoint:
+    import torch
+
+    if not isinstance(loaded, Mapping):
+        raise TypeError(f"a {type(loaded).__name__} instead of a state dict")
+    meta = loaded.get("meta", {}) if "state_dict" in loaded else {}
+    state = dict(loaded["state_dict"]) if "state_dict" in loaded else dict(loaded)
+    for name, value in state.items():
+        if not isinstance(name, str) or not isinstance(value, torch.Tensor):
+            raise TypeError(f"{name!r} is a {type(value).__name__}, not a tensor")
+        if value.is_floating_point() and not bool(torch.isfinite(value).all()):
+            raise ValueError(f"{name} has NaN or infinite values")
+    exponents = [state.pop(name) for name in ("pool.p", "pool.rpool.p") if name in state]
+    layer = [state.pop(f"whiten.{part}", None) for part in ("weight", "bias")]
+    return Checkpoint(
+        state=state,
+        architecture=str(meta.get("architecture", "")),
+        mean=_colours(meta.get("mean")),
+        std=_colours(meta.get("std")),
+        p=float(exponents[0].flatten()[0]) if exponents and exponents[0].numel() == 1 else None,
+        layer=None if layer[0] is None or layer[1] is None else (_doubles(layer[0]), _doubles(layer[1])),
+        projections={
+            str(name): {kind: (_doubles(part["m"]).ravel(), _doubles(part["P"])) for kind, part in scales.items()}
+            for name, scales in dict(meta.get("Lw", {})).items()
+        },
+    )
+
+
+def _colours(values: Any) -> tuple[float, ...] | None:
+    return None if values is None else tuple(float(value) for value in values)
+
+
+def _doubles(values: Any) -> Doubles:
+    return np.asarray(values, np.float64)

@@ -1,0 +1,153 @@
+"""What the networks of torchvision share: where weights come from, normalised colours, images that are too small."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING, Annotated, Any, Final
+from urllib.error import URLError
+
+from annotated_types import Ge
+
+from harness.errors import DataDamaged, DataMissing, InvalidInput
+from harness_backbone.checkpoint import Checkpoint, checked_sum, read_checkpoint
+
+if TYPE_CHECKING:
+    from torch import Tensor
+    from torch.nn import Module
+
+IMAGENET: Final = "imagenet"
+NONE: Final = "none"
+_MEAN: Final = (0.485, 0.456, 0.406)  # torchvision: colours of ImageNet
+_STD: Final = (0.229, 0.224, 0.225)  # torchvision
+
+
+@dataclass(frozen=True)
+class Convolutional:
+    """A network of torchvision up to its last convolution with ReLU.
+
+    Attributes:
+        weights: ``imagenet`` (first version of torchvision, downloaded once), ``none`` (random initial weights), or
+            the path of a checkpoint: a state dict of torchvision, or a published one of Radenovic et al. 2018.
+        checksum: SHA-256 of the checkpoint; filled in from the file where it is not given, so that the content of the
+            file is a part of every key.
+        seed: of random initial weights.
+        upsample: maps of twice the size by dilation instead of the last stride, with the same weights (thesis 4.4.1).
+        min_side: smaller images are padded to this side by the mean colour, below and on the right.
+    """
+
+    weights: str = IMAGENET
+    checksum: str = ""
+    seed: Annotated[int, Ge(0)] = 0
+    upsample: bool = False
+    min_side: Annotated[int, Ge(32)] = 67  # released code of Simeoni et al. 2019, cnn_vec.m:13
+
+    def __post_init__(self) -> None:
+        if self.weights not in (IMAGENET, NONE):
+            object.__setattr__(self, "checksum", checked_sum(self.weights, self.checksum))
+
+    @property
+    def name(self) -> str:
+        """As torchvision calls the network."""
+        raise NotImplementedError
+
+    def body(self) -> Module:
+        """The network with the initial weights of torch's global generator."""
+        raise NotImplementedError
+
+    def renamed(self, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """The tensors of a state dict that belong to the body, under the body's names."""
+        raise NotImplementedError
+
+    def maps(self, image: Tensor) -> Tensor:
+        """Image (3, H, W) float32 in [0, 1], RGB -> maps (C, h, w) float32, not negative.
+
+        Raises:
+            InvalidInput: not three channels, or no pixel.
+            DataMissing: the weights cannot be had.
+            DataDamaged: the weights are not those of this network.
+        """
+        import torch
+
+        if image.ndim != 3 or image.shape[0] != 3 or 0 in image.shape:
+            raise InvalidInput(f"an image of shape {tuple(image.shape)} has no maps", fix="(3, H, W) with H, W >= 1")
+        network, mean, std = _network(self, str(image.device))
+        with torch.inference_mode():
+            normalised = (image - mean) / std
+            height, width = image.shape[1:]
+            missing = (0, max(0, self.min_side - width), 0, max(0, self.min_side - height))
+            maps: Tensor = network(torch.nn.functional.pad(normalised, missing)[None])
+        return maps[0]
+
+
+@lru_cache(maxsize=2)
+def _network(backbone: Convolutional, device: str) -> tuple[Module, Tensor, Tensor]:
+    """The network with its weights, and the mean and deviation of colours (3, 1, 1) that it expects."""
+    import torch
+
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(backbone.seed)
+        body = backbone.body()
+    found = _weights(backbone)
+    if found is not None:
+        _load(backbone, body, found)
+    colours = (found and found.mean) or _MEAN, (found and found.std) or _STD
+    mean, std = (torch.tensor(values, dtype=torch.float32, device=device).reshape(3, 1, 1) for values in colours)
+    return body.eval().requires_grad_(False).to(device), mean, std
+
+
+def _weights(backbone: Convolutional) -> Checkpoint | None:
+    if backbone.weights == NONE:
+        return None
+    if backbone.weights == IMAGENET:
+        return Checkpoint(_downloaded(backbone.name))
+    return read_checkpoint(backbone.weights, backbone.checksum)
+
+
+def _downloaded(name: str) -> Mapping[str, Tensor]:
+    from torchvision.models import get_model_weights
+
+    entry: Any = get_model_weights(name)["IMAGENET1K_V1"]
+    try:
+        state: Mapping[str, Tensor] = entry.get_state_dict(progress=False, check_hash=True)
+    except (URLError, OSError) as error:
+        raise DataMissing(
+            f"weights imagenet of {name} are not here and cannot be downloaded ({error})",
+            fix=f"put {entry.url} into the folder checkpoints of torch.hub.get_dir(), or give the path of a checkpoint",
+        ) from error
+    except RuntimeError as error:
+        raise DataDamaged(f"weights imagenet of {name}: {error}", fix="remove the downloaded file") from error
+    return state
+
+
+def _load(backbone: Convolutional, body: Module, found: Checkpoint) -> None:
+    what = f"weights {backbone.weights}"
+    if found.architecture not in ("", backbone.name):
+        raise DataDamaged(f"{what} are those of {found.architecture}", fix=f"a checkpoint of {backbone.name}")
+    try:
+        missing, unknown = body.load_state_dict(backbone.renamed(found.state), strict=False)
+    except RuntimeError as error:
+        reason = str(error).strip().splitlines()[-1].strip()
+        raise DataDamaged(f"{what} do not fit {backbone.name}: {reason}") from error
+    # Files from before 2018 do not count batches, which only training needs.
+    missing = [name for name in missing if not name.endswith("num_batches_tracked")]
+    if missing or unknown:
+        names = ", ".join(sorted({*missing, *unknown})[:3])
+        raise DataDamaged(
+            f"{what} do not fit {backbone.name}: {len(missing)} tensors missing, {len(unknown)} unknown ({names}, ...)"
+        )
+
+
+def renamer(names: Mapping[str, str]) -> Callable[[Mapping[str, Tensor]], dict[str, Tensor]]:
+    """A function that keeps the tensors whose name begins with a key and puts the value in its place."""
+
+    def renamed(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        return {
+            new + name[len(old) :]: value
+            for name, value in state.items()
+            for old, new in names.items()
+            if name.startswith(old)
+        }
+
+    return renamed

@@ -1,0 +1,136 @@
+"""R-Match: regional descriptors of two images compared one by one, the costly baseline of global descriptors."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
+
+import numpy as np
+from annotated_types import Ge, Gt
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+    from torch import Tensor
+
+    from harness.protocols import Floats, Role
+
+    Doubles = NDArray[np.float64]
+
+_TURNS: Final = 20
+"""Turns of expectation and maximisation; a few dozen vectors come to rest before."""
+
+
+@dataclass(frozen=True)
+class RMatch:
+    """Each region of the query finds its most similar one; similarities are added (Razavian et al. 2016; thesis 5.4.3).
+
+    To rank by it alone, let ``top`` be the number of images. Vectors are not whitened: a re-ranker learns nothing.
+
+    Attributes:
+        top: number of images that are re-ranked.
+        regions: ``grid``, that of R-MAC with the whole map, or ``egm``, those that ``fs-egm`` finds in database images
+            (queries have the grid all the same: they show little else than the object).
+        levels: number of region sizes of the grid.
+        p: exponent of the generalised mean over a region.
+        keep: vectors an image is reduced to; 0: all. Queries keep all.
+        reduction: ``gmm``, the means of a Gaussian mixture with one variance (Iscen et al. 2017, who say no more of
+            it), or ``k-means``.
+    """
+
+    top: Annotated[int, Gt(0)] = 100  # as dsm
+    regions: Literal["grid", "egm"] = "grid"
+    levels: Annotated[int, Ge(1)] = 3  # thesis 5.4.3
+    p: Annotated[float, Gt(0)] = 3.0  # Radenovic et al. 2018, §5: initial value
+    keep: Annotated[int, Ge(0)] = 0
+    reduction: Literal["gmm", "k-means"] = "gmm"
+
+    def describe(self, maps: Sequence[Tensor], role: Role) -> Floats:
+        """(r, C) float32, rows of norm 1 or zero: the regions of all scales together."""
+        rows = np.concatenate([self._regions(part, role) for part in maps])
+        if role == "query" or not self.keep or len(rows) <= self.keep:
+            return rows
+        return reduced(rows, self.keep, soft=self.reduction == "gmm")
+
+    def score(self, query: Floats, candidates: Sequence[Floats]) -> Floats:
+        """(len(candidates),) float32: sum over regions of the query of the largest cosine; lowest without regions."""
+        scores = np.full(len(candidates), -1.0 - len(query), np.float32)
+        filled = [i for i, rows in enumerate(candidates) if len(rows)]
+        if filled and len(query):
+            starts = np.cumsum([0, *(len(candidates[i]) for i in filled[:-1])])
+            cosines = query @ np.concatenate([candidates[i] for i in filled]).T
+            scores[filled] = np.maximum.reduceat(cosines, starts, axis=1).sum(axis=0)
+        return scores
+
+    def pack(self, features: Floats) -> Mapping[str, NDArray[Any]]:
+        """What is stored of an image as named arrays."""
+        return {"regions": features}
+
+    def unpack(self, arrays: Mapping[str, NDArray[Any]]) -> Floats:
+        """The inverse of ``pack``."""
+        found: Floats = arrays["regions"]
+        return found
+
+    def _regions(self, maps: Tensor, role: Role) -> Floats:
+        """Of one scale (C, h, w): (r, C), each normalised."""
+        from harness_pooling.fs_egm import FeatureSaliencyEGM, region_means
+        from harness_pooling.regions import region_grid
+
+        regions = list(region_grid(maps.shape[-2], maps.shape[-1], self.levels))
+        if self.regions == "egm" and role == "database":
+            method = FeatureSaliencyEGM(p=self.p)
+            regions = method.detect(np.asarray(method.saliency(maps).cpu()))
+        return _unit(np.asarray(region_means(maps, regions, self.p).cpu(), np.float64)).astype(np.float32)
+
+
+def reduced(rows: Floats, count: int, soft: bool) -> Floats:
+    """``count`` normalised means of vectors (r, C): of a Gaussian mixture with one variance (soft), or of k-means.
+
+    The first mean is the vector nearest to the middle, each further one the vector farthest from those before.
+    """
+    vectors = rows.astype(np.float64)
+    means = vectors[_spread(vectors, count)]
+    shares = np.full(count, 1 / count)
+    variance = float(_squares(vectors, means).min(axis=1).mean()) / vectors.shape[1]
+    for _ in range(_TURNS):
+        weights = _memberships(_squares(vectors, means), shares, variance if soft else 0.0)
+        sizes = weights.sum(axis=0)
+        before = means
+        means = np.where(sizes[:, None] > 0, weights.T @ vectors / np.where(sizes > 0, sizes, 1)[:, None], means)
+        shares = np.maximum(sizes, 1e-12) / len(vectors)
+        variance = float((weights * _squares(vectors, means)).sum()) / vectors.size
+        if np.allclose(means, before, rtol=0, atol=1e-9):
+            break
+    return _unit(means).astype(np.float32)
+
+
+def _memberships(squares: Doubles, shares: Doubles, variance: float) -> Doubles:
+    """Of each vector in each component (r, count), rows of sum 1; of no variance: all in the nearest."""
+    if variance <= 1e-12:
+        nearest: Doubles = np.eye(squares.shape[1])[squares.argmin(axis=1)]
+        return nearest
+    logs = np.log(shares) - squares / (2 * variance)
+    found = np.exp(logs - logs.max(axis=1, keepdims=True))
+    result: Doubles = found / found.sum(axis=1, keepdims=True)
+    return result
+
+
+def _spread(vectors: Doubles, count: int) -> list[int]:
+    chosen = [int(_squares(vectors, vectors.mean(axis=0)[None])[:, 0].argmin())]
+    nearest = _squares(vectors, vectors[chosen])[:, 0]
+    while len(chosen) < count:
+        chosen.append(int(nearest.argmax()))
+        nearest = np.minimum(nearest, _squares(vectors, vectors[chosen[-1:]])[:, 0])
+    return chosen
+
+
+def _squares(vectors: Doubles, means: Doubles) -> Doubles:
+    """Squared distances (r, count)."""
+    found: Doubles = ((vectors[:, None, :] - means) ** 2).sum(axis=2)
+    return found
+
+
+def _unit(rows: Doubles) -> Doubles:
+    norms = np.linalg.norm(rows, axis=1, keepdims=True)
+    found: Doubles = rows / np.where(norms > 0, norms, 1)
+    return found

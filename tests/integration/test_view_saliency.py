@@ -1,0 +1,130 @@
+"""``harness view saliency`` and ``harness view results``: from a record to pictures."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+import pytest
+import typer
+from PIL import Image
+from typer.testing import CliRunner
+
+import harness
+from harness.cli.view_saliency import results, saliency, scaled_box
+from harness.errors import InvalidInput, SpecError, UnknownName
+from harness.pictures.gallery import Result, draw_gallery
+from harness.pictures.saliency import Panel, draw_panels, draw_precision
+from harness.runs.store import Store
+
+SPEC = {
+    "name": "small",
+    "task": "retrieval",
+    "datasets": {"synthetic-instances": {"objects": 4, "images": 24, "queries": 4, "size": 128}},
+    "methods": {"backbone": "tiny", "pooling": ["gem", "fs-egm", "os-egm"]},
+    "protocol": {"image_size": 96, "scales": [1.0, 0.5]},
+}
+
+app = typer.Typer(pretty_exceptions_enable=False)
+app.command()(saliency)
+app.command()(results)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("view")
+    harness.run(SPEC, runs=folder / "runs", cache=folder / "cache")
+    return folder
+
+
+def record_of(folder, name):
+    return next(r for r in Store(folder / "runs").read_all() if r.methods["pooling"].name == name)
+
+
+def view(folder, command, name, *arguments):
+    given = [record_of(folder, name).id, *arguments, "--runs", folder / "runs", "--cache", folder / "cache"]
+    return CliRunner().invoke(app, [command, *map(str, given)])
+
+
+def colours(path):
+    with Image.open(path) as picture:
+        return np.asarray(picture.convert("RGB")).reshape(-1, 3)
+
+
+@pytest.mark.parametrize(("name", "columns"), [("fs-egm", 2), ("os-egm", 3)])
+def test_maps_and_regions(folder, tmp_path, name, columns):
+    out = tmp_path / "saliency.png"
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        done = view(folder, "saliency", name, "0", "00003.jpg", "--out", out)
+    assert done.exit_code == 0, done.output + repr(done.exception)
+    with Image.open(out) as picture:
+        assert picture.width == pytest.approx(columns * 2.2 * 120, abs=2)
+    assert (np.abs(colours(out).astype(int) - (255, 32, 32)).max(1) < 40).any()  # the frame of a region
+    again = tmp_path / "again.png"
+    view(folder, "saliency", name, "0", "00003.jpg", "--out", again)
+    assert again.read_bytes() == out.read_bytes()
+
+
+@pytest.mark.parametrize("name", ["fs-egm", "os-egm"])
+def test_turns_of_the_mixture(folder, tmp_path, name):
+    out = tmp_path / "turns.svg"
+    done = view(folder, "saliency", name, "1", "--iterations", "--out", out)
+    assert done.exit_code == 0, done.output + repr(done.exception)
+    assert b"</svg>" in out.read_bytes()
+
+
+def test_results_are_those_of_the_record(folder, tmp_path):
+    out = tmp_path / "results.png"
+    done = view(folder, "results", "gem", "1", "--top", "7", "--out", out)
+    assert done.exit_code == 0, done.output + repr(done.exception)
+    record = record_of(folder, "gem")
+    from harness.folders import data_folders
+    from harness.runs.recreate import recreate
+
+    folders = data_folders(None, folder / "cache")
+    truth = recreate(record, folders).dataset.loader.method.load(folders).ground_truth[1]
+    right = sum(image in {*truth["easy"], *truth["hard"]} for image in record.details["ranks"][1][:7])
+    assert f"{right} of the first 7" in done.output
+    found = {tuple(colour) for colour in colours(out).tolist()}
+    assert ((0, 158, 115) in found) == (right > 0)
+
+
+@pytest.mark.parametrize(
+    ("command", "name", "arguments", "error", "message"),
+    [
+        ("saliency", "gem", ("0", "--out", "a.png"), SpecError, "looks for no regions"),
+        ("saliency", "fs-egm", ("99", "--out", "a.png"), UnknownName, 'unknown image "99"'),
+        ("saliency", "fs-egm", ("0", "--out", "a.gif"), InvalidInput, "no picture"),
+        ("results", "gem", ("nobody", "--out", "a.png"), UnknownName, 'unknown query "nobody"'),
+    ],
+)
+def test_what_cannot_be_drawn(folder, tmp_path, monkeypatch, command, name, arguments, error, message):
+    monkeypatch.chdir(tmp_path)
+    done = view(folder, command, name, *arguments)
+    assert isinstance(done.exception, error)
+    assert message in str(done.exception)
+    assert not list(tmp_path.iterdir())
+
+
+def test_panels_need_rows_of_one_length():
+    panel = Panel("a", np.zeros((4, 5, 3), np.uint8), np.zeros((2, 2)), [(0, 0, 1, 1)], 2.0, (0.0, 0.0, 2.0, 2.0))
+    assert draw_panels([[panel], [panel]], "empty map").startswith(b"\x89PNG")
+    for rows in ([], [[]], [[panel], [panel, panel]]):
+        with pytest.raises(InvalidInput):
+            draw_panels(rows)
+
+
+def test_galleries_and_curves_are_deterministic():
+    image = np.zeros((6, 4, 3), np.uint8)
+    found = [Result(image, answer, "name") for answer in ("positive", "negative", "junk")]
+    assert draw_gallery(image, found, (1, 1, 2, 2), "$x_$") == draw_gallery(image, found, (1, 1, 2, 2), "$x_$")
+    with pytest.raises(InvalidInput):
+        draw_gallery(image, [])
+    values = {"FS": np.array([0.1, np.nan, 0.7]), "OS": np.array([0.5, 0.6, 0.9])}
+    assert draw_precision(values, 0.2) == draw_precision(values, 0.2)
+
+
+def test_boxes_follow_the_image():
+    assert scaled_box((2.0, 4.0, 6.0, 8.0), 0.5) == (1.0, 2.0, 3.0, 4.0)
+    assert scaled_box(None, 0.5) is None
