@@ -1,7 +1,7 @@
 """Digest of the source behind a method: what it says, without comments and formatting.
 
-The digest covers the method's module and, through its imports, every module of the same package and of the harness that
-it uses. So a changed helper gives a new identity, and a changed comment does not. Nothing is imported to find this out.
+The digest covers the method's module and, through its imports, every module of the same package, of the harness and of
+the built-in methods that it uses. So a changed helper gives a new identity, and a changed comment does not. Nothing is imported to find this out.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _WITHOUT_EFFECT: Final = frozenset(
 
 
 def source_digest(module: str) -> str:
-    """SHA-256 over the module and what it imports from its own package and the harness, as 64 hex characters."""
+    """SHA-256 over the module and what it imports from its own package, the harness and built-in methods, 64 hex."""
     total = hashlib.sha256()
     for name in sorted(_closure(module)):
         # The module's own name may hold the path of a user's file: where it lies is no part of what it does.
@@ -66,15 +66,17 @@ def _closure(module: str) -> set[str]:
         if name in found or (name in _WITHOUT_EFFECT and name != module) or _file(name) is None:
             continue
         found.add(name)
-        waiting += _imports(name, roots=frozenset({module.partition(".")[0], "harness"}))
+        waiting += _imports(name, module.partition(".")[0])
     return found
 
 
 @cache
-def _imports(module: str, roots: frozenset[str]) -> tuple[str, ...]:
+def _imports(module: str, own: str) -> tuple[str, ...]:
+    """What a module imports from its own package, the harness, and the packages of built-in methods."""
     tree = _tree(module)
     names = [name for node in ast.walk(tree) for name in _imported(node, module)] if tree else []
-    return tuple(name for name in names if name.partition(".")[0] in roots)
+    roots = [(name, name.partition(".")[0]) for name in names]
+    return tuple(name for name, root in roots if root in (own, "harness") or root.startswith("harness_"))
 
 
 def _imported(node: ast.AST, module: str) -> Iterator[str]:

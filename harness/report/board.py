@@ -74,7 +74,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Board:
-    """One table: one dataset, one protocol."""
+    """One table: one dataset, one setting of the protocol."""
 
     task: str
     dataset: str
@@ -106,25 +106,29 @@ _ACTIVE_COST: Final = (
 
 
 def boards(records: Iterable[Record], *, cost: bool = True) -> list[Board]:
-    """One board per task and dataset, ordered by name. Raises ``NotComparable``."""
-    groups: dict[tuple[str, str, str], list[Record]] = defaultdict(list)
+    """One board per task, dataset and setting of the protocol, ordered by name. Raises ``NotComparable``."""
+    groups: dict[tuple[str, str, str, str], list[Record]] = defaultdict(list)
     for record in records:
-        parameters = json.dumps(record.dataset.parameters, sort_keys=True)
-        groups[record.task, record.dataset.name, parameters].append(record)
+        parameters, options = (
+            json.dumps(given, sort_keys=True) for given in (record.dataset.parameters, record.protocol)
+        )
+        groups[record.task, record.dataset.name, parameters, options].append(record)
     every = [record for group in groups.values() for record in group]
-    return [_board(group, cost, _dataset_label(group[0], every)) for _, group in sorted(groups.items())]
+    return [_board(group, cost, _setting_label(group[0], every)) for _, group in sorted(groups.items())]
 
 
-def _dataset_label(record: Record, records: Sequence[Record]) -> str:
-    """The name, and those parameters that tell two datasets of this name apart."""
-    others = [other.dataset.parameters for other in records if other.dataset.name == record.dataset.name]
-    return " ".join([record.dataset.name, *_differing(record.dataset.parameters, others)])
+def _setting_label(record: Record, records: Sequence[Record]) -> str:
+    """The dataset's name, and what tells it and its protocol from the others of this name."""
+    same = [other for other in records if (other.task, other.dataset.name) == (record.task, record.dataset.name)]
+    parameters = _differing(record.dataset.parameters, [other.dataset.parameters for other in same])
+    options = _differing(record.protocol, [other.protocol for other in same])
+    return " ".join([record.dataset.name, *parameters, *options])
 
 
 def _differing(parameters: Mapping[str, Any], others: Sequence[Mapping[str, Any]]) -> list[str]:
     """``p=3`` for each parameter that is not the same everywhere."""
     return [
-        f"{name}={_text(value)}"
+        f"{name}={_option(value)}"
         for name, value in sorted(parameters.items())
         if any(name not in other or other[name] != value for other in others)
     ]

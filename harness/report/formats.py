@@ -13,6 +13,7 @@ from typing import Any, Final
 from tabulate import tabulate
 
 from harness.errors import UnknownName, nearest
+from harness.protocols import KINDS
 from harness.report.board import Board, Cell, Column, Row
 
 GENERATED: Final = "<!-- Written by `harness leaderboard`; changes made by hand are lost. -->"
@@ -30,6 +31,8 @@ def _markdown(boards: Sequence[Board], title: str, description: str) -> str:
     parts += [description.strip()] if description else []
     for board in boards:
         parts += [f"## {_escape(board.dataset)}", *_board_markdown(board)]
+    for task in sorted({board.task for board in boards}):
+        parts += _across([board for board in boards if board.task == task])
     return "\n\n".join(parts or ["No records."]) + "\n"
 
 
@@ -53,6 +56,29 @@ def _board_markdown(board: Board) -> list[str]:
     footer = " ".join(board.provenance)
     parts = [f"All rows: {common}."] if common else []
     return [*parts, table, *(["\n".join(notes)] if notes else []), f"<sub>{footer}</sub>"]
+
+
+def _across(boards: Sequence[Board]) -> list[str]:
+    """The rank of each method on every board of a task, and the mean of its ranks."""
+    ranks: dict[str, dict[int, int]] = {}
+    for number, board in enumerate(boards):
+        for row in board.rows:
+            name = " · ".join(
+                {**board.common, **row.labels}[kind] for kind in KINDS if kind in {*board.common, *row.labels}
+            )
+            if row.rank is not None:
+                ranks.setdefault(name, {})[number] = row.rank
+    if len(boards) < 2 or not any(len(found) > 1 for found in ranks.values()):
+        return []
+    mean = {name: sum(found.values()) / len(found) for name, found in ranks.items()}
+    lines = [
+        [_escape(name), *(str(ranks[name].get(number, "–")) for number in range(len(boards))), f"{mean[name]:.2f}"]
+        for name in sorted(ranks, key=lambda name: (-len(ranks[name]), mean[name], name))
+    ]
+    headers = ["method", *(_escape(board.dataset) for board in boards), "mean rank"]
+    align = ["left", *("right" for _ in headers[1:])]
+    table = tabulate(lines, headers, tablefmt="pipe", disable_numparse=True, colalign=align)
+    return ["## Ranks across settings", table, "<sub>Methods that cannot be told apart share a rank.</sub>"]
 
 
 def _number_columns(board: Board) -> dict[str, list[str]]:

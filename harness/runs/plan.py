@@ -64,12 +64,15 @@ class Run:
     dataset: PlannedDataset
     methods: Mapping[str, Configured]
     seed: int
+    setting: str = ""
+    """Protocol options that the spec sweeps, ``budget=10``."""
 
     @property
     def label(self) -> str:
-        """``synthetic-instances · tiny · gem p=3 · seed 0`` for people."""
+        """``synthetic-instances · tiny · gem · seed 0`` for people."""
         names = [self.methods[kind].id.name for kind in STAGES[self.task] if kind in self.methods]
-        return " · ".join([self.dataset.name, *names, f"seed {self.seed}"])
+        setting = [self.setting] if self.setting else []
+        return " · ".join([self.dataset.name, *setting, *names, f"seed {self.seed}"])
 
 
 @dataclass(frozen=True)
@@ -108,7 +111,7 @@ def make_plan(
     registry = load_registry(plugins, strict=strict)
     _load_plugins(spec, registry, errors)
     combinations = _added(spec, add)
-    protocol = _protocol(spec, errors)
+    protocols = _protocols(spec, errors)
     datasets = [dataset for choice in spec.datasets for dataset in _dataset(spec, choice, registry, folders, errors)]
     methods = [
         combination for given in combinations for combination in _methods(spec.document, given, registry, errors)
@@ -116,8 +119,10 @@ def make_plan(
     if errors:
         raise Errors(sorted(errors, key=_place))
     runs = [
-        _run(spec.task, protocol, dataset, combination, seed)
-        for dataset, combination, seed in itertools.product(datasets, methods, spec.seeds)
+        _run(spec.task, protocol, setting, dataset, combination, seed)
+        for dataset, (setting, protocol), combination, seed in itertools.product(
+            datasets, protocols.items(), methods, spec.seeds
+        )
     ]
     unique = {run.id: run for run in runs}
     return Plan(spec, tuple(unique.values()), registry, folders)
@@ -144,13 +149,31 @@ def _added(spec: Spec, add: tuple[str, ...]) -> tuple[Combination, ...]:
     return tuple(combinations)
 
 
-def _protocol(spec: Spec, errors: list[HarnessError]) -> Any:
-    """The task's protocol options as its own dataclass; None after a mistake."""
-    try:
-        return parameters.validate(f"{spec.task} protocol", _protocol_class(spec.task), spec.protocol)
-    except Errors as found:
-        errors += [spec.document.error(error, _at_parameter(("protocol",), error)) for error in found.errors]
-        return None
+def _protocols(spec: Spec, errors: list[HarnessError]) -> dict[str, Any]:
+    """The task's protocol options as its own dataclass, one for each combination of the lists that are swept.
+
+    Keys name the swept options; there is one, empty, where nothing is swept.
+    """
+    label, protocol = f"{spec.task} protocol", _protocol_class(spec.task)
+    names = {parameter.name for parameter in parameters.describe(protocol)}
+    known = {name: value for name, value in spec.protocol.items() if name in names}
+    found: dict[str, Any] = {}
+    mistakes: dict[str, HarnessError] = {}
+    for values in parameters.sweep(label, protocol, known):
+        swept = {name: value for name, value in values.items() if value != known[name]}
+        # Unknown names go along, for their mistakes to be reported with the others.
+        unknown = {name: value for name, value in spec.protocol.items() if name not in names}
+        try:
+            setting = " ".join(f"{name}={_setting(value)}" for name, value in swept.items())
+            found[setting] = parameters.validate(label, protocol, {**values, **unknown})
+        except Errors as errors_found:
+            mistakes |= {error.headline: error for error in errors_found.errors}
+    errors += [spec.document.error(error, _at_parameter(("protocol",), error)) for error in mistakes.values()]
+    return found
+
+
+def _setting(value: Any) -> str:
+    return "/".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
 def _protocol_class(task: str) -> type[Any]:
@@ -239,7 +262,9 @@ def _place(error: HarnessError) -> tuple[str, int, int]:
     return (str(where.file), where.line, where.column) if where else ("", 0, 0)
 
 
-def _run(task: str, protocol: Any, dataset: PlannedDataset, methods: Mapping[str, Configured], seed: int) -> Run:
+def _run(
+    task: str, protocol: Any, setting: str, dataset: PlannedDataset, methods: Mapping[str, Configured], seed: int
+) -> Run:
     engine = {"task": task, "options": parameters.resolved(protocol), "engine": source_digest(ENGINES[task])}
     protocol_id = f"{task}-{digest(engine)[:12]}"
     identity = {
@@ -248,4 +273,4 @@ def _run(task: str, protocol: Any, dataset: PlannedDataset, methods: Mapping[str
         "methods": {kind: method.key for kind, method in methods.items()},
         "seed": seed,
     }
-    return Run(digest(identity)[:24], task, protocol, protocol_id, dataset, methods, seed)
+    return Run(digest(identity)[:24], task, protocol, protocol_id, dataset, methods, seed, setting)
