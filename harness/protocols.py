@@ -64,7 +64,7 @@ class ClassificationSet:
     """Images with labels, split into a training pool and a test set.
 
     Attributes:
-        train_images: (n, C, H, W) uint8.
+        train_images: (n, C, H, W) uint8; or features (n, d, 1, 1) float32.
         train_labels: (n,) int64 in [0, number of classes).
         test_images: (m, C, H, W) uint8.
         test_labels: (m,) int64.

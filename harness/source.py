@@ -1,7 +1,8 @@
 """Digest of the source behind a method: what it says, without comments and formatting.
 
 The digest covers the method's module and, through its imports, every module of the same package, of the harness and of
-the built-in methods that it uses. So a changed helper gives a new identity, and a changed comment does not. Nothing is imported to find this out.
+the built-in methods that it uses. So a changed helper gives a new identity, and a changed comment does not. Nothing is
+imported to find this out.
 """
 
 from __future__ import annotations

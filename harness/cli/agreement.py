@@ -14,9 +14,7 @@ def agreement(
     reference: Annotated[
         str, typer.Option("--reference", help="Acquisition that the others are compared with.")
     ] = "entropy",
-    unlabelled: Annotated[
-        bool, typer.Option("--unlabelled", help="Measure on what was just acquired too.")
-    ] = False,
+    unlabelled: Annotated[bool, typer.Option("--unlabelled", help="Measure on what was just acquired too.")] = False,
     out: Annotated[Path | None, typer.Option("--out", help="Write the tables to this file too.")] = None,
     plots: Annotated[Path | None, typer.Option("--plots", help="Draw ranks into this folder (SVG).")] = None,
     plugin: Annotated[list[str] | None, typer.Option("--plugin", help="File or module with methods.")] = None,

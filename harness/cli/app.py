@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from harness.cli.agreement import agreement
 from harness.cli.train import spatial
 from harness.cli.view_matches import matches
 from harness.cli.view_saliency import results, saliency
@@ -28,6 +29,7 @@ view = typer.Typer(help="Draw what a run did with single images.", no_args_is_he
 for picture in (matches, results, saliency):
     view.command()(picture)
 app.add_typer(view, name="view")
+app.command()(agreement)
 
 training = typer.Typer(help="Train what a spec describes.", no_args_is_help=True)
 training.command()(spatial)

@@ -24,10 +24,15 @@ def checked(dataset: ClassificationSet) -> ClassificationSet:
     classes = len(dataset.classes)
     for part in ("train", "test"):
         images, labels = getattr(dataset, f"{part}_images"), getattr(dataset, f"{part}_labels")
-        if images.dtype != np.uint8 or images.ndim != 4 or len(images) != len(labels) or len(labels) == 0:
+        if (
+            images.dtype not in (np.uint8, np.float32)
+            or images.ndim != 4
+            or len(images) != len(labels)
+            or len(labels) == 0
+        ):
             raise DataDamaged(
                 f"{dataset.name}: {part} images are {images.dtype} {images.shape} for {len(labels)} labels",
-                fix="images are uint8 (n, channels, height, width), one label each, at least one",
+                fix="images are uint8 (n, channels, height, width), features float32 (n, d, 1, 1), each with a label",
             )
         if labels.min() < 0 or labels.max() >= classes:
             raise DataDamaged(f"{dataset.name}: {part} labels should be from 0 to {classes - 1}")

@@ -40,8 +40,8 @@ _PICKS: Final = (
     ("kendall", "Kendall", 1),
 )
 _LABEL_NOTES: Final = (
-    "agree: share of {subset} for which label propagation gives one pseudo-label, whichever of the two acquired last; "
-    "weighted: the same by (3.13).",
+    "agree: share of the examples U for which label propagation gives one pseudo-label whichever of the two acquired "
+    "last; weighted: the same by (3.13); U: {subset}, less those that no label reaches.",
     "accuracy: pseudo-labels against true labels in %, weighted by the mean of both weights (3.13), on all of U, where "
     "both agree (=) and where they do not (≠); “ref.” are those of the reference, which are the same on =.",
     "weight: mean of both weights (3.10) where they agree (=) and where they do not (≠).",
@@ -75,7 +75,7 @@ def agreement_markdown(title: str, reference: str, compared: Compared, *, unlabe
         unlabelled: whether it was measured on all unlabelled examples.
     """
     seeds = sorted({c.seed for found in compared.values() for c in found})
-    subset = "the unlabelled examples (U)" if unlabelled else "the unlabelled examples that neither acquired (U)"
+    subset = "all unlabelled examples" if unlabelled else "unlabelled examples that neither acquired"
     spread = "; mean ± standard deviation" if len(seeds) > 1 else ""
     parts = [
         f"## {_escape(title)}",
@@ -184,14 +184,16 @@ def _table(compared: Compared, columns: Sequence[tuple[str, str, int]]) -> str:
     headers = ["cycle", "labels", "acquisition", *(heading for _, heading, _ in columns)]
     align = ["right", "right", "left", *("right" for _ in columns)]
     # Else 64.30 would print as 64.3.
-    return tabulate(lines, headers, tablefmt="pipe", disable_numparse=True, colalign=align)
+    table: str = tabulate(lines, headers, tablefmt="pipe", disable_numparse=True, colalign=align)
+    return table
 
 
 def _cell(values: Sequence[float | None], scale: int) -> str:
     mean, std = mean_and_std(values)
     if mean is None:
         return "–"
-    return f"{scale * mean:.2f}" if std is None else f"{scale * mean:.2f} ± {scale * std:.2f}"
+    text = f"{round(scale * mean, 2) + 0.0:.2f}"  # no -0.00
+    return text if std is None else f"{text} ± {scale * std:.2f}"
 
 
 def _ranked_by(reference: str, compared: Compared) -> str:

@@ -114,7 +114,8 @@ def boards(records: Iterable[Record], *, cost: bool = True) -> list[Board]:
         )
         groups[record.task, record.dataset.name, parameters, options].append(record)
     every = [record for group in groups.values() for record in group]
-    return [_board(group, cost, _setting_label(group[0], every)) for _, group in sorted(groups.items())]
+    labelled = [(group[0].task, _setting_label(group[0], every), group) for group in groups.values()]
+    return [_board(group, cost, label) for _, label, group in sorted(labelled, key=lambda item: item[:2])]
 
 
 def _setting_label(record: Record, records: Sequence[Record]) -> str:

@@ -10,14 +10,16 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-from harness.report.board import Board
+from harness.report.board import Board, Column
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 # Okabe and Ito: distinguishable with every kind of colour blindness; marks differ too, for print.
 _COLOURS: Final = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#999933")
+_PLAIN: Final[Mapping[str, Any]] = {"color": "#BBBBBB", "marker": ".", "zorder": 1}
 _MARKS: Final = ("o", "s", "^", "D", "v", "P", "X", "*")
+_LINES: Final = ("-", "--", ":", "-.")
 _RC: Final[Mapping[str, Any]] = {
     "svg.hashsalt": "harness",
     "svg.fonttype": "path",
@@ -67,29 +69,43 @@ def _curves(figure: Figure, board: Board) -> None:
         sizes = [size for size, _ in points]
         mean = [100 * cell.mean for _, cell in points]
         band = [100 * (cell.std or 0.0) for _, cell in points]
-        colour, mark = _COLOURS[position % len(_COLOURS)], _MARKS[position % len(_MARKS)]
-        axes.plot(sizes, mean, color=colour, marker=mark, label=_label(board, row.labels))
+        colour, mark, line = _style(board, row.labels, position)
+        axes.plot(sizes, mean, color=colour, marker=mark, linestyle=line, label=_label(board, row.labels))
         low = [m - b for m, b in zip(mean, band, strict=True)]
         high = [m + b for m, b in zip(mean, band, strict=True)]
         axes.fill_between(sizes, low, high, color=colour, alpha=0.12, linewidth=0)
     axes.set(xlabel="labelled images", ylabel="test accuracy (%)", title=board.dataset)
     axes.set_xticks([size for size, _ in columns])
-    axes.legend(fontsize=8, frameon=False)
+    handles, names = axes.get_legend_handles_labels()
+    _legend(figure, handles, names)
+
+
+def _style(board: Board, labels: Mapping[str, str], position: int) -> tuple[str, str, str]:
+    """Colour, mark and line of a curve: one colour an acquisition and one line a scheme where both differ."""
+    kinds = ("acquisition", "learning")
+    if not set(kinds) <= set(board.kinds):
+        return _COLOURS[position % len(_COLOURS)], _MARKS[position % len(_MARKS)], "-"
+    places = [sorted({row.labels[kind] for row in board.rows}).index(labels[kind]) for kind in kinds]
+    return _COLOURS[places[0] % len(_COLOURS)], _MARKS[places[0] % len(_MARKS)], _LINES[places[1] % len(_LINES)]
 
 
 def _cost(figure: Figure, board: Board) -> None:
     """Quality against each cost, best at the upper left; the Pareto front is drawn."""
     quality = board.columns[0]
     costs = [column for column in board.columns if column.is_cost]
+    named = _named(board, quality, costs)
+    styles = {
+        name: {"color": _COLOURS[place % len(_COLOURS)], "marker": _MARKS[place % len(_MARKS)], "label": name}
+        for place, name in enumerate(named)
+    }
     for axes, column in zip(figure.subplots(1, len(costs), squeeze=False, sharey=True)[0], costs, strict=True):
         points = []
-        for position, row in enumerate(board.rows):
+        for row in board.rows:
             x, y = row.cells[column.key], row.cells[quality.key]
             if x is None or y is None:
                 continue
             points.append((x.mean * column.scale, y.mean * quality.scale))
-            style = {"color": _COLOURS[position % len(_COLOURS)], "marker": _MARKS[position % len(_MARKS)]}
-            axes.scatter(*points[-1], label=_label(board, row.labels), **style)
+            axes.scatter(*points[-1], **styles.get(_label(board, row.labels), _PLAIN))
         front = pareto_front(points)
         axes.plot(*zip(*front, strict=True), color="#777777", linewidth=0.8, zorder=0) if front else None
         axes.set_xlabel(column.title)
@@ -101,8 +117,29 @@ def _cost(figure: Figure, board: Board) -> None:
             axes.tick_params(axis="x", labelrotation=45)
     figure.axes[0].set_ylabel(quality.title)
     figure.suptitle(board.dataset)
-    handles, labels = figure.axes[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=4, fontsize=7, frameon=False)
+    handles, names = figure.axes[0].get_legend_handles_labels()
+    _legend(figure, handles, names)
+
+
+def _legend(figure: Figure, handles: Sequence[Any], names: Sequence[str]) -> None:
+    """Below the axes, in as many columns as fit."""
+    columns = max(1, min(4, 100 // (max(map(len, names), default=1) + 6)))
+    figure.legend(handles, names, loc="outside lower center", ncols=columns, fontsize=7, frameon=False)
+
+
+def _named(board: Board, quality: Column, costs: Sequence[Column]) -> list[str]:
+    """Rows that get a colour and a name: all, or of many those that are best for what they cost in some way."""
+    if len(board.rows) <= len(_COLOURS):
+        return [_label(board, row.labels) for row in board.rows]
+    chosen: set[str] = set()
+    for column in costs:
+        points = {
+            (x.mean, y.mean): _label(board, row.labels)
+            for row in reversed(board.rows)
+            if (x := row.cells[column.key]) is not None and (y := row.cells[quality.key]) is not None
+        }
+        chosen |= {points[point] for point in pareto_front(list(points))}
+    return [name for row in board.rows if (name := _label(board, row.labels)) in chosen]
 
 
 def pareto_front(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
@@ -121,4 +158,4 @@ def _curve_columns(board: Board) -> list[tuple[int, str]]:
 
 
 def _label(board: Board, labels: Mapping[str, str]) -> str:
-    return " · ".join(labels[kind] for kind in board.kinds)
+    return " · ".join(labels[kind] for kind in board.kinds if labels[kind] != "none") or "none"

@@ -87,7 +87,8 @@ def _reference(plan: Plan, name: str) -> Configured:
     listed = {digest(m.key): m for m in map(_acquisition, plan.runs) if m.id.name == name}
     if len(listed) > 1:
         raise SpecError(
-            f'the reference "{name}" stands in the spec with {len(listed)} settings', fix="leave one of them in the spec"
+            f'the reference "{name}" stands in the spec with {len(listed)} settings',
+            fix="leave one of them in the spec",
         )
     if listed:
         return next(iter(listed.values()))

@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from harness.errors import HarnessError
 from harness.folders import data_folders
+from harness.parameters import resolved
 from harness.progress import Reporter, Silent
 from harness.protocols import DataFolders
 from harness.runs.environment import environment
@@ -119,7 +120,7 @@ def _record(
         status=status,
         failure=failure,
         task=run.task,  # type: ignore[arg-type]  # checked when the spec was read
-        protocol=dict(vars(run.protocol)),
+        protocol=resolved(run.protocol),
         protocol_id=run.protocol_id,
         dataset=DatasetRecord(
             name=run.dataset.name,

@@ -16,5 +16,6 @@ def harness_register(registry: Registrar) -> None:
     registry.dataset("synthetic-instances", "harness_dataset.synthetic_instances:SyntheticInstances")
     registry.dataset("digits", "harness_dataset.digits:Digits")
     registry.dataset("mnist", "harness_dataset.mnist:Mnist")
+    registry.dataset("embeddings", "harness_dataset.embeddings:Embeddings")
     registry.dataset("image-classes", "harness_dataset.image_classes:ImageClasses")
     registry.dataset("image-instances", "harness_dataset.image_instances:ImageInstances")

@@ -14,4 +14,5 @@ if TYPE_CHECKING:
 def harness_register(registry: Registrar) -> None:
     """Register the networks; each is loaded on first use."""
     registry.network("small-cnn", "harness_network.small:SmallCNN")
+    registry.network("linear-head", "harness_network.linear:LinearHead")
     registry.network("cnn13", "harness_network.cnn13:CNN13")

@@ -9,10 +9,16 @@ import torch
 from harness.active import Pool
 from harness.active.contract import check_selection
 from harness.errors import InvalidInput
+from harness.parameters import describe
 from harness.registry import load_registry
 
 REGISTRY = load_registry()
-NAMES = REGISTRY.names("acquisition")
+# All but those that cannot choose without being told from what (replay).
+NAMES = [
+    name
+    for name in REGISTRY.names("acquisition")
+    if all(parameter.default is not None for parameter in describe(REGISTRY.entry("acquisition", name).load()))
+]
 
 
 NEED_LABELS = {"jlp", "dal"}

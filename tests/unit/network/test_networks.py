@@ -6,6 +6,7 @@ import torch
 from harness.errors import InvalidInput
 from harness.registry import load_registry
 from harness_network.cnn13 import CNN13
+from harness_network.linear import LinearHead
 from harness_network.small import SmallCNN
 
 
@@ -14,7 +15,7 @@ def parameters(module):
 
 
 def test_both_are_registered():
-    assert {"cnn13", "small-cnn"} <= set(load_registry().names("network"))
+    assert {"cnn13", "linear-head", "small-cnn"} <= set(load_registry().names("network"))
 
 
 @pytest.mark.parametrize(("classes", "count"), [(10, 3_125_908), (100, 3_150_608 - 13_000)])
@@ -59,3 +60,14 @@ def test_dropout_acts_in_training_only():
     images = torch.rand(4, 1, 8, 8)
     assert torch.equal(network.eval()(images)[0], network(images)[0])
     assert not torch.equal(network.train()(images)[0], network(images)[0])
+
+
+@pytest.mark.parametrize("unit", [False, True])
+def test_a_linear_head_leaves_the_features_as_they_are(unit):
+    network = LinearHead(normalise=unit).build((6, 1, 1), 4)
+    images = torch.rand(3, 6, 1, 1)
+    logits, features = network(images)
+    expected = images.flatten(1)
+    assert logits.shape == (3, 4)
+    assert torch.allclose(features, expected / expected.norm(dim=1, keepdim=True) if unit else expected)
+    assert parameters(network) == 6 * 4 + 4

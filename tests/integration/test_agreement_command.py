@@ -1,0 +1,131 @@
+"""``harness agreement``: from a spec to tables and pictures."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from harness.cli.agreement import agreement
+from harness.errors import Errors, SpecError, UnknownName
+
+SPEC = """
+name: small
+task: active-learning
+datasets: [toy-classes]
+methods: {network: {small-cnn: {width: 4}}, learning: {supervised: {epochs: 2}}, acquisition: ACQUISITIONS}
+seeds: [0, 1]
+protocol: {initial: 3, budget: 3, cycles: CYCLES}
+"""
+
+PLUGIN = """
+from dataclasses import dataclass
+import numpy as np
+from harness import hookimpl
+
+@dataclass(frozen=True)
+class Rolled:
+    '''The unlabelled examples from a place on, round and round.'''
+    start: int = 0
+
+    def select(self, pool, budget, rng):
+        return np.roll(pool.unlabelled, -self.start)[:budget]
+
+@hookimpl
+def harness_register(registry):
+    registry.acquisition("rolled", Rolled)
+"""
+
+app = typer.Typer(pretty_exceptions_enable=False)
+app.command()(agreement)
+
+
+@pytest.fixture
+def call(tmp_path, toy):
+    """Runs the command on a spec with these acquisitions."""
+
+    def run(acquisitions, *arguments, cycles=2, spec=SPEC):
+        path = tmp_path / "spec.yaml"
+        (tmp_path / "rolled.py").write_text(PLUGIN)
+        path.write_text(spec.replace("ACQUISITIONS", acquisitions).replace("CYCLES", str(cycles)))
+        arguments = [
+            str(path),
+            "--plugin",
+            toy,
+            "--plugin",
+            str(tmp_path / "rolled.py"),
+            "--cache",
+            str(tmp_path / "cache"),
+            *map(str, arguments),
+        ]
+        return CliRunner().invoke(app, arguments)
+
+    return run
+
+
+def table_rows(text, name):
+    return [line for line in text.splitlines() if f"| {name} " in line]
+
+
+def test_tables_and_a_picture(call, tmp_path):
+    out, plots = tmp_path / "study.md", tmp_path / "plots"
+    done = call("[random, entropy, rolled]", "--out", out, "--plots", plots)
+    assert done.exit_code == 0, done.output + repr(done.exception)
+    assert done.stdout == out.read_text()
+    assert done.stdout.startswith("## toy-classes · small-cnn · supervised\n\nReference: entropy")
+    assert len(table_rows(done.stdout, "random")) == len(table_rows(done.stdout, "rolled")) == 2
+    assert not table_rows(done.stdout, "entropy")
+    assert [file.name for file in plots.iterdir()] == ["toy-classes-ranks.svg"]
+
+
+def test_a_second_call_gives_the_same_and_makes_nothing(call, tmp_path):
+    plots = [tmp_path / "a", tmp_path / "b"]
+    first = call("[random, entropy]", "--plots", plots[0])
+    made = sorted((file, file.stat().st_mtime_ns) for file in (tmp_path / "cache").rglob("*"))
+    second = call("[random, entropy]", "--plots", plots[1])
+    assert first.stdout == second.stdout
+    assert made == sorted((file, file.stat().st_mtime_ns) for file in (tmp_path / "cache").rglob("*"))
+    assert [(folder / "toy-classes-ranks.svg").read_bytes() for folder in plots[:1]] == [
+        (plots[1] / "toy-classes-ranks.svg").read_bytes()
+    ]
+
+
+def test_the_reference_is_of_the_spec_or_has_its_defaults(call):
+    listed = call("[random, {rolled: {start: 2}}]", "--reference", "rolled", "--json")
+    other = call("[random, {rolled: {start: 1}}]", "--reference", "rolled", "--json")
+    unlisted = call("[random]", "--reference", "rolled", "--json")
+    data = [json.loads(done.stdout)[0] for done in (listed, other, unlisted)]
+    assert [(study["reference"], study["rows"][0]["seeds"]) for study in data] == [("rolled", [0, 1])] * 3
+    assert data[0]["rows"] != data[2]["rows"]
+    again = json.loads(call("[random, rolled]", "--reference", "rolled", "--json").stdout)
+    assert again[0] == data[2]
+
+
+def test_variants_of_a_method_are_told_apart_and_combinations_stand_apart(call):
+    done = call("[{rolled: {start: [0, 1]}}, random]", "--json", "--unlabelled")
+    (study,) = json.loads(done.stdout)
+    assert [row["acquisition"] for row in study["rows"]] == ["rolled start=0", "rolled start=1", "random"]
+    done = call("[rolled, random]", "--json", spec=SPEC.replace("epochs: 2", "epochs: [1, 2]"))
+    titles = [study["title"] for study in json.loads(done.stdout)]
+    assert titles == [f"toy-classes · small-cnn · supervised epochs={n}" for n in (1, 2)]
+
+
+def test_mistakes_are_one_clear_sentence(call):
+    cases = [
+        (call("[entropy]"), SpecError, 'no acquisition beside the reference "entropy"'),
+        (call("[random]", cycles=1), SpecError, "acquires nothing"),
+        (call("[random]", "--reference", "entopy"), UnknownName, 'unknown acquisition "entopy"'),
+        (call("[random, {rolled: {start: [0, 1]}}]", "--reference", "rolled"), SpecError, "with 2 settings"),
+        (call("[nosuch]"), Errors, "1 errors"),
+    ]
+    for done, kind, text in cases:
+        assert isinstance(done.exception, kind), done.exception
+        assert text in done.exception.headline
+
+
+def test_a_spec_of_another_task_is_refused(root):
+    done = CliRunner().invoke(app, [str(root / "leaderboards" / "quick-retrieval" / "spec.yaml")])
+    assert isinstance(done.exception, SpecError)
+    assert "is a retrieval spec" in done.exception.headline
