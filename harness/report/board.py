@@ -131,7 +131,7 @@ def _differing(parameters: Mapping[str, Any], others: Sequence[Mapping[str, Any]
     return [
         f"{name}={_option(value)}"
         for name, value in sorted(parameters.items())
-        if any(name not in other or other[name] != value for other in others)
+        if value not in ("", [], None) and any(name not in other or other[name] != value for other in others)
     ]
 
 
@@ -203,6 +203,11 @@ def _labels(record: Record, records: Sequence[Record]) -> dict[str, str]:
 
 
 def _text(value: Any) -> str:
+    """A short text: of a path its last part, of a checksum its beginning."""
+    if isinstance(value, str) and re.fullmatch(r"[0-9a-f]{64}", value):
+        return value[:8]
+    if isinstance(value, str) and "/" in value:
+        return value.rsplit("/", 1)[-1]
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
@@ -288,4 +293,4 @@ def _counts(records: Sequence[Record]) -> Mapping[str, int]:
 
 
 def _option(value: Any) -> str:
-    return "/".join(map(_text, value)) if isinstance(value, list | tuple) else _text(value)
+    return "/".join(map(_text, value)) or "none" if isinstance(value, list | tuple) else _text(value)

@@ -88,7 +88,7 @@ def test_the_leaderboards_are_the_generated_ones(readme, root):
     for name in ("first-look", "quick-active"):
         generated = (root / "leaderboards" / name / "README.md").read_text()
         shown = readme[readme.index("## What comes out") : readme.index("## Your method")]
-        rows = [line for line in re.findall(r"^\| +\d.*", generated, re.MULTILINE)]
+        rows = re.findall(r"^\| +\d.*", generated, re.MULTILINE)
         assert rows
         for row in rows:
             methods, best = row.split("|")[2:4], re.search(r"\d+\.\d\d", row)

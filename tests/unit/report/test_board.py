@@ -158,3 +158,40 @@ def test_datasets_of_one_loader_with_other_parameters_are_two_tables():
 
     found = boards([record("a", dataset=of("one")), record("a", dataset=of("two"))])
     assert [board.dataset for board in found] == ["set truth=one", "set truth=two"]
+
+
+def test_settings_have_a_table_each_and_ranks_across_them():
+    records = [
+        record(
+            pooling,
+            value,
+            protocol={"image_size": size, "scales": [1.0]},
+            protocol_id=f"retrieval-{size}",
+            id=f"{pooling}{size}",
+        )
+        for size, values in ((256, (0.9, 0.2)), (512, (0.8, 0.3)))
+        for pooling, value in zip(("gem", "mac"), values, strict=True)
+    ]
+    assert [board.dataset for board in boards(records)] == ["set image_size=256", "set image_size=512"]
+    text = harness.leaderboard(records)
+    across = text[text.index("## Ranks across settings") :]
+    assert [row[:4] for row in rows(across)] == [
+        ["method", r"set image\_size=256", r"set image\_size=512", "mean rank"],
+        ["tiny · gem", "1", "1", "1.00"],
+        ["tiny · mac", "2", "2", "2.00"],
+    ]
+    assert "Ranks across" not in harness.leaderboard(records[:2])
+
+
+def test_one_setting_measured_by_two_engines_is_still_refused():
+    with pytest.raises(NotComparable, match="protocol"):
+        boards([record("gem"), record("mac", protocol_id="retrieval-2")])
+
+
+def test_long_parameters_are_shown_short():
+    records = [
+        record(parameters={"weights": weights, "checksum": checksum, "p": 3.0}, value=0.5)
+        for weights, checksum in (("", ""), ("far/away/mine.npz", "0123456789abcdef" * 4))
+    ]
+    labels = {row.labels["pooling"] for row in boards(records)[0].rows}
+    assert labels == {"gem", "gem checksum=01234567 weights=mine.npz"}

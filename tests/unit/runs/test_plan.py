@@ -74,3 +74,22 @@ def test_plugins_of_the_spec_are_relative_to_it(tmp_path, toy, way):
     )
     plugins = () if way == "spec" else (str(tmp_path / "own.py"),)
     assert len(make_plan(spec, data_folders(), plugins=plugins).runs) == 1
+
+
+def test_protocol_options_are_swept_and_named(toy):
+    plan = plan_of(toy, protocol={"image_size": [32, 64], "scales": [[1.0], [1.0, 0.5]], "depth": 10})
+    assert len(plan.runs) == 32
+    assert len({run.id for run in plan.runs}) == 32
+    settings = list(dict.fromkeys(run.setting for run in plan.runs))
+    assert settings[0] == "image_size=32 scales=1.0"
+    assert settings[-1] == "image_size=64 scales=1.0/0.5"
+    assert "image_size=64" in plan.runs[-1].label
+    assert plan.runs[-1].protocol.scales == (1.0, 0.5)
+    # A list where the option is a list is its value, not a sweep.
+    assert {run.setting for run in plan_of(toy, protocol={"scales": [1.0, 0.5]}).runs} == {""}
+
+
+def test_a_setting_of_a_sweep_is_the_run_of_that_setting_alone(toy):
+    swept = plan_of(toy, protocol={"image_size": [32, 64]}).runs
+    alone = plan_of(toy, protocol={"image_size": 64}).runs
+    assert [run.id for run in swept[8:]] == [run.id for run in alone]
