@@ -26,7 +26,7 @@ Block = Any
 
 _CHUNK_ROWS: Final = 1024
 """Rows handled at a time, so that four blocks of 64 columns stay in a core's second-level cache."""
-_SERIAL: Final = 1 << 16
+_SERIAL: Final = 1 << 15
 """Blocks with fewer entries are not worth a second thread."""
 
 
@@ -124,7 +124,18 @@ class CpuEngine:
         """``work`` on every group of rows, the results in order."""
         if self._threads == 1 or block.size < _SERIAL:
             return [work(*group) for group in self._groups]
-        return list(_threads(self._threads, os.getpid()).map(lambda group: work(*group), self._groups))
+        results: list[Any] = [None] * len(self._groups)
+        waiting = iter(enumerate(self._groups))
+
+        def drain() -> None:
+            # The threads share one iterator: a slow one takes fewer groups.
+            for number, group in waiting:
+                results[number] = work(*group)
+
+        pool = _threads(self._threads, os.getpid())
+        for done in [pool.submit(drain) for _ in range(self._threads)]:
+            done.result()
+        return results
 
 
 @functools.cache

@@ -43,11 +43,19 @@ def residual(
 
 @njit(nogil=True, cache=True)
 def _row(indptr: Dense, indices: Dense, data: Dense, x: Dense, start: Dense, out: Dense, i: int, sign: int) -> None:
-    """``out[i] = start[i] + sign (alpha S x)[i]``."""
+    """``out[i] = start[i] + sign (alpha S x)[i]``; one column alone is added up in a register, in the same order."""
+    if x.shape[1] == 1:
+        total = start[i, 0]
+        for e in range(indptr[i], indptr[i + 1]):
+            weight = data[e] if sign > 0 else -data[e]  # a product with an integer would be in double precision
+            total += weight * x[indices[e], 0]
+        out[i, 0] = total
+        return
     for c in range(x.shape[1]):
         out[i, c] = start[i, c]
     for e in range(indptr[i], indptr[i + 1]):
-        j, weight = indices[e], sign * data[e]
+        j = indices[e]
+        weight = data[e] if sign > 0 else -data[e]
         for c in range(x.shape[1]):
             out[i, c] += weight * x[j, c]
 

@@ -80,10 +80,10 @@ def propagate(
     Raises:
         InvalidInput: labels that do not fit the graph or the classes, parameters out of range.
     """
-    from harness.graph.solver import Solver
+    from harness.graph.solver import REORDER_FROM, Solver
 
     known = _checked(labels, n_classes, preset)
-    solver = Solver(normalised, alpha=alpha, dtype=dtype, device=device)
+    solver = Solver(normalised, alpha=alpha, dtype=dtype, reorder=n_classes >= REORDER_FROM, device=device)
     if solver.n != len(known):
         raise InvalidInput(
             f"there are {len(known)} labels for {solver.n} rows of the graph", fix="pass one label a row"

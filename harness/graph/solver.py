@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 _BLOCK_BYTES: Final = 256
 """Of a row of columns solved together, 64 in float32: wider blocks save little more reading of the matrix, and what
 the matrix reads of them leaves the caches."""
-_REORDER_FROM: Final = 8
-"""Columns from which the one-shot ``solve`` reorders the graph: that costs about as much as five columns."""
+REORDER_FROM: Final = 32
+"""Columns from which a solve on a graph used once is worth a new order of its rows."""
 _ROUNDS: Final = 3
 """A recurrence can end before the true residual is small; so often is it started again from where it stands."""
 
@@ -82,7 +82,7 @@ def solve(
         InvalidInput: shapes that do not fit, values that are not finite, parameters out of range.
     """
     array = np.asarray(rhs)
-    reorder = array.ndim == 2 and array.shape[1] >= _REORDER_FROM
+    reorder = array.ndim == 2 and array.shape[1] >= REORDER_FROM
     solver = Solver(s, alpha=alpha, dtype=_precision(array), reorder=reorder, device=device)
     return solver.solve(array, tol=tol, max_iter=max_iter, x0=x0)
 
