@@ -60,7 +60,8 @@ class Row:
     """One method combination on one dataset.
 
     ``rank`` is shared by methods that cannot be told apart and None where nothing was measured; ``notes`` say why.
-    ``interval`` is the 95% interval of the first column, None where there are too few values.
+    ``interval`` is the 95% interval of the first column, None where there are too few values. ``run_ids`` name the
+    records behind the row, by seed.
     """
 
     rank: int | None
@@ -70,6 +71,7 @@ class Row:
     runs: int
     expected: int
     notes: tuple[str, ...]
+    run_ids: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -156,6 +158,7 @@ def _board(records: Sequence[Record], cost: bool, label: str) -> Board:
             runs=sum(record.status == "done" for record in group),
             expected=len(group),
             notes=_notes(group),
+            run_ids=tuple(record.id for record in group),
         )
         for names, (combination, group) in zip(labels, combinations.items(), strict=True)
     ]

@@ -195,3 +195,11 @@ def test_long_parameters_are_shown_short():
     ]
     labels = {row.labels["pooling"] for row in boards(records)[0].rows}
     assert labels == {"gem", "gem checksum=01234567 weights=mine.npz"}
+
+
+def test_a_row_names_the_records_behind_it():
+    records = [record("gem", seed=1), record("mac", 0.9), record("gem", seed=0)]
+    rows_found = boards(records)[0].rows
+    assert [row.run_ids for row in rows_found] == [("macNone0",), ("gemNone0", "gemNone1")]
+    content = json.loads(harness.leaderboard(records, format="json"))
+    assert content["boards"][0]["rows"][1]["run_ids"] == ["gemNone0", "gemNone1"]
