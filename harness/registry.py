@@ -25,6 +25,9 @@ from harness.errors import HarnessError, NameTaken, PluginError, UnknownName, ne
 from harness.protocols import KINDS, MethodId, Origin
 
 GROUP: Final = "harness"
+REPORTER: Final = "reporter"
+"""Reporters are registered as methods are, but are no part of a run."""
+_MLFLOW: Final = "harness.reporters.mlflow:MLflowReporter"
 
 
 @dataclass(frozen=True)
@@ -113,6 +116,10 @@ class Registrar:
         """Register a dataset."""
         self._registry.add(Entry("dataset", name, method, self._origin))
 
+    def reporter(self, name: str, reporter: type | str) -> None:
+        """Register a reporter (``harness.hooks.ReporterHooks``), called where ``--report`` asks for it."""
+        self._registry.add(Entry(REPORTER, name, reporter, self._origin))
+
 
 class Registry:
     """All known methods by kind and name."""
@@ -123,10 +130,11 @@ class Registry:
         self._loaded: set[str] = set()
         self._manager = pluggy.PluginManager(GROUP)
         self._manager.add_hookspecs(hooks)
+        self.add(Entry(REPORTER, "mlflow", _MLFLOW, Origin("vision-evaluation-harness", "", "built in")))
 
     def names(self, kind: str) -> list[str]:
-        """Names of one kind, sorted. Raises ``UnknownName`` for a kind that does not exist."""
-        if kind not in KINDS:
+        """Names of one kind, or of the reporters, sorted. Raises ``UnknownName`` for a kind that does not exist."""
+        if kind not in (*KINDS, REPORTER):
             raise UnknownName(f'unknown kind "{kind}"', fix=f"{nearest(kind, KINDS)} kinds: {', '.join(KINDS)}".strip())
         return sorted(name for known, name in self._entries if known == kind)
 

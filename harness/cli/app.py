@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from harness.cli.agreement import agreement
+from harness.cli.send import send
 from harness.cli.train import spatial
 from harness.cli.view_matches import matches
 from harness.cli.view_saliency import results, saliency
@@ -30,6 +31,7 @@ for picture in (matches, results, saliency):
     view.command()(picture)
 app.add_typer(view, name="view")
 app.command()(agreement)
+app.command()(send)
 
 training = typer.Typer(help="Train what a spec describes.", no_args_is_help=True)
 training.command()(spatial)
@@ -49,6 +51,9 @@ Data = Annotated[Path | None, typer.Option("--data", help="Folder of your data [
 CacheFolder = Annotated[Path | None, typer.Option("--cache", help="Folder of the cache [default: $HARNESS_CACHE].")]
 Runs = Annotated[Path | None, typer.Option("--runs", help="Folder of the records [default: runs beside the spec].")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Report = Annotated[
+    list[str] | None, typer.Option("--report", help="Reporter that gets each record, such as mlflow; may be repeated.")
+]
 
 
 @app.command()
@@ -61,24 +66,27 @@ def run(
     runs: Runs = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan and stop.")] = False,
     retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Do failed runs again.")] = False,
+    report: Report = None,
     strict_plugins: Strict = False,
 ) -> None:
     """Run a comparison. Runs that are done are not done again."""
     from harness.cli.display import Bars, print_failures, print_plan
     from harness.folders import data_folders
     from harness.runs.plan import make_plan
+    from harness.runs.reporting import reporting
     from harness.runs.runner import pending, run_plan, runs_store
 
     folders = data_folders(data, cache)
     plan = make_plan(spec, folders, plugins=tuple(plugin or ()), add=tuple(add or ()), strict=strict_plugins)
     _report_broken(plan.registry)
+    hooks = reporting(plan.registry, report or ())
     store = runs_store(plan, runs)
     waiting = pending(plan, store, retry_failed=retry_failed)
     if dry_run:
         print_plan(plan, {run.id for run in waiting})
         return
     with Bars() as bars:
-        records = run_plan(plan, store, reporter=bars, retry_failed=retry_failed, finished=bars.finished)
+        records = run_plan(plan, store, reporter=bars, retry_failed=retry_failed, finished=bars.finished, hooks=hooks)
     failed = [(run, record) for run, record in zip(plan.runs, records, strict=True) if record.status == "failed"]
     executed = {run.id for run in waiting}
     print_failures([(run, record) for run, record in failed if run.id not in executed])  # the others were just shown

@@ -16,6 +16,7 @@ from harness.protocols import DataFolders
 from harness.runs.environment import environment
 from harness.runs.plan import Configured, Plan, Run, make_plan
 from harness.runs.record import DatasetRecord, Failure, MethodRecord, Record
+from harness.runs.reporting import Reporting, reporting
 from harness.runs.store import Store
 from harness.runs.tasks import Outcome, perform
 
@@ -32,6 +33,7 @@ def run(
     runs: str | Path | None = None,
     reporter: Reporter | None = None,
     retry_failed: bool = False,
+    report: tuple[str, ...] = (),
 ) -> list[Record]:
     """Do a comparison and return the records of all its runs, in the order of the plan.
 
@@ -46,12 +48,15 @@ def run(
         runs: folder of the records (default ``runs`` beside the spec).
         reporter: shows progress.
         retry_failed: do failed runs again.
+        report: names of reporters that get the records, ``mlflow``.
 
     Raises:
         Errors: mistakes in the spec, all at once; nothing was run.
     """
     plan = make_plan(spec, data_folders(data, cache), plugins=plugins, add=add)
-    return run_plan(plan, runs_store(plan, runs), reporter=reporter or Silent(), retry_failed=retry_failed)
+    hooks = reporting(plan.registry, report)
+    store = runs_store(plan, runs)
+    return run_plan(plan, store, reporter=reporter or Silent(), retry_failed=retry_failed, hooks=hooks)
 
 
 def runs_store(plan: Plan, folder: str | Path | None = None) -> Store:
@@ -72,18 +77,24 @@ def run_plan(
     reporter: Reporter,
     retry_failed: bool = False,
     finished: Callable[[Run, Record], None] = lambda run, record: None,
+    hooks: Reporting | None = None,
 ) -> list[Record]:
     """Do what is pending; ``finished`` is called after each run. Returns all records in the order of the plan."""
+    hooks = hooks or Reporting()
     waiting = pending(plan, store, retry_failed=retry_failed)
     for done, run in enumerate(waiting):
         reporter.update("runs", done, len(waiting))
+        hooks.run_started(run)
         record = execute(run, plan.folders, reporter)
         store.write(record)
         finished(run, record)
+        hooks.run_finished(record)
     if waiting:
         reporter.update("runs", len(waiting), len(waiting))
     known = store.read_many(run.id for run in plan.runs)
-    return [known[run.id] for run in plan.runs]
+    records = [known[run.id] for run in plan.runs]
+    hooks.finished(records)
+    return records
 
 
 def planned_records(plan: Plan, store: Store) -> list[Record]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from harness.cache import write_atomically
-from harness.errors import DataDamaged
+from harness.errors import DataDamaged, SpecError
 from harness.runs.record import SCHEMA, Record
 
 
@@ -43,6 +43,21 @@ class Store:
             record.model_dump(by_alias=True), indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False
         )
         write_atomically(self.path(record.id), text.encode() + b"\n")
+
+
+def read_records(path: Path) -> list[Record]:
+    """The records of a folder, ordered by id, or the one record of a file.
+
+    Raises:
+        SpecError: there is no such file or folder, or no record in it.
+        DataDamaged: a file is no record.
+    """
+    if not path.exists():
+        raise SpecError(f"there is no {path}", fix="give a record, or a folder that harness run wrote")
+    records = Store(path).read_all() if path.is_dir() else [read_record(path)]
+    if not records:
+        raise SpecError(f"there are no records in {path}", fix="give a folder that harness run wrote")
+    return records
 
 
 def read_record(path: Path) -> Record:
