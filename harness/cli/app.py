@@ -10,6 +10,7 @@ import typer
 
 from harness.cli.agreement import agreement
 from harness.cli.send import send
+from harness.cli.new import new
 from harness.cli.train import spatial
 from harness.cli.view_matches import matches
 from harness.cli.view_saliency import results, saliency
@@ -32,6 +33,7 @@ for picture in (matches, results, saliency):
 app.add_typer(view, name="view")
 app.command()(agreement)
 app.command()(send)
+app.command()(new)
 
 training = typer.Typer(help="Train what a spec describes.", no_args_is_help=True)
 training.command()(spatial)
