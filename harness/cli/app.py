@@ -9,8 +9,8 @@ from typing import Annotated, Any
 import typer
 
 from harness.cli.agreement import agreement
-from harness.cli.send import send
 from harness.cli.new import new
+from harness.cli.send import send
 from harness.cli.train import spatial
 from harness.cli.view_matches import matches
 from harness.cli.view_saliency import results, saliency
