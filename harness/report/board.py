@@ -7,14 +7,14 @@ import re
 import statistics
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, Final
 
 import numpy as np
 
 from harness.errors import NOTHING_MEASURED, HarnessError
 from harness.protocols import KINDS
-from harness.report.evidence import paired_values, sentence
+from harness.report.evidence import paired_values, sentence, unit_values
 from harness.report.statistics import bootstrap_interval, compare
 from harness.runs.record import Record
 
@@ -61,7 +61,8 @@ class Row:
 
     ``rank`` is shared by methods that cannot be told apart and None where nothing was measured; ``notes`` say why.
     ``interval`` is the 95% interval of the first column, None where there are too few values. ``run_ids`` name the
-    records behind the row, by seed.
+    records behind the row, by seed. ``values`` are those of the first column on the queries or seeds ``units``: with
+    them a committed ``results.json`` is enough for ``harness compare`` to test a difference.
     """
 
     rank: int | None
@@ -72,6 +73,8 @@ class Row:
     expected: int
     notes: tuple[str, ...]
     run_ids: tuple[str, ...] = ()
+    units: tuple[int, ...] = ()
+    values: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -87,6 +90,10 @@ class Board:
     columns: tuple[Column, ...]
     rows: tuple[Row, ...]
     provenance: tuple[str, ...]
+    fingerprint: str = ""
+    """Of the data."""
+    protocol_id: str = ""
+    protocol: Mapping[str, Any] = field(default_factory=dict)
 
 
 _RETRIEVAL: Final = (
@@ -159,6 +166,7 @@ def _board(records: Sequence[Record], cost: bool, label: str) -> Board:
             expected=len(group),
             notes=_notes(group),
             run_ids=tuple(record.id for record in group),
+            **_values(group, columns),
         )
         for names, (combination, group) in zip(labels, combinations.items(), strict=True)
     ]
@@ -171,6 +179,9 @@ def _board(records: Sequence[Record], cost: bool, label: str) -> Board:
         columns=columns,
         rows=tuple(_best_first(rows, columns)),
         provenance=(*([evidence] if evidence else []), *_provenance(records)),
+        fingerprint=records[0].dataset.fingerprint,
+        protocol_id=records[0].protocol_id,
+        protocol=records[0].protocol,
     )
 
 
@@ -241,6 +252,12 @@ def _value(record: Record, column: Column) -> float | None:
 def _cells(records: Sequence[Record], columns: Sequence[Column]) -> dict[str, Cell | None]:
     done = [record for record in records if record.status == "done"]
     return {column.key: _cell([_value(record, column) for record in done]) for column in columns}
+
+
+def _values(records: Sequence[Record], columns: Sequence[Column]) -> dict[str, Any]:
+    """Units and values of the first column, to six digits."""
+    found = unit_values(records, columns[0].key) if columns else {}
+    return {"units": tuple(found), "values": tuple(round(value, 6) for value in found.values())}
 
 
 def _notes(records: Sequence[Record]) -> tuple[str, ...]:

@@ -20,7 +20,7 @@ def paired_values(groups: Mapping[str, Sequence[Record]], metric: str) -> Values
         groups: records of each method that has results; methods without are left out.
         metric: key of the headline number, ``map_medium`` or ``accuracy``.
     """
-    units = {name: _units(records, metric) for name, records in groups.items()}
+    units = {name: unit_values(records, metric) for name, records in groups.items()}
     units = {name: values for name, values in units.items() if values}
     shared = sorted(set.intersection(*(set(values) for values in units.values()))) if units else []
     return {name: np.array([values[unit] for unit in shared], dtype=np.float64) for name, values in units.items()}
@@ -45,7 +45,7 @@ def sentence(comparison: Comparison, task: str, scale: float = 100.0) -> str:
     )
 
 
-def _units(records: Sequence[Record], metric: str) -> dict[int, float]:
+def unit_values(records: Sequence[Record], metric: str) -> dict[int, float]:
     """Value per seed; for retrieval per query, averaged over seeds."""
     done = [record for record in records if record.status == "done"]
     columns = [record.details.get("ap_" + metric.removeprefix("map_")) for record in done]

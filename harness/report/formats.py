@@ -156,12 +156,21 @@ def _part(cell: Cell | None, part: str) -> float | str:
 def _json(boards: Sequence[Board], title: str, description: str) -> str:
     def plain(board: Board) -> Mapping[str, Any]:
         return {
-            **{name: getattr(board, name) for name in ("task", "dataset", "kinds", "common", "provenance")},
+            **{name: getattr(board, name) for name in _PLAIN},
             "rows": [asdict(row) for row in board.rows],
         }
 
     content = {"title": title, "boards": [plain(board) for board in boards]}
-    return json.dumps(content, indent=1, ensure_ascii=False) + "\n"
+    return _on_one_line(json.dumps(content, indent=1, ensure_ascii=False)) + "\n"
+
+
+_PLAIN: Final = ("task", "dataset", "kinds", "common", "provenance", "fingerprint", "protocol_id", "protocol")
+_NUMBERS: Final = re.compile(r"\[\n\s*(-?\d[-+.\de]*(?:,\n\s*-?\d[-+.\de]*)*)\n\s*\]")
+
+
+def _on_one_line(text: str) -> str:
+    """Lists of numbers are lines, not columns: a changed row is a changed line in a diff."""
+    return _NUMBERS.sub(lambda found: f"[{' '.join(found[1].split())}]", text)
 
 
 FORMATS: Final[Mapping[str, Callable[[Sequence[Board], str, str], str]]] = {

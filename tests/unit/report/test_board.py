@@ -203,3 +203,14 @@ def test_a_row_names_the_records_behind_it():
     assert [row.run_ids for row in rows_found] == [("macNone0",), ("gemNone0", "gemNone1")]
     content = json.loads(harness.leaderboard(records, format="json"))
     assert content["boards"][0]["rows"][1]["run_ids"] == ["gemNone0", "gemNone1"]
+
+
+def test_json_holds_what_a_comparison_of_two_commits_needs():
+    records = [record("gem", details={"ap_medium": [1 / 3, None, 0.5]}), record("mac", 0.9)]
+    text = harness.leaderboard(records, format="json")
+    board = json.loads(text)["boards"][0]
+    assert (board["fingerprint"], board["protocol_id"]) == ("f" * 64, "retrieval-1")
+    assert board["protocol"] == {"image_size": 256}
+    row = next(row for row in board["rows"] if row["labels"]["pooling"] == "gem")
+    assert dict(zip(row["units"], row["values"], strict=True)) == {0: 0.333333, 2: 0.5}
+    assert '"values": [0.333333, 0.5]' in text
