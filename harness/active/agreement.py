@@ -20,6 +20,7 @@ from harness.active.split import long_tail
 from harness.cache import Arrays, Cache, Key, Made
 from harness.metrics.agreement import Comparison, jaccard, overlap, pseudo_label_agreement, rank_correlation
 from harness.progress import Reporter, Silent
+from harness.shared_cache import SharedCache
 from harness.source import source_digest
 
 if TYPE_CHECKING:
@@ -188,7 +189,7 @@ class _Witness:
         return self.seen[-1][1]
 
 
-class _ChoosingAgain(Cache):
+class _ChoosingAgain(SharedCache):
     """A cache in which choices are never found: what the reference saw is wanted, not only what it chose."""
 
     def get_or_make(self, key: Key, make: Callable[[], Arrays]) -> Made:

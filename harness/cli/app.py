@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from harness.cli.agreement import agreement
+from harness.cli.cache import cache as caches
 from harness.cli.new import new
 from harness.cli.send import send
 from harness.cli.train import spatial
@@ -34,6 +35,7 @@ app.add_typer(view, name="view")
 app.command()(agreement)
 app.command()(send)
 app.command()(new)
+app.add_typer(caches, name="cache")
 
 training = typer.Typer(help="Train what a spec describes.", no_args_is_help=True)
 training.command()(spatial)

@@ -110,15 +110,15 @@ def draw_pair(
 
 def draw_histogram(run: Run, dataset: RetrievalSet, folders: DataFolders, format: Literal["png", "svg"]) -> bytes:
     """Histogram of the inliers of all queries with the images that were re-ranked for them."""
-    from harness.cache import Cache
     from harness.pictures.matches import draw_inliers
     from harness.progress import Silent
     from harness.retrieval.pipeline import RetrievalMethods, reranked
+    from harness.shared_cache import SharedCache
 
     methods = RetrievalMethods(**{kind: configured.method for kind, configured in run.methods.items()})
     keys: dict[str, Any] = {kind: configured.key for kind, configured in run.methods.items()}
     keys["dataset"] = {"fingerprint": run.dataset.fingerprint}
-    cache = Cache(folders.cache / "arrays")
+    cache = SharedCache(folders.cache / "arrays")
     ranking = reranked(dataset, methods, run.protocol, keys=keys, cache=cache, reporter=Silent())
     top = run.methods["reranking"].method.top
     positives, negatives = inliers(ranking, dataset, top)

@@ -11,6 +11,7 @@ from typing import Any, Final, TypeVar
 from harness.errors import PluginError
 from harness.hooks import hookimpl
 from harness.runs.record import Record
+from harness.signed import signed
 
 ADDRESS: Final = "MLFLOW_TRACKING_URI"
 EXPERIMENT: Final = "MLFLOW_EXPERIMENT_NAME"
@@ -71,7 +72,7 @@ class MLflowReporter:
             self._client.log_batch(run_id, params=few)
         for some in _batches(metrics):
             self._client.log_batch(run_id, metrics=some)
-        text = json.dumps(record.model_dump(by_alias=True), indent=1, sort_keys=True, ensure_ascii=False)
+        text = signed(record.model_dump(by_alias=True)).decode()
         self._client.log_text(run_id, text, f"{record.id}.json")
 
     def _find_experiment(self, name: str) -> str:

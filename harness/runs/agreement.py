@@ -8,12 +8,13 @@ from functools import cache as once
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.cache import Cache, digest
+from harness.cache import digest
 from harness.errors import SpecError
 from harness.folders import data_folders
 from harness.metrics.agreement import Comparison
 from harness.progress import Reporter, Silent
 from harness.runs.plan import Configured, Plan, Run, make_plan
+from harness.shared_cache import SharedCache
 
 if TYPE_CHECKING:
     from harness.active.agreement import Contender
@@ -99,7 +100,7 @@ def _reference(plan: Plan, name: str) -> Configured:
 def _study(plan: Plan, runs: list[Run], reference: Configured, unlabelled: bool, reporter: Reporter) -> Study:
     from harness.active.agreement import Setting, compare
 
-    first, cache = runs[0], Cache(plan.folders.cache / "arrays")
+    first, cache = runs[0], SharedCache(plan.folders.cache / "arrays")
     found = {digest(method.key): method for method in map(_acquisition, runs) if method.key != reference.key}
     others = {_label(method, (*found.values(), reference)): _contender(method) for method in found.values()}
     seeds = list(dict.fromkeys(run.seed for run in runs))

@@ -6,7 +6,8 @@ from typing import Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-SCHEMA: Final = 1
+SCHEMA: Final = 2
+"""2: the file carries a checksum, costs say whether runs contended, failures what was printed and which signal."""
 
 Number = float | None
 """None where the value is not defined (JSON has no NaN)."""
@@ -40,26 +41,36 @@ class DatasetRecord(_Part):
 
 
 class CostRecord(_Part):
-    """Seconds and bytes of one stage; ``cached``: spent by an earlier run that shared the stage."""
+    """Seconds and bytes of one stage; ``cached``: spent by an earlier run that shared the stage.
+
+    ``contended``: other runs shared the machine meanwhile, so the seconds are too many.
+    """
 
     wall_s: float
     cpu_s: float
     peak_bytes: int
     cached: bool
+    contended: bool = False
 
 
 class Failure(_Part):
     """Why a run has no result."""
 
     code: str
+    """Code of a ``HarnessError``, name of another exception, or how the process ended: ``Timeout``, ``MemoryLimit``,
+    ``OutputLimit``, ``Exited``, ``Killed``, ``Lost``."""
     message: str
     traceback: str
+    signal: str = ""
+    """``SIGSEGV``: what ended the process of the run."""
+    output: str = ""
+    """The end of what the run printed."""
 
 
 class Record(_Part):
     """One run: what was asked, what came out, what it cost, where it ran."""
 
-    schema_version: Literal[1] = Field(default=SCHEMA, alias="schema")
+    schema_version: Literal[2] = Field(default=SCHEMA, alias="schema")
     id: str
     status: Literal["done", "failed", "missing"]
     """``missing``: planned but not run; such a record stands in tables and is never written."""

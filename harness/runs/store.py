@@ -1,20 +1,26 @@
-"""A folder of records, one JSON file a run, each written whole or not at all."""
+"""A folder of records, one JSON file a run, each written whole or not at all and carrying its checksum."""
 
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 from pydantic import ValidationError
 
 from harness.cache import write_atomically
-from harness.errors import DataDamaged, SpecError
+from harness.errors import DataDamaged, HarnessError, SpecError
+from harness.locks import Held, remove_temporary, sweep, try_lock
 from harness.runs.record import SCHEMA, Record
+from harness.signed import is_signed, signed, unsigned
+
+_AGAIN = "delete the file, or run again: the run is then done anew"
 
 
 class Store:
-    """Records under ``folder``, found by run id."""
+    """Records under ``folder``, found by run id. Several processes may use one folder."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -26,23 +32,47 @@ class Store:
     def read(self, run_id: str) -> Record | None:
         """The record of a run, None if there is none. Raises ``DataDamaged``."""
         path = self.path(run_id)
-        return read_record(path) if path.is_file() else None
+        if not path.is_file():
+            return None
+        record = read_record(path)
+        if record.id != run_id:
+            raise DataDamaged(f"{path} holds the record of another run, {record.id}", fix=_AGAIN)
+        return record
 
     def read_many(self, run_ids: Iterable[str]) -> dict[str, Record]:
-        """The records that are there, by id."""
-        found = {run_id: self.read(run_id) for run_id in run_ids}
+        """The records that are there, by id. A damaged one is named by a warning and counts as not there."""
+        found = {run_id: self._readable(run_id) for run_id in run_ids}
         return {run_id: record for run_id, record in found.items() if record is not None}
 
     def read_all(self) -> list[Record]:
-        """All records of the folder, ordered by id."""
-        return [read_record(path) for path in sorted(self.folder.glob("*.json"))]
+        """All records of the folder, ordered by id. A damaged one is named by a warning and left out."""
+        return list(self.read_many(path.stem for path in sorted(self.folder.glob("*.json"))).values())
 
     def write(self, record: Record) -> None:
-        """Write atomically; a record of the same id is replaced."""
-        text = json.dumps(
-            record.model_dump(by_alias=True), indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False
-        )
-        write_atomically(self.path(record.id), text.encode() + b"\n")
+        """Write atomically; a record of the same id is replaced. Raises ``HarnessError`` where it cannot be written."""
+        try:
+            write_atomically(self.path(record.id), signed(record.model_dump(by_alias=True)))
+        except OSError as error:
+            reason = f"the record {self.path(record.id)} cannot be written: {error.strerror or error}"
+            raise HarnessError(reason, fix="make room there; the same command then goes on where it was") from error
+
+    def claim(self, run_id: str) -> Held | None:
+        """The right to do a run, which one process has at a time; None while another has it."""
+        held = try_lock(self.folder, run_id)
+        if held is not None:
+            remove_temporary(self.folder, run_id)
+        return held
+
+    def sweep(self) -> None:
+        """Remove what killed processes left behind."""
+        sweep(self.folder)
+
+    def _readable(self, run_id: str) -> Record | None:
+        try:
+            return self.read(run_id)
+        except DataDamaged as error:
+            warnings.warn(f"{error.headline}: it counts as not there", stacklevel=4)
+            return None
 
 
 def read_records(path: Path) -> list[Record]:
@@ -63,15 +93,25 @@ def read_records(path: Path) -> list[Record]:
 def read_record(path: Path) -> Record:
     """Read one record. Raises ``DataDamaged`` naming the file and the first thing that is wrong."""
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise DataDamaged(f"{path} is no record: {error}", fix="delete the file; the run is then done again") from error
+        text = path.read_bytes()
+        data = unsigned(text) if is_signed(text) else json.loads(text)
+    except (OSError, ValueError, RecursionError) as error:
+        raise DataDamaged(f"{path} is no record: {error}", fix=_AGAIN) from error
     schema = data.get("schema") if isinstance(data, dict) else None
-    if schema != SCHEMA:
+    if schema == 1 and not is_signed(text):
+        data = _upgraded(data)
+    elif schema != SCHEMA:
         raise DataDamaged(f"{path} has record format {schema!r}; this harness reads format {SCHEMA}")
+    elif not is_signed(text):
+        raise DataDamaged(f"{path} is a damaged record: it carries no checksum", fix=_AGAIN)
     try:
         return Record.model_validate(data)
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"]))
-        raise DataDamaged(f"{path} is a damaged record: {where}: {first['msg']}", fix="delete the file") from error
+        raise DataDamaged(f"{path} is a damaged record: {where}: {first['msg']}", fix=_AGAIN) from error
+
+
+def _upgraded(data: dict[str, Any]) -> dict[str, Any]:
+    """Format 1 lacks only fields that have a default."""
+    return {**data, "schema": SCHEMA}

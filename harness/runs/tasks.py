@@ -13,6 +13,7 @@ from harness.progress import Reporter
 from harness.protocols import DataFolders
 from harness.runs.plan import Run
 from harness.runs.record import CostRecord, Number
+from harness.shared_cache import SharedCache
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,7 @@ class Outcome:
 def perform(run: Run, folders: DataFolders, reporter: Reporter) -> Outcome:
     """Do one run. Whatever a method or the data raise comes through."""
     dataset = run.dataset.loader.method.load(folders)
-    cache = Cache(folders.cache / "arrays")
+    cache = SharedCache(folders.cache / "arrays")
     keys = {kind: method.key for kind, method in run.methods.items()}
     keys["dataset"] = {"fingerprint": run.dataset.fingerprint}
     work = _retrieval if run.task == "retrieval" else _active_learning

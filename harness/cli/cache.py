@@ -1,0 +1,82 @@
+"""``harness cache``: what is kept between runs, and how much of the disk it takes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from harness.errors import BAD_DATA, DONE
+
+cache = typer.Typer(help="Look at what is kept between runs, check it, clear it.", no_args_is_help=True)
+
+Folder = Annotated[Path | None, typer.Option("--cache", help="Folder of the cache [default: $HARNESS_CACHE].")]
+
+
+@cache.command("list")
+def list_entries(
+    folder: Folder = None, as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False
+) -> None:
+    """List the entries, the least recently used first."""
+    import json
+
+    from harness.runs.cached import cache_entries
+
+    entries = cache_entries(folder)
+    if as_json:
+        rows = [{**vars(entry), "folder": str(entry.folder), "stage": entry.stage} for entry in entries]
+        print(json.dumps(rows, indent=1, ensure_ascii=False))
+        return
+    for entry in entries:
+        print(f"{entry.name[:12]}  {_size(entry.bytes):>9}  {entry.seconds:9.2f} s  {entry.damage or entry.stage}")
+    print(f"{len(entries)} entries, {_size(sum(entry.bytes for entry in entries))}")
+
+
+@cache.command()
+def verify(folder: Folder = None) -> None:
+    """Check every byte. Damaged entries are named and removed, to be made again; exit code 4 if there were any."""
+    from harness.runs.cached import cache_entries, verify_cache
+
+    damaged = verify_cache(folder)
+    for entry in damaged:
+        print(f"removed  {entry.name[:12]}  {entry.damage}")
+    print(f"{len(damaged)} damaged, {len(cache_entries(folder))} whole")
+    raise typer.Exit(BAD_DATA if damaged else DONE)
+
+
+@cache.command()
+def clear(
+    folder: Folder = None,
+    keep: Annotated[str, typer.Option("--keep", help="Keep this much, most recently used: 500M, 20G.")] = "0",
+) -> None:
+    """Remove entries, the least recently used first."""
+    from harness.runs.cached import clear_cache
+    from harness.shared_cache import size_of
+
+    print(f"{len(clear_cache(folder, limit=size_of(keep)))} entries removed")
+
+
+@cache.command()
+def why(
+    name: Annotated[str, typer.Argument(help="Beginning of the entry's name.", show_default=False)],
+    folder: Folder = None,
+) -> None:
+    """Show what decided an entry's name, and how it differs from the entry most like it."""
+    import json
+
+    from harness.runs.cached import explain
+
+    entry, differences = explain(name, folder)
+    print(f"{entry.name}  {_size(entry.bytes)}  {entry.damage or f'made in {entry.seconds:.2f} s'}")
+    print(json.dumps(entry.key, indent=1, ensure_ascii=False))
+    print("\n".join(differences))
+
+
+def _size(count: int) -> str:
+    size = float(count)
+    for unit in ("B", "KB", "MB", "GB"):
+        if size < 1000 or unit == "GB":
+            return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
+        size /= 1000
+    return ""
