@@ -99,6 +99,22 @@ def threads_for(values: int) -> Iterator[None]:
         torch.set_num_threads(before)
 
 
+@contextmanager
+def precision(model: nn.Module, bf16: bool) -> Iterator[None]:
+    """Inside, products of the forward pass are in bfloat16 if ``bf16``; weights, gradients and sums stay in float32."""
+    with torch.autocast(device_of(model).type, torch.bfloat16, enabled=bf16):
+        yield
+
+
+def compiled(model: nn.Module, wanted: bool) -> Callable[[Tensor], tuple[Tensor, Tensor]]:
+    """The model as ``torch.compile`` makes it if ``wanted``; the weights are the model's own either way.
+
+    One graph serves all sizes of batch. A compiled network draws its dropout otherwise, so other weights come out.
+    """
+    made: Callable[[Tensor], tuple[Tensor, Tensor]] = torch.compile(model, dynamic=True) if wanted else model
+    return made
+
+
 def device_of(model: nn.Module) -> torch.device:
     """Where the model's weights are."""
     return next(model.parameters()).device

@@ -37,6 +37,7 @@ class DeepCluster:
         pre_preset: ``thesis`` and ``recommended`` give each clustering its own seed and linear layer and draw all
             clusters equally often (Caron et al. 2018, released code); ``released-code`` (of the thesis) keeps one seed
             and one layer and draws all images equally often.
+        bf16: whether the products of the forward pass are in bfloat16.
     """
 
     pre_epochs: Annotated[int, Gt(0)] = 250  # thesis §3.5.1
@@ -47,6 +48,7 @@ class DeepCluster:
     pre_momentum: Annotated[float, Ge(0), Lt(1)] = 0.9  # Caron et al. 2018, released code
     pre_translate: Annotated[float, Ge(0), Lt(1)] = 0.125  # thesis §3.5.1: 4 of 32 pixels
     pre_preset: Literal["recommended", "thesis", "released-code"] = "recommended"
+    bf16: bool = False
 
     def prepare(self, model: Module, data: TrainingSet, rng: np.random.Generator) -> Mapping[str, Tensor] | None:
         """Weights of ``model`` after training on its own clusters; labels are not looked at.
@@ -76,8 +78,9 @@ class DeepCluster:
                 model.train()
                 for batch in self._batches(clusters, own, rng):
                     rows = from_numpy(batch).to(device)
-                    _, found = model(training.augment(images[rows], self.pre_translate, data.flip))
-                    training.step(optimiser, self.pre_rate, cross_entropy(head(found), targets[rows]))
+                    with training.precision(model, self.bf16):
+                        _, found = model(training.augment(images[rows], self.pre_translate, data.flip))
+                    training.step(optimiser, self.pre_rate, cross_entropy(head(found.float()), targets[rows]))
         return {name: value.detach().clone() for name, value in model.state_dict().items()}
 
     def _head(self, model: Module, d: int, k: int) -> tuple[Module, Any]:

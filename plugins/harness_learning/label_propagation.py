@@ -65,7 +65,6 @@ class SemiSupervised(Supervised):
     def train(self, model: Module, data: TrainingSet, rng: np.random.Generator) -> Module:
         """Train ``model`` in place and return it; its ``report`` tells how the last propagation went."""
         from torch import from_numpy
-        from torch.nn.functional import cross_entropy
 
         from harness.active import training
 
@@ -76,13 +75,12 @@ class SemiSupervised(Supervised):
         device = training.device_of(model)
         images = from_numpy(data.images).to(device)
         optimiser = training.sgd(model, momentum=self.momentum, nesterov=self.nesterov, weight_decay=self.weight_decay)
-        start = self.semi_rate or self.learning_rate
+        start, losses = self.semi_rate or self.learning_rate, self._losses(model, data.flip)
         with training.seeded(rng, device), training.threads_for(images[: self.semi_batch].numel()):
             for epoch, batch, targets, weights in self._batches(model, data, device, rng):
                 model.train()
-                logits, _ = model(training.augment(images[batch], self.translate, self._flips(data.flip)))
-                losses = cross_entropy(logits, targets, reduction="none")
-                training.step(optimiser, training.cosine(start, epoch, self.semi_epochs), (losses * weights).mean())
+                rate = training.cosine(start, epoch, self.semi_epochs)
+                training.step(optimiser, rate, (losses(images[batch], targets) * weights).mean())
         return model
 
     def _batches(

@@ -80,3 +80,17 @@ def test_there_is_nothing_to_prepare():
 @pytest.mark.parametrize("momentum", [0.0, 0.9])
 def test_nesterov_needs_momentum(momentum):
     trained(momentum=momentum, epochs=1)
+
+
+def test_bfloat16_learns_the_same_with_weights_in_float32():
+    model, images, labels = trained(bf16=True)
+    assert {value.dtype for value in model.state_dict().values() if value.is_floating_point()} == {torch.float32}
+    assert not np.array_equal(weights(model), weights(trained()[0]))
+    assert (training.extract(model, images)[1].argmax(1) == labels).mean() > 0.95
+
+
+@pytest.mark.slow
+def test_a_compiled_model_learns():
+    """Not the same weights: a compiler draws its dropout otherwise."""
+    model, images, labels = trained(compiled=True)
+    assert (training.extract(model, images)[1].argmax(1) == labels).mean() > 0.95
