@@ -10,8 +10,8 @@ import typer
 from harness.errors import Errors, HarnessError, SpecError, UnknownName, nearest
 
 if TYPE_CHECKING:
+    from harness.document import At, Document
     from harness.registry import Registry
-    from harness.runs.document import At, Document
 
 _KEYS = ("name", "description", "start", "training", "checkpoints", "plugins")
 
@@ -47,8 +47,8 @@ def read_training(spec: Path, plugins: tuple[str, ...] = ()) -> list[tuple[Path,
         Errors: all mistakes found, each with its place.
         SpecError: the spec cannot be read at all.
     """
+    from harness.document import read_document
     from harness.registry import load_registry
-    from harness.runs.document import read_document
 
     document, registry = read_document(spec), load_registry(plugins)
     errors: list[HarnessError] = []

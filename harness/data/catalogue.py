@@ -1,50 +1,90 @@
-"""The catalogue ``datasets.yaml``: named datasets, each a loader with parameters, and where it comes from."""
+"""The catalogue: named datasets, each a loader with parameters, where it comes from and what it must hold.
+
+The catalogue of the harness is ``datasets.yaml``. Users add datasets of their own in files with the same keys: a
+``datasets.yaml`` beside a spec, and the files of ``--catalogue`` and ``$HARNESS_CATALOGUE``.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import os
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Final
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import ValidationError
 
-from harness.errors import DataDamaged
+from harness.data.entry import CatalogueEntry, SourceFile
+from harness.document import Document, plain, read_document, shape_error
+from harness.errors import DataDamaged, Errors, HarnessError, SpecError
 
-_PLACES: Final = (Path(__file__).with_name("datasets.yaml"), Path(__file__).parents[2] / "datasets.yaml")
+__all__ = ["CATALOGUE_VARIABLE", "NAME", "CatalogueEntry", "SourceFile", "catalogue", "catalogue_files"]
+
+NAME: Final = "datasets.yaml"
+CATALOGUE_VARIABLE: Final = "HARNESS_CATALOGUE"
+"""Names further catalogues, separated as in ``PATH``."""
+
+_PLACES: Final = (Path(__file__).with_name(NAME), Path(__file__).parents[2] / NAME)
 """Inside an installed package; at the top of a checkout."""
 
 
-class CatalogueEntry(BaseModel):
-    """One dataset of the catalogue."""
+def catalogue(files: Iterable[Path] = ()) -> Mapping[str, CatalogueEntry]:
+    """All entries by name, sorted: those of the harness and those of the user's files.
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    Raises:
+        SpecError: one of the files cannot be read, or a name is taken by another file.
+        Errors: all that is wrong in the entries, each with its place.
+        DataDamaged: the catalogue of the harness is missing.
+    """
+    entries, origins = dict(_built_in()), dict.fromkeys(_built_in(), _built_in_path())
+    for file in dict.fromkeys(path.resolve() for path in files):
+        if file == _built_in_path():
+            continue
+        document = read_document(file, "catalogue")
+        for name, entry in _entries(document).items():
+            if name in entries:
+                error = SpecError(
+                    f'the dataset "{name}" stands in {origins[name]} too', fix="give one of the two another name"
+                )
+                raise document.error(error, (name,), key=True)
+            entries[name], origins[name] = entry, file
+    return {name: entries[name] for name in sorted(entries)}
 
-    loader: str
-    """Name of the dataset plugin that reads it."""
-    task: Literal["retrieval", "active-learning"]
-    parameters: Mapping[str, Any] = {}
-    """Parameters of the loader; a spec may override them."""
-    description: str
-    protocol: str
-    """How it is evaluated."""
-    source: str
-    """Where the data come from and where the loader looks for them."""
-    licence: str
-    citation: str = ""
+
+def catalogue_files(given: Iterable[Path] = (), spec_folder: Path | None = None) -> tuple[Path, ...]:
+    """The user's catalogues: those given, those of ``$HARNESS_CATALOGUE``, ``datasets.yaml`` beside the spec."""
+    named = [Path(text).expanduser() for text in os.environ.get(CATALOGUE_VARIABLE, "").split(os.pathsep) if text]
+    beside = [] if spec_folder is None else [spec_folder / NAME]
+    return (*given, *named, *(path for path in beside if path.is_file()))
 
 
 @lru_cache(maxsize=1)
-def catalogue() -> Mapping[str, CatalogueEntry]:
-    """All entries by name, sorted. Raises ``DataDamaged`` if the file is missing or an entry is wrong."""
-    from ruamel.yaml import YAML
-    from ruamel.yaml.error import YAMLError
+def _built_in() -> Mapping[str, CatalogueEntry]:
+    return _entries(read_document(_built_in_path(), "catalogue"))
 
+
+def _built_in_path() -> Path:
     path = next((place for place in _PLACES if place.is_file()), None)
     if path is None:
         raise DataDamaged("the catalogue datasets.yaml is missing", fix="install the package again")
-    try:
-        data = YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
-        return {name: CatalogueEntry.model_validate(data[name]) for name in sorted(data)}
-    except (YAMLError, ValidationError, TypeError) as error:
-        raise DataDamaged(f"the catalogue {path} is damaged: {error}") from error
+    return path.resolve()
+
+
+def _entries(document: Document) -> dict[str, CatalogueEntry]:
+    found: dict[str, CatalogueEntry] = {}
+    errors: list[HarnessError] = []
+    for name, value in plain(document.data).items():
+        try:
+            found[name] = CatalogueEntry.model_validate(value)
+        except ValidationError as error:
+            errors += [_error(document, name, dict(detail)) for detail in error.errors()]
+    if errors:
+        raise Errors(errors)
+    return found
+
+
+def _error(document: Document, name: str, detail: Mapping[str, object]) -> HarnessError:
+    location = detail["loc"]
+    in_file = isinstance(location, tuple) and location[:1] == ("files",) and len(location) > 2
+    model = SourceFile if in_file else CatalogueEntry
+    return shape_error(document, detail, list(model.model_fields), (name,))

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -46,16 +46,36 @@ def files_digest(paths: Iterable[Path], root: Path, folders: DataFolders) -> str
     return _remembered("files", sorted(paths), root, folders)
 
 
+def named_digest(files: Mapping[str, Path], folders: DataFolders) -> str:
+    """SHA-256 over files under names of the dataset: the same wherever an archive or a user has put them.
+
+    Raises:
+        DataMissing: one of the files does not exist.
+    """
+    root = folders.root
+    states = [_state(path) for path in files.values()]
+    memo = _memo(["named", str(root.absolute()), sorted(files), states], folders)
+    return _known(memo, states, lambda: digest([[name, _read(files[name])] for name in sorted(files)]))
+
+
 def _remembered(kind: str, paths: list[Path], root: Path, folders: DataFolders) -> str:
     states = [_state(path) for path in paths]
-    memo = folders.cache / "fingerprints" / f"{digest([kind, str(root.absolute()), states])[:40]}.txt"
+    memo = _memo([kind, str(root.absolute()), states], folders)
+    return _known(memo, states, lambda: _read(paths[0]) if kind == "file" else _combined(paths, root))
+
+
+def _memo(key: list[object], folders: DataFolders) -> Path:
+    return folders.cache / "fingerprints" / f"{digest(key)[:40]}.txt"
+
+
+def _known(memo: Path, states: list[State], read: Callable[[], str]) -> str:
     try:
         known = memo.read_text(encoding="ascii")
         if len(known) == 64:
             return known
     except (OSError, UnicodeDecodeError):
         pass
-    found = _read(paths[0]) if kind == "file" else _combined(paths, root)
+    found = read()
     if all(time.time_ns() - modified > _SETTLED_NS for _, _, modified in states):
         write_atomically(memo, found.encode())
     return found

@@ -55,7 +55,22 @@ def read_instances(path: Path, exists: Callable[[str], bool]) -> Instances:
         DataMissing: there is no such file.
         DataDamaged: it is no JSON, or something in it cannot be; the first ten problems are listed.
     """
-    content = _content(path)
+    return checked_instances(_content(path), path, exists)
+
+
+def checked_instances(
+    content: Mapping[str, Any], path: Path, exists: Callable[[str], bool] = lambda name: True
+) -> Instances:
+    """What a ground truth of any format says, in the keys of the JSON form, checked as a whole.
+
+    Args:
+        content: ``imlist``, ``queries`` and optional ``pairs``.
+        path: the file it was read from, for messages.
+        exists: whether there is an image of this name.
+
+    Raises:
+        DataDamaged: something in it cannot be; the first ten problems are listed.
+    """
     reader = _Reader(content.get("imlist"), exists)
     images = reader.images()
     queries = [reader.query(f"queries[{i}]", query) for i, query in enumerate(reader.items(content, "queries"))]
@@ -69,6 +84,29 @@ def read_instances(path: Path, exists: Callable[[str], bool]) -> Instances:
         tuple(answers for _, _, answers in queries),
         pairs,
     )
+
+
+def instances_json(found: Instances, suffix: str = ".jpg") -> str:
+    """The ground truth in the JSON form, one query a line, for ``image-instances`` and for other programs.
+
+    Args:
+        found: a checked ground truth.
+        suffix: what names without suffix get.
+    """
+
+    def name(image: str) -> str:
+        return image if Path(image).suffix else image + suffix
+
+    queries = [
+        {"image": name(query), **{label: list(ids) for label, ids in truth.items()}, "box": box and list(box)}
+        for query, box, truth in zip(found.queries, found.boxes, found.ground_truth, strict=True)
+    ]
+    parts = [
+        f'"imlist": {json.dumps([name(image) for image in found.images])}',
+        '"queries": [\n' + ",\n".join(json.dumps(query) for query in queries) + "\n]",
+        *([f'"pairs": {json.dumps(found.pairs)}'] if found.pairs else []),
+    ]
+    return "{" + ",\n".join(parts) + "}\n"
 
 
 def _content(path: Path) -> dict[str, Any]:

@@ -14,11 +14,11 @@ from typing import Any, Final
 
 from harness import parameters
 from harness.cache import digest
-from harness.data.catalogue import catalogue
-from harness.errors import BadParameter, Errors, HarnessError, UnknownName, nearest
+from harness.data.catalogue import CatalogueEntry, catalogue, catalogue_files
+from harness.document import At, Document
+from harness.errors import BadParameter, DataMissing, Errors, HarnessError, UnknownName, nearest
 from harness.protocols import DataFolders, MethodId
 from harness.registry import Registry, load_registry
-from harness.runs.document import At, Document
 from harness.runs.spec import STAGES, Choice, Combination, Spec, read_spec
 from harness.source import source_digest
 
@@ -92,6 +92,7 @@ def make_plan(
     plugins: tuple[str, ...] = (),
     add: tuple[str, ...] = (),
     strict: bool = False,
+    catalogues: tuple[Path, ...] = (),
 ) -> Plan:
     """Read a spec, check everything in it, and expand it into runs.
 
@@ -101,6 +102,8 @@ def make_plan(
         plugins: files or modules with methods, besides the installed ones.
         add: ``KIND=NAME``: methods that join the alternatives of the spec.
         strict: a broken installed plugin is an error.
+        catalogues: files with datasets of the user, besides ``$HARNESS_CATALOGUE`` and ``datasets.yaml`` beside the
+            spec.
 
     Raises:
         Errors: all mistakes found, each with its place.
@@ -112,7 +115,10 @@ def make_plan(
     _load_plugins(spec, registry, errors)
     combinations = _added(spec, add)
     protocols = _protocols(spec, errors)
-    datasets = [dataset for choice in spec.datasets for dataset in _dataset(spec, choice, registry, folders, errors)]
+    known = catalogue(catalogue_files(catalogues, spec.folder if spec.document.file else None))
+    datasets = [
+        dataset for choice in spec.datasets for dataset in _dataset(spec, choice, known, registry, folders, errors)
+    ]
     methods = [
         combination for given in combinations for combination in _methods(spec.document, given, registry, errors)
     ]
@@ -187,10 +193,15 @@ def _protocol_class(task: str) -> type[Any]:
 
 
 def _dataset(
-    spec: Spec, choice: Choice, registry: Registry, folders: DataFolders, errors: list[HarnessError]
+    spec: Spec,
+    choice: Choice,
+    known: Mapping[str, CatalogueEntry],
+    registry: Registry,
+    folders: DataFolders,
+    errors: list[HarnessError],
 ) -> Iterator[PlannedDataset]:
     """A dataset of the catalogue or of a plugin; its parameters may be swept too."""
-    document, known = spec.document, catalogue()
+    document = spec.document
     entry = known.get(choice.name)
     loader = entry.loader if entry else choice.name
     if loader not in registry.names("dataset"):
@@ -207,6 +218,8 @@ def _dataset(
         try:
             yield PlannedDataset(choice.name, configured, configured.method.fingerprint(folders))
         except HarnessError as error:
+            if isinstance(error, DataMissing) and entry and entry.files:
+                error.fix = f"harness datasets fetch {choice.name}; or {entry.source} ({folders.root})"
             errors.append(document.error(error, choice.at))
 
 

@@ -9,9 +9,9 @@ from typing import Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from harness.document import At, Document, path_text, plain, read_document, shape_error
 from harness.errors import BadParameter, Errors, HarnessError, SpecError, UnknownName, nearest
 from harness.protocols import KINDS
-from harness.runs.document import At, Document, path_text, read_document
 
 STAGES: Final[Mapping[str, tuple[str, ...]]] = {
     "retrieval": ("backbone", "pooling", "whitening", "reranking", "expansion"),
@@ -90,9 +90,10 @@ def read_spec(source: str | Path | Mapping[str, Any]) -> tuple[Spec, list[Harnes
     document = read_document(Path(source) if isinstance(source, str) else source)
     errors: list[HarnessError] = []
     try:
-        _Shape.model_validate(_plain(document.data))
+        _Shape.model_validate(plain(document.data))
     except ValidationError as error:
-        errors += [_shape_error(document, dict(detail)) for detail in error.errors()]
+        known, name = list(_Shape.model_fields), "letters, digits and . _ - only, without spaces"
+        errors += [shape_error(document, dict(detail), known, patterns=name) for detail in error.errors()]
     data = document.data
     task = data.get("task")
     if not isinstance(task, str) or task not in STAGES:
@@ -110,34 +111,6 @@ def read_spec(source: str | Path | Mapping[str, Any]) -> tuple[Spec, list[Harnes
         document=document,
     )
     return spec, errors
-
-
-def _plain(value: Any) -> Any:
-    """Plain dicts and lists: pydantic's strict mode knows no subclasses."""
-    if isinstance(value, Mapping):
-        return {str(key): _plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    for kind in (bool, int, float, str):
-        if isinstance(value, kind):
-            return kind(value)
-    return value
-
-
-def _shape_error(document: Document, detail: Mapping[str, Any]) -> HarnessError:
-    at: At = tuple(detail["loc"])
-    known = list(_Shape.model_fields)
-    if detail["type"] == "extra_forbidden":
-        error: HarnessError = UnknownName(
-            f'unknown key "{at[-1]}"', fix=f"{nearest(str(at[-1]), known)} known: {', '.join(known)}".strip()
-        )
-        return document.error(error, at, key=True)
-    if detail["type"] == "missing":
-        return document.error(SpecError(f'the key "{at[-1]}" is missing', fix=f"add {at[-1]}: ..."), ())
-    reason = str(detail["msg"]).removeprefix("Input should be ")
-    if detail["type"] == "string_pattern_mismatch":
-        reason = "letters, digits and . _ - only, without spaces"
-    return document.error(BadParameter(f"{path_text(at)} = {detail['input']!r} should be {reason}"), at)
 
 
 def _seeds(document: Document, task: str, errors: list[HarnessError]) -> tuple[int, ...]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness.errors import HarnessError, Location, SpecError
+from harness.errors import BadParameter, HarnessError, Location, SpecError, UnknownName, nearest
 
 Step = str | int
 At = tuple[Step, ...]
@@ -48,8 +48,48 @@ def path_text(at: At) -> str:
     return "".join(parts).lstrip(".")
 
 
-def read_document(source: Path | Mapping[str, Any]) -> Document:
+def plain(value: Any) -> Any:
+    """Plain dicts, lists and scalars: pydantic's strict mode knows no subclasses."""
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    for kind in (bool, int, float, str):
+        if isinstance(value, kind):
+            return kind(value)
+    return value
+
+
+def shape_error(
+    document: Document, detail: Mapping[str, Any], known: Sequence[str], at: At = (), patterns: str = ""
+) -> HarnessError:
+    """What pydantic found wrong (one of its ``errors()``) as an error with its place in the document.
+
+    Args:
+        document: where the value was read.
+        detail: type, location, message and input, as pydantic gives them.
+        known: keys that are allowed.
+        at: way from the root of the document to the value that was validated.
+        patterns: what a text that matches no pattern should be.
+    """
+    at = (*at, *detail["loc"])
+    if detail["type"] == "extra_forbidden":
+        fix = f"{nearest(str(at[-1]), known)} known: {', '.join(known)}".strip()
+        return document.error(UnknownName(f'unknown key "{at[-1]}"', fix=fix), at, key=True)
+    if detail["type"] == "missing":
+        return document.error(SpecError(f'the key "{at[-1]}" is missing', fix=f"add {at[-1]}: ..."), at[:-1], key=True)
+    reason = str(detail["msg"]).removeprefix("Input should be ").removeprefix("Value error, ")
+    if detail["type"] == "string_pattern_mismatch" and patterns:
+        reason = patterns
+    return document.error(BadParameter(f"{path_text(at)} = {detail['input']!r} should be {reason}"), at)
+
+
+def read_document(source: Path | Mapping[str, Any], kind: str = "spec") -> Document:
     """Read a YAML file (only plain data; no tags, no objects) or take a mapping as it is.
+
+    Args:
+        source: the file, or what it would hold.
+        kind: what messages call it.
 
     Raises:
         SpecError: no such file, not UTF-8, not YAML, or not a mapping; with line and column.
@@ -63,7 +103,7 @@ def read_document(source: Path | Mapping[str, Any]) -> Document:
     try:
         text = source.read_text(encoding="utf-8")
     except OSError as error:
-        raise SpecError(f"cannot read {source}: {error.strerror}", fix="give the path of a spec file") from error
+        raise SpecError(f"cannot read {source}: {error.strerror}", fix=f"give the path of a {kind} file") from error
     except UnicodeDecodeError as error:
         raise SpecError(f"{source} is not a text file in UTF-8") from error
     reader = YAML(typ="rt", pure=True)
@@ -78,7 +118,7 @@ def read_document(source: Path | Mapping[str, Any]) -> Document:
     except (YAMLError, ValueError, RecursionError) as error:
         raise SpecError(f"not YAML: {str(error).partition(chr(10))[0]}", where=Location(source)) from error
     if not isinstance(data, Mapping):
-        raise SpecError("a spec is a mapping of keys to values", where=Location(source, 1, 1))
+        raise SpecError(f"a {kind} is a mapping of keys to values", where=Location(source, 1, 1))
     return Document(data, source)
 
 

@@ -1,0 +1,216 @@
+"""Pickles of published datasets, read without running anything that they ask for.
+
+Allowed are containers, numbers, texts, bytes and numpy arrays of numbers and texts. Everything else is refused by name.
+The opcodes are looked at before anything is read, and the few names that arrays need stand for small stand-ins of this
+module: no function of numpy, and none of the caller's, is reached from a pickle.
+"""
+
+from __future__ import annotations
+
+import io
+import pickle  # only its Unpickler, with find_class below
+import pickletools
+import re
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.errors import DataDamaged, DataMissing
+
+_PLAIN: Final = """
+    PROTO FRAME STOP MARK NONE NEWTRUE NEWFALSE INT BININT BININT1 BININT2 LONG LONG1 LONG4 FLOAT BINFLOAT
+    STRING BINSTRING SHORT_BINSTRING BINBYTES SHORT_BINBYTES BINBYTES8 BYTEARRAY8
+    UNICODE SHORT_BINUNICODE BINUNICODE BINUNICODE8
+    EMPTY_LIST LIST APPEND APPENDS EMPTY_TUPLE TUPLE TUPLE1 TUPLE2 TUPLE3 EMPTY_DICT DICT SETITEM SETITEMS
+    GET BINGET LONG_BINGET PUT BINPUT LONG_BINPUT MEMOIZE
+"""
+_OPCODES: Final = frozenset(_PLAIN.split()) | {"GLOBAL", "STACK_GLOBAL", "REDUCE", "BUILD"}
+_PUTS: Final = frozenset({"PUT", "BINPUT", "LONG_BINPUT"})
+_DTYPE: Final = re.compile(r"b1|[iu][1248]|f[248]|[SU]\d{1,4}")
+_DEEPEST: Final = 32
+
+
+def read_pickle(path: Path) -> Any:
+    """What a pickle of plain data holds; texts of Python 2 are read as Latin-1.
+
+    Returns:
+        Dicts, lists, tuples, numbers, texts, bytes, numpy arrays.
+
+    Raises:
+        DataMissing: there is no such file.
+        DataDamaged: it is cut off or no pickle, or it asks for anything but plain data; nothing was run.
+    """
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError as error:
+        raise DataMissing(f"there is no file {path}") from error
+    except OSError as error:
+        raise DataDamaged(f"{path} cannot be read: {error}") from error
+    _look_at_opcodes(path, content)
+    try:
+        return _plain(path, _Unpickler(path, content).load(), {}, 0)
+    except DataDamaged:
+        raise
+    except Exception as error:  # whatever a broken pickle makes the unpickler raise
+        raise DataDamaged(f"{path} is no readable pickle: {error}") from error
+
+
+def _look_at_opcodes(path: Path, content: bytes) -> None:
+    try:
+        for number, (opcode, argument, _) in enumerate(pickletools.genops(content)):
+            if opcode.name == "GLOBAL" and str(argument).replace(" ", ".") not in _STAND_INS:
+                raise _refused(path, str(argument).replace(" ", "."))
+            if opcode.name not in _OPCODES:
+                what = f" ({str(argument).replace(' ', '.')})" if argument is not None else ""
+                raise _refused(path, f"the opcode {opcode.name}{what}")
+            if opcode.name in _PUTS and int(argument or 0) > number:  # would make the unpickler fill the memory
+                raise DataDamaged(f"{path} is no readable pickle: it remembers place {argument}")
+    except DataDamaged:
+        raise
+    except Exception as error:  # genops raises what its readers raise on bytes that are no pickle
+        raise DataDamaged(f"{path} is no readable pickle: {error}") from error
+
+
+def _refused(path: Path, name: str) -> DataDamaged:
+    return DataDamaged(
+        f"{path} asks for {name}: refused, nothing was run",
+        why="a pickle can run any program; only plain containers, numbers, texts and numpy arrays are read",
+        fix="get the file from its publisher again, or use the JSON form",
+    )
+
+
+class _Unpickler(pickle.Unpickler):
+    def __init__(self, path: Path, content: bytes) -> None:
+        super().__init__(io.BytesIO(content), encoding="latin1")
+        self._path = path
+
+    def find_class(self, module: str, name: str) -> Any:
+        stand_in = _STAND_INS.get(f"{module}.{name}")
+        if stand_in is None:
+            raise _refused(self._path, f"{module}.{name}")
+        return stand_in()
+
+    def persistent_load(self, pid: Any) -> Any:
+        raise _refused(self._path, f"the persistent object {pid!r}")
+
+
+class _DType:
+    """Stands for ``numpy.dtype``: called with a type code, then given its byte order."""
+
+    __slots__ = ("dtype",)
+    dtype: np.dtype[Any]
+
+    def __call__(self, code: str, *_: object) -> _DType:
+        if not isinstance(code, str) or not _DTYPE.fullmatch(code):
+            raise ValueError(f"arrays of type {code!r} are not read, only numbers and texts")
+        made = _DType()
+        made.dtype = np.dtype(code)
+        return made
+
+    def __setstate__(self, state: tuple[Any, ...]) -> None:
+        if any(part is not None for part in state[2:5]) or state[1] not in ("<", ">", "=", "|"):
+            raise ValueError("arrays of records are not read")
+        self.dtype = self.dtype.newbyteorder(state[1])
+
+
+class _Array:
+    """Stands for an array: made empty, then given its shape and bytes."""
+
+    __slots__ = ("value",)
+    value: NDArray[Any]
+
+    def __setstate__(self, state: tuple[Any, ...]) -> None:
+        _, shape, dtype, fortran, content = state
+        self.value = _array(content, dtype, shape, "F" if fortran else "C")
+
+
+class _NdArray:
+    __slots__ = ()
+
+
+class _Reconstruct:
+    __slots__ = ()
+
+    def __call__(self, kind: object, *_: object) -> _Array:
+        if not isinstance(kind, _NdArray):
+            raise ValueError("only numpy.ndarray is read")
+        return _Array()
+
+
+class _FromBuffer:
+    __slots__ = ()
+
+    def __call__(self, content: Any, dtype: Any, shape: Any, order: Any) -> _Array:
+        made = _Array()
+        made.value = _array(content, dtype, shape, order)
+        return made
+
+
+class _Scalar:
+    __slots__ = ()
+
+    def __call__(self, dtype: Any, content: Any) -> Any:
+        return _array(content, dtype, (), "C").item()
+
+
+class _Encode:
+    """Stands for ``codecs.encode``, with which old protocols write bytes."""
+
+    __slots__ = ()
+
+    def __call__(self, text: str, encoding: str) -> bytes:
+        if encoding != "latin1":
+            raise ValueError(f"bytes in {encoding!r} are not read")
+        return text.encode("latin1")
+
+
+_STAND_INS: Final[Mapping[str, Callable[[], Any]]] = {
+    "numpy.dtype": _DType,
+    "numpy.ndarray": _NdArray,
+    "_codecs.encode": _Encode,
+    **{
+        f"numpy.{core}.{name}": stand_in
+        for core in ("core", "_core")
+        for name, stand_in in (
+            ("multiarray._reconstruct", _Reconstruct),
+            ("multiarray.scalar", _Scalar),
+            ("numeric._frombuffer", _FromBuffer),
+        )
+    },
+}
+
+
+def _array(content: Any, dtype: Any, shape: Any, order: Any) -> NDArray[Any]:
+    raw = content.encode("latin1") if isinstance(content, str) else bytes(content)
+    if not isinstance(dtype, _DType) or not isinstance(shape, tuple) or order not in ("C", "F"):
+        raise ValueError("an array without type, shape or order")
+    # A copy, as a view of bytes cannot be written to.
+    return np.frombuffer(raw, dtype=dtype.dtype).reshape(shape, order=order).copy()
+
+
+def _plain(path: Path, value: Any, done: dict[int, tuple[Any, Any]], depth: int) -> Any:
+    """The value with arrays in place of their stand-ins. Shared parts are looked at once; ``done`` keeps them alive."""
+    if isinstance(value, str | bytes | int | float | bool | None):
+        return value
+    if id(value) in done:
+        if done[id(value)][1] is done:
+            raise DataDamaged(f"{path} holds a list that contains itself")
+        return done[id(value)][1]
+    if depth > _DEEPEST:
+        raise DataDamaged(f"{path} is nested more than {_DEEPEST} deep")
+    done[id(value)] = (value, done)
+    if isinstance(value, dict):
+        made: Any = {_plain(path, k, done, depth + 1): _plain(path, v, done, depth + 1) for k, v in value.items()}
+    elif isinstance(value, list | tuple):
+        made = type(value)(_plain(path, item, done, depth + 1) for item in value)
+    elif isinstance(value, _Array) and hasattr(value, "value"):
+        made = value.value
+    elif isinstance(value, bytearray):
+        made = bytes(value)
+    else:
+        raise DataDamaged(f"{path} holds a {type(value).__name__.lstrip('_')} where data should be")
+    done[id(value)] = (value, made)
+    return made

@@ -1,0 +1,111 @@
+"""Revisited Oxford and Paris, with their distractors."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from harness.cache import digest
+from harness.data.files import first_folder, stems
+from harness.data.instances import Instances, checked_instances, read_instances
+from harness.data.photographs import content_digest, listed, photographs, retrieval_set
+from harness.data.pickled import read_pickle
+from harness.errors import DataDamaged
+from harness.protocols import RetrievalSet, Task
+
+if TYPE_CHECKING:
+    from harness.protocols import DataFolders
+
+
+@dataclass(frozen=True)
+class Revisited:
+    """ROxford5k and RParis6k from their published files (Radenovic et al. 2018), also with distractors.
+
+    The ground truth is the published pickle, read without running anything, or the same as JSON. Names have no suffix;
+    photographs may lie in folders below the image folder, as in the archives.
+
+    Attributes:
+        path: folder of the ground truth; relative to the data folder.
+        ground_truth: file in that folder: ``.pkl`` as published, or ``.json``.
+        images: folder of the photographs, relative to the data folder; empty: ``jpg`` in ``path``, or in the folder of
+            the original dataset (``oxford5k`` for ``roxford5k``), or ``path`` itself.
+        distractors: folder with ``NAME.txt`` and ``jpg``, NAME as the folder; empty: none.
+        missing_distractors: whether files that the list names but the archives do not hold are left out. Ids stay those
+            of the files that are there.
+    """
+
+    path: str
+    ground_truth: str = "gnd.pkl"
+    images: str = ""
+    distractors: str = ""
+    missing_distractors: Literal["refuse", "skip"] = "refuse"
+
+    task: ClassVar[Task] = "retrieval"
+
+    def fingerprint(self, folders: DataFolders) -> str:
+        """Digest of the ground truth, of every photograph, and of names and sizes of the distractors."""
+        found = self.instances(folders)
+        content = content_digest(found, self._files(found, folders), folders)
+        if not self.distractors:
+            return content
+        folder = str(self._distractor_folder(folders))
+        # Their bytes alone would take hours to read before every first run.
+        return digest([content, [[file[len(folder) :], os.stat(file).st_size] for file in self._extra(folders)]])
+
+    def load(self, folders: DataFolders) -> RetrievalSet:
+        """The dataset.
+
+        Raises:
+            DataMissing: no ground truth, no photographs, or some of them missing.
+            DataDamaged: the ground truth is not what it should be.
+        """
+        found = self.instances(folders)
+        return retrieval_set(Path(self.path).name, found, self._files(found, folders), self._extra(folders))
+
+    def instances(self, folders: DataFolders) -> Instances:
+        """The ground truth alone; needs no photographs."""
+        file = folders.root / self.path / self.ground_truth
+        if file.suffix == ".json":
+            return read_instances(file, exists=lambda name: True)
+        return checked_instances(revisited_content(read_pickle(file), file), file)
+
+    def _files(self, found: Instances, folders: DataFolders) -> dict[str, Path]:
+        original = str(Path(self.path).with_name(Path(self.path).name.removeprefix("r")))
+        places = [self.images] if self.images else [f"{self.path}/jpg", f"{original}/jpg", self.path]
+        folder = first_folder(folders.root, places, "the photographs")
+        return photographs(found, stems(folder), folder)
+
+    def _distractor_folder(self, folders: DataFolders) -> Path:
+        return first_folder(folders.root, [f"{self.distractors}/jpg"], "the distractors")
+
+    def _extra(self, folders: DataFolders) -> list[str]:
+        if not self.distractors:
+            return []
+        names = folders.root / self.distractors / f"{Path(self.distractors).name}.txt"
+        return listed(names, self._distractor_folder(folders), skip_missing=self.missing_distractors == "skip")
+
+
+def revisited_content(content: Any, file: Path) -> dict[str, Any]:
+    """The published structure (``imlist``, ``qimlist``, ``gnd``) in the keys of the JSON form. Raises ``DataDamaged``.
+
+    The files of the original ground truth have ``ok`` in place of ``easy`` and ``hard``.
+    """
+    if not isinstance(content, dict) or not {"gnd", "imlist", "qimlist"} <= content.keys():
+        raise DataDamaged(f"{file} is no ground truth: imlist, qimlist and gnd should be in it")
+    names, truths = _list(content["qimlist"]), _list(content["gnd"])
+    if len(names) != len(truths) or not all(isinstance(truth, dict) for truth in truths):
+        raise DataDamaged(f"{file} has {len(names)} queries and answers for {len(truths)}")
+    keys = {"ok": "positives", "bbx": "box"}
+    queries = [
+        {"image": name, **{keys.get(key, key): _list(value) for key, value in truth.items()}}
+        for name, truth in zip(names, truths, strict=True)
+    ]
+    return {"imlist": _list(content["imlist"]), "queries": queries}
+
+
+def _list(value: Any) -> Any:
+    if hasattr(value, "tolist"):
+        value = value.tolist()
+    return list(value) if isinstance(value, tuple) else value

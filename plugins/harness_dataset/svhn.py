@@ -1,0 +1,69 @@
+"""SVHN."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar, Final
+
+import numpy as np
+
+from harness.cache import digest
+from harness.data.classification import checked
+from harness.data.fingerprint import file_digest
+from harness.data.published import published_file
+from harness.errors import DataDamaged
+from harness.protocols import ClassificationSet, Task
+
+if TYPE_CHECKING:
+    from harness.protocols import DataFolders
+
+_FILES: Final = {
+    "train": ("train_32x32.mat", "e26dedcc434d2e4c54c9b2d4a06d8373"),
+    "test": ("test_32x32.mat", "eb5a983be6a315427106f1b164d9cef3"),
+}
+"""Names and published MD5, as torchvision has them."""
+
+
+@dataclass(frozen=True)
+class Svhn:
+    """House-number digits of 32 x 32 pixels, published split without the extra set (Netzer et al. 2011).
+
+    Attributes:
+        path: folder of ``train_32x32.mat`` and ``test_32x32.mat``; relative to the data folder.
+    """
+
+    path: str = "SVHN"
+
+    task: ClassVar[Task] = "active-learning"
+
+    def fingerprint(self, folders: DataFolders) -> str:
+        """Digest of the two files. Raises ``DataMissing``."""
+        return digest(["svhn", *(file_digest(self._file(name, folders), folders) for name, _ in _FILES.values())])
+
+    def load(self, folders: DataFolders) -> ClassificationSet:
+        """Images (n, 3, 32, 32); the label 10 of the files is the digit 0."""
+        parts: dict[str, np.ndarray] = {}
+        for part, (name, md5) in _FILES.items():
+            parts[f"{part}_images"], parts[f"{part}_labels"] = read_svhn(self._file(name, folders, md5))
+        return checked(ClassificationSet(name="svhn", classes=tuple("0123456789"), flip=False, **parts))
+
+    def _file(self, name: str, folders: DataFolders, md5: str = "") -> Path:
+        return published_file(folders.root, [self.path, "."], name, md5, "the .mat files of the cropped digits")
+
+
+def read_svhn(file: Path) -> tuple[np.ndarray, np.ndarray]:
+    """Images (n, 3, 32, 32) uint8 and labels (n,) int64 of one file. Raises ``DataDamaged``."""
+    from scipy.io import loadmat
+    from scipy.io.matlab import MatReadError
+
+    try:
+        content = loadmat(file, variable_names=("X", "y"))
+        images, labels = content["X"], content["y"].ravel().astype(np.int64)
+    except (MatReadError, OSError, KeyError, ValueError, TypeError, AttributeError, NotImplementedError) as error:
+        raise DataDamaged(f"{file} is not the published file: {error}", why="X and y should be in it") from error
+    if images.dtype != np.uint8 or images.shape != (32, 32, 3, len(labels)):
+        raise DataDamaged(f"{file} holds images {images.dtype} {images.shape} for {len(labels)} labels")
+    if len(labels) and (labels.min() < 1 or labels.max() > 10):
+        raise DataDamaged(f"{file}: labels should be from 1 to 10")
+    return np.ascontiguousarray(images.transpose(3, 2, 0, 1)), labels % 10
