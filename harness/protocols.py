@@ -216,7 +216,11 @@ class Backbone(Protocol):
 
 
 class Pooling(Protocol):
-    """A global descriptor from feature maps; may have ``fit(maps: Iterator[Tensor]) -> Pooling``."""
+    """A global descriptor from feature maps; may have ``fit(maps: Iterator[Tensor]) -> Pooling``.
+
+    With ``fit`` descriptors are those of one database: they are made again when it grows. ``learns = False`` (an
+    attribute or property) says that ``fit`` has nothing to learn with these parameters.
+    """
 
     def pool(self, maps: Tensor) -> Tensor:
         """(..., C, H, W) float32 -> (..., D) float32, not normalised."""

@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.cache import Arrays, Cache
+from harness.cache import Cache
 from harness.measure import Cost
-from harness.progress import Reporter
+from harness.progress import Part, Reporter
 from harness.protocols import Pooling, RetrievalSet, Role, Whitening
 from harness.retrieval.contract import require_descriptors
 from harness.retrieval.extraction import MapStream, Pictures, Source, describe
 from harness.retrieval.protocol import RetrievalProtocol
+from harness.retrieval.rows import identities, rows_of
 from harness.source import source_digest
 
 NUMERICS: Final = "fp32-cpu"
 """Part of every key: descriptors made with other arithmetic are kept apart."""
+_ROLES: Final[tuple[Role, ...]] = ("database", "query")
 
 Floats = NDArray[np.float32]
 
@@ -68,15 +70,26 @@ class Extraction:
             cache: where descriptors are kept.
         """
         fitted = functools.cache(lambda: self.fitted(pooling))
+        learns = getattr(pooling, "learns", hasattr(pooling, "fit"))
+        found = {role: self._descriptors(role, fitted, learns, name, keys, cache) for role in _ROLES}
+        (database, database_cost), (queries, query_cost) = (found[role] for role in _ROLES)
+        return Descriptors(database, queries, database_cost, query_cost)
 
-        def make(role: Role) -> Arrays:
-            maps = self.source.maps(self.pictures(role), f"describe {role}", self.reporter)
-            return {"descriptors": describe(maps, fitted(), name, self.protocol.scale_power, role)}
+    def _descriptors(
+        self, role: Role, fitted: Callable[[], Pooling], learns: bool, name: str, keys: Mapping[str, Any], cache: Cache
+    ) -> tuple[Floats, Cost]:
+        """Of one role: row by row what the cache has, made for the other images."""
+        pictures = self.pictures(role)
 
-        database, queries = (
-            cache.get_or_make(self._key(role, keys), functools.partial(make, role)) for role in ("database", "query")
-        )
-        return Descriptors(database.arrays["descriptors"], queries.arrays["descriptors"], database.cost, queries.cost)
+        def make(positions: Sequence[int], done: int) -> Floats:
+            reporter = Part(self.reporter, done, len(set(images)))
+            maps = self.source.maps(pictures.some(positions), f"describe {role}", reporter)
+            return describe(maps, fitted(), name, self.protocol.scale_power, role)
+
+        images = identities(pictures.paths, pictures.boxes, {"dataset": keys["dataset"], "role": role}, cache)
+        # What a pooling learns from a database makes its descriptors those of this database only.
+        database = {"dataset": keys["dataset"]} if learns else {}
+        return rows_of(images, make, {**self._key(role, keys), **database}, cache)
 
     def fitted(self, pooling: Pooling) -> Pooling:
         """The pooling with what it learns from the database; itself where it learns nothing."""
@@ -89,9 +102,8 @@ class Extraction:
 
     def _key(self, role: Role, keys: Mapping[str, Any]) -> dict[str, Any]:
         return {
-            "stage": "descriptors",
             "code": source_digest("harness.retrieval.extraction"),
-            **{kind: keys[kind] for kind in ("dataset", "backbone", "pooling")},
+            **{kind: keys[kind] for kind in ("backbone", "pooling")},
             "role": role,
             "image_size": self.protocol.image_size,
             "scales": list(self.protocol.scales),

@@ -37,6 +37,11 @@ class RMAC:
     eps: Annotated[float, Ge(0)] = 1e-6  # cirtorch, functional.py:26
     whiten: bool = False
 
+    @property
+    def learns(self) -> bool:
+        """Whether ``fit`` has anything to learn."""
+        return self.whiten
+
     def fit(self, maps: Iterator[Tensor]) -> RMAC | WhitenedRMAC:
         """Learn the whitening of regions from maps (C, H, W), read once and not kept; nothing where there is none.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -13,6 +14,7 @@ from harness.cache import Cache
 from harness.errors import ContractError, InvalidInput
 from harness.progress import Silent
 from harness.protocols import Ranking, RetrievalSet
+from harness.retrieval import rows
 from harness.retrieval.pipeline import RetrievalMethods, run_retrieval
 from harness.retrieval.protocol import RetrievalProtocol
 from harness_pooling.crow import CroW
@@ -102,7 +104,6 @@ def test_descriptors_are_made_once(dataset, tmp_path):
 @pytest.mark.parametrize(
     "change",
     [
-        {"its_keys": keys(dataset={"fingerprint": "g"})},
         {"its_keys": keys(backbone={"name": "other"})},
         {"its_keys": keys(pooling={"name": "some", "parameters": {"p": 2}})},
         {"protocol": RetrievalProtocol(image_size=40)},
@@ -115,6 +116,60 @@ def test_what_descriptors_depend_on_makes_them_new(dataset, tmp_path, change):
     run(dataset, tmp_path / "cache", backbone)
     run(dataset, tmp_path / "cache", backbone, **change)
     assert len(backbone.calls) >= 32
+
+
+def larger(dataset, tmp_path, n=2):
+    """The same collection with images more, in another order, and the key of its fingerprint."""
+    for i in range(n):
+        Image.fromarray(np.full((32, 48, 3), 20 * i, np.uint8)).save(tmp_path / f"more{i}.png")
+    images = [*(tmp_path / f"more{i}.png" for i in range(n)), *dataset.images]
+    truth = [{level: [i + n for i in ids] for level, ids in answers.items()} for answers in dataset.ground_truth]
+    return dataclasses.replace(dataset, images=images, ground_truth=truth), keys(dataset={"fingerprint": "g"})
+
+
+def test_of_a_larger_collection_only_new_images_are_described(dataset, tmp_path):
+    backbone = Average()
+    run(dataset, tmp_path / "cache", backbone)
+    more, its_keys = larger(dataset, tmp_path)
+    found = run(more, tmp_path / "cache", backbone, its_keys=its_keys)
+    assert len(backbone.calls) == 16 + 2
+    np.testing.assert_array_equal(found.ranks, run(more).ranks)
+    smaller = run(dataset, tmp_path / "cache", backbone)
+    assert len(backbone.calls) == 16 + 2
+    assert smaller.costs["describe database"].cached
+
+
+def test_a_pooling_that_learns_describes_a_larger_collection_anew(dataset, tmp_path):
+    backbone, pooling = Average(), RMAC(whiten=True)
+    run(dataset, tmp_path / "cache", backbone, pooling)
+    more, its_keys = larger(dataset, tmp_path)
+    found = run(more, tmp_path / "cache", backbone, pooling, its_keys=its_keys)
+    assert len(backbone.calls) == (2 * 12 + 4) + (2 * 14 + 4)
+    np.testing.assert_array_equal(found.ranks, run(more, pooling=pooling).ranks)
+
+
+def test_a_stopped_extraction_goes_on_where_it_was(dataset, tmp_path, monkeypatch):
+    class Stopping(Average):
+        def maps(self, image):
+            if len(self.calls) == 10:
+                raise KeyboardInterrupt
+            return super().maps(image)
+
+    monkeypatch.setattr(rows, "PORTION", 4)
+    with pytest.raises(KeyboardInterrupt):
+        run(dataset, tmp_path / "cache", Stopping())
+    backbone = Average()
+    found = run(dataset, tmp_path / "cache", backbone)
+    assert len(backbone.calls) == 16 - 8
+    np.testing.assert_array_equal(found.ranks, run(dataset).ranks)
+
+
+def test_a_changed_image_of_the_same_name_is_described_again(dataset, tmp_path):
+    backbone = Average()
+    run(dataset, tmp_path / "cache", backbone)
+    Image.fromarray(np.zeros((32, 48, 3), np.uint8)).save(dataset.images[3])
+    run(dataset, tmp_path / "cache", backbone, its_keys=keys(dataset={"fingerprint": "g"}))
+    assert len(backbone.calls) == 17
 
 
 def test_what_descriptors_do_not_depend_on_keeps_them(dataset, tmp_path):
