@@ -72,9 +72,9 @@ def rows_of(
         if not missing:
             break
 
-        def describe(positions: Sequence[int] = missing) -> Arrays:
+        def describe(positions: Sequence[int] = missing, done: int = len(found)) -> Arrays:
             described = np.frombuffer(b"".join(images[i] for i in positions), np.uint8).reshape(-1, 32)
-            return {"images": described, "rows": make(positions, len(found))}
+            return {"images": described, "rows": make(positions, done)}
 
         made = cache.get_or_make({**key, "stage": "descriptors", "portion": portion}, describe)
         held = dict(zip((row.tobytes() for row in made.arrays["images"]), made.arrays["rows"], strict=True))
