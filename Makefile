@@ -1,4 +1,4 @@
-# make demo: environment, install, two leaderboards.   make test: what CI runs.   make boards: all embedded leaderboards.
+# make demo: environment, install, two leaderboards.   make test: what CI runs.   make boards: all embedded leaderboards.   make docs: site/.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -6,13 +6,13 @@ STAMP := $(VENV)/installed
 DEMO := leaderboards/first-look leaderboards/quick-active
 BOARDS := $(DEMO) leaderboards/quick-retrieval leaderboards/spatial-training
 
-.PHONY: install demo boards test test-all bench lint format clean
+.PHONY: install demo boards test test-all bench lint docs format clean
 
 install: $(STAMP)
 
 $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,docs]'
 	@touch $@
 
 demo: install
@@ -43,9 +43,12 @@ lint: install
 	$(BIN)/mypy
 	$(BIN)/lint-imports --cache-dir .import_linter_cache
 
+docs: install
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
 format: install
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
 clean:
-	rm -rf $(VENV) .mypy_cache .ruff_cache .hypothesis .import_linter_cache leaderboards/*/runs
+	rm -rf site .cache $(VENV) .mypy_cache .ruff_cache .hypothesis .import_linter_cache leaderboards/*/runs

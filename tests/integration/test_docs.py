@@ -1,0 +1,72 @@
+"""What the documentation says can be done: its Python runs, its commands exist, its picture of itself is whole."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+import typer
+
+from harness.cli.app import app
+
+DOCS = Path(__file__).parents[2] / "docs"
+PAGES = sorted(path.relative_to(DOCS).as_posix() for path in DOCS.rglob("*.md"))
+PYTHON = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
+"""Blocks with a title are files of tutorials, which test_tutorials.py writes and runs."""
+COMMANDS = re.compile(r"^(?: {4}|\$ )?(harness [a-z].*)$|`(harness [a-z][^`]*)`", re.MULTILINE)
+
+
+def python_blocks(page: str) -> list[str]:
+    return PYTHON.findall((DOCS / page).read_text())
+
+
+def commands(page: str) -> list[str]:
+    found = [first or second for first, second in COMMANDS.findall((DOCS / page).read_text())]
+    return [" ".join(line.partition(" #")[0].partition("&&")[0].split()) for line in found]
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if python_blocks(page)])
+def test_the_python_of_a_page_runs(page, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    names = {"__name__": "documentation"}
+    for block in python_blocks(page):
+        exec(compile(block, page, "exec", dont_inherit=True), names)  # noqa: S102  # our own pages, not a user's
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if commands(page)])
+def test_the_commands_of_a_page_exist_with_their_options(page):
+    import click
+
+    for line in commands(page):
+        command, words, name = typer.main.get_command(app), shlex.split(line)[1:], "harness"
+        while words and getattr(command, "commands", None) and not words[0].startswith("-"):
+            name = words.pop(0)
+            assert name in command.commands, f"{page}: {line}"
+            command = command.commands[name]
+        if words and not getattr(command, "commands", None):
+            try:
+                command.make_context(name, list(words))
+            except click.exceptions.Exit:
+                pass
+            except click.UsageError as error:
+                pytest.fail(f"{page}: {line}: {error.message}")
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_nothing_of_another_place_is_loaded_and_pictures_are_there(page):
+    text = (DOCS / page).read_text()
+    assert not re.search(r"<script|<iframe|!\[[^]]*\]\(https?:", text)
+    for target in re.findall(r"!\[[^]]*\]\(([^)#]+)\)", text):
+        assert (DOCS / page).parent.joinpath(target).is_file(), target
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_external_links_are_well_formed(page):
+    from urllib.parse import urlsplit
+
+    for link in re.findall(r"\]\((\w+:[^)\s]+)\)", (DOCS / page).read_text()):
+        parts = urlsplit(link)
+        assert parts.scheme == "https", link
+        assert re.fullmatch(r"[\w.-]+\.\w+", parts.netloc), link
