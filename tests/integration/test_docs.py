@@ -24,7 +24,7 @@ def python_blocks(page: str) -> list[str]:
 
 def commands(page: str) -> list[str]:
     found = [first or second for first, second in COMMANDS.findall((DOCS / page).read_text())]
-    return [" ".join(line.partition(" #")[0].partition("&&")[0].split()) for line in found]
+    return [re.sub(r" #.*| &&.*|[\[\]]", "", line) for line in found]
 
 
 @pytest.mark.parametrize("page", [page for page in PAGES if python_blocks(page)])
@@ -37,8 +37,6 @@ def test_the_python_of_a_page_runs(page, tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("page", [page for page in PAGES if commands(page)])
 def test_the_commands_of_a_page_exist_with_their_options(page):
-    import click
-
     for line in commands(page):
         command, words, name = typer.main.get_command(app), shlex.split(line)[1:], "harness"
         while words and getattr(command, "commands", None) and not words[0].startswith("-"):
@@ -48,10 +46,9 @@ def test_the_commands_of_a_page_exist_with_their_options(page):
         if words and not getattr(command, "commands", None):
             try:
                 command.make_context(name, list(words))
-            except click.exceptions.Exit:
-                pass
-            except click.UsageError as error:
-                pytest.fail(f"{page}: {line}: {error.message}")
+            except Exception as error:
+                if type(error).__name__ != "Exit":  # --help ends in it
+                    pytest.fail(f"{page}: {line}: {error}")
 
 
 @pytest.mark.parametrize("page", PAGES)
