@@ -26,6 +26,27 @@ def data_folders(data: str | Path | None = None, cache: str | Path | None = None
     )
 
 
+_in_use: DataFolders | None = None
+
+
+def use(folders: DataFolders) -> None:
+    """Make these the folders in which ``located`` looks: those of the plan or run at work in this process."""
+    global _in_use
+    _in_use = folders
+
+
+def located(path: str | Path) -> Path:
+    """The file that a method's parameter names, such as weights: where it says, or else below the data folder.
+
+    The second place makes parameters, and with them identities, the same on every machine.
+    """
+    given = Path(path).expanduser()
+    if given.is_absolute() or given.exists():
+        return given
+    below = (_in_use or data_folders()).root / given
+    return below if below.exists() else given
+
+
 def _folder(given: str | Path | None, variable: str, xdg: str, fallback: str) -> Path:
     chosen = given or os.environ.get(variable)
     if chosen:

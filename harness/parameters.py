@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from harness.errors import BadParameter, Errors, HarnessError, PluginError, UnknownName, nearest
+from harness.errors import BadParameter, DataMissing, Errors, HarnessError, PluginError, UnknownName, nearest
 
 Parameters = dict[str, Any]
 
@@ -57,6 +57,7 @@ def validate(label: str, method: type, given: Mapping[str, Any]) -> Any:
 
     Raises:
         Errors: one error per unknown, missing, wrongly typed or out-of-range parameter.
+        DataMissing: a parameter names a file that is not there.
     """
     from pydantic import TypeAdapter, ValidationError
 
@@ -80,10 +81,25 @@ def validate(label: str, method: type, given: Mapping[str, Any]) -> Any:
         raise Errors(errors)
     try:
         return method(**values)
+    except DataMissing:
+        raise  # not a mistake in the spec: a file that a parameter names is not there yet
     except HarnessError as error:
         raise Errors([BadParameter(f"{label}: {error.headline}", fix=error.fix)]) from error
     except (ValueError, TypeError) as error:
         raise Errors([BadParameter(f"{label} refuses {values}: {error}")]) from error
+
+
+def unprepared(method: type, given: Mapping[str, Any]) -> Any:
+    """An instance that only holds its parameters, for a plan: ``__post_init__`` is left out, where files are missing.
+
+    Args:
+        method: the dataclass.
+        given: parameters that ``validate`` accepted as far as it could.
+    """
+    instance = object.__new__(method)
+    for field in _fields(method):
+        object.__setattr__(instance, field.name, given.get(field.name, None if _required(field) else _default(field)))
+    return instance
 
 
 def resolved(instance: Any) -> Parameters:

@@ -15,7 +15,7 @@ from harness.cli.send import send
 from harness.cli.train import spatial
 from harness.cli.view_matches import matches
 from harness.cli.view_saliency import results, saliency
-from harness.errors import DONE, SOME_FAILED, SpecError
+from harness.errors import DONE, SOME_FAILED, Errors, SpecError
 from harness.protocols import KINDS
 from harness.registry import Registry, load_registry
 
@@ -81,13 +81,22 @@ def run(
     from harness.runs.runner import pending, run_plan, runs_store
 
     folders = data_folders(data, cache)
-    plan = make_plan(spec, folders, plugins=tuple(plugin or ()), add=tuple(add or ()), strict=strict_plugins)
+    plan = make_plan(
+        spec,
+        folders,
+        plugins=tuple(plugin or ()),
+        add=tuple(add or ()),
+        strict=strict_plugins,
+        incomplete=dry_run,
+    )
     _report_broken(plan.registry)
     hooks = reporting(plan.registry, report or ())
     store = runs_store(plan, runs)
     waiting = pending(plan, store, retry_failed=retry_failed)
     if dry_run:
         print_plan(plan, {run.id for run in waiting})
+        if plan.missing:
+            raise Errors(plan.missing)
         return
     with Bars() as bars:
         records = run_plan(plan, store, reporter=bars, retry_failed=retry_failed, finished=bars.finished, hooks=hooks)
@@ -110,14 +119,22 @@ def leaderboard(
     out: Annotated[Path | None, typer.Option("--out", help="Write to this file too.")] = None,
     plots: Annotated[Path | None, typer.Option("--plots", help="Draw curves and cost into this folder (SVG).")] = None,
     cost: Annotated[bool, typer.Option("--cost/--no-cost", help="Show time and memory.")] = True,
+    reference: Annotated[
+        Path | None,
+        typer.Option("--reference", help="Published numbers [default: reference.yaml beside the spec].", show_default=False),
+    ] = None,
 ) -> None:
-    """Print the leaderboard of a spec or of a folder of records."""
+    """Print the leaderboard of a spec or of a folder of records, beside published numbers if there are any."""
     from harness.cache import write_atomically
-    from harness.report import boards
+    from harness.report import boards, read_reference
     from harness.report import leaderboard as make_leaderboard
 
     title, description, records = _records(target, tuple(plugin or ()), tuple(add or ()), data, runs)
-    text = make_leaderboard(records, format=format, title=title, description=description, cost=cost)
+    beside = reference or target.with_name("reference.yaml")
+    published = read_reference(beside) if reference or (target.is_file() and beside.is_file()) else None
+    text = make_leaderboard(
+        records, format=format, title=title, description=description, cost=cost, reference=published
+    )
     if out is not None:
         write_atomically(out, text.encode())
     if plots is not None:
@@ -182,8 +199,10 @@ def _records(
         if not records:
             raise SpecError(f"there are no records in {target}", fix="give a spec, or a folder that harness run wrote")
         return "", "", records
-    plan = make_plan(target, data_folders(data), plugins=plugins, add=add)
+    plan = make_plan(target, data_folders(data), plugins=plugins, add=add, incomplete=True)
     _report_broken(plan.registry)
+    for missing in plan.missing:
+        print(missing, file=sys.stderr)
     return plan.spec.name, plan.spec.description, planned_records(plan, runs_store(plan, runs))
 
 

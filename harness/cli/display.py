@@ -70,10 +70,13 @@ class Bars:
 
 
 def print_plan(plan: Plan, waiting: Collection[str]) -> None:
-    """The runs of a plan and which of them are already there."""
+    """The runs of a plan: which of them are already there, and which cannot be done for want of data."""
     for run in plan.runs:
-        print(f"{'to do' if run.id in waiting else 'there':>6}  {run.id}  {run.label}")
-    print(f"{len(plan.runs)} runs: {len(waiting)} to do, {len(plan.runs) - len(waiting)} already there.")
+        state = "data missing" if run.incomplete else "to do" if run.id in waiting else "there"
+        print(f"{state:>12}  {'-' * 24 if run.incomplete else run.id}  {run.label}")
+    incomplete = sum(run.incomplete for run in plan.runs)
+    counts = f"{len(waiting) - incomplete} to do, {len(plan.runs) - len(waiting)} already there"
+    print(f"{len(plan.runs)} runs: {counts}{f', {incomplete} without their data' if incomplete else ''}.")
 
 
 def print_failures(failed: Sequence[tuple[Run, Record]]) -> None:

@@ -6,13 +6,21 @@ from collections.abc import Iterable
 
 from harness.report.board import Board, boards
 from harness.report.formats import FORMATS, render
+from harness.report.published import with_published
+from harness.report.reference import Reference, read_reference
 from harness.runs.record import Record
 
-__all__ = ["FORMATS", "Board", "boards", "leaderboard", "render"]
+__all__ = ["FORMATS", "Board", "Reference", "boards", "leaderboard", "read_reference", "render", "with_published"]
 
 
 def leaderboard(
-    records: Iterable[Record], *, format: str = "markdown", title: str = "", description: str = "", cost: bool = True
+    records: Iterable[Record],
+    *,
+    format: str = "markdown",
+    title: str = "",
+    description: str = "",
+    cost: bool = True,
+    reference: Reference | None = None,
 ) -> str:
     """Records as a leaderboard: one table per dataset, best method first.
 
@@ -22,9 +30,14 @@ def leaderboard(
         title: heading of the markdown document; none if empty.
         description: text under the heading.
         cost: whether to show time and memory, which differ from run to run.
+        reference: published numbers, to stand beside what was measured with the difference.
 
     Raises:
         NotComparable: records of one dataset were measured by different protocols or on different data.
         UnknownName: no such format.
     """
-    return render(boards(records, cost=cost), format, title=title, description=description)
+    records = list(records)
+    found = boards(records, cost=cost)
+    if reference is not None:
+        found = [with_published(board, reference, records) for board in found]
+    return render(found, format, title=title, description=description)

@@ -44,6 +44,9 @@ class Column:
     digits: int = 2
     higher_is_better: bool | None = True
     is_cost: bool = False
+    published: bool = False
+    """Not measured here: a published number, or the difference to one."""
+    signed: bool = False
 
 
 @dataclass(frozen=True)
@@ -237,6 +240,13 @@ def _columns(records: Sequence[Record], cost: bool) -> tuple[Column, ...]:
         candidates = (*curve, Column("area_under_curve", "area under curve", 100), *_ACTIVE_COST)
     columns = [column for column in candidates if any(_value(record, column) is not None for record in records)]
     return tuple(column for column in columns if cost or not column.is_cost)
+
+
+def column_of(key: str) -> Column | None:
+    """The column of a headline metric by its key, as boards have it."""
+    if match := re.fullmatch(r"accuracy@(\d+)", key):
+        return Column(key, f"{match[1]} labels", 100)
+    return next((column for column in _RETRIEVAL if column.key == key), None)
 
 
 def _value(record: Record, column: Column) -> float | None:

@@ -104,6 +104,8 @@ def _row_name(board: Board, row: Row) -> str:
 
 def _cell_markdown(row: Row, column: Column, best: str) -> str:
     cell = row.cells[column.key]
+    if cell is None and column.published:
+        return ""
     if cell is None:
         return "failed" if any(note.startswith("failed") for note in row.notes) else "not run" if row.notes else "–"
     mean = _mean_text(cell, column)
@@ -120,7 +122,7 @@ def _best(rows: Sequence[Row], column: Column) -> str:
 
 
 def _mean_text(cell: Cell, column: Column) -> str:
-    return f"{cell.mean * column.scale:.{column.digits}f}"
+    return f"{cell.mean * column.scale:{'+' if column.signed else ''}.{column.digits}f}"
 
 
 def _escape(text: str) -> str:

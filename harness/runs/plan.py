@@ -17,6 +17,7 @@ from harness.cache import digest
 from harness.data.catalogue import CatalogueEntry, catalogue, catalogue_files
 from harness.document import At, Document
 from harness.errors import BadParameter, DataMissing, Errors, HarnessError, UnknownName, nearest
+from harness.folders import use
 from harness.protocols import DataFolders, MethodId
 from harness.registry import Registry, load_registry
 from harness.runs.spec import STAGES, Choice, Combination, Spec, read_spec
@@ -31,10 +32,11 @@ ENGINES: Final[Mapping[str, str]] = {
 
 @dataclass(frozen=True)
 class Configured:
-    """A method with its parameters, and what identifies it."""
+    """A method with its parameters, and what identifies it; ``incomplete``: a file that it names is missing."""
 
     method: Any
     id: MethodId
+    incomplete: bool = False
 
     @property
     def key(self) -> dict[str, Any]:
@@ -46,7 +48,7 @@ class Configured:
 
 @dataclass(frozen=True)
 class PlannedDataset:
-    """A dataset as the spec names it, its loader, and what the data are."""
+    """A dataset as the spec names it, its loader, and what the data are (fingerprint empty: they are missing)."""
 
     name: str
     loader: Configured
@@ -68,6 +70,11 @@ class Run:
     """Protocol options that the spec sweeps, ``budget=10``."""
 
     @property
+    def incomplete(self) -> bool:
+        """Whether data or files are missing: the run can be planned but not done, and its id is not the final one."""
+        return not self.dataset.fingerprint or any(method.incomplete for method in self.methods.values())
+
+    @property
     def label(self) -> str:
         """``synthetic-instances · tiny · gem · seed 0`` for people."""
         names = [self.methods[kind].id.name for kind in STAGES[self.task] if kind in self.methods]
@@ -77,12 +84,13 @@ class Run:
 
 @dataclass(frozen=True)
 class Plan:
-    """All runs of a spec, in the order of the spec."""
+    """All runs of a spec, in the order of the spec; ``missing`` says what they still need, each thing once."""
 
     spec: Spec
     runs: tuple[Run, ...]
     registry: Registry
     folders: DataFolders
+    missing: tuple[HarnessError, ...] = ()
 
 
 def make_plan(
@@ -93,6 +101,7 @@ def make_plan(
     add: tuple[str, ...] = (),
     strict: bool = False,
     catalogues: tuple[Path, ...] = (),
+    incomplete: bool = False,
 ) -> Plan:
     """Read a spec, check everything in it, and expand it into runs.
 
@@ -104,34 +113,61 @@ def make_plan(
         strict: a broken installed plugin is an error.
         catalogues: files with datasets of the user, besides ``$HARNESS_CATALOGUE`` and ``datasets.yaml`` beside the
             spec.
+        incomplete: plan runs whose data or files are missing too, and say so in the plan instead of refusing.
 
     Raises:
-        Errors: all mistakes found, each with its place.
+        Errors: all mistakes found, each with its place; and unless ``incomplete``, all that is missing.
         PluginError: a plugin given in ``plugins`` cannot be loaded.
         SpecError: the spec cannot be read at all.
     """
+    use(folders)
     spec, errors = read_spec(source)
+    missing: list[HarnessError] = []
     registry = load_registry(plugins, strict=strict)
     _load_plugins(spec, registry, errors)
     combinations = _added(spec, add)
-    protocols = _protocols(spec, errors)
+    protocols = {name: _protocols(spec, name, errors) for name in _protocol_names(spec, errors)}
     known = catalogue(catalogue_files(catalogues, spec.folder if spec.document.file else None))
-    datasets = [
-        dataset for choice in spec.datasets for dataset in _dataset(spec, choice, known, registry, folders, errors)
-    ]
-    methods = [
-        combination for given in combinations for combination in _methods(spec.document, given, registry, errors)
-    ]
-    if errors:
-        raise Errors(sorted(errors, key=_place))
+    found = _Found(spec.document, registry, errors, missing)
+    datasets = [d for choice in spec.datasets for d in _dataset(spec, choice, known, found, folders)]
+    methods = [combination for given in combinations for combination in _methods(given, found)]
+    if errors or (missing and not incomplete):
+        raise Errors(sorted([*errors, *_once(missing)], key=_place))
     runs = [
         _run(spec.task, protocol, setting, dataset, combination, seed)
-        for dataset, (setting, protocol), combination, seed in itertools.product(
-            datasets, protocols.items(), methods, spec.seeds
+        for dataset in datasets
+        for (setting, protocol), combination, seed in itertools.product(
+            protocols.get(dataset.name, protocols[""]).items(), methods, spec.seeds
         )
     ]
     unique = {run.id: run for run in runs}
-    return Plan(spec, tuple(unique.values()), registry, folders)
+    return Plan(spec, tuple(unique.values()), registry, folders, tuple(_once(missing)))
+
+
+@dataclass(frozen=True)
+class _Found:
+    """Where methods come from, and what was found wrong or missing so far."""
+
+    document: Document
+    registry: Registry
+    errors: list[HarnessError]
+    missing: list[HarnessError]
+
+
+def _once(missing: list[HarnessError]) -> list[HarnessError]:
+    """What is missing, each thing once though several methods need it, in the order of the spec."""
+    return sorted({error.headline: error for error in reversed(missing)}.values(), key=_place)
+
+
+def _protocol_names(spec: Spec, errors: list[HarnessError]) -> list[str]:
+    """The datasets that have options of their own, and "" for all others."""
+    known = [choice.name for choice in spec.datasets]
+    for name in spec.protocols:
+        if name not in known:
+            fix = f"{nearest(name, known)} datasets of this spec: {', '.join(known)}".strip()
+            error = UnknownName(f'protocols: "{name}" is no dataset of this spec', fix=fix)
+            errors.append(spec.document.error(error, ("protocols", name), key=True))
+    return ["", *spec.protocols]
 
 
 def _load_plugins(spec: Spec, registry: Registry, errors: list[HarnessError]) -> None:
@@ -155,26 +191,30 @@ def _added(spec: Spec, add: tuple[str, ...]) -> tuple[Combination, ...]:
     return tuple(combinations)
 
 
-def _protocols(spec: Spec, errors: list[HarnessError]) -> dict[str, Any]:
-    """The task's protocol options as its own dataclass, one for each combination of the lists that are swept.
+def _protocols(spec: Spec, dataset: str, errors: list[HarnessError]) -> dict[str, Any]:
+    """A dataset's protocol options as the task's dataclass, one for each combination of the lists that are swept.
 
     Keys name the swept options; there is one, empty, where nothing is swept.
     """
     label, protocol = f"{spec.task} protocol", _protocol_class(spec.task)
     names = {parameter.name for parameter in parameters.describe(protocol)}
-    known = {name: value for name, value in spec.protocol.items() if name in names}
+    own = spec.protocols.get(dataset, {})
+    known = {name: value for name, value in {**spec.protocol, **own}.items() if name in names}
     found: dict[str, Any] = {}
     mistakes: dict[str, HarnessError] = {}
     for values in parameters.sweep(label, protocol, known):
         swept = {name: value for name, value in values.items() if value != known[name]}
         # Unknown names go along, for their mistakes to be reported with the others.
-        unknown = {name: value for name, value in spec.protocol.items() if name not in names}
+        given = own if dataset else spec.protocol
+        unknown = {name: value for name, value in given.items() if name not in names}
         try:
             setting = " ".join(f"{name}={_setting(value)}" for name, value in swept.items())
             found[setting] = parameters.validate(label, protocol, {**values, **unknown})
         except Errors as errors_found:
             mistakes |= {error.headline: error for error in errors_found.errors}
-    errors += [spec.document.error(error, _at_parameter(("protocol",), error)) for error in mistakes.values()]
+    for error in mistakes.values():
+        at: At = ("protocols", dataset) if getattr(error, "parameter", "") in own else ("protocol",)
+        errors.append(spec.document.error(error, _at_parameter(at, error)))
     return found
 
 
@@ -193,15 +233,10 @@ def _protocol_class(task: str) -> type[Any]:
 
 
 def _dataset(
-    spec: Spec,
-    choice: Choice,
-    known: Mapping[str, CatalogueEntry],
-    registry: Registry,
-    folders: DataFolders,
-    errors: list[HarnessError],
+    spec: Spec, choice: Choice, known: Mapping[str, CatalogueEntry], found: _Found, folders: DataFolders
 ) -> Iterator[PlannedDataset]:
     """A dataset of the catalogue or of a plugin; its parameters may be swept too."""
-    document = spec.document
+    document, registry, errors = spec.document, found.registry, found.errors
     entry = known.get(choice.name)
     loader = entry.loader if entry else choice.name
     if loader not in registry.names("dataset"):
@@ -210,45 +245,45 @@ def _dataset(
         errors.append(document.error(UnknownName(f'unknown dataset "{choice.name}"', fix=fix), choice.at))
         return
     given = {**(entry.parameters if entry else {}), **choice.parameters}
-    for configured in _configured("dataset", Choice(loader, given, choice.at), document, registry, errors):
+    for configured in _configured("dataset", Choice(loader, given, choice.at), found):
         if configured.method.task != spec.task:
             reason = f'dataset "{choice.name}" is for {configured.method.task}, the task is {spec.task}'
             errors.append(document.error(BadParameter(reason), choice.at))
             continue
         try:
             yield PlannedDataset(choice.name, configured, configured.method.fingerprint(folders))
-        except HarnessError as error:
-            if isinstance(error, DataMissing) and entry and entry.files:
+        except DataMissing as error:
+            if entry and entry.files:
                 error.fix = f"harness datasets fetch {choice.name}; or {entry.source} ({folders.root})"
+            found.missing.append(document.error(error, choice.at))
+            yield PlannedDataset(choice.name, configured, "")
+        except HarnessError as error:
             errors.append(document.error(error, choice.at))
 
 
-def _methods(
-    document: Document, given: Combination, registry: Registry, errors: list[HarnessError]
-) -> Iterator[dict[str, Configured]]:
+def _methods(given: Combination, found: _Found) -> Iterator[dict[str, Configured]]:
     """All combinations of one alternative per kind; a stage that is none is left out."""
     axes: list[list[tuple[str, Configured | None]]] = []
     for kind, choices in given.items():
-        found: list[tuple[str, Configured | None]] = []
+        axis: list[tuple[str, Configured | None]] = []
         for choice in choices:
             if choice is None:
-                found.append((kind, None))
+                axis.append((kind, None))
             else:
-                found += [(kind, method) for method in _configured(kind, choice, document, registry, errors)]
-        axes.append(found)
+                axis += [(kind, method) for method in _configured(kind, choice, found)]
+        axes.append(axis)
     for combination in itertools.product(*axes):
         yield {kind: method for kind, method in combination if method is not None}
 
 
-def _configured(
-    kind: str, choice: Choice, document: Document, registry: Registry, errors: list[HarnessError]
-) -> Iterator[Configured]:
+def _configured(kind: str, choice: Choice, found: _Found) -> Iterator[Configured]:
+    document, registry, errors = found.document, found.registry, found.errors
     label = f'{kind} "{choice.name}"'
     try:
         method = registry.entry(kind, choice.name).load()
         combinations = list(parameters.sweep(label, method, choice.parameters))
-    except Errors as found:
-        errors += [document.error(error, _at_parameter(choice.at, error)) for error in found.errors]
+    except Errors as wrong:
+        errors += [document.error(error, _at_parameter(choice.at, error)) for error in wrong.errors]
         return
     except HarnessError as error:
         errors.append(document.error(error, choice.at))
@@ -257,8 +292,12 @@ def _configured(
     for values in combinations:
         try:
             instance = parameters.validate(label, method, values)
-        except Errors as found:
-            fresh = [error for error in found.errors if error.headline not in reported]
+        except DataMissing as error:
+            found.missing.append(document.error(error, choice.at))
+            instance = parameters.unprepared(method, values)
+            yield Configured(instance, registry.identify(kind, choice.name, instance), incomplete=True)
+        except Errors as wrong:
+            fresh = [error for error in wrong.errors if error.headline not in reported]
             reported.update(error.headline for error in fresh)
             errors += [document.error(error, _at_parameter(choice.at, error)) for error in fresh]
         else:

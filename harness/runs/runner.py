@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
-from harness.errors import HarnessError
+from harness.errors import Errors, HarnessError
 from harness.folders import data_folders
 from harness.parameters import resolved
 from harness.progress import Reporter, Silent
@@ -79,7 +79,13 @@ def run_plan(
     finished: Callable[[Run, Record], None] = lambda run, record: None,
     hooks: Reporting | None = None,
 ) -> list[Record]:
-    """Do what is pending; ``finished`` is called after each run. Returns all records in the order of the plan."""
+    """Do what is pending; ``finished`` is called after each run. Returns all records in the order of the plan.
+
+    Raises:
+        Errors: the plan is incomplete; nothing was run.
+    """
+    if plan.missing:
+        raise Errors(plan.missing)
     hooks = hooks or Reporting()
     waiting = pending(plan, store, retry_failed=retry_failed)
     for done, run in enumerate(waiting):

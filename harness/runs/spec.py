@@ -55,6 +55,8 @@ class Spec:
     combinations: tuple[Combination, ...]
     seeds: tuple[int, ...]
     protocol: Mapping[str, Any]
+    protocols: Mapping[str, Mapping[str, Any]]
+    """Options of single datasets, by name; they count before those of ``protocol``."""
     plugins: tuple[str, ...]
     description: str
     document: Document
@@ -77,6 +79,7 @@ class _Shape(BaseModel):
     methods: Any
     seeds: Any = None
     protocol: dict[str, Any] = {}
+    protocols: dict[str, dict[str, Any]] = {}
     plugins: list[str] = []
 
 
@@ -106,6 +109,7 @@ def read_spec(source: str | Path | Mapping[str, Any]) -> tuple[Spec, list[Harnes
         combinations=tuple(_combinations(document, task, errors)),
         seeds=seeds,
         protocol=_mapping(data.get("protocol")),
+        protocols={str(name): _mapping(own) for name, own in _mapping(data.get("protocols")).items()},
         plugins=tuple(map(str, _sequence(data.get("plugins")))),
         description=str(data.get("description", "")),
         document=document,

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from harness.cache import Cache
+from harness.folders import use
 from harness.measure import Cost
 from harness.progress import Reporter
 from harness.protocols import DataFolders
@@ -29,6 +30,7 @@ class Outcome:
 
 def perform(run: Run, folders: DataFolders, reporter: Reporter) -> Outcome:
     """Do one run. Whatever a method or the data raise comes through."""
+    use(folders)
     dataset = run.dataset.loader.method.load(folders)
     cache = SharedCache(folders.cache / "arrays")
     keys = {kind: method.key for kind, method in run.methods.items()}

@@ -13,18 +13,20 @@ import pickle
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
 from harness.errors import DataDamaged, DataMissing
+from harness.folders import located
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
     Doubles = NDArray[np.float64]
+
+_PLACE: Final = "the path of a file, from the working folder or from the data folder (--data, HARNESS_DATA)"
 
 _UNREADABLE: Final = (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError, TypeError, AttributeError)
 """What torch raises on files that are cut off, damaged, no checkpoints, or hold more than tensors."""
@@ -64,16 +66,16 @@ def checked_sum(weights: str, checksum: str) -> str:
 
 
 def file_content(weights: str, checksum: str = "") -> bytes:
-    """The bytes of a file of weights.
+    """The bytes of a file of weights; a relative path counts from the working folder, else from the data folder.
 
     Raises:
         DataMissing: there is no such file.
         DataDamaged: it is not the file of this SHA-256.
     """
     try:
-        content = Path(weights).expanduser().read_bytes()
+        content = located(weights).read_bytes()
     except OSError as error:
-        raise DataMissing(f"weights {weights} cannot be read: {error.strerror}", fix="the path of a file") from error
+        raise DataMissing(f"weights {weights} cannot be read: {error.strerror}", fix=_PLACE) from error
     if checksum and (found := hashlib.sha256(content).hexdigest()) != checksum:
         raise DataDamaged(f"weights {weights} have the SHA-256 {found}, not {checksum}", fix="the file of that time")
     return content
