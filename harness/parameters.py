@@ -96,7 +96,7 @@ def unprepared(method: type, given: Mapping[str, Any]) -> Any:
         method: the dataclass.
         given: parameters that ``validate`` accepted as far as it could.
     """
-    instance = object.__new__(method)
+    instance: Any = object.__new__(method)
     for field in _fields(method):
         object.__setattr__(instance, field.name, given.get(field.name, None if _required(field) else _default(field)))
     return instance

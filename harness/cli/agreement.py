@@ -30,6 +30,8 @@ def agreement(
     from harness.cache import write_atomically
     from harness.cli.display import Bars
     from harness.report.agreement import agreement_data, agreement_markdown, rank_plot
+    from harness.report.published_agreement import published_agreement, published_agreement_markdown
+    from harness.report.reference import read_reference
     from harness.runs.agreement import agreement_studies
 
     with Bars() as bars:
@@ -42,7 +44,14 @@ def agreement(
             cache=cache,
             reporter=bars,
         )
-    text = "\n".join(agreement_markdown(s.title, s.reference, s.compared, unlabelled=unlabelled) for s in studies)
+    beside = spec.with_name("reference.yaml")
+    published = read_reference(beside) if beside.is_file() else None
+    parts = []
+    for study in studies:
+        parts.append(agreement_markdown(study.title, study.reference, study.compared, unlabelled=unlabelled))
+        if published is not None:
+            parts.append(published_agreement_markdown(published, study.dataset, study.compared))
+    text = "\n".join(part for part in parts if part)
     if out is not None:
         write_atomically(out, text.encode())
     if plots is not None:
@@ -53,5 +62,8 @@ def agreement(
                 write_atomically(plots / f"{re.sub(r'[^A-Za-z0-9._-]+', '-', name)}-ranks.svg", picture)
     if as_json:
         found = [agreement_data(study.title, study.reference, study.compared) for study in studies]
+        for data_of, study in zip(found, studies, strict=True):
+            if published is not None:
+                data_of["published"] = published_agreement(published, study.dataset, study.compared)
         text = json.dumps(found, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
     print(text, end="")

@@ -121,7 +121,9 @@ def leaderboard(
     cost: Annotated[bool, typer.Option("--cost/--no-cost", help="Show time and memory.")] = True,
     reference: Annotated[
         Path | None,
-        typer.Option("--reference", help="Published numbers [default: reference.yaml beside the spec].", show_default=False),
+        typer.Option(
+            "--reference", help="Published numbers [default: reference.yaml beside the spec].", show_default=False
+        ),
     ] = None,
 ) -> None:
     """Print the leaderboard of a spec or of a folder of records, beside published numbers if there are any."""
@@ -202,7 +204,7 @@ def _records(
     plan = make_plan(target, data_folders(data), plugins=plugins, add=add, incomplete=True)
     _report_broken(plan.registry)
     for missing in plan.missing:
-        print(missing, file=sys.stderr)
+        print(str(missing).replace("error[", "missing[", 1), file=sys.stderr)
     return plan.spec.name, plan.spec.description, planned_records(plan, runs_store(plan, runs))
 
 

@@ -306,14 +306,15 @@ def _provenance(records: Sequence[Record]) -> Iterable[str]:
     first = records[0]
     counts = ", ".join(f"{count} {what}" for what, count in sorted(_counts(records).items()))
     size = f" ({counts})" if counts else ""
-    yield f"Dataset `{first.dataset.name}`{size}, fingerprint `{first.dataset.fingerprint[:12]}`."
+    what = f"fingerprint `{first.dataset.fingerprint[:12]}`" if first.dataset.fingerprint else "whose data are missing"
+    yield f"Dataset `{first.dataset.name}`{size}, {what}."
     options = ", ".join(f"{name} {_option(value)}" for name, value in sorted(first.protocol.items()))
     yield f"Protocol `{first.protocol_id}`: {options}."
     seeds = ", ".join(str(seed) for seed in sorted({record.seed for record in records}))
     yield f"Seeds: {seeds}; mean ± sample standard deviation over them. Records: {len(records)}."
     plugins = {f"{m.plugin} {m.version}".strip() for record in records for m in record.methods.values()}
     yield f"Plugins: {', '.join(sorted(plugins))}."
-    machines = {str(record.environment.get("cpu", "")) for record in records} - {""}
+    machines = {str(record.environment.get("cpu", "")) for record in records if record.status != "missing"} - {""}
     if machines:
         yield f"Measured on: {', '.join(sorted(machines))}."
 

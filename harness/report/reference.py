@@ -162,7 +162,9 @@ def fits_options(stated: Mapping[str, Any], given: Mapping[str, Any]) -> bool:
 def _same(a: Any, b: Any) -> bool:
     if isinstance(a, list | tuple) and isinstance(b, list | tuple):
         return len(a) == len(b) and all(_same(x, y) for x, y in zip(a, b, strict=True))
-    if isinstance(a, bool) or isinstance(b, bool) or not (isinstance(a, int | float) and isinstance(b, int | float)):
+    if isinstance(a, bool) != isinstance(b, bool):
+        return False
+    if not (isinstance(a, int | float) and isinstance(b, int | float)):
         return bool(a == b)
     return math.isclose(a, b, rel_tol=_CLOSE)
 
@@ -180,7 +182,9 @@ def _mistakes(reference: Reference, document: Document) -> Iterable[HarnessError
         for column, value in zip(reference.columns, row.values, strict=False):
             mean = value[0] if isinstance(value, tuple) else value
             if mean is not None and not 0 <= mean <= reference.scale(column):
-                reason = f'{mean} in row "{row.name}", column "{column.title}" is not in [0, {reference.scale(column):g}]'
+                reason = (
+                    f'{mean} in row "{row.name}", column "{column.title}" is not in [0, {reference.scale(column):g}]'
+                )
                 yield document.error(BadParameter(reason, fix="compare with the source"), (*at, "values"))
     keys = [(column.dataset, column.metric, column.cycle) for column in reference.columns]
     for position, key in enumerate(keys):

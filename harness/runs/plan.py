@@ -321,7 +321,8 @@ def _run(
     protocol_id = f"{task}-{digest(engine)[:12]}"
     identity = {
         "protocol": protocol_id,
-        "dataset": dataset.fingerprint,
+        # Two datasets that are missing are two all the same.
+        "dataset": dataset.fingerprint or [dataset.name, dataset.loader.key],
         "methods": {kind: method.key for kind, method in methods.items()},
         "seed": seed,
     }

@@ -1,0 +1,42 @@
+"""GeM with the exponent that a network was trained with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from harness.errors import InvalidInput
+from harness_backbone.checkpoint import checked_sum, read_checkpoint
+from harness_pooling.gem import power_mean
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+@dataclass(frozen=True)
+class LearnedGeM:
+    """Generalised mean of each map, exponent from a checkpoint of Radenovic et al. 2018 (cirtorch; thesis eq. 2.13).
+
+    Attributes:
+        weights: path of the checkpoint.
+        checksum: its SHA-256; filled in from the file where it is not given, so that the content of the file is a part
+            of every key.
+    """
+
+    weights: str
+    checksum: str = ""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "checksum", checked_sum(self.weights, self.checksum))
+
+    def pool(self, maps: Tensor) -> Tensor:
+        """(..., C, H, W) float32, not negative -> (..., C) float32.
+
+        Raises:
+            InvalidInput: the checkpoint holds no exponent, or H = 0 or W = 0.
+            DataMissing, DataDamaged: the checkpoint cannot be read.
+        """
+        p = read_checkpoint(self.weights, self.checksum).p
+        if p is None:
+            raise InvalidInput(f"{self.weights} holds no exponent of GeM", fix="gem: {p: 3}")
+        return power_mean(maps, p)
