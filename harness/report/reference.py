@@ -26,9 +26,9 @@ from typing import Annotated, Any, Literal
 from annotated_types import Ge, Le
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from harness.document import Document, path_text, read_document
 from harness.errors import BadParameter, Errors, HarnessError
 from harness.protocols import KINDS
-from harness.document import Document, path_text, read_document
 from harness.runs.record import Record
 
 _CLOSE = 1e-4

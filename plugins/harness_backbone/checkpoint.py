@@ -26,7 +26,10 @@ if TYPE_CHECKING:
 
     Doubles = NDArray[np.float64]
 
-_PLACE: Final = "the path of a file, from the working folder or from the data folder (--data, HARNESS_DATA)"
+_PLACE: Final = (
+    "put it there, below the working folder or the data folder (--data, HARNESS_DATA); docs/thesis.md says which "
+    "networks are published and where"
+)
 
 _UNREADABLE: Final = (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError, TypeError, AttributeError)
 """What torch raises on files that are cut off, damaged, no checkpoints, or hold more than tensors."""
