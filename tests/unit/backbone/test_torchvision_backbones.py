@@ -280,7 +280,7 @@ def test_the_content_of_a_checkpoint_is_a_parameter(tmp_path):
 
 
 def test_a_missing_checkpoint_is_told_when_the_spec_is_read():
-    with pytest.raises(Errors, match="nowhere.pth cannot be read"):
+    with pytest.raises(DataMissing, match="nowhere.pth cannot be read"):
         load_registry().create("backbone", "resnet50", weights="nowhere.pth")
 
 
