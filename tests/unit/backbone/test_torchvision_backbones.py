@@ -13,7 +13,7 @@ import torch
 from PIL import Image
 
 from harness.cache import Cache
-from harness.errors import DataDamaged, DataMissing, Errors, InvalidInput
+from harness.errors import DataDamaged, DataMissing, InvalidInput
 from harness.measure import measured
 from harness.progress import Silent
 from harness.protocols import RetrievalSet
