@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Any
 from harness.hooks import hookimpl
 
 if TYPE_CHECKING:
+    from harness.page import write_page
     from harness.registry import Registry, load_registry
     from harness.report import leaderboard
     from harness.runs import Record, run
 
 __version__ = "0.1.0"
-__all__ = ["Record", "Registry", "hookimpl", "leaderboard", "load_registry", "run"]
+__all__ = ["Record", "Registry", "hookimpl", "leaderboard", "load_registry", "run", "write_page"]
 
 _HOMES = {
     "Record": "harness.runs",
@@ -24,6 +25,7 @@ _HOMES = {
     "leaderboard": "harness.report",
     "Registry": "harness.registry",
     "load_registry": "harness.registry",
+    "write_page": "harness.page",
 }
 _ROOMS = frozenset({"active", "graph", "metrics", "protocols"})
 """Public packages, so that ``harness.active.Pool`` works after ``import harness``."""

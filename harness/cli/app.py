@@ -11,6 +11,7 @@ import typer
 from harness.cli.agreement import agreement
 from harness.cli.cache import cache as caches
 from harness.cli.new import new
+from harness.cli.page import page
 from harness.cli.send import send
 from harness.cli.train import spatial
 from harness.cli.view_matches import matches
@@ -35,6 +36,7 @@ app.add_typer(view, name="view")
 app.command()(agreement)
 app.command()(send)
 app.command()(new)
+app.command()(page)
 app.add_typer(caches, name="cache")
 
 training = typer.Typer(help="Train what a spec describes.", no_args_is_help=True)

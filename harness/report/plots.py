@@ -20,6 +20,8 @@ _COLOURS: Final = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4
 _PLAIN: Final[Mapping[str, Any]] = {"color": "#BBBBBB", "marker": ".", "zorder": 1}
 _MARKS: Final = ("o", "s", "^", "D", "v", "P", "X", "*")
 _LINES: Final = ("-", "--", ":", "-.")
+_MOST_NAMES: Final = 12
+"""Rows that get a colour and a name, best first: nobody can tell more apart, and each name takes its time to draw."""
 _RC: Final[Mapping[str, Any]] = {
     "svg.hashsalt": "harness",
     "svg.fonttype": "path",
@@ -69,6 +71,9 @@ def _curves(figure: Figure, board: Board) -> None:
         sizes = [size for size, _ in points]
         mean = [100 * cell.mean for _, cell in points]
         band = [100 * (cell.std or 0.0) for _, cell in points]
+        if position >= _MOST_NAMES:
+            axes.plot(sizes, mean, color=_PLAIN["color"], linewidth=0.7, zorder=_PLAIN["zorder"])
+            continue
         colour, mark, line = _style(board, row.labels, position)
         axes.plot(sizes, mean, color=colour, marker=mark, linestyle=line, label=_label(board, row.labels))
         low = [m - b for m, b in zip(mean, band, strict=True)]
@@ -99,13 +104,18 @@ def _cost(figure: Figure, board: Board) -> None:
         for place, name in enumerate(named)
     }
     for axes, column in zip(figure.subplots(1, len(costs), squeeze=False, sharey=True)[0], costs, strict=True):
-        points = []
+        points, plain = [], []
         for row in board.rows:
             x, y = row.cells[column.key], row.cells[quality.key]
             if x is None or y is None:
                 continue
             points.append((x.mean * column.scale, y.mean * quality.scale))
-            axes.scatter(*points[-1], **styles.get(_label(board, row.labels), _PLAIN))
+            if style := styles.get(_label(board, row.labels)):
+                axes.scatter(*points[-1], **style)
+            else:
+                plain.append(points[-1])
+        if plain:
+            axes.scatter(*zip(*plain, strict=True), **_PLAIN)
         front = pareto_front(points)
         axes.plot(*zip(*front, strict=True), color="#777777", linewidth=0.8, zorder=0) if front else None
         axes.set_xlabel(column.title)
@@ -128,7 +138,7 @@ def _legend(figure: Figure, handles: Sequence[Any], names: Sequence[str]) -> Non
 
 
 def _named(board: Board, quality: Column, costs: Sequence[Column]) -> list[str]:
-    """Rows that get a colour and a name: all, or of many those that are best for what they cost in some way."""
+    """Rows that get a colour and a name: all, or of many the first that are best for what they cost in some way."""
     if len(board.rows) <= len(_COLOURS):
         return [_label(board, row.labels) for row in board.rows]
     chosen: set[str] = set()
@@ -139,7 +149,7 @@ def _named(board: Board, quality: Column, costs: Sequence[Column]) -> list[str]:
             if (x := row.cells[column.key]) is not None and (y := row.cells[quality.key]) is not None
         }
         chosen |= {points[point] for point in pareto_front(list(points))}
-    return [name for row in board.rows if (name := _label(board, row.labels)) in chosen]
+    return [name for row in board.rows if (name := _label(board, row.labels)) in chosen][:_MOST_NAMES]
 
 
 def pareto_front(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:

@@ -8,7 +8,19 @@ import sys
 
 import pytest
 
-HEAVY = ["torch", "torchvision", "faiss", "cv2", "sklearn", "scipy.stats", "matplotlib", "numba", "igraph", "dask"]
+HEAVY = [
+    "torch",
+    "torchvision",
+    "faiss",
+    "cv2",
+    "sklearn",
+    "scipy.stats",
+    "matplotlib",
+    "numba",
+    "igraph",
+    "dask",
+    "jinja2",
+]
 PROBE = """
 import sys, json, contextlib, io
 sys.argv = ["harness", *{arguments!r}]

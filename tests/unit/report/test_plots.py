@@ -62,6 +62,25 @@ def test_numbers_on_a_log_axis_are_written_out(monkeypatch):
     assert not [text for text in seen if "$" in text]
 
 
+def test_of_many_curves_the_best_are_named(monkeypatch):
+    from matplotlib.figure import Figure
+
+    names = []
+    real = Figure.legend
+
+    def legend(self, handles, labels, **options):
+        names.append(labels)
+        return real(self, handles, labels, **options)
+
+    monkeypatch.setattr(Figure, "legend", legend)
+    many = [record(f"m{i}", 0) for i in range(40)]
+    many = [
+        r.model_copy(update={"metrics": {k: v + i / 1000 for k, v in r.metrics.items()}}) for i, r in enumerate(many)
+    ]
+    plots(boards(many))
+    assert names[0] == [f"m{i}" for i in range(39, 27, -1)]
+
+
 def test_nothing_is_drawn_of_nothing():
     assert plots([]) == {}
 

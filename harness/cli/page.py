@@ -1,0 +1,32 @@
+"""``harness page``: boards, methods and runs as a static page."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def page(
+    records: Annotated[list[str], typer.Argument(help="Specs, or folders of records.", show_default=False)],
+    out: Annotated[Path, typer.Option("--out", help="Folder to write; replaced as a whole.")] = Path("site"),
+    title: Annotated[str, typer.Option("--title", help="Heading [default: the specs' names].")] = "",
+    galleries: Annotated[
+        int, typer.Option("--galleries", min=0, help="Show the answers to so many queries of each board (needs data).")
+    ] = 0,
+    plugin: Annotated[list[str] | None, typer.Option("--plugin", help="File or module with methods.")] = None,
+    data: Annotated[Path | None, typer.Option("--data", help="Folder of your data [default: $HARNESS_DATA].")] = None,
+    cache: Annotated[
+        Path | None, typer.Option("--cache", help="Folder of the cache [default: $HARNESS_CACHE].")
+    ] = None,
+) -> None:
+    """Write leaderboards as a static page: no network, no server; open index.html."""
+    from harness.page import write_page
+
+    written = write_page(
+        records, out, title=title, galleries=galleries, plugins=tuple(plugin or ()), data=data, cache=cache
+    )
+    for sentence in written.notes:
+        print(sentence)
+    print(f"{written.boards} boards of {written.records} records. Open {written.index}")

@@ -1,0 +1,7 @@
+"""The page: boards, methods and runs as static HTML that opens from a folder, without a network."""
+
+from __future__ import annotations
+
+from harness.page.site import write_page
+
+__all__ = ["write_page"]

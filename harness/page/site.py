@@ -1,0 +1,141 @@
+"""``write_page``: from specs and records to a folder of HTML."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.folders import data_folders
+from harness.page.cards import environments, method_cards, run_cards, stage_costs, summaries
+from harness.page.folder import replaced_folder
+from harness.page.gallery import Gallery, gallery
+from harness.page.names import run_name
+from harness.page.render import render
+from harness.page.sources import Collection, collect
+from harness.page.view import BoardView, RowView, board_views, value_text
+from harness.registry import load_registry
+from harness.report import boards
+from harness.report.plots import plots
+from harness.runs.record import Record
+
+
+@dataclass(frozen=True)
+class Written:
+    """What was written: the page to open, how much stands in it, and what is not in it and why."""
+
+    index: Path
+    boards: int
+    records: int
+    notes: tuple[str, ...] = ()
+
+
+def write_page(
+    sources: str | Path | Record | Iterable[str | Path | Record],
+    out: str | Path = "site",
+    *,
+    title: str = "",
+    galleries: int = 0,
+    plugins: tuple[str, ...] = (),
+    data: str | Path | None = None,
+    cache: str | Path | None = None,
+) -> Written:
+    """Write boards, methods and runs as a static page that needs no network and no server.
+
+    ``out/index.html`` holds the boards; ``out/methods/`` a page for each row, ``out/records/`` copies of the records.
+    The folder is replaced as a whole, once everything is written. The same records give the same bytes.
+
+    Args:
+        sources: spec files, folders of records, or records.
+        out: folder to write; one that is new, empty, or was written by this function.
+        title: heading; else the names of the specs.
+        galleries: number of queries of each retrieval board whose first answers are shown as small pictures, framed as
+            positive, negative or junk. This loads the data; where they cannot be had, a sentence says why.
+        plugins: files or modules with methods, besides the installed ones.
+        data: folder of the user's data (default ``$HARNESS_DATA``).
+        cache: folder of what can be made again (default ``$HARNESS_CACHE``).
+
+    Raises:
+        SpecError: there are no records.
+        NotComparable: records of one dataset were measured by different protocols or on different data.
+        InvalidInput: ``out`` holds something else, or cannot be written.
+    """
+    folders = data_folders(data, cache)
+    given = [sources] if isinstance(sources, str | Path | Record) else sources
+    collection = collect(given, folders, plugins)
+    registry = load_registry(plugins)
+    about = summaries(registry, collection.records)
+    found = boards(collection.records)
+    views = board_views(found, {r.id: r for r in collection.records}, [plots([board]) for board in found])
+    heading = title or ", ".join(name for name, _ in collection.titles) or "Leaderboards"
+    with replaced_folder(Path(out)) as folder:
+        shown = {view.id: gallery(view, galleries, registry, folders, folder) for view in views if galleries}
+        _copy_records(collection, folder / "records")
+        (folder / "methods").mkdir()
+        for view in views:
+            for row in view.rows:
+                page = _method_page(view, row, heading, about, shown.get(view.id, Gallery()))
+                (folder / row.href).write_text(page, encoding="utf-8")
+        index = _index(collection, views, heading, about, shown)
+        (folder / "index.html").write_text(index, encoding="utf-8")
+    notes = [f"{view.title}: {shown[view.id].reason}" for view in views if view.id in shown and shown[view.id].reason]
+    return Written(Path(out) / "index.html", len(views), len(collection.records), tuple(notes))
+
+
+def _index(
+    collection: Collection,
+    views: Sequence[BoardView],
+    heading: str,
+    about: Mapping[tuple[str, str], str],
+    galleries: Mapping[str, Gallery],
+) -> str:
+    statuses = [record.status for record in collection.records]
+    counts = {status: statuses.count(status) for status in ("done", "failed", "missing")}
+    return render(
+        "index.html.jinja",
+        title=heading,
+        descriptions=[text for _, text in collection.titles if text],
+        boards=views,
+        galleries=galleries,
+        cards=method_cards(collection.records, about),
+        counts=counts,
+    )
+
+
+def _method_page(
+    board: BoardView, row: RowView, heading: str, about: Mapping[tuple[str, str], str], pictures: Gallery
+) -> str:
+    first = row.records[0]
+    return render(
+        "method.html.jinja",
+        title=heading,
+        board=board,
+        row=row,
+        gallery=pictures,
+        methods=method_cards(row.records, about),
+        costs=stage_costs(row.records),
+        runs=run_cards(row.records, board),
+        environments=environments(row.records),
+        dataset=[
+            ("name", first.dataset.name),
+            ("loader", first.dataset.loader),
+            *((name, value_text(value)) for name, value in sorted(first.dataset.parameters.items())),
+            ("fingerprint", first.dataset.fingerprint),
+        ],
+        protocol=[("id", first.protocol_id), *((n, value_text(v)) for n, v in sorted(first.protocol.items()))],
+    )
+
+
+def _copy_records(collection: Collection, folder: Path) -> None:
+    """The files as they are; records that lie in no file are written."""
+    folder.mkdir()
+    for record in collection.records:
+        if record.status == "missing":
+            continue
+        copy = folder / f"{run_name(record.id)}.json"
+        if record.id in collection.files:
+            shutil.copyfile(collection.files[record.id], copy)
+        else:
+            copy.write_text(json.dumps(record.model_dump(by_alias=True), sort_keys=True) + "\n", encoding="utf-8")

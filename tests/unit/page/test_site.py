@@ -1,0 +1,259 @@
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import os
+import re
+import time
+
+import numpy as np
+import page_records as made
+import pytest
+from typer.testing import CliRunner
+
+import harness
+from harness.cli.app import app
+from harness.errors import InvalidInput, SpecError
+from harness.page.folder import MARK, replaced_folder
+from harness.page.names import run_name, slug, unique
+from harness.page.view import value_text
+from harness.report.board import NotComparable
+from harness.runs.store import Store
+
+
+def contents(folder):
+    return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("page") / "site"
+    harness.write_page(made.some(), folder, title="A & B")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def index(site):
+    return (site / "index.html").read_text()
+
+
+def test_all_rows_link_to_a_page_that_links_to_records_that_are_there(site, index):
+    pages = re.findall(r'href="(methods/[^"]+)"', index)
+    assert len(set(pages)) == 13 == len(list((site / "methods").iterdir()))
+    records = {link for page in pages for link in re.findall(r'href="\.\./(records/[^"]+)"', (site / page).read_text())}
+    assert {path.name for path in (site / "records").iterdir()} == {link.removeprefix("records/") for link in records}
+    assert len(records) == 27  # of 28 runs one was not done
+
+
+def test_names_of_plugins_stay_text(site):
+    for name, content in contents(site).items():
+        if name.endswith(".html"):
+            assert b"<script>alert" not in content
+            assert content.count(b"<script>") == 1
+    assert b"&lt;script&gt;alert(1)&lt;/script&gt;|**x**" in (site / "index.html").read_bytes()
+
+
+def test_the_policy_allows_the_own_script_and_style_only(index):
+    policy = re.search(r'Content-Security-Policy" content="([^"]+)"', index)[1].replace("&#39;", "'")
+    for tag, directive in (("script", "script-src"), ("style", "style-src")):
+        text = re.search(f"<{tag}>(.*?)</{tag}>", index, re.DOTALL)[1]
+        digest = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+        assert f"{directive} 'sha256-{digest}'" in policy
+    assert policy.startswith("default-src 'none'")
+    assert "unsafe" not in policy
+    assert not re.findall(r'(?:src|href)="(?:https?:)?//', index)
+    assert not re.search(r"\sstyle=|\son\w+=", index)
+
+
+def test_the_same_records_give_the_same_bytes_in_any_order(site, tmp_path):
+    harness.write_page(made.some()[::-1], tmp_path / "again", title="A & B")
+    assert contents(tmp_path / "again") == contents(site)
+
+
+def test_failed_and_missing_runs_are_seen_with_their_reason(site, index):
+    assert index.count('class="gone" title="failed: no memory">failed<') >= 1
+    assert 'title="not run">not run<' in index
+    assert "26 runs done, 1 failed, 1 not run" in index
+    page = next(path.read_text() for path in (site / "methods").iterdir() if "os-egm" in path.name)
+    assert "Seed 0 failed: MemoryError: no memory" in page
+    assert "Traceback:\n  line\nMemoryError</pre>" in page
+
+
+def test_a_card_shows_parameters_and_where_a_method_comes_from(index):
+    card = re.search(r'<article class="card" id="method-pooling-gem">.*?</article>', index, re.DOTALL)[0]
+    assert "2.0  |  3.0  |  4.0" in card
+    assert "1e-06" in card
+    assert "some-plugin 1.2" in card
+    assert "0123456789abcdef" in card
+    assert "Generalised mean" in card  # its documentation, as gem is installed
+    hostile = re.search(r'id="method-pooling-script-alert.*?</article>', index, re.DOTALL)[0]
+    assert "No parameters" in hostile
+
+
+def test_a_page_of_a_method_shows_runs_costs_and_environment(site):
+    page = next(path.read_text() for path in (site / "methods").iterdir() if "coreset" in path.name)
+    assert len(re.findall(r'<tr id="run-digits-small-cnn-supervised-coreset-\d"><th scope="row">\d</th>', page)) == 6
+    # Stages that were cached do not count: only seed 0 measured it.
+    assert re.search(r"<td>1.200</td><td>0.400</td><td>2.0</td><td>1 of 6</td>", page)
+    assert "2026-01-02 03:04:07 UTC" in page
+    assert "<td>2.5</td>" in page
+    assert "a processor" in page
+    assert page.count("<h2>Environment</h2>") == 1
+
+
+def test_best_first_with_spread_and_interval(index):
+    board = re.search(r'id="board-digits".*?</section>', index, re.DOTALL)[0]
+    assert re.findall(r'<th scope="row"><a [^>]+>([^<]+)', board) == ["coreset", "entropy", "random"]
+    assert "<b>87.00</b><small> ± 1.79</small>" in board
+    low, mid, high = re.search(r'x1="([\d.]+)" x2="([\d.]+)".*?cx="([\d.]+)"', board).groups()
+    assert float(low) < float(high) < float(mid) <= 104
+
+
+def test_of_two_records_of_one_run_the_one_that_says_more_counts(tmp_path):
+    run = made.retrieval("gem", 0.5)
+    for order in ([run, made.failed(run), made.missing(run)], [made.missing(run), made.failed(run), run]):
+        written = harness.write_page(order, tmp_path / "site")
+        assert written.records == 1
+        assert "1 run done." in (tmp_path / "site" / "index.html").read_text()
+
+
+def test_ids_that_are_no_file_names_stay_inside(tmp_path):
+    harness.write_page([made.retrieval("gem", id="../../outside"), made.retrieval("mac", id="/x")], tmp_path / "site")
+    names = set(contents(tmp_path))
+    assert all(name.startswith("site/") for name in names)
+    assert len([name for name in names if name.startswith("site/records/")]) == 2
+
+
+def test_copies_of_files_are_the_files(tmp_path):
+    store = Store(tmp_path / "runs")
+    for record in (made.retrieval("gem"), made.retrieval("mac")):
+        store.write(record)
+    harness.write_page(tmp_path / "runs", tmp_path / "site")
+    assert contents(tmp_path / "site" / "records") == contents(tmp_path / "runs")
+
+
+def test_records_without_a_file_are_written(tmp_path):
+    harness.write_page(made.retrieval("gem"), tmp_path / "site")
+    (record,) = Store(tmp_path / "site" / "records").read_all()
+    assert record == made.retrieval("gem")
+
+
+def test_a_failure_leaves_the_page_that_was_there(tmp_path, monkeypatch):
+    harness.write_page(made.some(), tmp_path / "site")
+    before = contents(tmp_path)
+    monkeypatch.setattr("harness.page.site._index", lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        harness.write_page([made.retrieval("gem")], tmp_path / "site")
+    assert contents(tmp_path) == before
+    assert os.listdir(tmp_path) == ["site"]
+
+
+def test_a_new_page_replaces_the_old_one_whole(tmp_path):
+    harness.write_page(made.some(), tmp_path / "site")
+    harness.write_page([made.retrieval("gem")], tmp_path / "site")
+    assert len(list((tmp_path / "site" / "methods").iterdir())) == 1
+    assert os.listdir(tmp_path) == ["site"]
+
+
+def test_the_old_page_comes_back_when_the_new_one_cannot_take_its_place(tmp_path):
+    place = tmp_path / "site"
+    place.mkdir()
+    (place / "index.html").write_text(MARK)
+    with pytest.raises(FileNotFoundError), replaced_folder(place) as new:
+        os.rmdir(new)
+    assert contents(place) == {"index.html": MARK.encode()}
+
+
+@pytest.mark.parametrize("name", ["notes.txt", "index.html"])
+def test_a_folder_of_something_else_is_not_replaced(tmp_path, name):
+    (tmp_path / name).write_text("<html>mine</html>")
+    with pytest.raises(InvalidInput, match="did not write"):
+        harness.write_page([made.retrieval("gem")], tmp_path)
+    assert contents(tmp_path) == {name: b"<html>mine</html>"}
+
+
+def test_a_file_is_not_replaced(tmp_path):
+    (tmp_path / "site").write_text("mine")
+    with pytest.raises(InvalidInput, match="is a file"):
+        harness.write_page([made.retrieval("gem")], tmp_path / "site")
+
+
+def test_nothing_to_show_is_an_error(tmp_path):
+    with pytest.raises(SpecError, match="nothing to make a page from"):
+        harness.write_page([], tmp_path / "site")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(SpecError, match="there are no records in"):
+        harness.write_page(tmp_path / "empty", tmp_path / "site")
+
+
+def test_records_that_cannot_be_compared_are_refused(tmp_path):
+    with pytest.raises(NotComparable):
+        harness.write_page([made.retrieval("gem"), made.retrieval("mac", protocol_id="another")], tmp_path / "site")
+    assert not (tmp_path / "site").exists()
+
+
+def test_the_command_takes_folders_and_says_where_to_look(tmp_path):
+    for name, records in {"one": [made.retrieval("gem")], "two": [made.active("random")]}.items():
+        for record in records:
+            Store(tmp_path / name).write(record)
+    arguments = ["page", *(str(tmp_path / name) for name in ("one", "two")), "--out", str(tmp_path / "site")]
+    done = CliRunner().invoke(app, arguments)
+    assert done.exit_code == 0, done.output
+    assert f"2 boards of 2 records. Open {tmp_path / 'site' / 'index.html'}" in done.output
+
+
+def test_a_spec_before_any_run_shows_what_is_missing(tmp_path, root):
+    written = harness.write_page(root / "leaderboards" / "quick-active" / "spec.yaml", tmp_path / "site")
+    text = written.index.read_text()
+    assert "<h1>quick-active</h1>" in text
+    assert "0 runs done, 60 not run." in text
+    assert not list((tmp_path / "site" / "records").iterdir())
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [("A / b_C", "a-b-c"), ("../..", ""), ("é", ""), ("x" * 99, "x" * 60), ("a" * 59 + "-b", "a" * 59)],
+)
+def test_slugs(given, expected):
+    assert slug(given) == expected
+
+
+def test_names_are_told_apart():
+    assert unique(["a", "b", "a", "a"]) == ["a", "b", "a-2", "a-3"]
+
+
+@pytest.mark.parametrize("run_id", ["0123abcd", "x.y-z_1"])
+def test_plain_ids_are_file_names(run_id):
+    assert run_name(run_id) == run_id
+
+
+@pytest.mark.parametrize("run_id", ["", ".", "..", ".hidden", "a/b", "a\\b", "a b", "x" * 101, "a\n"])
+def test_other_ids_become_digests(run_id):
+    assert re.fullmatch(r"[0-9a-f]{24}", run_name(run_id))
+
+
+def test_values_in_one_line():
+    assert value_text({"b": [1, 2.5], "a": None, "c": True}) == "a none, b 1, 2.5, c True"
+
+
+@pytest.mark.slow
+def test_ten_thousand_records_in_twenty_seconds(tmp_path):
+    """The goal is measured on a quiet machine; written records as a real store holds them."""
+    rng = np.random.default_rng(0)
+    store = Store(tmp_path / "runs")
+    store.folder.mkdir()
+    for dataset in range(20):
+        for pooling in range(50):
+            for seed in range(10):
+                record = made.active(f"method-{pooling}", float(rng.uniform(0.3, 0.4)), seed, dataset=f"set-{dataset}")
+                text = json.dumps(record.model_dump(by_alias=True))
+                (store.folder / f"{record.id}.json").write_text(text)
+    begin = time.perf_counter()
+    written = harness.write_page(tmp_path / "runs", tmp_path / "site")
+    seconds = time.perf_counter() - begin
+    size = written.index.stat().st_size / 1e6
+    print(f"\n10,000 records, {written.boards} boards: page in {seconds:.1f} s; index.html {size:.1f} MB")
+    assert written.records == 10_000
+    assert size < 20
+    assert seconds < 20
