@@ -1,4 +1,4 @@
-# make demo: environment, install, two leaderboards.   make test: what CI runs.   make boards: all embedded leaderboards.   make docs: site/.
+# make demo: environment, install, two leaderboards, their page.   make test: what CI runs.   make boards: all embedded leaderboards.   make docs: site/.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -17,7 +17,9 @@ $(STAMP): pyproject.toml constraints.txt
 
 demo: install
 	@$(MAKE) --no-print-directory $(DEMO:%=%/README.md)
-	@echo "Written: $(DEMO:%=%/README.md), with pictures beside them"
+	@$(BIN)/harness page $(DEMO:%=%/spec.yaml) --title "The demo's leaderboards" --galleries 8 --out demo
+	@echo "Written: $(DEMO:%=%/README.md), with pictures beside them."
+	@echo "Look at: file://$(CURDIR)/demo/index.html"
 
 boards: install
 	@$(MAKE) --no-print-directory $(BOARDS:%=%/README.md)
@@ -51,4 +53,4 @@ format: install
 	$(BIN)/ruff check --fix .
 
 clean:
-	rm -rf site .cache $(VENV) .mypy_cache .ruff_cache .hypothesis .import_linter_cache leaderboards/*/runs
+	rm -rf site demo .cache $(VENV) .mypy_cache .ruff_cache .hypothesis .import_linter_cache leaderboards/*/runs

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from harness.registry import load_registry
 from harness.report import boards
 from harness.report.plots import plots
 from harness.runs.record import Record
+from harness.signed import signed
 
 
 @dataclass(frozen=True)
@@ -138,4 +138,4 @@ def _copy_records(collection: Collection, folder: Path) -> None:
         if record.id in collection.files:
             shutil.copyfile(collection.files[record.id], copy)
         else:
-            copy.write_text(json.dumps(record.model_dump(by_alias=True), sort_keys=True) + "\n", encoding="utf-8")
+            copy.write_bytes(signed(record.model_dump(by_alias=True)))

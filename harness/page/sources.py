@@ -10,7 +10,7 @@ from typing import Final
 from harness.errors import SpecError
 from harness.protocols import DataFolders
 from harness.runs.record import Record
-from harness.runs.store import Store
+from harness.runs.store import Store, read_records
 
 _PREFERENCE: Final = ("done", "failed", "missing")
 """Of two records of one run the one that says more is kept."""
@@ -32,7 +32,7 @@ class Collection:
 
 
 def collect(sources: Iterable[str | Path | Record], folders: DataFolders, plugins: tuple[str, ...] = ()) -> Collection:
-    """Read specs (runs that were not done become records that say so) and folders of records.
+    """Read specs (runs that were not done become records that say so), folders of records, and single records.
 
     Raises:
         SpecError: nothing given, a path that is not there, or a folder without records.
@@ -64,16 +64,16 @@ def _read(
     """Name and description of a spec, and records with the files in which they should lie."""
     if isinstance(source, Record):
         return None, [(source, None)]
-    if Path(source).is_dir():
-        store = Store(Path(source))
-        records = store.read_all()
-        if not records:
-            raise SpecError(f"there are no records in {source}", fix="give a spec, or a folder that harness run wrote")
-        return None, [(record, store.path(record.id)) for record in records]
+    path = Path(source)
+    if path.is_dir() or path.suffix == ".json":
+        files = Store(path) if path.is_dir() else None
+        return None, [(record, files.path(record.id) if files else path) for record in read_records(path)]
     from harness.runs.plan import make_plan
     from harness.runs.runner import planned_records, runs_store
 
-    plan = make_plan(Path(source), folders, plugins=plugins)
+    plan = make_plan(path, folders, plugins=plugins)
     store = runs_store(plan)
-    planned = [(record, store.path(record.id)) for record in planned_records(plan, store)]
+    planned: list[tuple[Record, Path | None]] = [
+        (record, store.path(record.id)) for record in planned_records(plan, store)
+    ]
     return (plan.spec.name, plan.spec.description), planned
