@@ -117,7 +117,7 @@ def leaderboard(
     add: Add = None,
     data: Data = None,
     runs: Runs = None,
-    format: Annotated[str, typer.Option("--format", help="markdown, csv or json.")] = "markdown",
+    format: Annotated[str, typer.Option("--format", help="markdown, html, latex, csv or json.")] = "markdown",
     out: Annotated[Path | None, typer.Option("--out", help="Write to this file too.")] = None,
     plots: Annotated[Path | None, typer.Option("--plots", help="Draw curves and cost into this folder (SVG).")] = None,
     cost: Annotated[bool, typer.Option("--cost/--no-cost", help="Show time and memory.")] = True,

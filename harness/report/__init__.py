@@ -26,9 +26,9 @@ def leaderboard(
 
     Args:
         records: of one or more runs; those of several seeds are averaged.
-        format: ``markdown``, ``csv`` or ``json``.
-        title: heading of the markdown document; none if empty.
-        description: text under the heading.
+        format: ``markdown``, ``html``, ``latex``, ``csv`` or ``json``.
+        title: heading of the document; none if empty.
+        description: text under the heading; markdown in markdown, plain in HTML.
         cost: whether to show time and memory, which differ from run to run.
         reference: published numbers, to stand beside what was measured with the difference.
 

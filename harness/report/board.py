@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import json
-import re
-import statistics
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, ClassVar, Final
+from dataclasses import dataclass, field, replace
+from typing import Any, ClassVar
 
 import numpy as np
 
 from harness.errors import NOTHING_MEASURED, HarnessError
 from harness.protocols import KINDS
-from harness.report.evidence import paired_values, sentence, unit_values
-from harness.report.statistics import bootstrap_interval, compare
+from harness.report.columns import Cell, Column, board_columns, cells, column_of, front
+from harness.report.evidence import Interval, Units, paired_units, sentence
+from harness.report.labels import Labels, method_labels, option, setting_labels
+from harness.report.statistics import Comparison, compare
 from harness.runs.record import Record
+
+__all__ = ["Board", "Cell", "Column", "NotComparable", "Row", "boards", "column_of", "grouped", "row_name"]
 
 
 class NotComparable(HarnessError):
@@ -27,54 +29,36 @@ class NotComparable(HarnessError):
 
 
 @dataclass(frozen=True)
-class Column:
-    """One number of a row.
-
-    Attributes:
-        key: where the records keep it, in ``metrics`` or ``figures``.
-        title: heading.
-        scale: factor for display.
-        digits: decimals shown.
-        higher_is_better: True, False, or None where neither is (a count).
-    """
-
-    key: str
-    title: str
-    scale: float = 1.0
-    digits: int = 2
-    higher_is_better: bool | None = True
-    is_cost: bool = False
-    published: bool = False
-    """Not measured here: a published number, or the difference to one."""
-    signed: bool = False
-
-
-@dataclass(frozen=True)
-class Cell:
-    """Mean over seeds, sample standard deviation (ddof 1, None for one run), number of runs."""
-
-    mean: float
-    std: float | None
-    n: int
-
-
-@dataclass(frozen=True)
 class Row:
     """One method combination on one dataset.
 
-    ``rank`` is shared by methods that cannot be told apart and None where nothing was measured; ``notes`` say why.
-    ``interval`` is the 95% interval of the first column, None where there are too few values. ``run_ids`` name the
-    records behind the row, by seed. ``values`` are those of the first column on the queries or seeds ``units``: with
-    them a committed ``results.json`` is enough for ``harness compare`` to test a difference.
+    Attributes:
+        rank: one more than the methods that are significantly better; None where nothing was measured or compared.
+        labels: kind -> label, for the kinds of the board.
+        cells: column -> mean over the runs, None where there is none.
+        interval: 95% interval of the first column, None where there are too few values.
+        runs: runs that are done.
+        expected: runs that there should be.
+        notes: why runs of this row have no result, or why it was not compared.
+        rank_last: the last rank that it may have: the number of methods less those that are significantly worse.
+        front: costs against which it is on the Pareto front.
+        reason: the first note, for a cell; empty where all runs are done.
+        run_ids: records behind the row, by seed.
+        units: queries or seeds of the values.
+        values: of the first column by query or seed, to six digits: with them a committed ``results.json`` is enough
+            for ``harness compare`` to test a difference.
     """
 
     rank: int | None
     labels: Mapping[str, str]
     cells: Mapping[str, Cell | None]
-    interval: tuple[float, float] | None
+    interval: Interval | None
     runs: int
     expected: int
     notes: tuple[str, ...]
+    rank_last: int | None = None
+    front: tuple[str, ...] = ()
+    reason: str = ""
     run_ids: tuple[str, ...] = ()
     units: tuple[int, ...] = ()
     values: tuple[float, ...] = ()
@@ -82,110 +66,152 @@ class Row:
 
 @dataclass(frozen=True)
 class Board:
-    """One table: one dataset, one setting of the protocol."""
+    """One table: one dataset, one setting of the protocol.
+
+    Attributes:
+        task: task of all records.
+        dataset: the dataset's name and what tells its setting from the others.
+        kinds: kinds that differ between rows and so are columns.
+        common: kinds that are the same in all rows.
+        columns: numbers, the headline first.
+        rows: best first.
+        provenance: sentences of the footer, plain text; the first says what the ranks are worth.
+        comparison: what the ranks rest on; None without results.
+        fingerprint: of the data.
+        protocol_id: of all records.
+        protocol: its options.
+    """
 
     task: str
     dataset: str
     kinds: tuple[str, ...]
-    """Kinds that differ between rows and so are columns."""
     common: Mapping[str, str]
-    """Kinds that are the same in all rows."""
     columns: tuple[Column, ...]
     rows: tuple[Row, ...]
     provenance: tuple[str, ...]
+    comparison: Comparison | None = None
     fingerprint: str = ""
-    """Of the data."""
     protocol_id: str = ""
     protocol: Mapping[str, Any] = field(default_factory=dict)
 
 
-_RETRIEVAL: Final = (
-    Column("map_medium", "mAP Medium", 100),
-    Column("map_hard", "mAP Hard", 100),
-    Column("map_easy", "mAP Easy", 100),
-    Column("mp@10_medium", "mP@10 Medium", 100),
-    Column("mp@10_hard", "mP@10 Hard", 100),
-)
-_RETRIEVAL_COST: Final = (
-    Column("query_s_p50", "ms/query", 1e3, 2, False, is_cost=True),
-    Column("bytes_per_image", "bytes/image", 1, 0, False, is_cost=True),
-)
-_ACTIVE_COST: Final = (
-    Column("acquire_s", "s/acquisition", 1, 4, False, is_cost=True),
-    Column("cost.acquire.peak_mb", "acquisition MB", 1, 1, False, is_cost=True),
-    Column("cost.train.wall_s", "training s", 1, 1, False, is_cost=True),
-)
-
-
 def boards(records: Iterable[Record], *, cost: bool = True) -> list[Board]:
-    """One board per task, dataset and setting of the protocol, ordered by name. Raises ``NotComparable``."""
+    """One board per task, dataset and setting of the protocol, ordered by name.
+
+    Args:
+        records: of one or more runs; those of several seeds are averaged.
+        cost: whether to show time and memory.
+
+    Raises:
+        NotComparable: records of one board were measured by different protocols or on different data.
+    """
+    return [_board(group, cost, label) for label, group in grouped(records)]
+
+
+def grouped(records: Iterable[Record]) -> list[tuple[str, list[Record]]]:
+    """Records by board: its label and its records. Raises ``NotComparable``."""
     groups: dict[tuple[str, str, str, str], list[Record]] = defaultdict(list)
     for record in records:
         parameters, options = (
             json.dumps(given, sort_keys=True) for given in (record.dataset.parameters, record.protocol)
         )
         groups[record.task, record.dataset.name, parameters, options].append(record)
-    every = [record for group in groups.values() for record in group]
-    labelled = [(group[0].task, _setting_label(group[0], every), group) for group in groups.values()]
-    return [_board(group, cost, label) for _, label, group in sorted(labelled, key=lambda item: item[:2])]
+    labels = setting_labels([group[0] for group in groups.values()])
+    found = sorted(zip(labels, groups.items(), strict=True), key=lambda item: (item[1][0][0], item[0], item[1][0]))
+    for _, (_, group) in found:
+        _refuse_mixture(group)
+    return [(label, group) for label, (_, group) in found]
 
 
-def _setting_label(record: Record, records: Sequence[Record]) -> str:
-    """The dataset's name, and what tells it and its protocol from the others of this name."""
-    same = [other for other in records if (other.task, other.dataset.name) == (record.task, record.dataset.name)]
-    parameters = _differing(record.dataset.parameters, [other.dataset.parameters for other in same])
-    options = _differing(record.protocol, [other.protocol for other in same])
-    return " ".join([record.dataset.name, *parameters, *options])
+def combinations(records: Iterable[Record]) -> dict[str, list[Record]]:
+    """Records of each combination of methods, in an order that does not depend on that of the records."""
+    found: dict[str, list[Record]] = defaultdict(list)
+    for record in sorted(records, key=lambda record: (record.seed, record.id)):
+        methods = {kind: [m.name, m.parameters, m.plugin, m.digest] for kind, m in record.methods.items()}
+        found[json.dumps(methods, sort_keys=True)].append(record)
+    return dict(sorted(found.items()))
 
 
-def _differing(parameters: Mapping[str, Any], others: Sequence[Mapping[str, Any]]) -> list[str]:
-    """``p=3`` for each parameter that is not the same everywhere."""
-    return [
-        f"{name}={_option(value)}"
-        for name, value in sorted(parameters.items())
-        if value not in ("", [], None) and any(name not in other or other[name] != value for other in others)
-    ]
+def row_name(row: Row, kinds: Sequence[str]) -> str:
+    """``gem p=3 · pca``: the labels of a row in one line."""
+    return " · ".join(row.labels.get(kind, "none") for kind in kinds)
 
 
 def _board(records: Sequence[Record], cost: bool, label: str) -> Board:
-    _refuse_mixture(records)
-    combinations: dict[str, list[Record]] = defaultdict(list)
-    for record in sorted(records, key=lambda record: (record.seed, record.id)):
-        combinations[_combination(record)].append(record)
-    labels = [_labels(group[0], records) for group in combinations.values()]
-    present = [kind for kind in KINDS if any(kind in label for label in labels)]
-    differing = tuple(kind for kind in present if len({label.get(kind, "none") for label in labels}) > 1)
+    groups = combinations(records)
+    labels = method_labels({name: group[0] for name, group in groups.items()})
+    present = [kind for kind in KINDS if any(kind in names for names in labels.values())]
+    differing = tuple(k for k in present if len({names.get(k, "none") for names in labels.values()}) > 1)
     shown = differing or tuple(present[-1:])
-    columns = _columns(records, cost)
-    values = paired_values(combinations, columns[0].key) if columns else {}
-    comparison = compare(values, np.random.default_rng(0))  # the same records give the same table
-    rows = [
-        Row(
-            rank=comparison.groups.get(combination),
-            labels={kind: names.get(kind, "none") for kind in shown},
-            cells=_cells(group, columns),
-            interval=_interval(values.get(combination)),
-            runs=sum(record.status == "done" for record in group),
-            expected=len(group),
-            notes=_notes(group),
-            run_ids=tuple(record.id for record in group),
-            **_values(group, columns),
-        )
-        for names, (combination, group) in zip(labels, combinations.items(), strict=True)
-    ]
-    evidence = sentence(comparison, records[0].task)
+    columns = board_columns(records, cost)
+    units = paired_units(groups, columns[0].key if columns else "")
+    comparison = compare(units.paired, np.random.default_rng(0)) if units.values else None  # seeded: the same table
+    rows = _rows(groups, labels, shown, columns, units, comparison)
+    machines = _machines(records)
+    headline = columns[0].title if columns else ""
+    metric = headline if records[0].task == "retrieval" else f"accuracy with {headline}"
+    footer = sentence(comparison, records[0].task, metric) if comparison else ""
     return Board(
         task=records[0].task,
         dataset=label,
         kinds=shown,
-        common={kind: labels[0].get(kind, "none") for kind in present if kind not in shown},
+        common={kind: next(iter(labels.values())).get(kind, "none") for kind in present if kind not in shown},
         columns=columns,
-        rows=tuple(_best_first(rows, columns)),
-        provenance=(*([evidence] if evidence else []), *_provenance(records)),
+        rows=tuple(_best_first(rows if len(machines) > 1 else _with_fronts(rows, columns), columns)),
+        provenance=(*([footer] if footer else []), *_provenance(records, machines)),
+        comparison=comparison,
         fingerprint=records[0].dataset.fingerprint,
         protocol_id=records[0].protocol_id,
         protocol=records[0].protocol,
     )
+
+
+def _rows(
+    groups: Mapping[str, Sequence[Record]],
+    labels: Mapping[str, Labels],
+    shown: Sequence[str],
+    columns: Sequence[Column],
+    units: Units,
+    comparison: Comparison | None,
+) -> list[Row]:
+    intervals = units.intervals()
+    ranks = comparison.ranks if comparison else {}
+    rows = []
+    for name, group in groups.items():
+        first, last = ranks.get(name, (None, None))
+        values = units.values.get(name, {})
+        notes, reason = _notes(group)
+        if first is None and values and not units.shared <= values.keys():
+            shared, unit = len(units.shared), "queries" if group[0].task == "retrieval" else "seeds"
+            notes = (*notes, f"not compared: it lacks some of the {shared} {unit} that the others have")
+        rows.append(
+            Row(
+                rank=first,
+                labels={kind: labels[name].get(kind, "none") for kind in shown},
+                cells=cells(group, columns),
+                interval=intervals.get(name),
+                runs=sum(record.status == "done" for record in group),
+                expected=len(group),
+                notes=notes,
+                rank_last=last,
+                reason=reason,
+                run_ids=tuple(record.id for record in group),
+                units=tuple(sorted(values)),
+                values=tuple(round(values[unit], 6) for unit in sorted(values)),
+            )
+        )
+    return rows
+
+
+def _with_fronts(rows: list[Row], columns: Sequence[Column]) -> list[Row]:
+    """Rows that know where they are on a Pareto front."""
+    marked: list[list[str]] = [[] for _ in rows]
+    for cost in columns:
+        if cost.pareto and len(rows) > 1:
+            on_front = front([(row.cells[cost.key], row.cells[columns[0].key]) for row in rows], cost, columns[0])
+            for fronts, is_on in zip(marked, on_front, strict=True):
+                fronts += [cost.key] if is_on else []
+    return [replace(row, front=tuple(fronts)) for row, fronts in zip(rows, marked, strict=True)]
 
 
 def _refuse_mixture(records: Sequence[Record]) -> None:
@@ -203,93 +229,17 @@ def _refuse_mixture(records: Sequence[Record]) -> None:
                 )
 
 
-def _combination(record: Record) -> str:
-    methods = {kind: [m.name, m.parameters, m.plugin, m.digest] for kind, m in record.methods.items()}
-    return json.dumps(methods, sort_keys=True)
+def _notes(records: Sequence[Record]) -> tuple[tuple[str, ...], str]:
+    """Why runs have no result, each reason once; and the first in short."""
+    reasons = {(r.failure.code, r.failure.message) if r.failure else None for r in records if r.status != "done"}
+    failures = sorted(reason for reason in reasons if reason)
+    notes = [f"{_word(code)}: {message or code}" for code, message in failures]
+    notes += ["not run"] if None in reasons else []
+    return tuple(notes), notes[0] if notes else ""
 
 
-def _labels(record: Record, records: Sequence[Record]) -> dict[str, str]:
-    """``gem p=3``: the name and those parameters that differ between the records of this name."""
-    labels = {}
-    for kind, method in record.methods.items():
-        others = [
-            r.methods[kind].parameters for r in records if kind in r.methods and r.methods[kind].name == method.name
-        ]
-        labels[kind] = " ".join([method.name, *_differing(method.parameters, others)])
-    return labels
-
-
-def _text(value: Any) -> str:
-    """A short text: of a path its last part, of a checksum its beginning."""
-    if isinstance(value, str) and re.fullmatch(r"[0-9a-f]{64}", value):
-        return value[:8]
-    if isinstance(value, str) and "/" in value:
-        return value.rsplit("/", 1)[-1]
-    return f"{value:g}" if isinstance(value, float) else str(value)
-
-
-def _columns(records: Sequence[Record], cost: bool) -> tuple[Column, ...]:
-    """The columns for which any record has a number; the first decides the rank."""
-    candidates: tuple[Column, ...]
-    if records[0].task == "retrieval":
-        candidates = (*_RETRIEVAL, *_RETRIEVAL_COST)
-    else:
-        sizes = sorted({int(m[1]) for r in records for key in r.metrics if (m := re.fullmatch(r"accuracy@(\d+)", key))})
-        # The largest number of labels comes first: it decides the rank.
-        curve = [Column(f"accuracy@{size}", f"{size} labels", 100) for size in [*sizes[-1:], *sizes[:-1]]]
-        candidates = (*curve, Column("area_under_curve", "area under curve", 100), *_ACTIVE_COST)
-    columns = [column for column in candidates if any(_value(record, column) is not None for record in records)]
-    return tuple(column for column in columns if cost or not column.is_cost)
-
-
-def column_of(key: str) -> Column | None:
-    """The column of a headline metric by its key, as boards have it."""
-    if match := re.fullmatch(r"accuracy@(\d+)", key):
-        return Column(key, f"{match[1]} labels", 100)
-    return next((column for column in _RETRIEVAL if column.key == key), None)
-
-
-def _value(record: Record, column: Column) -> float | None:
-    if column.key.startswith("cost."):
-        _, stage, what = column.key.split(".")
-        entry = record.cost.get(stage)
-        if entry is None:
-            return None
-        return entry.peak_bytes / 1e6 if what == "peak_mb" else entry.wall_s
-    return record.metrics.get(column.key, record.figures.get(column.key))
-
-
-def _cells(records: Sequence[Record], columns: Sequence[Column]) -> dict[str, Cell | None]:
-    done = [record for record in records if record.status == "done"]
-    return {column.key: _cell([_value(record, column) for record in done]) for column in columns}
-
-
-def _values(records: Sequence[Record], columns: Sequence[Column]) -> dict[str, Any]:
-    """Units and values of the first column, to six digits."""
-    found = unit_values(records, columns[0].key) if columns else {}
-    return {"units": tuple(found), "values": tuple(round(value, 6) for value in found.values())}
-
-
-def _notes(records: Sequence[Record]) -> tuple[str, ...]:
-    """Why runs of this row have no result, each reason once."""
-    reasons = {
-        f"failed: {record.failure.message or record.failure.code}" if record.failure else "not run"
-        for record in records
-        if record.status != "done"
-    }
-    return tuple(sorted(reasons))
-
-
-def _interval(values: Any) -> tuple[float, float] | None:
-    """The same resamples for every row: an interval does not depend on which other methods stand in the table."""
-    return bootstrap_interval(values, np.random.default_rng(0)) if values is not None and len(values) > 1 else None
-
-
-def _cell(values: Sequence[float | None]) -> Cell | None:
-    numbers = [value for value in values if value is not None]
-    if not numbers:
-        return None
-    return Cell(statistics.fmean(numbers), statistics.stdev(numbers) if len(numbers) > 1 else None, len(numbers))
+def _word(code: str) -> str:
+    return "timed out" if "timeout" in code.lower().replace("-", "").replace("_", "") else "failed"
 
 
 def _best_first(rows: list[Row], columns: Sequence[Column]) -> list[Row]:
@@ -302,26 +252,27 @@ def _best_first(rows: list[Row], columns: Sequence[Column]) -> list[Row]:
     return sorted(rows, key=key)
 
 
-def _provenance(records: Sequence[Record]) -> Iterable[str]:
+def _machines(records: Iterable[Record]) -> list[str]:
+    return sorted({str(r.environment.get("cpu", "")) for r in records if r.status != "missing"} - {""})
+
+
+def _provenance(records: Sequence[Record], machines: Sequence[str]) -> Iterable[str]:
     first = records[0]
     counts = ", ".join(f"{count} {what}" for what, count in sorted(_counts(records).items()))
     size = f" ({counts})" if counts else ""
-    what = f"fingerprint `{first.dataset.fingerprint[:12]}`" if first.dataset.fingerprint else "whose data are missing"
-    yield f"Dataset `{first.dataset.name}`{size}, {what}."
-    options = ", ".join(f"{name} {_option(value)}" for name, value in sorted(first.protocol.items()))
-    yield f"Protocol `{first.protocol_id}`: {options}."
+    what = f"fingerprint {first.dataset.fingerprint[:12]}" if first.dataset.fingerprint else "whose data are missing"
+    yield f"Dataset {first.dataset.name}{size}, {what}."
+    options = ", ".join(f"{name} {option(value)}" for name, value in sorted(first.protocol.items()))
+    yield f"Protocol {first.protocol_id}: {options}."
     seeds = ", ".join(str(seed) for seed in sorted({record.seed for record in records}))
     yield f"Seeds: {seeds}; mean ± sample standard deviation over them. Records: {len(records)}."
     plugins = {f"{m.plugin} {m.version}".strip() for record in records for m in record.methods.values()}
     yield f"Plugins: {', '.join(sorted(plugins))}."
-    machines = {str(record.environment.get("cpu", "")) for record in records if record.status != "missing"} - {""}
     if machines:
-        yield f"Measured on: {', '.join(sorted(machines))}."
+        yield f"Measured on: {', '.join(machines)}."
+    if len(machines) > 1:
+        yield "Costs come from different machines and cannot be compared."
 
 
 def _counts(records: Sequence[Record]) -> Mapping[str, int]:
     return next((record.dataset.counts for record in records if record.dataset.counts), {})
-
-
-def _option(value: Any) -> str:
-    return "/".join(map(_text, value)) or "none" if isinstance(value, list | tuple) else _text(value)

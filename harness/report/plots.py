@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from harness.report.board import Board, Column
+from harness.report.columns import pareto_front
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -150,15 +151,6 @@ def _named(board: Board, quality: Column, costs: Sequence[Column]) -> list[str]:
         }
         chosen |= {points[point] for point in pareto_front(list(points))}
     return [name for row in board.rows if (name := _label(board, row.labels)) in chosen][:_MOST_NAMES]
-
-
-def pareto_front(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
-    """The points (cost, quality) that no other point beats in both, by rising cost."""
-    front: list[tuple[float, float]] = []
-    for cost, quality in sorted(points, key=lambda point: (point[0], -point[1])):
-        if not front or quality > front[-1][1]:
-            front.append((cost, quality))
-    return front
 
 
 def _curve_columns(board: Board) -> list[tuple[int, str]]:

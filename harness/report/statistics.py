@@ -1,4 +1,4 @@
-"""What a difference between two methods is worth: intervals, paired tests, correction, rank groups.
+"""What a difference between two methods is worth: intervals, paired tests, correction, ranks.
 
 Only numpy and ``scipy.special``: ``scipy.stats`` takes a second to load and a leaderboard should answer at once; the
 tests compare with it. All randomness comes from the generator passed in.
@@ -6,8 +6,8 @@ tests compare with it. All randomness comes from the generator passed in.
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Mapping, Sequence
+import functools
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -17,12 +17,18 @@ from numpy.typing import ArrayLike, NDArray
 LEVEL: Final = 0.05
 """Chance of calling any two equal methods of a table different."""
 POWER: Final = 0.8
+LEAST_UNITS: Final = 6
+"""Fewest queries or seeds that can say anything: with 5 the smallest p-value of a paired test is 0.0625."""
 _EXACT_UP_TO: Final = 14
 """Pairs up to which all 2^n sign flips are tried."""
 _FLIPS: Final = 20_000
-_RESAMPLES: Final = 2_000
+_FLIP_TESTS_UP_TO: Final = 500
+"""More comparisons need p-values below what 20,000 flips resolve: then the t distribution gives them."""
+_COMPARED: Final = 300
+"""Methods compared with each other; of a longer table the best so many."""
+_RESAMPLES: Final = 4_000
 _CHUNK: Final = 2_000_000
-"""Random numbers drawn at a time, which bounds the memory."""
+"""Numbers held at a time, which bounds the memory."""
 
 Floats = NDArray[np.float64]
 
@@ -31,18 +37,26 @@ Floats = NDArray[np.float64]
 class Comparison:
     """All methods of a table compared in pairs.
 
+    "Cannot be told apart" is not transitive: A may be better than C while B differs from neither. So a method has no
+    group but a range of ranks, which needs no transitivity.
+
     Attributes:
-        groups: rank of each method; those that cannot be told apart from the best of a group share its rank.
+        ranks: best and worst rank of each method that was compared: one more than the methods that are significantly
+            better than it, and the number of methods less those that are significantly worse.
         pairs: number of paired values (queries or seeds).
+        methods: number of methods.
         tests: number of comparisons that the correction counts.
-        detectable: smallest true difference that would have been found with probability 0.8 (median over pairs), NaN
-            with fewer than two pairs of values.
+        test: how the p-values were found, in words.
+        detectable: smallest true difference that would have been found with probability 0.8 (median over pairs); NaN
+            where it is not known, infinite where none could be found.
         smallest_p: the smallest p-value that the test can give with so many pairs, before correction.
     """
 
-    groups: Mapping[str, int]
+    ranks: Mapping[str, tuple[int, int]]
     pairs: int
+    methods: int
     tests: int
+    test: str
     detectable: float
     smallest_p: float
 
@@ -53,17 +67,31 @@ class Comparison:
 
 
 def bootstrap_interval(values: ArrayLike, rng: np.random.Generator, level: float = LEVEL) -> tuple[float, float]:
-    """Percentile bootstrap interval of the mean of ``values`` (n,); (NaN, NaN) with fewer than two values."""
-    sample = np.asarray(values, dtype=np.float64)
-    if len(sample) < 2:
-        return float("nan"), float("nan")
-    rows = max(1, _CHUNK // len(sample))
-    means = [
-        sample[rng.integers(0, len(sample), (min(rows, _RESAMPLES - start), len(sample)))].mean(axis=1)
-        for start in range(0, _RESAMPLES, rows)
-    ]
-    low, high = np.quantile(np.concatenate(means), [level / 2, 1 - level / 2])
+    """Bootstrap interval of the mean of ``values`` (n,); (NaN, NaN) with fewer than six values."""
+    low, high = bootstrap_intervals(np.asarray(values, dtype=np.float64)[:, None], rng, level)[0]
     return float(low), float(high)
+
+
+def bootstrap_intervals(values: Floats, rng: np.random.Generator, level: float = LEVEL) -> Floats:
+    """Bootstrap intervals (m, 2) of the means of the columns of ``values`` (n, m), all from the same resamples.
+
+    Percentiles, taken a little further out than ``level / 2``: plain ones are too narrow for small samples, by as much
+    as the normal distribution is narrower than Student's and n - 1 is less than n (Hesterberg 2015, expanded
+    percentile interval).
+    """
+    n, m = values.shape
+    if n < LEAST_UNITS:
+        return np.full((m, 2), np.nan)
+    from scipy.special import ndtr, stdtrit
+
+    tail = float(ndtr(np.sqrt(n / (n - 1)) * stdtrit(n - 1, level / 2)))
+    drawn = rng.integers(0, n, (_RESAMPLES, n)) + n * np.arange(_RESAMPLES)[:, None]
+    weights = np.bincount(drawn.ravel(), minlength=n * _RESAMPLES).reshape(_RESAMPLES, n) / n
+    step = max(1, _CHUNK // _RESAMPLES)
+    parts = [
+        np.quantile(weights @ values[:, start : start + step], [tail, 1 - tail], axis=0) for start in range(0, m, step)
+    ]
+    return np.concatenate(parts, axis=1).T if parts else np.empty((0, 2))
 
 
 def paired_test(a: ArrayLike, b: ArrayLike, rng: np.random.Generator) -> float:
@@ -71,40 +99,78 @@ def paired_test(a: ArrayLike, b: ArrayLike, rng: np.random.Generator) -> float:
 
     Exact for up to 14 pairs; else 20,000 random flips with the observed one counted among them.
     """
-    difference = np.asarray(a, dtype=np.float64) - np.asarray(b, dtype=np.float64)
-    return float(_p_values(difference[:, None], rng)[0])
+    values = np.stack([np.asarray(a, dtype=np.float64), np.asarray(b, dtype=np.float64)], axis=1)
+    return float(pair_p_values(values, rng)[0])
 
 
-def _p_values(differences: Floats, rng: np.random.Generator) -> Floats:
-    """P-values (m,) of the columns of ``differences`` (n, m); all see the same flips, which costs nothing."""
-    n, m = differences.shape
+def pair_p_values(values: Floats, rng: np.random.Generator) -> Floats:
+    """P-values of the sign-flip test of every two columns of ``values`` (n, m), as ``np.triu_indices(m, 1)`` orders.
+
+    All pairs see the same flips: the flipped sum of a difference is the difference of two flipped sums.
+    """
+    n, m = values.shape
+    if n == 0:
+        return np.ones(m * (m - 1) // 2)
+    total = values.sum(axis=0)
     # Sums that are equal must count as equal although they round differently.
-    observed = np.abs(differences.sum(axis=0)) * (1 - 1e-12)
+    slack = 1e-12 * n * np.abs(values).max(initial=0.0)
+    first, second = np.triu_indices(m, 1)
+    observed = np.abs(total[first] - total[second]) - slack
+    beyond, tried = np.zeros(len(first)), 0
+    for signs in _signs(n, max(1, _CHUNK // max(n, len(first), 1)), rng):
+        sums = signs @ values
+        beyond += (np.abs(sums[:, first] - sums[:, second]) >= observed).sum(axis=0)
+        tried += len(signs)
+    return np.asarray(beyond / tried if n <= _EXACT_UP_TO else (beyond + 1) / (tried + 1))
+
+
+def _signs(n: int, rows: int, rng: np.random.Generator) -> Iterator[Floats]:
+    """Sign flips (at most ``rows``, n): all of them up to a common sign, which changes nothing, or random ones."""
     if n <= _EXACT_UP_TO:
-        signs = 1 - 2.0 * ((np.arange(2**n)[:, None] >> np.arange(n)) & 1)
-        return np.asarray((np.abs(signs @ differences) >= observed).mean(axis=0))
-    beyond = np.zeros(m)
-    rows = max(1, _CHUNK // max(n, m))
-    for start in range(0, _FLIPS, rows):
-        flips = rng.integers(0, 2, (min(rows, _FLIPS - start), n), dtype=np.int8).astype(np.float64)
-        beyond += (np.abs(2 * (flips @ differences) - differences.sum(axis=0)) >= observed).sum(axis=0)
-    return np.asarray((beyond + 1) / (_FLIPS + 1))
+        numbers = np.arange(2 ** (n - 1))
+        for start in range(0, len(numbers), rows):
+            yield np.asarray(1 - 2.0 * ((numbers[start : start + rows, None] >> np.arange(n)) & 1), np.float64)
+    else:
+        for start in range(0, _FLIPS, rows):
+            yield np.asarray(2.0 * rng.integers(0, 2, (min(rows, _FLIPS - start), n), dtype=np.int8) - 1, np.float64)
 
 
-def holm(p_values: Sequence[float]) -> list[float]:
-    """Holm's step-down adjustment: the chance of any false alarm among all tests stays below the level."""
+def _t_p_values(values: Floats) -> Floats:
+    """P-values of the paired t-test of every two columns of ``values`` (n, m)."""
+    from scipy.special import stdtr
+
+    n, m = values.shape
+    first, second = np.triu_indices(m, 1)
+    result = np.ones(len(first))
+    step = max(1, _CHUNK // n)
+    for start in range(0, len(first), step):
+        part = slice(start, start + step)
+        difference = values[:, first[part]] - values[:, second[part]]
+        mean, spread = difference.mean(axis=0), difference.std(axis=0, ddof=1)
+        t = np.divide(np.abs(mean) * np.sqrt(n), spread, out=np.where(mean == 0, 0.0, np.inf), where=spread > 0)
+        result[part] = 2 * stdtr(n - 1, -t)
+    return result
+
+
+def holm(p_values: ArrayLike, tests: int | None = None) -> Floats:
+    """Holm's step-down adjustment: the chance of any false alarm among all tests stays below the level.
+
+    Args:
+        p_values: (k,).
+        tests: number of comparisons to correct for, if it is more than k.
+    """
     p = np.asarray(p_values, dtype=np.float64)
     order = np.argsort(p, kind="stable")
     adjusted = np.empty_like(p)
-    adjusted[order] = np.minimum(1.0, np.maximum.accumulate(p[order] * np.arange(len(p), 0, -1)))
-    return [float(value) for value in adjusted]
+    adjusted[order] = np.minimum(1.0, np.maximum.accumulate(p[order] * ((tests or len(p)) - np.arange(len(p)))))
+    return adjusted
 
 
 def compare(values: Mapping[str, ArrayLike], rng: np.random.Generator) -> Comparison:
     """Compare methods on the same queries or seeds.
 
     Args:
-        values: per method (n,) numbers in the same order of queries or seeds.
+        values: per method (n,) numbers in the same order of queries or seeds, more is better.
         rng: for the random flips.
 
     Raises:
@@ -114,39 +180,60 @@ def compare(values: Mapping[str, ArrayLike], rng: np.random.Generator) -> Compar
     sizes = {len(sample) for sample in samples.values()}
     if len(sizes) > 1:
         raise ValueError(f"methods have different numbers of values: {sorted(sizes)}")
-    pairs = sizes.pop() if sizes else 0
-    couples = list(itertools.combinations(samples, 2))
-    differences = np.array([samples[a] - samples[b] for a, b in couples]).reshape(len(couples), pairs).T
-    adjusted = holm([float(p) for p in _p_values(differences, rng)])
-    differ = {couple: p <= LEVEL for couple, p in zip(couples, adjusted, strict=True)}
-    spread = [float(np.std(samples[a] - samples[b], ddof=1)) for a, b in couples if pairs > 1]
+    pairs, methods = sizes.pop() if sizes else 0, len(samples)
+    tests = methods * (methods - 1) // 2
+    by_flips = tests <= _FLIP_TESTS_UP_TO or pairs <= _EXACT_UP_TO
+    smallest = 0.0 if not by_flips else 2.0 ** (1 - pairs) if pairs <= _EXACT_UP_TO else 1 / (_FLIPS + 1)
+    decidable = smallest * max(tests, 1) <= LEVEL
+    best = sorted(samples, key=lambda name: (-samples[name].mean() if pairs else 0.0, name))[:_COMPARED]
+    compared = np.array([samples[name] for name in best]).reshape(len(best), pairs).T
+    better = np.zeros((len(best), len(best)), dtype=bool)
+    if decidable and tests:
+        p = pair_p_values(compared, rng) if by_flips else _t_p_values(compared)
+        # Ordered by their means: of a pair that differs the first is the better one.
+        better[np.triu_indices(len(best), 1)] = holm(p, tests) <= LEVEL
+    ranks = zip((1 + better.sum(axis=0)).tolist(), (methods - better.sum(axis=1)).tolist(), strict=True)
     return Comparison(
-        groups=_groups(samples, differ),
+        ranks=dict(zip(best, ranks, strict=True)),
         pairs=pairs,
-        tests=len(couples),
-        detectable=_detectable(spread, pairs, len(couples)),
-        smallest_p=2.0 ** (1 - pairs) if pairs <= _EXACT_UP_TO else 1 / (_FLIPS + 1),
+        methods=methods,
+        tests=tests,
+        test="randomisation test" if by_flips else "paired t-test",
+        detectable=_detectable(compared, tests) if decidable else float("inf"),
+        smallest_p=smallest,
     )
 
 
-def _groups(samples: Mapping[str, Floats], differ: Mapping[tuple[str, str], bool]) -> dict[str, int]:
-    """The best leads a group; who cannot be told apart from the leader belongs to it; the next one leads the next."""
-    order = sorted(samples, key=lambda name: (-samples[name].mean() if len(samples[name]) else 0.0, name))
-    groups: dict[str, int] = {}
-    leader, rank = "", 0
-    for position, name in enumerate(order, start=1):
-        if not leader or differ.get((leader, name), differ.get((name, leader), False)):
-            leader, rank = name, position
-        groups[name] = rank
-    return groups
-
-
-def _detectable(spread: Sequence[float], pairs: int, tests: int) -> float:
-    """Difference that a paired t-test at the strictest corrected level finds with probability ``POWER``."""
-    if not spread:
+def _detectable(values: Floats, tests: int) -> float:
+    """Difference of two methods of typical spread that the strictest corrected level finds with chance ``POWER``."""
+    n, m = values.shape
+    if n < LEAST_UNITS or not tests:
         return float("nan")
+    covariance = np.atleast_2d(np.cov(values, rowvar=False))
+    variance = np.diag(covariance)
+    of_differences = np.clip(variance[:, None] + variance - 2 * covariance, 0, None)[np.triu_indices(m, 1)]
+    return float(np.sqrt(np.median(of_differences)) * _detectable_spreads(n, LEVEL / tests))
+
+
+@functools.lru_cache(maxsize=256)
+def _detectable_spreads(n: int, level: float) -> float:
+    """Detectable difference in standard deviations of the difference, for normal differences.
+
+    Up to 14 pairs the few possible p-values decide, and it is found by simulation; beyond, the randomisation test has
+    the power of the t-test.
+    """
     from scipy.special import stdtrit
 
-    freedom = pairs - 1
-    quantiles = stdtrit(freedom, 1 - LEVEL / tests / 2) + stdtrit(freedom, POWER)
-    return float(np.median(spread) / np.sqrt(pairs) * quantiles)
+    by_t = float((stdtrit(n - 1, 1 - level / 2) + stdtrit(n - 1, POWER)) / np.sqrt(n))
+    if n > _EXACT_UP_TO:
+        return by_t
+    noise = np.random.default_rng(0).standard_normal((n, 300))
+    signs = np.concatenate(list(_signs(n, 2**n, np.random.default_rng(0))))
+    low, high = np.zeros(300), np.full(300, 8 * by_t)
+    # A shift moves the observed sum by n and a flipped one by less, so that each sample is found from one shift on.
+    for _ in range(12):
+        shift = (low + high) / 2
+        sums = np.abs(signs @ (noise + shift))
+        found = (sums >= sums[0] * (1 - 1e-12)).mean(axis=0) <= level
+        low, high = np.where(found, low, shift), np.where(found, shift, high)
+    return float(np.quantile(high, POWER))

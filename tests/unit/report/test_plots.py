@@ -5,7 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.report import boards
-from harness.report.plots import pareto_front, plots
+from harness.report.columns import pareto_front
+from harness.report.plots import plots
 from harness.runs.record import Record
 
 METHOD = {"plugin": "p", "version": "1", "digest": "d", "origin": "o"}

@@ -1,0 +1,193 @@
+"""Which numbers of a record are columns of a board, and where a record keeps them."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from harness.runs.record import CostRecord, Record
+
+
+@dataclass(frozen=True)
+class Column:
+    """One number of a row.
+
+    Attributes:
+        key: where the records keep it, in ``metrics`` or ``figures``, or a cost of ``STAGES``.
+        title: heading.
+        scale: factor for display.
+        digits: decimals shown.
+        higher_is_better: True, False, or None where neither is (a count).
+        is_cost: whether it is a cost.
+        published: whether it was not measured here: a published number, or the difference to one.
+        signed: whether a plus is shown.
+        pareto: whether quality is weighed against it: the front is marked.
+    """
+
+    key: str
+    title: str
+    scale: float = 1.0
+    digits: int = 2
+    higher_is_better: bool | None = True
+    is_cost: bool = False
+    published: bool = False
+    signed: bool = False
+    pareto: bool = False
+
+    def shown(self, value: float) -> str:
+        """The value as tables show it."""
+        sign = "+" if self.signed else ""
+        return f"{round(value * self.scale, self.digits) + 0.0:{sign}.{self.digits}f}"  # no -0.00
+
+
+@dataclass(frozen=True)
+class Cell:
+    """Mean over seeds, sample standard deviation (ddof 1, None for one run), number of runs.
+
+    ``cached``: a part of this cost was spent by an earlier run that shared the work; it is the cost of that time.
+    ``contended``: a part was measured while other runs shared the machine.
+    """
+
+    mean: float
+    std: float | None
+    n: int
+    cached: bool = False
+    contended: bool = False
+
+
+@dataclass(frozen=True)
+class Stages:
+    """A cost that is made of stages: their seconds or their memory, all that the record has of them."""
+
+    names: tuple[str, ...] | None
+    """None: all stages."""
+    memory: bool = False
+    per: Callable[[Record], float] = lambda record: 1.0
+    """What it is divided by; 0 where that is not known."""
+
+    def value(self, record: Record) -> float | None:
+        """Seconds, or bytes; None where the record has none of the stages."""
+        costs, divisor = self.costs(record), self.per(record)
+        if not costs or not divisor:
+            return None
+        total = max(c.peak_bytes for c in costs) if self.memory else sum(c.wall_s for c in costs)
+        return total / divisor
+
+    def costs(self, record: Record) -> list[CostRecord]:
+        """The stages that the record has."""
+        return [cost for stage, cost in record.cost.items() if self.names is None or stage in self.names]
+
+
+def _described(record: Record) -> float:
+    """Images of the database."""
+    return record.dataset.counts.get("images", 0)
+
+
+def _extracted(record: Record) -> float:
+    """Images whose features were taken, counted again in each cycle."""
+    cycles = record.details.get("cycles", [])
+    return record.dataset.counts.get("train", 0) * sum(1 for cycle in cycles if cycle.get("extract"))
+
+
+STAGES: Final[Mapping[str, Stages]] = {
+    "describe_s": Stages(("describe database",), per=_described),
+    "prepare_s": Stages(("whiten", "fit expansion", "describe for re-ranking")),
+    "peak_bytes": Stages(None, memory=True),
+    "extract_s": Stages(("extract",), per=_extracted),
+    "acquire_bytes": Stages(("acquire",), memory=True),
+    "train_s": Stages(("train",)),
+}
+
+_RETRIEVAL: Final = (
+    Column("map_medium", "mAP Medium", 100),
+    Column("map_hard", "mAP Hard", 100),
+    Column("map_easy", "mAP Easy", 100),
+    Column("mp@10_medium", "mP@10 Medium", 100),
+    Column("mp@10_hard", "mP@10 Hard", 100),
+    Column("query_s_p50", "ms/query", 1e3, 2, False, is_cost=True, pareto=True),
+    Column("describe_s", "extraction ms/image", 1e3, 2, False, is_cost=True),
+    Column("prepare_s", "preparation s", 1, 2, False, is_cost=True),
+    Column("bytes_per_image", "bytes/image", 1, 0, False, is_cost=True, pareto=True),
+    Column("peak_bytes", "peak MB", 1e-6, 1, False, is_cost=True),
+)
+_ACTIVE: Final = (
+    Column("area_under_curve", "area under curve", 100),
+    Column("acquire_s", "s/acquisition", 1, 4, False, is_cost=True, pareto=True),
+    Column("acquire_bytes", "acquisition MB", 1e-6, 1, False, is_cost=True, pareto=True),
+    Column("extract_s", "extraction ms/image", 1e3, 3, False, is_cost=True),
+    Column("train_s", "training s", 1, 1, False, is_cost=True),
+)
+_FIGURE_STAGES: Final = {"acquire_s": Stages(("acquire",)), "query_s_p50": Stages(("search",))}
+"""Stages that say whether a figure was cached or measured beside other runs."""
+
+
+def board_columns(records: Sequence[Record], cost: bool) -> tuple[Column, ...]:
+    """The columns for which any record has a number; the first decides the rank."""
+    candidates: tuple[Column, ...] = _RETRIEVAL
+    if records[0].task != "retrieval":
+        keys = {key for record in records for key in record.metrics}
+        sizes = sorted(int(found[1]) for key in keys if (found := re.fullmatch(r"accuracy@(\d+)", key)))
+        # The largest number of labels comes first: it decides the rank.
+        curve = [Column(f"accuracy@{size}", f"{size} labels", 100) for size in [*sizes[-1:], *sizes[:-1]]]
+        candidates = (*curve, *_ACTIVE)
+    wanted = [column for column in candidates if cost or not column.is_cost]
+    return tuple(column for column in wanted if any(value(record, column) is not None for record in records))
+
+
+def column_of(key: str) -> Column | None:
+    """The column of a headline metric by its key, as boards have it."""
+    if match := re.fullmatch(r"accuracy@(\d+)", key):
+        return Column(key, f"{match[1]} labels", 100)
+    return next((column for column in _RETRIEVAL if column.key == key), None)
+
+
+def value(record: Record, column: Column) -> float | None:
+    """The number of a column in a record, None where it has none."""
+    if column.key in STAGES:
+        return STAGES[column.key].value(record)
+    return record.metrics.get(column.key, record.figures.get(column.key))
+
+
+def cells(records: Sequence[Record], columns: Sequence[Column]) -> dict[str, Cell | None]:
+    """Cell of each column over the runs that are done."""
+    done = [record for record in records if record.status == "done"]
+    return {column.key: _cell(done, column) for column in columns}
+
+
+def _cell(done: Sequence[Record], column: Column) -> Cell | None:
+    numbers = [number for record in done if (number := value(record, column)) is not None]
+    if not numbers:
+        return None
+    mean = math.fsum(numbers) / len(numbers)
+    square = math.fsum((number - mean) ** 2 for number in numbers)
+    std = math.sqrt(square / (len(numbers) - 1)) if len(numbers) > 1 else None
+    stages = STAGES.get(column.key) or _FIGURE_STAGES.get(column.key)
+    costs = [cost for record in done for cost in stages.costs(record)] if stages else []
+    return Cell(mean, std, len(numbers), any(c.cached for c in costs), any(c.contended for c in costs))
+
+
+def front(cells: Sequence[tuple[Cell | None, Cell | None]], cost: Column, quality: Column) -> list[bool]:
+    """Which rows are on the Pareto front: no other row is at least as good in both and better in one.
+
+    Args:
+        cells: cost and quality of each row, compared as they are shown: what looks equal is equal.
+        cost: column of the first.
+        quality: column of the second.
+    """
+    points = [
+        None if a is None or b is None else (float(cost.shown(a.mean)), float(quality.shown(b.mean))) for a, b in cells
+    ]
+    best = set(pareto_front([point for point in points if point is not None]))
+    return [point in best for point in points]
+
+
+def pareto_front(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
+    """The points (cost, quality) that no other point beats in both, by rising cost."""
+    found: list[tuple[float, float]] = []
+    for cost, quality in sorted(points, key=lambda point: (point[0], -point[1])):
+        if not found or quality > found[-1][1]:
+            found.append((cost, quality))
+    return found
