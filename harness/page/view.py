@@ -148,7 +148,8 @@ def number(cell: Cell | None, column: Column, best: str = "", notes: Sequence[st
     """A cell as text; without a value the first note says why."""
     if cell is None:
         reason = notes[0] if notes else ""
-        return Number("–" if not reason else "failed" if reason.startswith("failed") else "not run", reason=reason)
+        word = reason.partition(":")[0]
+        return Number("–" if not reason else word if word in ("failed", "timed out") else "not run", reason=reason)
     text = f"{cell.mean * column.scale:.{column.digits}f}"
     spread = "" if cell.std is None or column.is_cost else f"{cell.std * column.scale:.{column.digits}f}"
     return Number(text, spread, bool(best) and text == best)
