@@ -28,6 +28,10 @@ class Badge:
     gradient to the nearest one picked. Examples whose gradients are all picked already are drawn uniformly.
     Gradients are never written down: <g_i, g_j> = <q_i, q_j><z_i, z_j>. O(n (c + d) budget) time in matrix products,
     O(n (c + d)) memory. Distances that float32 cannot tell from 0 are 0.
+
+    Formula:
+        g_i = (p_i - onehot(argmax p_i)) (x) z_i
+        P(i) proportional to min_(j picked) |g_i - g_j|^2; first argmax_i |g_i|
     """
 
     def select(self, pool: PoolView, budget: int, rng: np.random.Generator) -> Ids:

@@ -28,6 +28,9 @@ class Bald:
     Largest mutual information ``H(mean_t p_t) - mean_t H(p_t)`` of the prediction and the weights, never negative.
     Needs a model. ``t`` passes over the pool; O(tnc) time and memory.
 
+    Formula:
+        the b largest H(mean_t p_t) - mean_t H(p_t), over t passes with dropout
+
     Attributes:
         t: number of passes.
     """

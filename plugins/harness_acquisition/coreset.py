@@ -22,6 +22,9 @@ class CoreSet:
     Sener and Savarese 2018. The picks are those of float64 brute force: Euclidean distance, ties to the lowest
     position. Without any label the first pick is the example nearest to the mean. O(nd(labelled + budget)) time at
     worst, O(n) memory beside the features; most examples are looked at a few times only, in matrix products.
+
+    Formula:
+        argmax_(i in U) min_(j in L) |z_i - z_j|, b times, each pick joining L
     """
 
     def select(self, pool: PoolView, budget: int, rng: np.random.Generator) -> Ids:

@@ -30,6 +30,9 @@ class DiscriminativeActiveLearning:
     a logistic regression, or a network with one layer of ``hidden`` units. Needs at least one label.
     O(rounds (ratio labelled iterations + n) d) time, O((n + ratio labelled) d) memory.
 
+    Formula:
+        the largest P(unlabelled | z_i), by a classifier of labelled against unlabelled examples
+
     Attributes:
         rounds: parts of the budget.
         ratio: unlabelled examples a labelled one.

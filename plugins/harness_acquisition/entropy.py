@@ -16,7 +16,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Entropy:
-    """Most uncertain examples: largest entropy of the prediction (thesis eq. 3.5-3.6). O(nc)."""
+    """Most uncertain examples: largest entropy of the prediction (thesis eq. 3.5-3.6). O(nc).
+
+    Formula:
+        the b largest H(p_i) = -sum_k p_ik ln p_ik, with 0 ln 0 = 0
+    """
 
     def select(self, pool: PoolView, budget: int, rng: np.random.Generator) -> Ids:
         """``budget`` unlabelled positions by falling entropy; equal ones by position."""

@@ -27,6 +27,10 @@ class JointLabelPropagation:
     after every pick. Needs at least one label.
     O(budget n k) time an iteration of the solver, in groups of columns; O(n (k + 256)) memory.
 
+    Formula:
+        argmin_(i in U) ((I - alpha S)^-1 delta(L))_i, b times, each pick joining L
+        S = D^-1/2 W D^-1/2, W the reciprocal k-NN graph of the features
+
     Attributes:
         alpha: how far labels spread.
         tol: relative residual of the solves.

@@ -28,6 +28,10 @@ class KMeans:
     k-means on the features of the unlabelled examples. In the order of the clusters; an example that is taken already
     is passed over. O(n d budget iterations) time, O(n d) memory.
 
+    Formula:
+        centres c = argmin sum_(i in U) min_j |z_i - c_j|^2, j = 1, ..., b
+        argmin_(i in U) |z_i - c_j| for each j
+
     Attributes:
         iterations: of k-means.
     """

@@ -15,7 +15,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class LeastConfidence:
-    """Examples whose most probable class is least probable (Lewis and Gale 1994). O(nc)."""
+    """Examples whose most probable class is least probable (Lewis and Gale 1994). O(nc).
+
+    Formula:
+        the b smallest max_k p_ik
+    """
 
     def select(self, pool: PoolView, budget: int, rng: np.random.Generator) -> Ids:
         """``budget`` unlabelled positions by rising confidence; equal ones by position."""

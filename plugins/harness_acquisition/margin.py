@@ -16,7 +16,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Margin:
-    """Smallest gap between the two most probable classes (Scheffer et al. 2001). O(nc)."""
+    """Smallest gap between the two most probable classes (Scheffer et al. 2001). O(nc).
+
+    Formula:
+        the b smallest p_i(1) - p_i(2), where p_i(k) is the k-th largest probability
+    """
 
     def select(self, pool: PoolView, budget: int, rng: np.random.Generator) -> Ids:
         """``budget`` unlabelled positions by rising margin; equal ones by position. One class: all margins are 0."""

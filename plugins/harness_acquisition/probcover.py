@@ -36,6 +36,9 @@ class ProbCover:
     O(n^2 d) time in matrix products. O(nd) memory and the pairs of neighbours, up to 25 million (under 1 GB); if there
     are more none is kept, and the neighbours of an example are found again when it becomes covered: same picks.
 
+    Formula:
+        argmax_i |{j not covered: |z_i - z_j| <= delta}|, b times, each pick covering its ball
+
     Attributes:
         delta: radius, at most 2; 0 chooses it from the features.
         purity: share of pure balls by which the radius is chosen.

@@ -15,7 +15,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Random:
-    """Uniformly random examples (thesis §3.3.1): the baseline that is hard to beat. O(n)."""
+    """Uniformly random examples (thesis §3.3.1): the baseline that is hard to beat. O(n).
+
+    Formula:
+        i_1, ..., i_b drawn uniformly from the unlabelled, without replacement
+    """
 
     def select(self, pool: PoolView, budget: int, rng: np.random.Generator) -> Ids:
         """``budget`` unlabelled positions, drawn without replacement."""

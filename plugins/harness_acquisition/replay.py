@@ -25,6 +25,9 @@ class Replay:
     So a cheap model (embedding mode) can choose for a costly one. A record fits if its labels so far are those of the
     pool: of one seed, all runs start from the same labels, whatever the model.
 
+    Formula:
+        the picks of the record whose labels so far are those of the pool, in their order
+
     Attributes:
         runs: folder of the records; relative to where the harness is started.
         acquisition: whose picks.

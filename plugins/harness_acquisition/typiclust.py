@@ -29,6 +29,9 @@ class TypiClust:
     up to ``small`` examples wait until the others are empty. The distance is that of the paper; the authors' code
     takes its square. O(n d clusters iterations) time, and O(m^2 d) a pick from a group of m; O(nd) memory.
 
+    Formula:
+        argmax over unlabelled i of cluster C of 1 / (mean_(j in N(i)) |z_i - z_j| + 1e-5)
+
     Attributes:
         clusters: the most groups.
         neighbours: the most neighbours; of a smaller group half of it.

@@ -20,6 +20,9 @@ _PARTS: Final = ("conv1.", "bn1.", "relu.", "maxpool.", "layer1.", "layer2.", "l
 class ResNet50(Convolutional):
     """ResNet50 to its last convolution with ReLU, stride 32, 2048 maps (He et al. 2016), by torchvision.
 
+    Formula:
+        conv 7x7 / 2 (64) - max 3x3 / 2 - 3, 4, 6, 3 bottleneck blocks of 256, 512, 1024, 2048 maps - ReLU
+
     Attributes: those of ``Convolutional``.
     """
 
@@ -55,6 +58,9 @@ class ResNet50(Convolutional):
 @dataclass(frozen=True)
 class ResNet101(ResNet50):
     """ResNet101 to its last convolution with ReLU, stride 32, 2048 maps (He et al. 2016), by torchvision.
+
+    Formula:
+        conv 7x7 / 2 (64) - max 3x3 / 2 - 3, 4, 23, 3 bottleneck blocks of 256, 512, 1024, 2048 maps - ReLU
 
     Attributes: those of ``Convolutional``.
     """

@@ -46,6 +46,9 @@ LAYERS: Final = (Layer(3, 48, 7, 4), Layer(48, 96, 3, 2), Layer(96, 128, 3), Lay
 class Tiny:
     """Small convolutional network, stride 8, 128 maps, trained on generated images; weights embedded (this project).
 
+    Formula:
+        conv 7x7 / 4 (48) - conv 3x3 / 2 (96) - conv 3x3 (128) - conv 1x1 (128), each with ReLU
+
     Attributes:
         weights: the path of other weights, ``weight0``, ``bias0``, ... ``weight3``, ``bias3`` as an ``.npz`` or as a
             state dict of torch (TINY.md); empty: the embedded ones.

@@ -20,6 +20,10 @@ _POOL4: Final = 23
 class VGG16(Convolutional):
     """VGG16 to conv5_3 with ReLU, stride 16, 512 maps (Simonyan and Zisserman 2014), by torchvision.
 
+    Formula:
+        2 x conv (64) - max - 2 x conv (128) - max - 3 x conv (256) - max - 3 x conv (512) - max - 3 x conv (512)
+        all 3x3 with ReLU, max over 2x2
+
     Attributes: those of ``Convolutional``.
     """
 

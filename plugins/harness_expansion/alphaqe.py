@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 class AlphaQE:
     """Query replaced by its mean with its top images, weighted by similarity^alpha (Radenovic et al. 2018).
 
+    Formula:
+        q' = q + sum of max(<q, x_i>, 0)^alpha x_i over the first k images, at unit length
+
     Attributes:
         k: images taken from the top of the ranking; 0 changes nothing.
         alpha: exponent of the similarity; 0 weighs all images alike, as ``aqe`` does. Above 0 an image with a

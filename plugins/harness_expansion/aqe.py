@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 class AQE:
     """Query replaced by its mean with the descriptors of its top images (Chum et al. 2007).
 
+    Formula:
+        q' = q + sum of x_i over the first k images, at unit length
+
     Attributes:
         k: images taken from the top of the ranking; 0 changes nothing.
     """

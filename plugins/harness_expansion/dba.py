@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 class DBA:
     """Each database descriptor replaced by its mean with its neighbours (Arandjelovic and Zisserman 2012).
 
+    Formula:
+        x_i' = x_i + sum of max(<x_i, x_j>, 0)^alpha x_j over the k neighbours j of i, at unit length
+
     Attributes:
         k: neighbours of an image, itself not counted; 0 changes nothing.
         alpha: exponent of the similarity that weighs a neighbour; 0 weighs all alike. Above 0 a neighbour with a

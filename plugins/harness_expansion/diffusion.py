@@ -32,6 +32,11 @@ class Diffusion:
     first ``verified_top`` images; a query with no verified image starts from the plain seed, and the report counts it.
     Images that nothing reaches keep the order of the ranking, below those that have a score.
 
+    Formula:
+        f = (I - alpha S)^-1 y, S = D^-1/2 W D^-1/2
+        y_i = <q, x_i>^gamma for the first kq images i of the ranking, else 0
+        w_ij = <x_i, x_j>^gamma where i and j are among the k neighbours of each other, else 0
+
     Attributes:
         k: neighbours of an image in the graph, itself not counted.
         kq: images from which a query starts.

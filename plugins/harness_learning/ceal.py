@@ -25,6 +25,9 @@ class CEAL(Supervised):
     t takes the class that the last cycle's model predicts, for this cycle only. The released code loses these labels
     before it trains (it mixes up two numberings), so it has no preset of its own here.
 
+    Formula:
+        label argmax_k p_ik where H(p_i) / ln c < threshold - decay t
+
     Attributes:
         threshold: largest share of the entropy in the first cycle after which labels are taken.
         decay: what the threshold loses a cycle.

@@ -109,7 +109,12 @@ class DeepCluster:
 
 @dataclass(frozen=True)
 class Pretrain(DeepCluster, Supervised):
-    """Unsupervised pre-training (PRE), then supervised training in every cycle (Caron et al. 2018; thesis §3.3)."""
+    """Unsupervised pre-training (PRE), then supervised training in every cycle (Caron et al. 2018; thesis §3.3).
+
+    Formula:
+        pre_epochs times: y = k-means(features); minimise -mean_i ln p_i,y_i over all images
+        then as supervised
+    """
 
 
 def k_means(points: Floats, k: int, seed: int, iterations: int = 10) -> Ids:

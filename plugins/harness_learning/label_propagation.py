@@ -30,6 +30,10 @@ class SemiSupervised(Supervised):
     of all images, their k-NN graph, labels propagated on it (thesis 3.8-3.10), and steps on batches of labelled and
     pseudo-labelled images, the latter drawn by the certainty of their label. O(n^2 d) an epoch with exact neighbours.
 
+    Formula:
+        Z = (I - alpha S)^-1 Y, Y the labels as one-hot rows; pseudo-label argmax_c z_ic
+        drawn in proportion to 1 - H(z_i / sum_c z_ic) / ln c
+
     Attributes:
         semi_epochs: epochs on all images.
         semi_rate: learning rate at their start; 0 takes ``learning_rate``.

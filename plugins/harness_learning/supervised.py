@@ -23,6 +23,10 @@ class Supervised:
 
     Fewer labelled images than ``batch_size`` make a batch of all of them.
 
+    Formula:
+        minimise -mean_(i in L) ln p_i,y_i by gradient descent with momentum
+        rate at epoch e: learning_rate (1 + cos(pi e / (1.05 epochs))) / 2
+
     Attributes:
         epochs: passes over the labelled images.
         learning_rate: at the start; it follows half a cosine. The thesis has 0.2 for ``cnn13``, whose features have

@@ -23,6 +23,10 @@ class CNN13:
     and a leaky ReLU. 3,125,908 parameters for colour images and ten classes: the released code has 1,300 more in a
     linear layer that nothing uses. Smaller images than 32 x 32 pixels are continued at their border up to that size.
 
+    Formula:
+        3 x conv 3x3 (128) - max 2x2 - dropout - 3 x conv 3x3 (256) - max 2x2 - dropout
+        - conv 3x3 (512) - conv 1x1 (256) - conv 1x1 (128) - mean: features / |features|; logits = linear(features)
+
     Attributes:
         dropout: share of the activations dropped after each of the first two blocks in training.
         normalise: whether the 128 features have unit length.

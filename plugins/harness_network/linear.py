@@ -11,11 +11,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class LinearHead:
-    """Embedding mode: the features stay as they are, only a linear layer on them is trained.
+    """Embedding mode: the features stay as they are, only a linear layer on them is trained (this project).
 
     For a dataset of features (``embeddings``) these are the features themselves, each dimension standardised; for
     images they are the pixels. A cycle costs seconds with 50,000 examples, so that many acquisitions, cycles and seeds
     can be compared on a CPU.
+
+    Formula:
+        features = x / |x|; logits = W sqrt(d) features + b
 
     Attributes:
         normalise: whether features have unit length.

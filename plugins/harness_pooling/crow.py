@@ -17,6 +17,11 @@ class CroW:
 
     The spatial weight of a cell is the root of its share of all activation; the weight of a map is the logarithm of how
     seldom it is active (0 for a map that never is). Maps without any activation give zeros.
+
+    Formula:
+        f_c = b_c sum_hw a_hw x_chw
+        a_hw = sqrt(S_hw / |S|), S_hw = sum_c x_chw
+        b_c = ln(sum_k Q_k / Q_c), Q_c the share of active cells of map c
     """
 
     def pool(self, maps: Tensor) -> Tensor:

@@ -47,6 +47,12 @@ class FeatureSaliencyEGM(Detection):
     A Gaussian mixture is laid over the saliency map; each component that survives is a rectangle. Queries are expected
     to be crops of an object and are pooled whole.
 
+    Formula:
+        f = sum_R w_R g_R / |g_R|, over the rectangles R of a Gaussian mixture on the saliency F
+        g_R,c = (mean of x_chw^p over (h, w) in R)^(1/p); w_R the weight of the component (thesis: 1)
+        F_hw = sqrt(T_hw / |T|), T_hw = sum_c b_c x_chw, b_c = ln(sum_k Q_k / Q_c)
+        Q_c the share of active cells of map c, plus eps
+
     Attributes: those of ``Detection`` (with measurements), and
 
         p: exponent of the generalised mean over a region.

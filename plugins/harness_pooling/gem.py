@@ -24,6 +24,9 @@ _PRODUCTS: Final = range(4, 17)
 class GeM:
     """Generalised mean of each map (Radenovic et al. 2018; thesis eq. 2.13).
 
+    Formula:
+        f_c = (1/(H W) sum_hw x_chw^p)^(1/p)
+
     Attributes:
         p: exponent; 1 is SPoC, infinity is MAC. Any size: the maximum is factored out, so that no power overflows.
         eps: lowest activation with preset ``released-code``.

@@ -13,7 +13,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class MAC:
-    """Maximum of each map (Azizpour et al. 2014, Tolias et al. 2016; thesis eq. 2.12)."""
+    """Maximum of each map (Azizpour et al. 2014, Tolias et al. 2016; thesis eq. 2.12).
+
+    Formula:
+        f_c = max_hw x_chw
+    """
 
     def pool(self, maps: Tensor) -> Tensor:
         """(..., C, H, W) float32 -> (..., C) float32. Raises ``InvalidInput`` for H = 0 or W = 0."""

@@ -37,6 +37,12 @@ class ObjectSaliencyEGM(Detection):
     over sets of seed 1 and 2 with the preset ``recommended``. There gem has mAP 78.6. With 60 queries differences of
     1 to 2 points are chance. docs/representation.md has the whole table.
 
+    Formula:
+        f as for fs-egm, on the saliency O in place of F
+        O_hw = F_hw^theta sum_(r in N(hw)) <y_hw, y_r> F_r^theta c_r
+        y: whitened patch around a cell, whitened region of the database; F_r: mean saliency of a region;
+        c_r: its centrality in the graph of regions; N: nearest regions
+
     Attributes: those of ``Detection``, of which ``exponent`` is that of object saliency, and
 
         weight_samples: as for ``fs-egm``; true: mAP 77.2, false: 82.3.

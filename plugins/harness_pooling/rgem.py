@@ -20,6 +20,10 @@ if TYPE_CHECKING:
 class RGeM:
     """Sum of normalised generalised means over the regions of R-MAC (Radenovic et al. 2018; thesis 2.5, eq. 2.13).
 
+    Formula:
+        f = sum_R g_R / (|g_R| + eps), over the regions R of a grid
+        g_R,c = (mean of x_chw^p over (h, w) in R)^(1/p)
+
     Attributes:
         p: exponent of the generalised mean.
         levels: number of region sizes, besides the whole map.

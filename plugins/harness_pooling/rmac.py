@@ -26,6 +26,10 @@ Interval = tuple[int, int]
 class RMAC:
     """Sum of normalised maxima over a grid of regions (Tolias et al. 2016; thesis 2.5).
 
+    Formula:
+        f = sum_R m_R / (|m_R| + eps), over the regions R of a grid
+        m_R,c = max of x_chw over (h, w) in R
+
     Attributes:
         levels: number of region sizes, besides the whole map.
         eps: added to the norm of each region's vector.

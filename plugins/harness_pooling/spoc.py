@@ -13,7 +13,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class SPoC:
-    """Mean of each map (Babenko and Lempitsky 2015; thesis eq. 2.11)."""
+    """Mean of each map (Babenko and Lempitsky 2015; thesis eq. 2.11).
+
+    Formula:
+        f_c = 1/(H W) sum_hw x_chw
+    """
 
     def pool(self, maps: Tensor) -> Tensor:
         """(..., C, H, W) float32 -> (..., C) float32. Raises ``InvalidInput`` for H = 0 or W = 0."""

@@ -27,6 +27,9 @@ class RMatch:
 
     To rank by it alone, let ``top`` be the number of images. Vectors are not whitened: a re-ranker learns nothing.
 
+    Formula:
+        score = sum_r max_s <q_r, x_s>, over regions r of the query and s of the image
+
     Attributes:
         top: number of images that are re-ranked.
         regions: ``grid``, that of R-MAC with the whole map, or ``egm``, those that ``fs-egm`` finds in database images

@@ -65,6 +65,9 @@ class SiftRansac:
 
     It looks at images: they are described by ``describe_image``, and there is nothing to describe in feature maps.
 
+    Formula:
+        score = number of pairs of keypoints with |H p - p'| <= error, H the homography with most of them
+
     Attributes:
         top: number of images that are re-ranked.
         max_keypoints: strongest keypoints of an image that are kept.

@@ -18,7 +18,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Learned:
-    """Whitening stored in a checkpoint of Radenovic et al. 2018 (cirtorch); nothing is learnt from the dataset.
+    """Whitening stored in a checkpoint; nothing is learnt from the dataset (Radenovic et al. 2018, cirtorch).
+
+    Formula:
+        y = P (x - m), then y / |y|, P and m from the file
 
     Attributes:
         weights: path of the checkpoint.

@@ -22,6 +22,10 @@ class PCA:
     Directions in which the descriptors do not vary are left out, with a warning: the output then has fewer than
     ``dim`` dimensions.
 
+    Formula:
+        y = L^-1/2 V^T (x - m), then y / |y|
+        C = V L V^T the covariance; with shrink s each variance l_d becomes (1 - s) l_d + s mean(l)
+
     Attributes:
         dim: directions kept, those of largest variance; 0 keeps all.
         shrink: share of the mean variance mixed into each variance, for few descriptors: with n <= D of them and no

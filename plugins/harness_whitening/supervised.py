@@ -27,6 +27,11 @@ if TYPE_CHECKING:
 class Supervised:
     """Simultaneous diagonalisation on matching pairs (Mikolajczyk and Matas 2007; thesis eq. 5.11-5.12).
 
+    Formula:
+        y = V^T C_S^-1/2 (x - m), then y / |y|
+        C_S: covariance of differences within matching pairs
+        V: eigenvectors of C_S^-1/2 C_D C_S^-1/2, C_D over the pairs that do not match
+
     Attributes:
         dim: dimensions kept; 0 keeps all.
         shrink: share of the mean variance within pairs mixed into each variance, for few pairs.

@@ -29,6 +29,10 @@ class DSM:
     as the released code, but with bright regions only and the shapes of the text. ``detect.Detection`` and
     ``match.Gates`` list what differs.
 
+    Formula:
+        score = max over pairs of scales and affine transforms T of the number of correspondences
+        with |T p - p'| within error, p and p' centres of regions of one channel
+
     Attributes:
         top: number of images that are re-ranked.
         preset: ``recommended``, ``thesis`` or ``released-code``.
