@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 class LearnedGeM:
     """Generalised mean of each map, exponent from a checkpoint of Radenovic et al. 2018 (cirtorch; thesis eq. 2.13).
 
+    Formula:
+        f_c = (1/(H W) sum_hw x_chw^p)^(1/p), p from the file
+
     Attributes:
         weights: path of the checkpoint.
         checksum: its SHA-256; filled in from the file where it is not given, so that the content of the file is a part
