@@ -58,7 +58,6 @@ class RunCard:
     numbers: tuple[Number, ...]
     seconds: str
     started: str
-    finished: str
     file: str
     """The copy of its record; empty for a run that was not done."""
     failure: str
@@ -161,7 +160,6 @@ def _run(record: Record, columns: Sequence[Column]) -> RunCard:
         numbers=tuple(_metric(record, column) for column in columns),
         seconds=_seconds(record) if there else "",
         started=_time(record.started) if there else "",
-        finished=_time(record.finished) if there else "",
         file=f"records/{run_name(record.id)}.json" if there else "",
         failure=f"{failure.code}: {failure.message}" if failure else "",
         traceback="\n".join(failure.traceback.splitlines()[-_TRACEBACK_LINES:]) if failure else "",

@@ -48,6 +48,8 @@ class RowView:
     labels: tuple[str, ...]
     name: str
     """The labels in one text."""
+    rest: str
+    """All labels but the first in one text: where there is no room for their columns."""
     href: str
     numbers: tuple[Number, ...]
     interval: str
@@ -133,7 +135,8 @@ def _row(
     return RowView(
         rank="" if row.rank is None else str(row.rank),
         labels=shown,
-        name=" · ".join(label for label in shown if label != "none") or "none",
+        name=_joined(shown) or "none",
+        rest=_joined(shown[1:]),
         href=f"methods/{method_page(found[0])}",
         numbers=tuple(number(row.cells[column.key], column, best[column.key], row.notes) for column in board.columns),
         interval=" – ".join(f"{bound * scale:.1f}" for bound in row.interval) if row.interval else "–",
@@ -142,6 +145,10 @@ def _row(
         notes=row.notes,
         records=found,
     )
+
+
+def _joined(labels: Sequence[str]) -> str:
+    return " · ".join(label for label in labels if label != "none")
 
 
 def number(cell: Cell | None, column: Column, best: str = "", notes: Sequence[str] = ()) -> Number:

@@ -96,7 +96,7 @@ def test_a_page_of_a_method_shows_runs_costs_and_environment(site):
     assert len(re.findall(r'<tr id="run-digits-small-cnn-supervised-coreset-\d"><th scope="row">\d</th>', page)) == 6
     # Stages that were cached do not count: only seed 0 measured it.
     assert re.search(r"<td>1.200</td><td>0.400</td><td>2.0</td><td>1 of 6</td>", page)
-    assert "2026-01-02 03:04:07 UTC" in page
+    assert "2026-01-02 03:04:05 UTC" in page
     assert "<td>2.5</td>" in page
     assert "a processor" in page
     assert page.count("<h2>Environment</h2>") == 1
