@@ -10,10 +10,10 @@ from typing import Final
 
 from harness.errors import HarnessError
 from harness.page.names import run_name, slug, unique
-from harness.page.view import BoardView, Number, number, value_text
+from harness.page.view import BoardView, value_text
 from harness.protocols import KINDS
 from harness.registry import Registry
-from harness.report.board import Cell, Column
+from harness.report.columns import Column
 from harness.runs.record import CostRecord, MethodRecord, Record
 
 _TRACEBACK_LINES: Final = 12
@@ -55,7 +55,7 @@ class RunCard:
     anchor: str
     seed: int
     status: str
-    numbers: tuple[Number, ...]
+    numbers: tuple[str, ...]
     seconds: str
     started: str
     file: str
@@ -145,8 +145,13 @@ def _stage(stage: str, costs: Sequence[CostRecord]) -> StageCost:
 
 def run_cards(records: Sequence[Record], board: BoardView) -> list[RunCard]:
     """The runs of a row by seed, with the board's numbers of quality."""
-    columns = [column for column in board.board.columns if not column.is_cost]
+    columns = quality(board)
     return [_run(record, columns) for record in records]
+
+
+def quality(board: BoardView) -> list[Column]:
+    """The columns that say how good a run was, as it was measured."""
+    return [column for column in board.columns if not column.is_cost and not column.published]
 
 
 def _run(record: Record, columns: Sequence[Column]) -> RunCard:
@@ -167,9 +172,9 @@ def _run(record: Record, columns: Sequence[Column]) -> RunCard:
     )
 
 
-def _metric(record: Record, column: Column) -> Number:
+def _metric(record: Record, column: Column) -> str:
     value = record.metrics.get(column.key)
-    return number(None if value is None else Cell(value, None, 1), column)
+    return "–" if value is None else column.shown(value)
 
 
 def _notes(record: Record) -> list[tuple[str, object]]:

@@ -8,16 +8,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.folders import data_folders
-from harness.page.cards import environments, method_cards, run_cards, stage_costs, summaries
+from harness.page.cards import environments, method_cards, quality, run_cards, stage_costs, summaries
 from harness.page.folder import replaced_folder
 from harness.page.gallery import Gallery, gallery
 from harness.page.names import run_name
 from harness.page.render import render
 from harness.page.sources import Collection, collect
-from harness.page.view import BoardView, RowView, board_views, value_text
+from harness.page.view import AcrossView, BoardView, RowView, across_views, board_views, value_text
 from harness.registry import load_registry
 from harness.report import boards
-from harness.report.plots import plots
+from harness.report.across import across
 from harness.runs.record import Record
 from harness.signed import signed
 
@@ -68,7 +68,7 @@ def write_page(
     registry = load_registry(plugins)
     about = summaries(registry, collection.records)
     found = boards(collection.records)
-    views = board_views(found, {r.id: r for r in collection.records}, [plots([board]) for board in found])
+    views, ranks = board_views(found, {r.id: r for r in collection.records}), across_views(across(found))
     heading = title or ", ".join(name for name, _ in collection.titles) or "Leaderboards"
     with replaced_folder(Path(out)) as folder:
         shown = {view.id: gallery(view, galleries, registry, folders, folder) for view in views if galleries}
@@ -78,7 +78,7 @@ def write_page(
             for row in view.rows:
                 page = _method_page(view, row, heading, about, shown.get(view.id, Gallery()))
                 (folder / row.href).write_text(page, encoding="utf-8")
-        index = _index(collection, views, heading, about, shown)
+        index = _index(collection, views, ranks, heading, about, shown)
         (folder / "index.html").write_text(index, encoding="utf-8")
     notes = [f"{view.title}: {shown[view.id].reason}" for view in views if view.id in shown and shown[view.id].reason]
     return Written(Path(out) / "index.html", len(views), len(collection.records), tuple(notes))
@@ -87,6 +87,7 @@ def write_page(
 def _index(
     collection: Collection,
     views: Sequence[BoardView],
+    ranks: Sequence[AcrossView],
     heading: str,
     about: Mapping[tuple[str, str], str],
     galleries: Mapping[str, Gallery],
@@ -98,6 +99,7 @@ def _index(
         title=heading,
         descriptions=[text for _, text in collection.titles if text],
         boards=views,
+        across=ranks,
         galleries=galleries,
         cards=method_cards(collection.records, about),
         counts=counts,
@@ -116,6 +118,7 @@ def _method_page(
         gallery=pictures,
         methods=method_cards(row.records, about),
         costs=stage_costs(row.records),
+        columns=quality(board),
         runs=run_cards(row.records, board),
         environments=environments(row.records),
         dataset=[

@@ -1,34 +1,30 @@
-"""What the templates show: boards, rows, methods and runs as texts. Knows no HTML."""
+"""What the templates show of boards: headings, rows, pictures. Knows no HTML; the texts are those of every format."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final, Literal
 
 from harness.page.names import method_page, slug, unique
-from harness.report.board import Board, Cell, Column, Row
+from harness.report.across import Across
+from harness.report.board import Board, Column, Row
+from harness.report.plots import plots
+from harness.report.table import Entry, Table, across_table, board_table
 from harness.runs.record import Record
+
+Group = Literal["rank", "method", "quality", "interval", "cost", "runs"]
+
+_CAPTIONS: Final[Mapping[str, str]] = {"curves": "Learning curves", "cost": "Quality against cost"}
 
 
 @dataclass(frozen=True)
 class Heading:
-    """A column: its title, its group (``method``, ``quality``, ``cost``), and what a first click sorts to the top."""
+    """A column: its title, what it is, and the order in which a first click sorts it."""
 
     title: str
-    group: str
-    first: str
-    """``ascending``, ``descending``; texts and costs ascend."""
-
-
-@dataclass(frozen=True)
-class Number:
-    """A cell: the number, its spread over seeds, whether it is the best of its column; or why there is none."""
-
-    text: str
-    spread: str = ""
-    best: bool = False
-    reason: str = ""
+    group: Group
+    first: Literal["ascending", "descending"]
 
 
 @dataclass(frozen=True)
@@ -42,106 +38,122 @@ class Whisker:
 
 @dataclass(frozen=True)
 class RowView:
-    """One combination of methods."""
+    """One combination of methods.
 
-    rank: str
-    labels: tuple[str, ...]
+    Attributes:
+        entries: texts, one a heading.
+        name: the labels in one text.
+        rest: all labels but the first, for screens without room for their columns.
+        href: its page.
+        whisker: None without an interval.
+        reason: why runs have no result; empty where all are done.
+        notes: what is to be said of it.
+        records: its runs by seed.
+    """
+
+    entries: tuple[Entry, ...]
     name: str
-    """The labels in one text."""
     rest: str
-    """All labels but the first in one text: where there is no room for their columns."""
     href: str
-    numbers: tuple[Number, ...]
-    interval: str
     whisker: Whisker | None
-    runs: str
+    reason: str
     notes: tuple[str, ...]
     records: tuple[Record, ...] = field(repr=False)
 
 
 @dataclass(frozen=True)
 class BoardView:
-    """One tab."""
+    """One tab; ``plots``: what a picture shows, and the SVG."""
 
     id: str
     title: str
     task: str
     common: tuple[tuple[str, str], ...]
     headings: tuple[Heading, ...]
-    kinds: int
-    """The first headings after the rank are kinds of method."""
-    has_interval: bool
     rows: tuple[RowView, ...]
-    provenance: tuple[str, ...]
+    footer: tuple[str, ...]
     plots: tuple[tuple[str, bytes], ...]
-    """What a picture shows, and the SVG."""
-    board: Board = field(repr=False)
+    columns: tuple[Column, ...]
+
+    @property
+    def has_cost(self) -> bool:
+        """Whether there are columns of cost."""
+        return any(heading.group == "cost" for heading in self.headings)
 
 
-_PICTURES: Mapping[str, str] = {"curves": "Learning curves", "cost": "Quality against cost"}
+@dataclass(frozen=True)
+class AcrossView:
+    """Ranks over several boards of a task."""
+
+    id: str
+    title: str
+    table: Table
 
 
-def board_views(
-    boards: Sequence[Board], records: Mapping[str, Record], plots: Sequence[Mapping[str, bytes]]
-) -> list[BoardView]:
-    """The boards as the page shows them.
+def board_views(boards: Sequence[Board], records: Mapping[str, Record]) -> list[BoardView]:
+    """The boards as the page shows them; draws their pictures.
 
     Args:
         boards: of ``harness.report``.
         records: all that stand in them, by id.
-        plots: of each board its pictures, by file name.
     """
-    ids = unique([slug(f"{board.dataset}", 50) or "board" for board in boards])
-    return [_view(*each, records) for each in zip(boards, ids, plots, strict=True)]
+    ids = unique([slug(board.dataset, 50) or "board" for board in boards])
+    return [_view(board, anchor, records) for board, anchor in zip(boards, ids, strict=True)]
 
 
-def _view(board: Board, anchor: str, plots: Mapping[str, bytes], records: Mapping[str, Record]) -> BoardView:
-    best = {column.key: _best(board.rows, column) for column in board.columns}
+def across_views(found: Sequence[Across]) -> list[AcrossView]:
+    """The tables of ranks over several boards."""
+    return [AcrossView(f"ranks-{one.task}", f"Ranks, {one.task}", across_table(one)) for one in found]
+
+
+def _view(board: Board, anchor: str, records: Mapping[str, Record]) -> BoardView:
+    table = board_table(board)
+    headings = tuple(_headings(board, table))
     bounds = [bound for row in board.rows if row.interval for bound in row.interval]
     return BoardView(
         id=f"board-{anchor}",
         title=board.dataset,
         task=board.task,
         common=tuple(board.common.items()),
-        headings=_headings(board),
-        kinds=len(board.kinds),
-        has_interval=bool(bounds),
-        rows=tuple(_row(board, row, best, bounds, records) for row in board.rows),
-        provenance=board.provenance,
-        plots=tuple((_caption(name), picture) for name, picture in plots.items()),
-        board=board,
+        headings=headings,
+        rows=tuple(
+            _row(board, row, entries, bounds, records) for row, entries in zip(board.rows, table.rows, strict=True)
+        ),
+        footer=table.below,
+        plots=tuple((_caption(name), picture) for name, picture in plots([board]).items()),
+        columns=board.columns,
     )
 
 
-def _headings(board: Board) -> tuple[Heading, ...]:
-    kinds = [Heading(kind, "method", "ascending") for kind in board.kinds]
-    numbers = [
-        Heading(
-            column.title,
-            "cost" if column.is_cost else "quality",
-            "descending" if column.higher_is_better else "ascending",
-        )
-        for column in board.columns
-    ]
-    return (*kinds, *numbers)
+def _headings(board: Board, table: Table) -> Iterator[Heading]:
+    """What stands in each column of the table of a board."""
+    columns = {column.title: column for column in board.columns}
+    for place, title in enumerate(table.headers):
+        if place == 0:
+            yield Heading(title, "rank", "ascending")
+        elif place <= len(board.kinds):
+            yield Heading(title, "method", "ascending")
+        elif place == len(table.headers) - 1:
+            yield Heading(title, "runs", "ascending")
+        elif column := columns.get(title):
+            group: Group = "cost" if column.is_cost else "quality"
+            yield Heading(title, group, "descending" if column.higher_is_better else "ascending")
+        else:
+            yield Heading(title, "interval", "descending")
 
 
 def _row(
-    board: Board, row: Row, best: Mapping[str, str], bounds: Sequence[float], records: Mapping[str, Record]
+    board: Board, row: Row, entries: tuple[Entry, ...], bounds: Sequence[float], records: Mapping[str, Record]
 ) -> RowView:
-    shown = tuple(row.labels[kind] for kind in board.kinds)
-    scale = board.columns[0].scale if board.columns else 1.0
+    labels = [row.labels.get(kind, "none") for kind in board.kinds]
     found = tuple(records[run_id] for run_id in row.run_ids)
     return RowView(
-        rank="" if row.rank is None else str(row.rank),
-        labels=shown,
-        name=_joined(shown) or "none",
-        rest=_joined(shown[1:]),
+        entries=entries,
+        name=_joined(labels) or "none",
+        rest=_joined(labels[1:]),
         href=f"methods/{method_page(found[0])}",
-        numbers=tuple(number(row.cells[column.key], column, best[column.key], row.notes) for column in board.columns),
-        interval=" – ".join(f"{bound * scale:.1f}" for bound in row.interval) if row.interval else "–",
         whisker=_whisker(row, board.columns[0], bounds) if board.columns else None,
-        runs=f"{row.runs}" if row.runs == row.expected else f"{row.runs} of {row.expected}",
+        reason=row.reason,
         notes=row.notes,
         records=found,
     )
@@ -149,25 +161,6 @@ def _row(
 
 def _joined(labels: Sequence[str]) -> str:
     return " · ".join(label for label in labels if label != "none")
-
-
-def number(cell: Cell | None, column: Column, best: str = "", notes: Sequence[str] = ()) -> Number:
-    """A cell as text; without a value the first note says why."""
-    if cell is None:
-        reason = notes[0] if notes else ""
-        word = reason.partition(":")[0]
-        return Number("–" if not reason else word if word in ("failed", "timed out") else "not run", reason=reason)
-    text = f"{cell.mean * column.scale:.{column.digits}f}"
-    spread = "" if cell.std is None or column.is_cost else f"{cell.std * column.scale:.{column.digits}f}"
-    return Number(text, spread, bool(best) and text == best)
-
-
-def _best(rows: Sequence[Row], column: Column) -> str:
-    cells = [cell for row in rows if (cell := row.cells[column.key]) is not None]
-    if len(cells) < 2 or column.higher_is_better is None:
-        return ""
-    choose = max if column.higher_is_better else min
-    return number(choose(cells, key=lambda cell: cell.mean), column).text
 
 
 def _whisker(row: Row, column: Column, bounds: Sequence[float]) -> Whisker | None:
@@ -183,7 +176,7 @@ def _whisker(row: Row, column: Column, bounds: Sequence[float]) -> Whisker | Non
 
 def _caption(name: str) -> str:
     what = name.removesuffix(".svg").rpartition("-")[2]
-    return _PICTURES.get(what, what.capitalize())
+    return _CAPTIONS.get(what, what.capitalize())
 
 
 def value_text(value: Any) -> str:

@@ -97,7 +97,7 @@
       arrow.className = "arrow";
       arrow.ariaHidden = "true";
       button.append(...heading.childNodes);
-      if (heading.classList.contains("method") || heading.classList.contains("left")) button.append(arrow);
+      if (heading.matches(".method, .interval")) button.append(arrow);
       else button.prepend(arrow); // numbers stay flush with their heading
       button.addEventListener("click", () => sort(column));
       heading.append(button);
@@ -106,7 +106,8 @@
 
   function filtering(panel, table) {
     const tools = panel.querySelector(".tools");
-    const input = tools.querySelector("input");
+    const input = tools.querySelector("[type=search]");
+    const costs = tools.querySelector("[type=checkbox]");
     const output = tools.querySelector("output");
     const rows = [...table.tBodies[0].rows].map((row) => [row, row.textContent.toLowerCase()]);
     tools.hidden = false;
@@ -120,6 +121,7 @@
       output.textContent = `${shown} of ${rows.length} rows`;
     };
     input.addEventListener("input", filter);
+    costs?.addEventListener("change", () => table.classList.toggle("costless", !costs.checked));
     if (input.value) filter(); // a browser that goes back keeps what was typed
   }
 

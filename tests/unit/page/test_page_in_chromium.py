@@ -139,6 +139,18 @@ def test_filtering(page):
     assert names(driver, RETRIEVAL) == ["os-egm"]
 
 
+def test_costs_can_be_hidden(page):
+    driver = page(f"index.html#{RETRIEVAL}")
+    query = heading(driver, RETRIEVAL, "ms/query")
+    assert query.is_displayed()
+    box = css(driver, f"#{RETRIEVAL} [type=checkbox]")
+    box.send_keys(Keys.SPACE)
+    assert not query.is_displayed()
+    assert heading(driver, RETRIEVAL, "mAP Hard").is_displayed()
+    box.click()
+    assert query.is_displayed()
+
+
 def shown(driver):
     panels = driver.find_elements(By.CSS_SELECTOR, ".panel")
     return [panel.get_attribute("id") for panel in panels if panel.is_displayed()]
@@ -179,8 +191,8 @@ def test_everything_is_reached_with_the_tab_key(page):
         outline = element.value_of_css_property("outline-style")
         assert outline != "none" or "skip" in element.get_attribute("class"), reached
         element.send_keys(Keys.TAB)
-    assert reached[:5] == ["a", "theme", "tab-board-digits", "input", "region"]
-    assert set(reached[5:]) >= {"button", "a"}
+    assert reached[:6] == ["a", "theme", "tab-board-digits", "input", "input", "region"]
+    assert set(reached[6:]) >= {"button", "a"}
 
 
 def test_a_link_to_a_method_opens_its_tab(page):
