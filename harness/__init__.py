@@ -14,15 +14,29 @@ if TYPE_CHECKING:
     from harness.page import write_page
     from harness.registry import Registry, load_registry
     from harness.report import leaderboard
+    from harness.report.comparing import compare
     from harness.runs import Record, run
+    from harness.runs.sources import find_results
 
 __version__ = "0.1.0"
-__all__ = ["Record", "Registry", "hookimpl", "leaderboard", "load_registry", "run", "write_page"]
+__all__ = [
+    "Record",
+    "Registry",
+    "compare",
+    "find_results",
+    "hookimpl",
+    "leaderboard",
+    "load_registry",
+    "run",
+    "write_page",
+]
 
 _HOMES = {
     "Record": "harness.runs",
     "run": "harness.runs",
     "leaderboard": "harness.report",
+    "compare": "harness.report.comparing",
+    "find_results": "harness.runs.sources",
     "Registry": "harness.registry",
     "load_registry": "harness.registry",
     "write_page": "harness.page",

@@ -10,6 +10,7 @@ import typer
 
 from harness.cli.agreement import agreement
 from harness.cli.cache import cache as caches
+from harness.cli.compare import compare, gate
 from harness.cli.new import new
 from harness.cli.page import page
 from harness.cli.send import send
@@ -34,7 +35,8 @@ for picture in (matches, results, saliency):
     view.command()(picture)
 app.add_typer(view, name="view")
 app.command()(agreement)
-app.command()(send)
+for command in (compare, gate, send):
+    app.command()(command)
 app.command()(new)
 app.command()(page)
 app.add_typer(caches, name="cache")

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
+
 import pytest
 
 from harness.runs.record import Record
+
+sys.path.insert(0, str(Path(__file__).parent))  # measurements.py
 
 
 def make_record(pooling="gem", value=0.5, seed=0, *, parameters=None, status="done", kind="pooling", **changes):

@@ -1,0 +1,212 @@
+"""Changes between two measurements as markdown or JSON. Stable: the same changes give the same bytes."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict
+from typing import Any, Final
+
+from tabulate import tabulate
+
+from harness.errors import UnknownName, nearest
+from harness.report.changes import SCALE, Change, Changes, CostChange, MethodChange, Verdict
+from harness.report.formats import escaped as _escape
+from harness.report.statistics import LEVEL
+
+_ORDER: Final[Sequence[Verdict]] = ("worse", "not measured", "undecided", "within noise", "better", "identical")
+_NOTABLE: Final = 0.2
+"""Times of single runs differ by so much without a reason; smaller changes are not shown."""
+
+
+def render_changes(changes: Changes, format: str = "markdown") -> str:
+    """The changes as ``markdown`` or ``json``, ending in a newline. Raises ``UnknownName``."""
+    formats: Mapping[str, Callable[[Changes], str]] = {"markdown": _markdown, "json": _json}
+    if format not in formats:
+        raise UnknownName(f'unknown format "{format}"', fix=f"{nearest(format, formats)} formats: markdown, json")
+    return formats[format](changes)
+
+
+def points(value: float) -> str:
+    """A share as points, ``1.25``."""
+    return f"{value * SCALE:.2f}"
+
+
+def difference_text(change: Change) -> str:
+    """``64.30 to 62.10 (-2.20)``."""
+    if change.before is None or change.after is None:
+        return "not measured"
+    before, after = change.before * change.scale, change.after * change.scale
+    return f"{before:.2f} to {after:.2f} ({_signed(after - before)})"
+
+
+def _markdown(changes: Changes) -> str:
+    parts = [f"# {_escape(changes.before)} → {_escape(changes.after)}", _headline(changes)]
+    for metric, rows in _tables(changes).items():
+        parts += [f"## {_escape(metric)}", _table(rows)]
+    parts += _identical(changes) + _others(changes) + _costs(changes) + _failures(changes)
+    parts += _list(f"Only in {changes.before}", changes.only_before)
+    parts += _list(f"Only in {changes.after}", changes.only_after)
+    parts += [f"<sub>{' '.join([_evidence(changes), *map(_escape, changes.notes)])}</sub>"]
+    return "\n\n".join(parts) + "\n"
+
+
+def _headline(changes: Changes) -> str:
+    counts = {verdict: len(changes.with_verdict(verdict)) for verdict in _ORDER}
+    names = {"within noise": "not told apart from noise"}
+    found = [f"{count} {names.get(verdict, verdict)}" for verdict, count in counts.items() if count]
+    missing = [f"{len(c)} only in {name}" for name, c in (("A", changes.only_before), ("B", changes.only_after)) if c]
+    return (
+        f"A is {_escape(changes.before)}, B is {_escape(changes.after)}: {', '.join([*found, *missing]) or 'nothing'}."
+    )
+
+
+def _tables(changes: Changes) -> dict[str, list[tuple[MethodChange, Change]]]:
+    """Per data set and metric what is not identical, the worst first."""
+    tables: dict[str, list[tuple[MethodChange, Change]]] = {}
+    for method in changes.methods:
+        for change in method.changes:
+            if change.verdict != "identical":
+                tables.setdefault(f"{_setting(method, changes)}: {change.metric}", []).append((method, change))
+    for rows in tables.values():
+        rows.sort(key=lambda row: (_ORDER.index(row[1].verdict), -row[1].loss, row[0].label))
+    return tables
+
+
+def _setting(method: MethodChange, changes: Changes) -> str:
+    """The data set, and those protocol options that tell its settings apart."""
+    setting = method.pair.before.setting
+    same = [m.pair.before.setting for m in changes.methods if m.pair.before.setting.dataset == setting.dataset]
+    options = [f"{k}={v}" for k, v in setting.protocol.items() if any(s.protocol.get(k) != v for s in same)]
+    return " ".join([setting.dataset, *options])
+
+
+def _table(rows: Sequence[tuple[MethodChange, Change]]) -> str:
+    headers = ["method", "A", "B", "difference", "95% interval", "p", "verdict", "what changed"]
+    lines = [
+        [
+            _escape(method.label),
+            _number(change.before, change.scale),
+            _number(change.after, change.scale),
+            "–" if change.difference is None else _signed(change.difference * change.scale),
+            _interval(change),
+            "–" if change.p is None else f"{change.p:.2g}",
+            f"**{change.verdict}**" if change.verdict in ("worse", "better") else change.verdict,
+            _escape("; ".join(method.changed)) or "nothing known",
+        ]
+        for method, change in rows
+    ]
+    return _pipe(headers, lines, left=(0, 6, 7))
+
+
+def _identical(changes: Changes) -> list[str]:
+    found = [f"{method.label} ({change.metric})" for method, change in changes.with_verdict("identical")]
+    return [f"Identical numbers ({len(found)}): {_escape(', '.join(found))}."] if found else []
+
+
+def _others(changes: Changes) -> list[str]:
+    """Metrics that were not tested, of methods for which any of them moved."""
+    moved = [method for method in changes.methods if any(method.others.values())]
+    names = [name for name in dict.fromkeys(n for m in moved for n in m.others) if not name.startswith("labels_to@")]
+    if not moved or not names:
+        return []
+    lines = [
+        [_escape(m.label), *(_signed(m.others[n] * SCALE) if n in m.others else "–" for n in names)] for m in moved
+    ]
+    return ["## Other numbers, B − A, not tested", _pipe(["method", *map(_escape, names)], lines)]
+
+
+def _costs(changes: Changes) -> list[str]:
+    shown = [(m, cost) for m in changes.methods for cost in m.costs if cost.comparable and _notable(cost)]
+    lines = [
+        [_escape(m.label), _escape(c.name), f"{c.before:.4g}", f"{c.after:.4g}", f"{c.ratio:.2f} ×"] for m, c in shown
+    ]
+    if not lines:
+        return []
+    return [
+        f"## Cost, where it changed by {_NOTABLE:.0%} or more",
+        _pipe(["method", "figure", "A", "B", "B / A"], lines, (0, 1)),
+    ]
+
+
+def _notable(cost: CostChange) -> bool:
+    small = 1e-3 if cost.name.endswith("wall_s") else 1.0 if cost.name.endswith("_mb") else 0.0
+    if max(abs(cost.before), abs(cost.after)) <= small:
+        return False
+    return not 1 - _NOTABLE < cost.ratio < 1 / (1 - _NOTABLE)
+
+
+def _failures(changes: Changes) -> list[str]:
+    lines = []
+    for method in changes.methods:
+        for name, side in (("A", method.pair.before), ("B", method.pair.after)):
+            lines += [f"{method.label}, {name}, {side.runs} of {side.expected} runs: {why}" for why in side.failures]
+    return _list("Without a result", lines)
+
+
+def _list(title: str, items: Iterable[str]) -> list[str]:
+    lines = [f"- {_escape(item)}" for item in items]
+    return [f"## {_escape(title)}", "\n".join(lines)] if lines else []
+
+
+def _evidence(changes: Changes) -> str:
+    """What a verdict means, in one sentence."""
+    if not changes.tests:
+        return "No test was made: numbers are identical, or queries and seeds are too few or not known."
+    least = points(changes.detectable) if math.isfinite(changes.detectable) else "unknown"
+    return (
+        f"Better and worse: paired randomisation test on the queries or seeds that both sides have, Holm-corrected "
+        f"over {changes.tests} tests, {LEVEL:.0%} level; a true difference of {least} points would have been found in "
+        f"80% of such comparisons. Undecided: too few pairs for any test."
+    )
+
+
+def _interval(change: Change) -> str:
+    if change.interval is None:
+        return "–"
+    return " to ".join(_signed(bound * change.scale) for bound in change.interval)
+
+
+def _number(value: float | None, scale: float) -> str:
+    return "–" if value is None else f"{value * scale:.2f}"
+
+
+def _signed(value: float) -> str:
+    return f"{round(value, 2) + 0.0:+.2f}"  # no -0.00
+
+
+def _pipe(headers: Sequence[str], lines: Sequence[Sequence[str]], left: Sequence[int] = (0,)) -> str:
+    align = ["left" if column in left else "right" for column in range(len(headers))]
+    # Else 64.30 would print as 64.3.
+    table: str = tabulate(lines, headers, tablefmt="pipe", disable_numparse=True, colalign=align)
+    return table
+
+
+def _json(changes: Changes) -> str:
+    def method(one: MethodChange) -> dict[str, Any]:
+        setting = one.pair.before.setting
+        return {
+            "dataset": setting.dataset,
+            "fingerprint": setting.fingerprint,
+            "protocol": setting.protocol,
+            "methods": {kind: {"name": n, "parameters": given} for kind, (n, given) in one.pair.before.methods.items()},
+            "label": one.label,
+            "changes": [{**asdict(change), "difference": change.difference} for change in one.changes],
+            "others": one.others,
+            "costs": [asdict(cost) for cost in one.costs],
+            "changed": one.changed,
+            "failures": {"before": one.pair.before.failures, "after": one.pair.after.failures},
+        }
+
+    content = {
+        "before": changes.before,
+        "after": changes.after,
+        "methods": [method(one) for one in changes.methods],
+        "only_before": changes.only_before,
+        "only_after": changes.only_after,
+        "tests": changes.tests,
+        "detectable": changes.detectable if math.isfinite(changes.detectable) else None,
+        "notes": changes.notes,
+    }
+    return json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n"

@@ -1,0 +1,92 @@
+"""``harness compare`` and ``harness gate`` as a user types them: another source of a plugin is measured and judged."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+PLUGIN = """
+from dataclasses import dataclass
+from harness import hookimpl
+
+@dataclass(frozen=True)
+class Mine:
+    def pool(self, maps):
+        return maps.amax((-2, -1)) ** {power}
+
+@hookimpl
+def harness_register(registry):
+    registry.pooling("mine", Mine)
+"""
+SPEC = """\
+name: toy
+task: retrieval
+datasets: toy-images
+methods: {{backbone: colour, pooling: [mac, mine]}}
+plugins: [{toy}, mine.py]
+"""
+
+
+def harness(*arguments: str, cwd=None) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, "-m", "harness", *arguments], capture_output=True, text=True, cwd=cwd)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory, request):
+    """Records of two versions of a plugin: the second makes all descriptors equal."""
+    path = tmp_path_factory.mktemp("compare")
+    toy = request.config.rootpath / "tests" / "fixtures" / "toy.py"
+    (path / "spec.yaml").write_text(SPEC.format(toy=toy))
+    for name, power in (("old", 1), ("new", 0)):
+        (path / "mine.py").write_text(PLUGIN.format(power=power))
+        done = harness("run", "spec.yaml", "--runs", name, "--cache", "cache", cwd=path)
+        assert done.returncode == 0, done.stderr
+    (path / "empty").mkdir()
+    return path
+
+
+def test_compare_says_what_changed_and_why(folder):
+    done = harness("compare", "old", "new", "--out", "changes.md", cwd=folder)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == (folder / "changes.md").read_text()
+    row = next(line for line in done.stdout.splitlines() if line.startswith("| colour · mine"))
+    assert "source of pooling" in row
+    assert "Identical numbers (1): colour · mac" in done.stdout
+    content = json.loads(harness("compare", "old", "new", "--format", "json", cwd=folder).stdout)
+    assert content["methods"][1]["changes"][0]["difference"] < 0
+
+
+def test_the_gate_has_an_exit_code_for_each_answer(folder):
+    same = harness("gate", "old", "old", cwd=folder)
+    assert (same.returncode, same.stderr) == (0, "")
+    assert same.stdout.startswith("gate: 0 worse, 0 could not be judged, of 2 methods compared")
+    unknown = harness("gate", "old", "new", cwd=folder)  # four queries are too few for a test
+    assert unknown.returncode == 6
+    assert "cannot be judged: colour · mine: map_medium 100.00 to" in unknown.stderr
+    worse = harness("gate", "old", "new", "--tolerance", "1", "--out", "report.md", cwd=folder)
+    assert worse.returncode == 5
+    assert worse.stderr.startswith("worse: colour · mine: map_medium 100.00 to")
+    assert (folder / "report.md").read_text().startswith("# old → new")
+    assert harness("gate", "old", "new", "--tolerance", "map_medium=100", cwd=folder).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (["gate", "old", "empty"], 6, "there are no records in empty"),
+        (["gate", "old", "nowhere"], 2, "there is no nowhere"),
+        (["gate", "old", "new", "--metric", "map_medum"], 2, 'did you mean "map_medium"?'),
+        (["gate", "old", "new", "--tolerance", "little"], 2, 'bad tolerance "little"'),
+        (["compare", "old", "HEAD:new"], 2, "as a file or in git"),
+        (["compare", "old", "new", "--format", "html"], 2, 'unknown format "html"'),
+        (["compare", "old", "spec.yaml", "--plugin", "gone.py"], 3, "gone.py"),
+        (["compare", "mine.py", "old"], 4, "mine.py is no record"),
+    ],
+)
+def test_mistakes(folder, arguments, code, words):
+    done = harness(*arguments, cwd=folder)
+    assert (done.returncode, words in done.stderr, "Traceback" in done.stderr) == (code, True, False), done.stderr
+    assert done.stdout == ""
