@@ -13,6 +13,7 @@ from harness.cli.cache import cache as caches
 from harness.cli.compare import compare, gate
 from harness.cli.new import new
 from harness.cli.page import page
+from harness.cli.reproduce import reproduce
 from harness.cli.send import send
 from harness.cli.train import spatial
 from harness.cli.view_matches import matches
@@ -35,7 +36,7 @@ for picture in (matches, results, saliency):
     view.command()(picture)
 app.add_typer(view, name="view")
 app.command()(agreement)
-for command in (compare, gate, send):
+for command in (compare, gate, reproduce, send):
     app.command()(command)
 app.command()(new)
 app.command()(page)

@@ -58,8 +58,9 @@ def gate(
     from harness.cache import write_atomically
     from harness.report.changes_text import render_changes
     from harness.report.comparing import compare as compare_results
-    from harness.report.gate import judge, parse_tolerances
+    from harness.report.gate import judge
     from harness.runs.sources import find_results
+    from harness.tolerances import parse_tolerances
 
     accepted = parse_tolerances(tolerance or ())
     sides = [find_results(side, plugins=plugin or (), data=data) for side in (before, after)]

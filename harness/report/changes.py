@@ -5,13 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Literal
 
 from harness.report.matching import Pair
+from harness.tolerances import scale
 
 Verdict = Literal["better", "worse", "within noise", "identical", "undecided", "not measured"]
-SCALE: Final = 100.0
-"""Shares are shown and tolerated in points."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +53,7 @@ class Change:
     @property
     def scale(self) -> float:
         """Factor for display: shares in points, counts of labels as they are."""
-        return 1.0 if self.metric.startswith("labels_to@") else SCALE
+        return scale(self.metric)
 
 
 @dataclass(frozen=True)

@@ -11,11 +11,13 @@ from typing import Any, Final
 from tabulate import tabulate
 
 from harness.errors import UnknownName, nearest
-from harness.report.changes import SCALE, Change, Changes, CostChange, MethodChange, Verdict
-from harness.report.formats import escaped as _escape
+from harness.report.changes import Change, Changes, CostChange, MethodChange, Verdict
+from harness.report.formats import escaped
 from harness.report.statistics import LEVEL
+from harness.tolerances import scale
 
 _ORDER: Final[Sequence[Verdict]] = ("worse", "not measured", "undecided", "within noise", "better", "identical")
+_POINTS: Final = 100.0
 _NOTABLE: Final = 0.2
 """Times of single runs differ by so much without a reason; smaller changes are not shown."""
 
@@ -30,7 +32,7 @@ def render_changes(changes: Changes, format: str = "markdown") -> str:
 
 def points(value: float) -> str:
     """A share as points, ``1.25``."""
-    return f"{value * SCALE:.2f}"
+    return f"{value * _POINTS:.2f}"
 
 
 def difference_text(change: Change) -> str:
@@ -42,13 +44,13 @@ def difference_text(change: Change) -> str:
 
 
 def _markdown(changes: Changes) -> str:
-    parts = [f"# {_escape(changes.before)} → {_escape(changes.after)}", _headline(changes)]
+    parts = [f"# {escaped(changes.before)} → {escaped(changes.after)}", _headline(changes)]
     for metric, rows in _tables(changes).items():
-        parts += [f"## {_escape(metric)}", _table(rows)]
+        parts += [f"## {escaped(metric)}", _table(rows)]
     parts += _identical(changes) + _others(changes) + _costs(changes) + _failures(changes)
     parts += _list(f"Only in {changes.before}", changes.only_before)
     parts += _list(f"Only in {changes.after}", changes.only_after)
-    parts += [f"<sub>{' '.join([_evidence(changes), *map(_escape, changes.notes)])}</sub>"]
+    parts += [f"<sub>{' '.join([_evidence(changes), *map(escaped, changes.notes)])}</sub>"]
     return "\n\n".join(parts) + "\n"
 
 
@@ -58,42 +60,47 @@ def _headline(changes: Changes) -> str:
     found = [f"{count} {names.get(verdict, verdict)}" for verdict, count in counts.items() if count]
     missing = [f"{len(c)} only in {name}" for name, c in (("A", changes.only_before), ("B", changes.only_after)) if c]
     return (
-        f"A is {_escape(changes.before)}, B is {_escape(changes.after)}: {', '.join([*found, *missing]) or 'nothing'}."
+        f"A is {escaped(changes.before)}, B is {escaped(changes.after)}: {', '.join([*found, *missing]) or 'nothing'}."
     )
 
 
 def _tables(changes: Changes) -> dict[str, list[tuple[MethodChange, Change]]]:
     """Per data set and metric what is not identical, the worst first."""
     tables: dict[str, list[tuple[MethodChange, Change]]] = {}
+    names = _settings(changes)
     for method in changes.methods:
         for change in method.changes:
             if change.verdict != "identical":
-                tables.setdefault(f"{_setting(method, changes)}: {change.metric}", []).append((method, change))
+                name = names[method.pair.before.setting.key]
+                tables.setdefault(f"{name}: {change.metric}", []).append((method, change))
     for rows in tables.values():
         rows.sort(key=lambda row: (_ORDER.index(row[1].verdict), -row[1].loss, row[0].label))
     return tables
 
 
-def _setting(method: MethodChange, changes: Changes) -> str:
+def _settings(changes: Changes) -> dict[str, str]:
     """The data set, and those protocol options that tell its settings apart."""
-    setting = method.pair.before.setting
-    same = [m.pair.before.setting for m in changes.methods if m.pair.before.setting.dataset == setting.dataset]
-    options = [f"{k}={v}" for k, v in setting.protocol.items() if any(s.protocol.get(k) != v for s in same)]
-    return " ".join([setting.dataset, *options])
+    settings = {m.pair.before.setting.key: m.pair.before.setting for m in changes.methods}
+    names = {}
+    for key, one in settings.items():
+        same = [other for other in settings.values() if other.dataset == one.dataset]
+        options = [f"{k}={v}" for k, v in one.protocol.items() if any(s.protocol.get(k) != v for s in same)]
+        names[key] = " ".join([one.dataset, *options])
+    return names
 
 
 def _table(rows: Sequence[tuple[MethodChange, Change]]) -> str:
     headers = ["method", "A", "B", "difference", "95% interval", "p", "verdict", "what changed"]
     lines = [
         [
-            _escape(method.label),
+            escaped(method.label),
             _number(change.before, change.scale),
             _number(change.after, change.scale),
             "–" if change.difference is None else _signed(change.difference * change.scale),
             _interval(change),
             "–" if change.p is None else f"{change.p:.2g}",
             f"**{change.verdict}**" if change.verdict in ("worse", "better") else change.verdict,
-            _escape("; ".join(method.changed)) or "nothing known",
+            escaped("; ".join(method.changed)) or "nothing known",
         ]
         for method, change in rows
     ]
@@ -102,25 +109,25 @@ def _table(rows: Sequence[tuple[MethodChange, Change]]) -> str:
 
 def _identical(changes: Changes) -> list[str]:
     found = [f"{method.label} ({change.metric})" for method, change in changes.with_verdict("identical")]
-    return [f"Identical numbers ({len(found)}): {_escape(', '.join(found))}."] if found else []
+    return [f"Identical numbers ({len(found)}): {escaped(', '.join(found))}."] if found else []
 
 
 def _others(changes: Changes) -> list[str]:
     """Metrics that were not tested, of methods for which any of them moved."""
     moved = [method for method in changes.methods if any(method.others.values())]
-    names = [name for name in dict.fromkeys(n for m in moved for n in m.others) if not name.startswith("labels_to@")]
-    if not moved or not names:
+    names = list(dict.fromkeys(name for method in moved for name in method.others))
+    if not names:
         return []
     lines = [
-        [_escape(m.label), *(_signed(m.others[n] * SCALE) if n in m.others else "–" for n in names)] for m in moved
+        [escaped(m.label), *(_signed(m.others[n] * scale(n)) if n in m.others else "–" for n in names)] for m in moved
     ]
-    return ["## Other numbers, B − A, not tested", _pipe(["method", *map(_escape, names)], lines)]
+    return ["## Other numbers, B − A, not tested", _pipe(["method", *map(escaped, names)], lines)]
 
 
 def _costs(changes: Changes) -> list[str]:
     shown = [(m, cost) for m in changes.methods for cost in m.costs if cost.comparable and _notable(cost)]
     lines = [
-        [_escape(m.label), _escape(c.name), f"{c.before:.4g}", f"{c.after:.4g}", f"{c.ratio:.2f} ×"] for m, c in shown
+        [escaped(m.label), escaped(c.name), f"{c.before:.4g}", f"{c.after:.4g}", f"{c.ratio:.2f} ×"] for m, c in shown
     ]
     if not lines:
         return []
@@ -146,8 +153,8 @@ def _failures(changes: Changes) -> list[str]:
 
 
 def _list(title: str, items: Iterable[str]) -> list[str]:
-    lines = [f"- {_escape(item)}" for item in items]
-    return [f"## {_escape(title)}", "\n".join(lines)] if lines else []
+    lines = [f"- {escaped(item)}" for item in items]
+    return [f"## {escaped(title)}", "\n".join(lines)] if lines else []
 
 
 def _evidence(changes: Changes) -> str:

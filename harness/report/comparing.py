@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from harness.errors import UnknownName, nearest
 from harness.report.board import NotComparable
@@ -133,7 +134,7 @@ def _change(before: Measured, after: Measured, metric: str) -> Change:
         a,
         b,
         higher,
-        bootstrap_interval(difference, np.random.default_rng(0)),
+        _interval(difference),
         paired_test(b_values, a_values, np.random.default_rng(0)),
         "undecided",
         len(units),
@@ -141,11 +142,16 @@ def _change(before: Measured, after: Measured, metric: str) -> Change:
     )
 
 
+def _interval(difference: NDArray[np.float64]) -> tuple[float, float] | None:
+    low, high = bootstrap_interval(difference, np.random.default_rng(0))
+    return None if math.isnan(low) else (low, high)
+
+
 def _judged(methods: Sequence[MethodChange]) -> list[MethodChange]:
     """Correct the p-values of all tests together, then decide."""
     tested = [change for method in methods for change in method.changes if change.p is not None]
     adjusted = iter(holm([change.p for change in tested if change.p is not None]))
-    judged = {id(change): _judge(change, next(adjusted), len(tested)) for change in tested}
+    judged = {id(change): _judge(change, float(next(adjusted)), len(tested)) for change in tested}
     return [replace(m, changes=tuple(judged.get(id(c), c) for c in m.changes)) for m in methods]
 
 

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from harness.errors import DONE, NOTHING_MEASURED, REGRESSION, BadParameter
+from harness.errors import DONE, NOTHING_MEASURED, REGRESSION
 from harness.report.changes import Change, Changes, MethodChange
 from harness.report.changes_text import difference_text, points
-
-ALL = ""
-"""Key of the tolerance for metrics that have none of their own."""
+from harness.tolerances import Tolerances, tolerated
 
 
 @dataclass(frozen=True)
@@ -31,7 +28,7 @@ class Gate:
     summary: str
 
 
-def judge(changes: Changes, *, tolerance: Mapping[str, float] | None = None, allow_missing: bool = False) -> Gate:
+def judge(changes: Changes, *, tolerance: Tolerances | None = None, allow_missing: bool = False) -> Gate:
     """Whether anything got worse by more than noise and more than is tolerated.
 
     A method is worse when the paired test says so (``harness.report.comparing``) and the loss is larger than the
@@ -40,7 +37,8 @@ def judge(changes: Changes, *, tolerance: Mapping[str, float] | None = None, all
 
     Args:
         changes: of ``harness.compare``.
-        tolerance: metric -> loss that is accepted, in points as tables show them; under ``""`` for all others.
+        tolerance: metric -> loss that is accepted, in points as tables show them; under ``""`` for all others
+            (``harness.tolerances``).
         allow_missing: whether methods that the other side lacks are accepted.
     """
     tolerance = tolerance or {}
@@ -49,8 +47,8 @@ def judge(changes: Changes, *, tolerance: Mapping[str, float] | None = None, all
     for method in changes.methods:
         broken = _broken(method)
         worse += [f"{method.label}: {broken}"] if broken else []
-        for change in [] if broken else method.changes:
-            accepted = tolerance.get(change.metric, tolerance.get(ALL))
+        for change in () if broken else method.changes:
+            accepted = tolerated(tolerance, change.metric)
             bad, reason = _judge(change, accepted)
             target = worse if bad else unknown
             target += [f"{method.label}: {reason}"] if reason else []
@@ -60,21 +58,6 @@ def judge(changes: Changes, *, tolerance: Mapping[str, float] | None = None, all
         unknown.append("no method was measured on both sides")
     code = REGRESSION if worse else NOTHING_MEASURED if unknown else DONE
     return Gate(code, tuple(worse), tuple(unknown), _summary(changes, len(worse), len(unknown)))
-
-
-def parse_tolerances(texts: Iterable[str]) -> dict[str, float]:
-    """``["0.5", "map_hard=1"]`` as metric -> points. Raises ``BadParameter`` for what is no number of 0 or more."""
-    found = {}
-    for text in texts:
-        metric, _, number = text.rpartition("=")
-        try:
-            value = float(number)
-        except ValueError:
-            value = -1.0
-        if not (math.isfinite(value) and value >= 0):
-            raise BadParameter(f'bad tolerance "{text}"', fix="give points, 0.5, or of one metric, map_hard=0.5")
-        found[metric] = value
-    return found
 
 
 def _judge(change: Change, accepted: float | None) -> tuple[bool, str]:

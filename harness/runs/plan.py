@@ -314,11 +314,16 @@ def _place(error: HarnessError) -> tuple[str, int, int]:
     return (str(where.file), where.line, where.column) if where else ("", 0, 0)
 
 
+def protocol_identity(task: str, protocol: Any) -> str:
+    """What decides the numbers of a task beside data and methods: its options, and the source that measures."""
+    engine = {"task": task, "options": parameters.resolved(protocol), "engine": source_digest(ENGINES[task])}
+    return f"{task}-{digest(engine)[:12]}"
+
+
 def _run(
     task: str, protocol: Any, setting: str, dataset: PlannedDataset, methods: Mapping[str, Configured], seed: int
 ) -> Run:
-    engine = {"task": task, "options": parameters.resolved(protocol), "engine": source_digest(ENGINES[task])}
-    protocol_id = f"{task}-{digest(engine)[:12]}"
+    protocol_id = protocol_identity(task, protocol)
     identity = {
         "protocol": protocol_id,
         # Two datasets that are missing are two all the same.

@@ -8,7 +8,8 @@ from measurements import active, retrieval
 
 import harness
 from harness.errors import BadParameter
-from harness.report.gate import judge, parse_tolerances
+from harness.report.gate import judge
+from harness.tolerances import parse_tolerances
 
 APS = np.random.default_rng(0).random(60)
 NOISE = np.random.default_rng(1).normal(0, 0.05, 60)
