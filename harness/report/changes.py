@@ -96,8 +96,8 @@ class Changes:
         only_before: labels of what only the one side has.
         only_after: labels of what only the other has.
         tests: number of tests that the correction counts.
-        detectable: smallest true difference that would have been found with probability 0.8 (the median over the
-            tests); NaN where there is no test.
+        detectable: smallest true difference in points that would have been found with probability 0.8 (the median
+            over the tests); NaN where there is no test.
         notes: what else a reader must know.
     """
 

@@ -12,12 +12,12 @@ from tabulate import tabulate
 
 from harness.errors import UnknownName, nearest
 from harness.report.changes import Change, Changes, CostChange, MethodChange, Verdict
+from harness.report.columns import cost_columns
 from harness.report.formats import escaped
 from harness.report.statistics import LEVEL
 from harness.tolerances import scale
 
 _ORDER: Final[Sequence[Verdict]] = ("worse", "not measured", "undecided", "within noise", "better", "identical")
-_POINTS: Final = 100.0
 _NOTABLE: Final = 0.2
 """Times of single runs differ by so much without a reason; smaller changes are not shown."""
 
@@ -28,11 +28,6 @@ def render_changes(changes: Changes, format: str = "markdown") -> str:
     if format not in formats:
         raise UnknownName(f'unknown format "{format}"', fix=f"{nearest(format, formats)} formats: markdown, json")
     return formats[format](changes)
-
-
-def points(value: float) -> str:
-    """A share as points, ``1.25``."""
-    return f"{value * _POINTS:.2f}"
 
 
 def difference_text(change: Change) -> str:
@@ -126,20 +121,25 @@ def _others(changes: Changes) -> list[str]:
 
 def _costs(changes: Changes) -> list[str]:
     shown = [(m, cost) for m in changes.methods for cost in m.costs if cost.comparable and _notable(cost)]
+    columns = {column.key: column for column in cost_columns()}
     lines = [
-        [escaped(m.label), escaped(c.name), f"{c.before:.4g}", f"{c.after:.4g}", f"{c.ratio:.2f} ×"] for m, c in shown
+        [
+            escaped(method.label),
+            escaped(columns[cost.name].title),
+            columns[cost.name].shown(cost.before),
+            columns[cost.name].shown(cost.after),
+            f"{cost.ratio:.2f} ×",
+        ]
+        for method, cost in shown
     ]
-    if not lines:
-        return []
-    return [
-        f"## Cost, where it changed by {_NOTABLE:.0%} or more",
-        _pipe(["method", "figure", "A", "B", "B / A"], lines, (0, 1)),
-    ]
+    title = f"## Cost, where it changed by {_NOTABLE:.0%} or more"
+    return [title, _pipe(["method", "figure", "A", "B", "B / A"], lines, (0, 1))] if lines else []
 
 
 def _notable(cost: CostChange) -> bool:
-    small = 1e-3 if cost.name.endswith("wall_s") else 1.0 if cost.name.endswith("_mb") else 0.0
-    if max(abs(cost.before), abs(cost.after)) <= small:
+    """Beyond what single runs differ by; not of a stage that takes milliseconds, or next to no memory."""
+    small = {"query_s_p50": 1e-5, "bytes_per_image": 0.0}.get(cost.name, 1e6 if "bytes" in cost.name else 1e-2)
+    if max(cost.before, cost.after) <= small:
         return False
     return not 1 - _NOTABLE < cost.ratio < 1 / (1 - _NOTABLE)
 
@@ -161,7 +161,7 @@ def _evidence(changes: Changes) -> str:
     """What a verdict means, in one sentence."""
     if not changes.tests:
         return "No test was made: numbers are identical, or queries and seeds are too few or not known."
-    least = points(changes.detectable) if math.isfinite(changes.detectable) else "unknown"
+    least = f"{changes.detectable:.2f}" if math.isfinite(changes.detectable) else "unknown"
     return (
         f"Better and worse: paired randomisation test on the queries or seeds that both sides have, Holm-corrected "
         f"over {changes.tests} tests, {LEVEL:.0%} level; a true difference of {least} points would have been found in "

@@ -137,6 +137,11 @@ def board_columns(records: Sequence[Record], cost: bool) -> tuple[Column, ...]:
     return tuple(column for column in wanted if any(value(record, column) is not None for record in records))
 
 
+def cost_columns() -> tuple[Column, ...]:
+    """All columns that are costs."""
+    return tuple(column for column in (*_RETRIEVAL, *_ACTIVE) if column.is_cost)
+
+
 def column_of(key: str) -> Column | None:
     """The column of a headline metric by its key, as boards have it."""
     if match := re.fullmatch(r"accuracy@(\d+)", key):

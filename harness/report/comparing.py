@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
+import itertools
 import json
-import math
-import statistics
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
-
-import numpy as np
-from numpy.typing import NDArray
 
 from harness.errors import UnknownName, nearest
 from harness.report.board import NotComparable
-from harness.report.changes import Change, Changes, CostChange, MethodChange, Verdict
+from harness.report.changes import Changes, CostChange, MethodChange
+from harness.report.differences import detectable, draft, judged
 from harness.report.matching import Pair, match
 from harness.report.measured import ENGINE, Measured, measured
-from harness.report.statistics import LEVEL, POWER, bootstrap_interval, holm, paired_test
 from harness.runs.record import Record
 from harness.runs.results import Results
 
@@ -50,17 +45,16 @@ def compare(
             raise NotComparable(f"there are no records in {results.name}", fix="run something first: harness run")
     _check_metrics(metrics, [*sides[0], *sides[1]])
     found = match(*sides)
-    named = zip(found.pairs, _labels(found.pairs), strict=True)
-    methods = _judged([_method(pair, name, metrics) for pair, name in named])
-    tested = [c for m in methods for c in m.changes if c.p is not None]
+    methods = _methods(found.pairs, metrics)
+    changes = [change for method in methods for change in method.changes]
     return Changes(
         before=one.name,
         after=other.name,
-        methods=tuple(methods),
+        methods=methods,
         only_before=tuple(_full_label(m) for m in found.only_before),
         only_after=tuple(_full_label(m) for m in found.only_after),
-        tests=len(tested),
-        detectable=_detectable(tested),
+        tests=sum(change.p is not None for change in changes),
+        detectable=detectable(changes),
         notes=_notes(sides, (one.name, other.name)),
     )
 
@@ -95,80 +89,38 @@ def _check_metrics(metrics: Sequence[str], sides: Sequence[Measured]) -> None:
             raise UnknownName(f'no side has the metric "{metric}"', fix=fix)
 
 
-def _method(pair: Pair, name: str, metrics: Sequence[str]) -> MethodChange:
-    before, after = pair.before, pair.after
-    tested = list(dict.fromkeys(metrics)) or [before.primary or after.primary or "result"]
-    others = {
-        name: after.means[name] - value
-        for name, value in before.means.items()
-        if name in after.means and name not in tested
-    }
-    return MethodChange(
-        pair=pair,
-        label=name,
-        changes=tuple(_change(before, after, metric) for metric in tested),
-        others=others,
-        costs=_costs(before, after),
-        changed=(*_changed(before, after), *pair.news),
+def _methods(pairs: Sequence[Pair], metrics: Sequence[str]) -> tuple[MethodChange, ...]:
+    tested = [list(dict.fromkeys(metrics)) or [p.before.primary or p.after.primary or "result"] for p in pairs]
+    drafts = [[draft(p.before, p.after, metric) for metric in names] for p, names in zip(pairs, tested, strict=True)]
+    changes = iter(judged([one for found in drafts for one in found]))
+    return tuple(
+        MethodChange(
+            pair=pair,
+            label=label,
+            changes=tuple(itertools.islice(changes, len(names))),
+            others=_others(pair, names),
+            costs=_costs(pair.before, pair.after),
+            changed=(*_changed(pair.before, pair.after), *pair.news),
+        )
+        for pair, label, names in zip(pairs, _labels(pairs), tested, strict=True)
     )
 
 
-def _change(before: Measured, after: Measured, metric: str) -> Change:
-    """With the p-value before correction; ``_judged`` corrects it and decides."""
-    higher = not metric.startswith("labels_to@")
-    ours, theirs = before.values.get(metric, {}), after.values.get(metric, {})
-    units = sorted(ours.keys() & theirs.keys())
-    if not units:
-        a, b = before.means.get(metric), after.means.get(metric)
-        verdict: Verdict = "not measured" if a is None or b is None else "identical" if a == b else "undecided"
-        return Change(metric, a, b, higher, None, None, verdict, 0)
-    a_values, b_values = np.array([ours[u] for u in units]), np.array([theirs[u] for u in units])
-    difference = b_values - a_values
-    a, b = float(a_values.mean()), float(b_values.mean())
-    if not difference.any():
-        return Change(metric, a, b, higher, (0.0, 0.0), None, "identical", len(units), 0.0)
-    if len(units) < 2:
-        return Change(metric, a, b, higher, None, None, "undecided", len(units))
-    return Change(
-        metric,
-        a,
-        b,
-        higher,
-        _interval(difference),
-        paired_test(b_values, a_values, np.random.default_rng(0)),
-        "undecided",
-        len(units),
-        float(difference.std(ddof=1)),
-    )
-
-
-def _interval(difference: NDArray[np.float64]) -> tuple[float, float] | None:
-    low, high = bootstrap_interval(difference, np.random.default_rng(0))
-    return None if math.isnan(low) else (low, high)
-
-
-def _judged(methods: Sequence[MethodChange]) -> list[MethodChange]:
-    """Correct the p-values of all tests together, then decide."""
-    tested = [change for method in methods for change in method.changes if change.p is not None]
-    adjusted = iter(holm([change.p for change in tested if change.p is not None]))
-    judged = {id(change): _judge(change, float(next(adjusted)), len(tested)) for change in tested}
-    return [replace(m, changes=tuple(judged.get(id(c), c) for c in m.changes)) for m in methods]
-
-
-def _judge(change: Change, p: float, tests: int) -> Change:
-    # The smallest p-value that n sign flips can give; with too few pairs not even it would be small enough.
-    possible = 2.0 ** (1 - change.pairs) * tests <= LEVEL
-    verdict: Verdict = "within noise" if possible else "undecided"
-    if p <= LEVEL:
-        verdict = "worse" if change.loss > 0 else "better"
-    return replace(change, p=p, verdict=verdict)
+def _others(pair: Pair, tested: Sequence[str]) -> dict[str, float]:
+    before, after = pair.before.means, pair.after.means
+    return {name: after[name] - value for name, value in before.items() if name in after and name not in tested}
 
 
 def _costs(before: Measured, after: Measured) -> tuple[CostChange, ...]:
-    same = before.machine == after.machine
+    """Seconds compare on one machine, where no other run disturbed them; bytes always."""
+
+    def comparable(name: str) -> bool:
+        undisturbed = not (before.cost[name].contended or after.cost[name].contended)
+        return "bytes" in name or (before.machine == after.machine and undisturbed)
+
     return tuple(
-        CostChange(name, value, after.cost[name], same or not name.endswith(("_s", "_p50", "_p95")))
-        for name, value in sorted(before.cost.items())
+        CostChange(name, cell.mean, after.cost[name].mean, comparable(name))
+        for name, cell in before.cost.items()
         if name in after.cost
     )
 
@@ -182,20 +134,6 @@ def _changed(before: Measured, after: Measured) -> tuple[str, ...]:
         found += [f"{part}: {plugin} to {new_plugin}"] if plugin and new_plugin and plugin != new_plugin else []
         found += [f"source of {part}"] if source and new_source and source != new_source else []
     return tuple(found)
-
-
-def _detectable(tested: Sequence[Change]) -> float:
-    """Median over the tests of what a paired t-test at the strictest corrected level finds with probability 0.8."""
-    from scipy.special import stdtrit
-
-    found = [
-        change.spread
-        / math.sqrt(change.pairs)
-        * (stdtrit(change.pairs - 1, 1 - LEVEL / len(tested) / 2) + stdtrit(change.pairs - 1, POWER))
-        for change in tested
-        if change.spread is not None
-    ]
-    return float(statistics.median(found)) if found else math.nan
 
 
 def _notes(sides: tuple[Sequence[Measured], Sequence[Measured]], names: tuple[str, str]) -> tuple[str, ...]:

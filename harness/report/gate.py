@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from harness.errors import DONE, NOTHING_MEASURED, REGRESSION
 from harness.report.changes import Change, Changes, MethodChange
-from harness.report.changes_text import difference_text, points
+from harness.report.changes_text import difference_text
 from harness.tolerances import Tolerances, tolerated
 
 
@@ -94,5 +94,5 @@ def _summary(changes: Changes, worse: int, unknown: int) -> str:
         f"{identical} numbers are identical",
     ]
     if math.isfinite(changes.detectable):
-        parts.append(f"a loss of {points(changes.detectable)} points would have been found in 80% of such comparisons")
+        parts.append(f"a loss of {changes.detectable:.2f} points would have been found in 80% of such comparisons")
     return "; ".join(parts) + "."

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from harness.errors import DataDamaged
+from harness.report.columns import Cell, board_columns, cells, cost_columns
 from harness.report.evidence import unit_values
 from harness.runs.record import Record
 from harness.runs.results import Results
@@ -49,7 +50,7 @@ class Measured:
         primary: the metric that decides, empty where nothing was measured.
         values: metric -> value by query (retrieval) or seed (active learning).
         means: metric -> number of the leaderboard.
-        cost: figure -> mean over the runs.
+        cost: column of the leaderboard -> mean over the runs.
         sources: what made the numbers, by part (each kind, the engine): plugin with version, and source digest.
         machine: processor and threads.
         runs: number of results; ``expected``: with those that failed or were not run.
@@ -62,7 +63,7 @@ class Measured:
     primary: str = ""
     values: Mapping[str, Mapping[int, float]] = field(default_factory=dict)
     means: Mapping[str, float] = field(default_factory=dict)
-    cost: Mapping[str, float] = field(default_factory=dict)
+    cost: Mapping[str, Cell] = field(default_factory=dict)
     sources: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     machine: str = ""
     runs: int = 0
@@ -130,15 +131,10 @@ def _values(done: Sequence[Record], metric: str) -> Mapping[int, float]:
     return unit_values(done, metric)
 
 
-def _costs(done: Sequence[Record]) -> dict[str, float]:
-    found: dict[str, list[float]] = defaultdict(list)
-    for record in done:
-        for name, value in record.figures.items():
-            found[name] += [] if value is None else [value]
-        for stage, cost in record.cost.items():
-            found[f"{stage}.wall_s"].append(cost.wall_s)
-            found[f"{stage}.peak_mb"].append(cost.peak_bytes / 1e6)
-    return {name: statistics.fmean(values) for name, values in found.items() if values}
+def _costs(done: Sequence[Record]) -> dict[str, Cell]:
+    """The costs of the leaderboard."""
+    columns = [column for column in board_columns(done, cost=True) if column.is_cost] if done else []
+    return {key: cell for key, cell in cells(done, columns).items() if cell is not None}
 
 
 def _sources(done: Sequence[Record]) -> dict[str, tuple[str, str]]:
@@ -189,21 +185,19 @@ def _of_board(board: Mapping[str, Any], name: str) -> list[Measured]:
 
 
 def _of_row(row: Mapping[str, Any], setting: Setting, common: Mapping[str, str]) -> Measured:
-    means = {key: float(cell["mean"]) for key, cell in row["cells"].items() if cell}
+    found = {key: Cell(**cell) for key, cell in row["cells"].items() if cell}
+    columns = {column.key for column in cost_columns()}
+    means = {key: cell.mean for key, cell in found.items() if key not in columns and not key.startswith("cost.")}
     first = next(iter(row["cells"]), "")
     values = {int(u): float(v) for u, v in zip(row.get("units", ()), row.get("values", ()), strict=True)}
-    cost = {key: means.pop(key) for key in list(means) if key.startswith("cost.") or key in _FIGURES}
     return Measured(
         setting=setting,
         methods={kind: (str(text), {}) for kind, text in {**common, **row["labels"]}.items() if text != "none"},
         primary=first if first in means else "",
         values={first: values} if values else {},
         means=means,
-        cost={key.removeprefix("cost."): value for key, value in cost.items()},
+        cost={key: cell for key, cell in found.items() if key in columns},
         runs=int(row["runs"]),
         expected=int(row["expected"]),
         failures=tuple(map(str, row["notes"])),
     )
-
-
-_FIGURES: Final = ("query_s_p50", "query_s_p95", "bytes_per_image", "dimension", "acquire_s")

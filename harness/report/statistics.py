@@ -124,6 +124,34 @@ def pair_p_values(values: Floats, rng: np.random.Generator) -> Floats:
     return np.asarray(beyond / tried if n <= _EXACT_UP_TO else (beyond + 1) / (tried + 1))
 
 
+def difference_p_values(differences: Floats, rng: np.random.Generator, tests: int) -> Floats:
+    """P-values (m,) of the sign-flip test on the mean of each column of ``differences`` (n, m).
+
+    Args:
+        differences: paired differences.
+        rng: for the random flips.
+        tests: number of tests that are corrected together; with so many that flips cannot give p-values small enough,
+            those of the paired t-test are taken.
+    """
+    n, m = differences.shape
+    if tests > _FLIP_TESTS_UP_TO and n > _EXACT_UP_TO:
+        columns = np.column_stack([differences, np.zeros(n)])
+        return _t_p_values(columns, (np.arange(m), np.full(m, m)))
+    observed = np.abs(differences.sum(axis=0)) - 1e-12 * n * np.abs(differences).max(initial=0.0)
+    beyond, tried = np.zeros(m), 0
+    for signs in _signs(n, max(1, _CHUNK // max(n, m)), rng):
+        beyond += (np.abs(signs @ differences) >= observed).sum(axis=0)
+        tried += len(signs)
+    return np.asarray(beyond / tried if n <= _EXACT_UP_TO else (beyond + 1) / (tried + 1))
+
+
+def smallest_p(pairs: int, tests: int) -> float:
+    """The smallest p-value that ``tests`` tests of ``pairs`` pairs can give, before correction."""
+    if pairs <= _EXACT_UP_TO:
+        return float(2.0 ** (1 - pairs))
+    return 1 / (_FLIPS + 1) if tests <= _FLIP_TESTS_UP_TO else 0.0
+
+
 def _signs(n: int, rows: int, rng: np.random.Generator) -> Iterator[Floats]:
     """Sign flips (at most ``rows``, n): all of them up to a common sign, which changes nothing, or random ones."""
     if n <= _EXACT_UP_TO:
@@ -135,12 +163,12 @@ def _signs(n: int, rows: int, rng: np.random.Generator) -> Iterator[Floats]:
             yield np.asarray(2.0 * rng.integers(0, 2, (min(rows, _FLIPS - start), n), dtype=np.int8) - 1, np.float64)
 
 
-def _t_p_values(values: Floats) -> Floats:
-    """P-values of the paired t-test of every two columns of ``values`` (n, m)."""
+def _t_p_values(values: Floats, pairs: tuple[NDArray[np.intp], NDArray[np.intp]] | None = None) -> Floats:
+    """P-values of the paired t-test of these pairs of columns of ``values`` (n, m), or of every two."""
     from scipy.special import stdtr
 
     n, m = values.shape
-    first, second = np.triu_indices(m, 1)
+    first, second = np.triu_indices(m, 1) if pairs is None else pairs
     result = np.ones(len(first))
     step = max(1, _CHUNK // n)
     for start in range(0, len(first), step):

@@ -170,17 +170,36 @@ def test_of_two_records_of_one_run_the_later_counts():
 
 
 def test_times_are_compared_on_one_machine_only():
-    def timed(seconds, cpu):
-        cost = {"extract": {"wall_s": seconds, "cpu_s": seconds, "peak_bytes": int(seconds * 1e8), "cached": False}}
-        return retrieval(cost=cost, figures={"bytes_per_image": 100.0 * seconds}, environment={"cpu": cpu})
+    def timed(seconds, cpu, contended=False):
+        cost = {"wall_s": seconds, "cpu_s": seconds, "peak_bytes": int(seconds * 1e8), "cached": False}
+        figures = {"bytes_per_image": 100.0 * seconds, "query_s_p50": seconds}
+        cost = {"whiten": {**cost, "contended": contended}}
+        return retrieval(cost=cost, figures=figures, environment={"cpu": cpu})
 
-    here = render_changes(harness.compare([timed(1.0, "x")], [timed(2.0, "x")]))
-    assert "| tiny · gem | extract.wall\\_s | 1 | 2 | 2.00 × |" in " ".join(here.split())
+    here = " ".join(render_changes(harness.compare([timed(1.0, "x")], [timed(2.0, "x")])).split())
+    assert "| tiny · gem | preparation s | 1.00 | 2.00 | 2.00 × |" in here
+    assert "| tiny · gem | ms/query | 1000.00 | 2000.00 | 2.00 × |" in here
     away = harness.compare([timed(1.0, "x")], [timed(2.0, "y")])
-    assert "wall" not in render_changes(away)
-    assert "extract.peak\\_mb" in render_changes(away)
-    assert "bytes\\_per\\_image" in render_changes(away)
+    text = render_changes(away)
+    assert "preparation s" not in text
+    assert "ms/query" not in text
+    assert "peak MB" in text
+    assert "bytes/image" in text
     assert "times are not compared" in away.notes[0]
+    assert "preparation s" not in render_changes(harness.compare([timed(1.0, "x")], [timed(2.0, "x", contended=True)]))
+    assert "Cost" not in render_changes(harness.compare([timed(1.0, "x")], [timed(1.1, "x")]))
+
+
+def test_thousands_of_methods_are_compared_at_once_and_decided():
+    rng = np.random.default_rng(2)
+    noise = rng.normal(0, 0.02, (1200, 60))
+    before = [retrieval(str(i), APS) for i in range(1200)]
+    after = [retrieval(str(i), APS + noise[i] + (0.05 if i < 3 else 0.0)) for i in range(1200)]
+    changes = harness.compare(before, after)
+    assert [m.label for m, _ in changes.with_verdict("better")] == [f"tiny · {i}" for i in range(3)]
+    assert len(changes.with_verdict("within noise")) == 1197
+    raw = stats.ttest_1samp(0.05 + noise[0], 0).pvalue
+    assert changes.methods[0].changes[0].p == pytest.approx(min(1, raw * 1200), rel=1.0)
 
 
 def test_committed_boards_are_compared_with_their_values():
@@ -189,10 +208,7 @@ def test_committed_boards_are_compared_with_their_values():
         return json.loads(harness.leaderboard(records, format="json"))["boards"]
 
     changes = harness.compare(Results("old", boards=tuple(board(0.0))), Results("new", boards=tuple(board(0.1))))
-    assert verdicts(changes) == {"tiny · b": ["identical"], "tiny · a": ["better"]} or verdicts(changes) == {
-        "tiny · a": ["better"],
-        "tiny · b": ["identical"],
-    }
+    assert verdicts(changes) == {"tiny · b": ["identical"], "tiny · a": ["better"]}
     for row in (old := board(0.0))[0]["rows"]:
         del row["units"], row["values"]
     changes = harness.compare(Results("old", boards=tuple(old)), Results("new", boards=tuple(board(0.1))))
