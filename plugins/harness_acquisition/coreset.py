@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class CoreSet:
-    """Greedy k-center: the example farthest from all labelled ones, again and again (thesis eq. 3.4).
+    """Greedy k-center: the example farthest from all labelled ones, again and again (Sener, Savarese 2018; thesis eq. 3.4).
 
-    Sener and Savarese 2018. The picks are those of float64 brute force: Euclidean distance, ties to the lowest
+    The picks are those of float64 brute force: Euclidean distance, ties to the lowest
     position. Without any label the first pick is the example nearest to the mean. O(nd(labelled + budget)) time at
     worst, O(n) memory beside the features; most examples are looked at a few times only, in matrix products.
 
