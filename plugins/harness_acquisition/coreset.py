@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class CoreSet:
-    """Greedy k-center: the example farthest from all labelled ones, again and again (Sener, Savarese 2018; thesis eq. 3.4).
+    """Example farthest from all labelled ones, again and again: greedy k-center (Sener, Savarese 2018; thesis eq. 3.4).
 
     The picks are those of float64 brute force: Euclidean distance, ties to the lowest
     position. Without any label the first pick is the example nearest to the mean. O(nd(labelled + budget)) time at
