@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from harness.page.site import write_page
+from harness.page.site import Written, write_page
 
-__all__ = ["write_page"]
+__all__ = ["Written", "write_page"]

@@ -16,6 +16,9 @@ from harness.registry import Registry
 from harness.report.columns import Column
 from harness.runs.record import CostRecord, MethodRecord, Record
 
+Summaries = Mapping[tuple[str, ...], str]
+"""Kind, name, plugin and version of a method -> what it is, in a line."""
+
 _TRACEBACK_LINES: Final = 12
 
 
@@ -73,18 +76,25 @@ class Environment:
     facts: tuple[tuple[str, str], ...]
 
 
-def summaries(registry: Registry, records: Iterable[Record]) -> dict[tuple[str, str], str]:
-    """First line of the documentation of each method, where it is installed; loads none of them."""
-    found: dict[tuple[str, str], str] = {}
-    for key in sorted({(kind, method.name) for record in records for kind, method in record.methods.items()}):
+def summaries(registry: Registry, records: Iterable[Record]) -> Summaries:
+    """First line of the documentation of each method, where the plugin and version that ran are here; loads none."""
+    found: dict[tuple[str, ...], str] = {}
+    for key in sorted({_plugin_key(method) for record in records for method in record.methods.values()}):
+        kind, name, plugin, version = key
         try:
-            found[key] = registry.entry(*key).summary
+            entry = registry.entry(kind, name)
         except HarnessError:  # a method of a plugin that is not here
             continue
+        if (entry.origin.plugin, entry.origin.version) == (plugin, version):
+            found[key] = entry.summary
     return found
 
 
-def method_cards(records: Iterable[Record], about: Mapping[tuple[str, str], str]) -> list[MethodCard]:
+def _plugin_key(method: MethodRecord) -> tuple[str, ...]:
+    return method.kind, method.name, method.plugin, method.version
+
+
+def method_cards(records: Iterable[Record], about: Summaries) -> list[MethodCard]:
     """A card for every method of the records, by kind and name."""
     groups: dict[tuple[str, ...], list[MethodRecord]] = {}
     for record in records:
@@ -95,7 +105,7 @@ def method_cards(records: Iterable[Record], about: Mapping[tuple[str, str], str]
     return [_card(anchor, groups[key], about) for anchor, key in zip(ids, order, strict=True)]
 
 
-def _card(anchor: str, methods: Sequence[MethodRecord], about: Mapping[tuple[str, str], str]) -> MethodCard:
+def _card(anchor: str, methods: Sequence[MethodRecord], about: Summaries) -> MethodCard:
     first = methods[0]
     values: dict[str, dict[str, None]] = {}
     for method in methods:
@@ -105,7 +115,7 @@ def _card(anchor: str, methods: Sequence[MethodRecord], about: Mapping[tuple[str
         id=anchor,
         kind=first.kind,
         name=first.name,
-        summary=about.get((first.kind, first.name), ""),
+        summary=about.get(_plugin_key(first), ""),
         plugin=first.plugin,
         version=first.version,
         digest=first.digest,

@@ -43,8 +43,9 @@ class Answer:
 
 @dataclass(frozen=True)
 class Strip:
-    """The first answers of one method to one query; ``score`` is its average precision as text."""
+    """The first answers of one method to one query, in one run; ``score`` is its average precision as text."""
 
+    seed: int
     score: str
     answers: tuple[Answer, ...]
 
@@ -153,7 +154,7 @@ def _query(dataset: RetrievalSet, place: int, shown: Mapping[str, Record], album
     for href, record in shown.items():
         precision = _precisions(record, len(dataset.queries))[place]
         answers = tuple(answer(image) for image in record.details["ranks"][place][:ANSWERS])
-        strips[href] = Strip("–" if precision is None else f"{100 * precision:.1f}", answers)
+        strips[href] = Strip(record.seed, "–" if precision is None else f"{100 * precision:.1f}", answers)
     query = dataset.queries[place]
     return Query(query.name, album.picture(query, dataset.boxes[place]), strips)
 

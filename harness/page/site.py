@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.folders import data_folders
-from harness.page.cards import environments, method_cards, quality, run_cards, stage_costs, summaries
+from harness.page.cards import Summaries, environments, method_cards, quality, run_cards, stage_costs, summaries
 from harness.page.folder import replaced_folder
 from harness.page.gallery import Gallery, gallery
 from harness.page.names import run_name
@@ -77,9 +77,8 @@ def write_page(
         for view in views:
             for row in view.rows:
                 page = _method_page(view, row, heading, about, shown.get(view.id, Gallery()))
-                (folder / row.href).write_text(page, encoding="utf-8")
-        index = _index(collection, views, ranks, heading, about, shown)
-        (folder / "index.html").write_text(index, encoding="utf-8")
+                _write(folder / row.href, page)
+        _write(folder / "index.html", _index(collection, views, ranks, heading, about, shown))
     notes = [f"{view.title}: {shown[view.id].reason}" for view in views if view.id in shown and shown[view.id].reason]
     return Written(Path(out) / "index.html", len(views), len(collection.records), tuple(notes))
 
@@ -89,7 +88,7 @@ def _index(
     views: Sequence[BoardView],
     ranks: Sequence[AcrossView],
     heading: str,
-    about: Mapping[tuple[str, str], str],
+    about: Summaries,
     galleries: Mapping[str, Gallery],
 ) -> str:
     statuses = [record.status for record in collection.records]
@@ -106,9 +105,7 @@ def _index(
     )
 
 
-def _method_page(
-    board: BoardView, row: RowView, heading: str, about: Mapping[tuple[str, str], str], pictures: Gallery
-) -> str:
+def _method_page(board: BoardView, row: RowView, heading: str, about: Summaries, pictures: Gallery) -> str:
     first = row.records[0]
     return render(
         "method.html.jinja",
@@ -129,6 +126,11 @@ def _method_page(
         ],
         protocol=[("id", first.protocol_id), *((n, value_text(v)) for n, v in sorted(first.protocol.items()))],
     )
+
+
+def _write(file: Path, page: str) -> None:
+    # A record may hold what is no character (half of a surrogate pair); it becomes a question mark.
+    file.write_text(page, encoding="utf-8", errors="replace", newline="\n")
 
 
 def _copy_records(collection: Collection, folder: Path) -> None:

@@ -179,12 +179,14 @@ def _caption(name: str) -> str:
     return _CAPTIONS.get(what, what.capitalize())
 
 
-def value_text(value: Any) -> str:
-    """A parameter, an option or a part of the environment in one line."""
+def value_text(value: Any, depth: int = 4) -> str:
+    """A parameter, an option or a part of the environment in one line; what lies deeper than ``depth`` is left out."""
+    if isinstance(value, Mapping | list | tuple) and not depth:
+        return "…"
     if isinstance(value, Mapping):
-        return ", ".join(f"{key} {value_text(item)}" for key, item in sorted(value.items())) or "none"
+        return ", ".join(f"{key} {value_text(item, depth - 1)}" for key, item in sorted(value.items())) or "none"
     if isinstance(value, list | tuple):
-        return ", ".join(map(value_text, value)) or "none"
+        return ", ".join(value_text(item, depth - 1) for item in value) or "none"
     if value is None or value == "":
         return "none"
     return str(value)

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import numpy as np
 
+import harness
 from harness.runs.record import Record
 
 HOSTILE = "<script>alert(1)</script>|**x**"
 
 
 def _method(kind, name, **parameters):
-    origin = {"plugin": "some-plugin", "version": "1.2", "digest": "0123456789abcdef", "origin": f"module {kind}"}
+    plugin = {"plugin": "some-plugin", "version": "1.2"}
+    if name == "gem":
+        plugin = {"plugin": "vision-evaluation-harness", "version": harness.__version__}
+    origin = {**plugin, "digest": "0123456789abcdef", "origin": f"module {kind}"}
     return {"kind": kind, "name": name, "parameters": parameters, **origin}
 
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import json
 import os
 import re
 import time
@@ -84,9 +85,12 @@ def test_a_card_shows_parameters_and_where_a_method_comes_from(index):
     card = re.search(r'<article class="card" id="method-pooling-gem">.*?</article>', index, re.DOTALL)[0]
     assert "2.0  |  3.0  |  4.0" in card
     assert "1e-06" in card
-    assert "some-plugin 1.2" in card
+    assert f"vision-evaluation-harness {harness.__version__}" in card
     assert "0123456789abcdef" in card
-    assert "Generalised mean" in card  # its documentation, as gem is installed
+    assert "Generalised mean" in card  # its documentation, as this gem is installed
+    other = re.search(r'id="method-pooling-mac".*?</article>', index, re.DOTALL)[0]
+    assert "some-plugin 1.2" in other
+    assert "Maximum" not in other  # that of another plugin's mac
     hostile = re.search(r'id="method-pooling-script-alert.*?</article>', index, re.DOTALL)[0]
     assert "No parameters" in hostile
 
@@ -256,6 +260,18 @@ def test_other_ids_become_digests(run_id):
 
 def test_values_in_one_line():
     assert value_text({"b": [1, 2.5], "a": None, "c": True}) == "a none, b 1, 2.5, c True"
+    deep: list = []
+    for _ in range(5000):
+        deep = [deep]
+    assert value_text(deep) == "…"
+
+
+def test_what_is_no_character_does_no_harm(tmp_path):
+    record = made.retrieval("half", id="x", environment={"cpu": "half", "nul": "\0<b>"})
+    content = {**record.model_dump(by_alias=True), "schema": 1}  # format 1 has no checksum
+    (tmp_path / "x.json").write_text(json.dumps(content).replace("half", "\\ud800"))
+    text = harness.write_page(tmp_path / "x.json", tmp_path / "site").index.read_text()
+    assert ': parameters, cost, runs">?</a>' in text
 
 
 @pytest.mark.slow
