@@ -95,6 +95,8 @@ def read_record(path: Path) -> Record:
     try:
         text = path.read_bytes()
         data = unsigned(text) if is_signed(text) else json.loads(text)
+        if b"\\ud" in text.lower():  # half of a surrogate pair is no character: no table could be written
+            json.dumps(data, ensure_ascii=False).encode()
     except (OSError, ValueError, RecursionError) as error:
         raise DataDamaged(f"{path} is no record: {error}", fix=_AGAIN) from error
     schema = data.get("schema") if isinstance(data, dict) else None

@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 
 import harness
 from harness.cli.app import app
-from harness.errors import InvalidInput, SpecError
+from harness.errors import DataDamaged, InvalidInput, SpecError
 from harness.page.folder import MARK, replaced_folder
 from harness.page.names import run_name, slug, unique
 from harness.page.view import value_text
@@ -266,12 +266,13 @@ def test_values_in_one_line():
     assert value_text(deep) == "…"
 
 
-def test_what_is_no_character_does_no_harm(tmp_path):
-    record = made.retrieval("half", id="x", environment={"cpu": "half", "nul": "\0<b>"})
-    content = {**record.model_dump(by_alias=True), "schema": 1}  # format 1 has no checksum
+def test_a_record_with_half_a_character_is_damaged(tmp_path):
+    content = made.retrieval("half").model_dump(by_alias=True) | {"schema": 1}  # format 1 has no checksum
     (tmp_path / "x.json").write_text(json.dumps(content).replace("half", "\\ud800"))
-    text = harness.write_page(tmp_path / "x.json", tmp_path / "site").index.read_text()
-    assert ': parameters, cost, runs">?</a>' in text
+    with pytest.raises(DataDamaged, match="surrogates"):
+        harness.write_page(tmp_path / "x.json", tmp_path / "site")
+    (tmp_path / "x.json").write_text(json.dumps(content).replace("half", "\\ud83d\\ude00"))
+    assert "\U0001f600" in harness.write_page(tmp_path / "x.json", tmp_path / "site").index.read_text("utf-8")
 
 
 @pytest.mark.slow
