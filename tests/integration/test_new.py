@@ -9,6 +9,7 @@ import sys
 import pytest
 
 from harness.protocols import KINDS
+from harness.registry import load_registry
 from harness.scaffold import new_plugin
 
 
@@ -29,6 +30,16 @@ def test_a_new_method_gets_a_row_without_an_edit(kind, tmp_path, monkeypatch, co
     assert len(rows) == 2
     assert "fresh-idea" in outputs["leaderboard"]
     assert "failed" not in outputs["leaderboard"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_new_package_registers_its_method(kind, tmp_path, monkeypatch):
+    name = f"packed-{kind}"
+    new_plugin(kind, name, package=True, folder=tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path / name / "src"))
+    registry = load_registry([name.replace("-", "_")])
+    assert registry.create(kind, name)
+    assert registry.entry(kind, name).target == f"packed_{kind}.method:Packed{kind.capitalize()}"
 
 
 @pytest.mark.parametrize("package", [False, True])
