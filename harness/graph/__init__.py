@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from harness.graph.importance import centrality as centrality
     from harness.graph.joint import joint_selection as joint_selection
+    from harness.graph.products import largest_products as largest_products
     from harness.graph.propagation import Propagation as Propagation
     from harness.graph.propagation import propagate as propagate
     from harness.graph.search import Neighbours as Neighbours
@@ -38,6 +39,7 @@ _HOMES: Final = {
     "affinity_from_neighbours": "weights",
     "centrality": "importance",
     "joint_selection": "joint",
+    "largest_products": "products",
     "neighbours": "search",
     "neighbours_of": "search",
     "normalise": "weights",

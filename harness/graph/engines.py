@@ -132,15 +132,15 @@ class CpuEngine:
             for number, group in waiting:
                 results[number] = work(*group)
 
-        pool = _threads(self._threads, os.getpid())
+        pool = shared_threads(self._threads, os.getpid())
         for done in [pool.submit(drain) for _ in range(self._threads)]:
             done.result()
         return results
 
 
 @functools.cache
-def _threads(count: int, process: int) -> ThreadPoolExecutor:
-    """Threads that all solves of a process share; those of its parent do not live in it."""
+def shared_threads(count: int, process: int) -> ThreadPoolExecutor:
+    """Threads that all work of a process shares; those of its parent do not live in it."""
     return ThreadPoolExecutor(count, thread_name_prefix="graph")
 
 

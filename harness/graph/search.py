@@ -1,4 +1,4 @@
-"""Nearest neighbours by inner product of L2-normalised rows: exact (faiss, or torch on a GPU) and approximate (faiss).
+"""Nearest neighbours by inner product of L2-normalised rows: exact (torch on a GPU) and approximate (faiss).
 
 ``neighbours(x, k)`` looks within one set and leaves every row out of its own list; ``neighbours_of(queries, database,
 k)`` looks from one set into another.
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 import numpy as np
 
 from harness.errors import InvalidInput
+from harness.graph.products import largest_products
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -64,15 +65,14 @@ def neighbours(x: ArrayLike, k: int, *, method: Method = "exact", device: str = 
     """The k nearest rows to every row of ``x``, itself left out.
 
     Rows are L2-normalised first; a row of zeros stays zero, is equally far from everything and so gets the lowest
-    indices. Among equal similarities within a list the lowest index comes first; when equals compete for the last
-    places of a list, which of them get in is the library's choice, and the rounding of its matrix product can set
-    duplicates apart by one unit in the last place.
+    indices. Among equal similarities the lowest index comes first; rounding in the matrix product can set duplicates
+    apart by one unit in the last place.
 
     Args:
         x: (n, d) finite descriptors.
         k: length of the lists, at least 1; lists are padded with -1 and 0 if k >= n.
         method: ``exact``, or the approximate ``hnsw`` (32 links) or ``ivf`` (inverted file), with measured recall.
-        device: ``cpu`` for faiss, ``cuda`` for torch (exact only).
+        device: ``cpu``, or ``cuda`` for torch (exact only; which of equals get into a list is torch's choice).
 
     Raises:
         InvalidInput: wrong shape, k or method, or a row that is not finite.
@@ -143,15 +143,7 @@ def _search(queries: Floats, database: Floats, k: int, method: Method, device: s
         if device != "cpu":
             raise InvalidInput(f"method {method!r} runs on the CPU only", fix='use device="cpu" or method="exact"')
         return _approximate(queries, database, k, method)
-    return _exact(queries, database, k) if device == "cpu" else _exact_torch(queries, database, k, device)
-
-
-def _exact(queries: Floats, database: Floats, k: int) -> Found:
-    import faiss
-
-    # Works in blocks of 4,096 queries and copies neither set.
-    similarities, indices = faiss.knn(queries, database, k, metric=faiss.METRIC_INNER_PRODUCT)
-    return similarities, indices
+    return largest_products(queries, database, k) if device == "cpu" else _exact_torch(queries, database, k, device)
 
 
 def _exact_torch(queries: Floats, database: Floats, k: int, device: str) -> Found:
@@ -231,7 +223,7 @@ def _report(
     if method == "exact" or not indices.size:
         return SearchReport(method, 1.0, 0, device)
     sample = np.unique(np.linspace(0, len(queries) - 1, min(_RECALL_ROWS, len(queries))).astype(np.int64))
-    found = _exact(queries[sample], database, min(indices.shape[1] + (rows is not None), len(database)))
+    found = largest_products(queries[sample], database, min(indices.shape[1] + (rows is not None), len(database)))
     _, truth = found if rows is None else _without(sample, *found)
     hits = sum(len(np.intersect1d(a, b)) for a, b in zip(indices[sample], truth, strict=True))
     return SearchReport(method, hits / truth.size, len(sample), device)

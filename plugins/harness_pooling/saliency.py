@@ -102,16 +102,15 @@ class RegionIndex:
 
     def neighbours(self, patches: Floats, k: int) -> tuple[Floats, NDArray[np.int64]]:
         """Similarities and positions (m, k) of the regions nearest to each patch (m, d), -1 where there are none."""
-        import faiss
+        from harness.graph import largest_products
 
         k = min(k, len(self.descriptors))
         if not k or not len(patches):
             return np.zeros((len(patches), k), np.float32), np.zeros((len(patches), k), np.int64)
         patches = np.ascontiguousarray(patches, np.float32)
         if self._index is None:
-            similarities, found = faiss.knn(patches, self.descriptors, k, metric=faiss.METRIC_INNER_PRODUCT)
-        else:
-            similarities, found = self._index.search(patches, k)
+            return largest_products(patches, self.descriptors, k)
+        similarities, found = self._index.search(patches, k)
         return similarities, found
 
     def regress(self, patches: Floats, k: int) -> Floats:
