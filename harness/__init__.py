@@ -36,6 +36,7 @@ _HOMES = {
     "run": "harness.runs",
     "leaderboard": "harness.report",
     "compare": "harness.report.comparing",
+    "data_folders": "harness.folders",
     "find_results": "harness.runs.sources",
     "Registry": "harness.registry",
     "load_registry": "harness.registry",
