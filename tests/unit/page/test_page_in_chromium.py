@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import shutil
+import threading
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
 import page_records as made
 import pytest
@@ -312,3 +315,22 @@ def test_without_scripts_everything_is_shown(page):
         assert len(shown(chromium)) == 3
     finally:
         chromium.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": False})
+
+
+def test_a_static_host_serves_it_as_well(chromium, site):
+    class Quiet(SimpleHTTPRequestHandler):
+        def log_message(self, *_):
+            pass
+
+    chromium.get_log("browser")
+    with ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=site)) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        chromium.get(f"http://127.0.0.1:{server.server_port}/index.html#{RETRIEVAL}")
+        image = css(chromium, f"#{RETRIEVAL} details.gallery li img")
+        chromium.execute_async_script("arguments[0].decode().then(arguments[1])", image)
+        assert image.get_property("naturalWidth") == 48
+        chromium.find_element(By.LINK_TEXT, "gem p=4").click()
+        assert css(chromium, "h1").text == "gem p=4"
+        chromium.get("about:blank")
+        server.shutdown()
+    assert chromium.get_log("browser") == []
