@@ -12,6 +12,7 @@ def page(
     records: Annotated[list[str], typer.Argument(help="Specs, or folders of records.", show_default=False)],
     out: Annotated[Path, typer.Option("--out", help="Folder to write; replaced as a whole.")] = Path("site"),
     title: Annotated[str, typer.Option("--title", help="Heading [default: the specs' names].")] = "",
+    pictures: Annotated[bool, typer.Option("--pictures/--no-pictures", help="Draw curves and costs.")] = True,
     galleries: Annotated[
         int, typer.Option("--galleries", min=0, help="Show the answers to so many queries of each board (needs data).")
     ] = 0,
@@ -25,7 +26,14 @@ def page(
     from harness.page import write_page
 
     written = write_page(
-        records, out, title=title, galleries=galleries, plugins=tuple(plugin or ()), data=data, cache=cache
+        records,
+        out,
+        title=title,
+        pictures=pictures,
+        galleries=galleries,
+        plugins=tuple(plugin or ()),
+        data=data,
+        cache=cache,
     )
     for sentence in written.notes:
         print(sentence)

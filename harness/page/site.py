@@ -37,6 +37,7 @@ def write_page(
     out: str | Path = "site",
     *,
     title: str = "",
+    pictures: bool = True,
     galleries: int = 0,
     plugins: tuple[str, ...] = (),
     data: str | Path | None = None,
@@ -51,6 +52,7 @@ def write_page(
         sources: spec files, folders of records, or records.
         out: folder to write; one that is new, empty, or was written by this function.
         title: heading; else the names of the specs.
+        pictures: draw curves and costs; they take most of the time where there are many boards.
         galleries: number of queries of each retrieval board whose first answers are shown as small pictures, framed as
             positive, negative or junk. This loads the data; where they cannot be had, a sentence says why.
         plugins: files or modules with methods, besides the installed ones.
@@ -68,7 +70,8 @@ def write_page(
     registry = load_registry(plugins)
     about = summaries(registry, collection.records)
     found = boards(collection.records)
-    views, ranks = board_views(found, {r.id: r for r in collection.records}), across_views(across(found))
+    views = board_views(found, {record.id: record for record in collection.records}, pictures=pictures)
+    ranks = across_views(across(found))
     heading = title or ", ".join(name for name, _ in collection.titles) or "Leaderboards"
     with replaced_folder(Path(out)) as folder:
         shown = {view.id: gallery(view, galleries, registry, folders, folder) for view in views if galleries}

@@ -90,15 +90,16 @@ class AcrossView:
     table: Table
 
 
-def board_views(boards: Sequence[Board], records: Mapping[str, Record]) -> list[BoardView]:
-    """The boards as the page shows them; draws their pictures.
+def board_views(boards: Sequence[Board], records: Mapping[str, Record], *, pictures: bool) -> list[BoardView]:
+    """The boards as the page shows them.
 
     Args:
         boards: of ``harness.report``.
         records: all that stand in them, by id.
+        pictures: whether to draw their pictures.
     """
     ids = unique([slug(board.dataset, 50) or "board" for board in boards])
-    return [_view(board, anchor, records) for board, anchor in zip(boards, ids, strict=True)]
+    return [_view(board, anchor, records, pictures) for board, anchor in zip(boards, ids, strict=True)]
 
 
 def across_views(found: Sequence[Across]) -> list[AcrossView]:
@@ -106,10 +107,11 @@ def across_views(found: Sequence[Across]) -> list[AcrossView]:
     return [AcrossView(f"ranks-{one.task}", f"Ranks, {one.task}", across_table(one)) for one in found]
 
 
-def _view(board: Board, anchor: str, records: Mapping[str, Record]) -> BoardView:
+def _view(board: Board, anchor: str, records: Mapping[str, Record], pictures: bool) -> BoardView:
     table = board_table(board)
     headings = tuple(_headings(board, table))
     bounds = [bound for row in board.rows if row.interval for bound in row.interval]
+    drawn = plots([board]) if pictures else {}
     return BoardView(
         id=f"board-{anchor}",
         title=board.dataset,
@@ -120,7 +122,7 @@ def _view(board: Board, anchor: str, records: Mapping[str, Record]) -> BoardView
             _row(board, row, entries, bounds, records) for row, entries in zip(board.rows, table.rows, strict=True)
         ),
         footer=table.below,
-        plots=tuple((_caption(name), picture) for name, picture in plots([board]).items()),
+        plots=tuple((_caption(name), picture) for name, picture in drawn.items()),
         columns=board.columns,
     )
 

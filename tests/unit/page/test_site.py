@@ -222,10 +222,11 @@ def test_the_command_takes_folders_and_says_where_to_look(tmp_path):
     for name, records in {"one": [made.retrieval("gem")], "two": [made.active("random")]}.items():
         for record in records:
             Store(tmp_path / name).write(record)
-    arguments = ["page", *(str(tmp_path / name) for name in ("one", "two")), "--out", str(tmp_path / "site")]
-    done = CliRunner().invoke(app, arguments)
+    folders = [str(tmp_path / name) for name in ("one", "two")]
+    done = CliRunner().invoke(app, ["page", *folders, "--no-pictures", "--out", str(tmp_path / "site")])
     assert done.exit_code == 0, done.output
     assert f"2 boards of 2 records. Open {tmp_path / 'site' / 'index.html'}" in done.output
+    assert "<img" not in (tmp_path / "site" / "index.html").read_text()
 
 
 def test_a_spec_before_any_run_shows_what_is_missing(tmp_path, root):
