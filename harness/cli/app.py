@@ -11,6 +11,7 @@ import typer
 from harness.cli.agreement import agreement
 from harness.cli.cache import cache as caches
 from harness.cli.compare import compare, gate
+from harness.cli.help import Commands
 from harness.cli.new import new
 from harness.cli.page import page
 from harness.cli.reproduce import reproduce
@@ -24,14 +25,19 @@ from harness.registry import Registry, load_registry
 
 app = typer.Typer(
     name="harness",
-    help="Benchmarks for deep active learning and instance image retrieval.",
+    cls=Commands,
+    help=(
+        "Benchmarks for deep active learning and instance image retrieval: say what to compare in a spec, harness run "
+        "measures it, harness leaderboard shows it. Exit codes: 0 done, 1 some runs failed, 2 a mistake of yours, 3 a "
+        "plugin is broken, 4 data are missing or damaged, 5 worse or not reproduced, 6 nothing measured or comparable."
+    ),
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     add_completion=False,
     rich_markup_mode=None,
 )
 
-view = typer.Typer(help="Draw what a run did with single images.", no_args_is_help=True)
+view = typer.Typer(cls=Commands, help="Draw what a run did with single images.", no_args_is_help=True)
 for picture in (matches, results, saliency):
     view.command()(picture)
 app.add_typer(view, name="view")
@@ -42,7 +48,7 @@ app.command()(new)
 app.command()(page)
 app.add_typer(caches, name="cache")
 
-training = typer.Typer(help="Train what a spec describes.", no_args_is_help=True)
+training = typer.Typer(cls=Commands, help="Train what a spec describes.", no_args_is_help=True)
 training.command()(spatial)
 app.add_typer(training, name="train")
 
@@ -54,7 +60,9 @@ def _train() -> None:
 
 SpecPath = Annotated[Path, typer.Argument(help="YAML file that describes a comparison.", show_default=False)]
 Plugins = Annotated[list[str] | None, typer.Option("--plugin", help="File or module with methods; may be repeated.")]
-Add = Annotated[list[str] | None, typer.Option("--add", help="KIND=NAME: a method to compare besides the spec's.")]
+Add = Annotated[
+    list[str] | None, typer.Option("--add", help="A method to compare besides those of the spec; may be repeated.")
+]
 Strict = Annotated[bool, typer.Option("--strict-plugins", help="A broken installed plugin is an error.")]
 Data = Annotated[Path | None, typer.Option("--data", help="Folder of your data [default: $HARNESS_DATA].")]
 CacheFolder = Annotated[Path | None, typer.Option("--cache", help="Folder of the cache [default: $HARNESS_CACHE].")]
@@ -78,7 +86,7 @@ def run(
     report: Report = None,
     strict_plugins: Strict = False,
 ) -> None:
-    """Run a comparison. Runs that are done are not done again."""
+    """Run the comparison that a spec describes. Runs that are done are not done again."""
     from harness.cli.display import Bars, print_failures, print_plan
     from harness.folders import data_folders
     from harness.runs.plan import make_plan
@@ -155,12 +163,14 @@ def leaderboard(
 @app.command()
 def methods(
     kind: Annotated[str | None, typer.Argument(help=f"One of: {', '.join(KINDS)}.", show_default=False)] = None,
-    name: Annotated[str | None, typer.Argument(help="Show one method.", show_default=False)] = None,
+    name: Annotated[
+        str | None, typer.Argument(help="A method of this kind: show all of it.", show_default=False)
+    ] = None,
     plugin: Plugins = None,
     as_json: AsJson = False,
     strict_plugins: Strict = False,
 ) -> None:
-    """List methods, or show the parameters of one."""
+    """List the methods, or show one with its parameters and source."""
     from harness.cli.listing import method_card, method_list
 
     registry = load_registry(plugin or (), strict=strict_plugins)
@@ -175,7 +185,7 @@ def datasets(
     plugin: Plugins = None,
     as_json: AsJson = False,
 ) -> None:
-    """List the datasets of the catalogue and the loaders of plugins, or show one dataset."""
+    """List the datasets and the loaders for your own data, or show one."""
     from harness.cli.listing import dataset_card, dataset_list
 
     registry = load_registry(plugin or ())

@@ -7,9 +7,10 @@ from typing import Annotated
 
 import typer
 
+from harness.cli.help import Commands
 from harness.errors import BAD_DATA, DONE
 
-cache = typer.Typer(help="Look at what is kept between runs, check it, clear it.", no_args_is_help=True)
+cache = typer.Typer(cls=Commands, help="Look at what is kept between runs, check it, clear it.", no_args_is_help=True)
 
 Folder = Annotated[Path | None, typer.Option("--cache", help="Folder of the cache [default: $HARNESS_CACHE].")]
 

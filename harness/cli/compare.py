@@ -28,7 +28,10 @@ def compare(
     plugin: Plugins = None,
     data: Data = None,
 ) -> None:
-    """Show what got better or worse from A to B, whether it is more than noise, and what it costs."""
+    """Show what got better or worse from A to B.
+
+    Whether it is more than noise, what else changed, and what it costs.
+    """
     from harness.cache import write_atomically
     from harness.report.changes_text import render_changes
     from harness.report.comparing import compare as compare_results
@@ -54,7 +57,10 @@ def gate(
     plugin: Plugins = None,
     data: Data = None,
 ) -> None:
-    """Exit with 5 if B is worse than A by more than noise, with 6 if that cannot be told, with 0 otherwise."""
+    """Judge for CI whether B is worse than A.
+
+    Exit code 5: worse by more than noise. 6: nothing was measured, or it cannot be told. 0: otherwise.
+    """
     from harness.cache import write_atomically
     from harness.report.changes_text import render_changes
     from harness.report.comparing import compare as compare_results

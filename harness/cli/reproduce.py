@@ -24,7 +24,10 @@ def reproduce(
     out: Annotated[Path | None, typer.Option("--out", help="Folder that gets the new record.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Run a record's recipe again, without any cache, and compare. Exit code 0: the same, 5: it differs."""
+    """Do the run of a record again and compare what comes out.
+
+    Nothing is taken from the cache. Exit code 0: the same. 5: it differs. 4: data are missing. 3: a plugin is missing.
+    """
     from harness.cli.display import Bars
     from harness.errors import DONE, REGRESSION
     from harness.runs.reproduce import reproduce as reproduce_record

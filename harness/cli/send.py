@@ -13,7 +13,10 @@ def send(
     to: Annotated[list[str], typer.Option("--to", help="Name of a reporter, such as mlflow; may be repeated.")],
     plugin: Annotated[list[str] | None, typer.Option("--plugin", help="File or module with reporters.")] = None,
 ) -> None:
-    """Send records that are there to reporters, as harness run --report does with new ones."""
+    """Send records that are there to reporters, such as mlflow.
+
+    As harness run --report does with new ones.
+    """
     from harness.errors import BROKEN_PLUGIN, DONE
     from harness.registry import load_registry
     from harness.runs.reporting import send as send_records

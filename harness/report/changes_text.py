@@ -62,7 +62,7 @@ def _headline(changes: Changes) -> str:
 def _tables(changes: Changes) -> dict[str, list[tuple[MethodChange, Change]]]:
     """Per data set and metric what is not identical, the worst first."""
     tables: dict[str, list[tuple[MethodChange, Change]]] = {}
-    names = _settings(changes)
+    names = setting_names(changes)
     for method in changes.methods:
         for change in method.changes:
             if change.verdict != "identical":
@@ -73,8 +73,8 @@ def _tables(changes: Changes) -> dict[str, list[tuple[MethodChange, Change]]]:
     return tables
 
 
-def _settings(changes: Changes) -> dict[str, str]:
-    """The data set, and those protocol options that tell its settings apart."""
+def setting_names(changes: Changes) -> dict[str, str]:
+    """By the key of each setting: the data set, and those protocol options that tell its settings apart."""
     settings = {m.pair.before.setting.key: m.pair.before.setting for m in changes.methods}
     names = {}
     for key, one in settings.items():
@@ -103,8 +103,12 @@ def _table(rows: Sequence[tuple[MethodChange, Change]]) -> str:
 
 
 def _identical(changes: Changes) -> list[str]:
-    found = [f"{method.label} ({change.metric})" for method, change in changes.with_verdict("identical")]
-    return [f"Identical numbers ({len(found)}): {escaped(', '.join(found))}."] if found else []
+    names = setting_names(changes)
+    found: dict[str, list[str]] = {}
+    for method, change in changes.with_verdict("identical"):
+        found.setdefault(f"{names[method.pair.before.setting.key]}: {change.metric}", []).append(method.label)
+    lines = [f"- {escaped(where)} ({len(labels)}): {escaped(', '.join(labels))}" for where, labels in found.items()]
+    return ["## Identical numbers", "\n".join(lines)] if lines else []
 
 
 def _others(changes: Changes) -> list[str]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from harness.errors import DONE, NOTHING_MEASURED, REGRESSION
 from harness.report.changes import Change, Changes, MethodChange
-from harness.report.changes_text import difference_text
+from harness.report.changes_text import difference_text, setting_names
 from harness.tolerances import Tolerances, tolerated
 
 
@@ -44,14 +44,16 @@ def judge(changes: Changes, *, tolerance: Tolerances | None = None, allow_missin
     tolerance = tolerance or {}
     worse: list[str] = []
     unknown: list[str] = []
+    names = setting_names(changes)
     for method in changes.methods:
+        name = f"{names[method.pair.before.setting.key]} · {method.label}"
         broken = _broken(method)
-        worse += [f"{method.label}: {broken}"] if broken else []
+        worse += [f"{name}: {broken}"] if broken else []
         for change in () if broken else method.changes:
             accepted = tolerated(tolerance, change.metric)
             bad, reason = _judge(change, accepted)
             target = worse if bad else unknown
-            target += [f"{method.label}: {reason}"] if reason else []
+            target += [f"{name}: {reason}"] if reason else []
     if not allow_missing:
         unknown += [f"{name}: not measured on the side {changes.after}" for name in changes.only_before]
     if not changes.methods:

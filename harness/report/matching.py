@@ -71,7 +71,7 @@ def _matched_settings(
     before: Sequence[Setting], after: Sequence[Setting]
 ) -> tuple[list[tuple[Setting, Setting]], dict[str, tuple[str, ...]]]:
     _refuse_other_data(before, after)
-    couples = _couples(before, after, lambda s: s.protocol, lambda s: f"{s.task} {s.fingerprint}")
+    couples = _couples(before, after, lambda s: s.protocol, lambda s: f"{s.task} {s.fingerprint or s.dataset}")
     for setting in before:
         same = [other for other in after if (other.task, other.fingerprint) == (setting.task, setting.fingerprint)]
         if same and not any(a.fingerprint == setting.fingerprint for a, _ in couples):
@@ -89,10 +89,15 @@ def _refuse_other_data(before: Sequence[Setting], after: Sequence[Setting]) -> N
     for setting in before:
         named = [other for other in after if name(other) == name(setting)]
         if named and setting.fingerprint not in {other.fingerprint for other in named}:
-            prints = f"{setting.fingerprint[:12] or 'unknown'} and {named[0].fingerprint[:12] or 'unknown'}"
-            raise NotComparable(
-                f'data set "{setting.dataset}" holds other data on each side: fingerprints {prints}', fix=_FIX
-            )
+            raise _other_data(setting, named[0])
+
+
+def _other_data(a: Setting, b: Setting) -> NotComparable:
+    if not (a.fingerprint and b.fingerprint):
+        reason = f'data set "{a.dataset}": one side does not say which data it holds, as results.json once did not'
+        return NotComparable(reason, fix="write it again: harness leaderboard --format json")
+    prints = f"{a.fingerprint[:12]} and {b.fingerprint[:12]}"
+    return NotComparable(f'data set "{a.dataset}" holds other data on each side: fingerprints {prints}', fix=_FIX)
 
 
 def _other_protocol(a: Setting, b: Setting) -> NotComparable:

@@ -36,8 +36,8 @@ class Setting:
 
     @property
     def key(self) -> str:
-        """Equal for equal data and protocols, whatever the data set is called."""
-        return json.dumps([self.task, self.fingerprint, self.protocol], sort_keys=True)
+        """Equal for equal data and protocols, whatever the data set is called, if it is known which data it holds."""
+        return json.dumps([self.task, self.fingerprint or self.dataset, self.protocol], sort_keys=True)
 
 
 @dataclass(frozen=True)

@@ -54,7 +54,7 @@ def test_compare_says_what_changed_and_why(folder):
     assert done.stdout == (folder / "changes.md").read_text()
     row = next(line for line in done.stdout.splitlines() if line.startswith("| colour · mine"))
     assert "source of pooling" in row
-    assert "Identical numbers (1): colour · mac" in done.stdout
+    assert "- toy-images: map\\_medium (1): colour · mac\n" in done.stdout
     content = json.loads(harness("compare", "old", "new", "--format", "json", cwd=folder).stdout)
     assert content["methods"][1]["changes"][0]["difference"] < 0
 
@@ -65,10 +65,10 @@ def test_the_gate_has_an_exit_code_for_each_answer(folder):
     assert same.stdout.startswith("gate: 0 worse, 0 could not be judged, of 2 methods compared")
     unknown = harness("gate", "old", "new", cwd=folder)  # four queries are too few for a test
     assert unknown.returncode == 6
-    assert "cannot be judged: colour · mine: map_medium 100.00 to" in unknown.stderr
+    assert "cannot be judged: toy-images · colour · mine: map_medium 100.00 to" in unknown.stderr
     worse = harness("gate", "old", "new", "--tolerance", "1", "--out", "report.md", cwd=folder)
     assert worse.returncode == 5
-    assert worse.stderr.startswith("worse: colour · mine: map_medium 100.00 to")
+    assert worse.stderr.startswith("worse: toy-images · colour · mine: map_medium 100.00 to")
     assert (folder / "report.md").read_text().startswith("# old → new")
     assert harness("gate", "old", "new", "--tolerance", "map_medium=100", cwd=folder).returncode == 0
 

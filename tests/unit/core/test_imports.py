@@ -20,6 +20,7 @@ HEAVY = [
     "igraph",
     "dask",
     "jinja2",
+    "mlflow",
 ]
 PROBE = """
 import sys, json, contextlib, io
@@ -52,6 +53,12 @@ def test_planning_and_leaderboards_load_nothing_heavy(root, board):
     spec = str(root / "leaderboards" / board / "spec.yaml")
     assert loaded("leaderboard", spec) == []
     assert loaded("run", spec, "--dry-run") == []
+
+
+def test_comparing_committed_boards_loads_nothing_heavy(root):
+    board = str(root / "leaderboards" / "quick-retrieval")
+    assert loaded("compare", board, board) == []
+    assert loaded("gate", board, board) == []
 
 
 def test_the_packages_import_nothing_heavy():

@@ -213,7 +213,12 @@ def test_committed_boards_are_compared_with_their_values():
         del row["units"], row["values"]
     changes = harness.compare(Results("old", boards=tuple(old)), Results("new", boards=tuple(board(0.1))))
     assert changes.with_verdict("undecided")[0][0].label == "tiny · a"
-    other = board(0.1)
+    assert old[0].pop("fingerprint")
+    with pytest.raises(NotComparable, match="one side does not say which data"):
+        harness.compare(Results("old", boards=tuple(old)), Results("new", boards=tuple(board(0.1))))
+    old = [*old, {**old[0], "dataset": "set size=2"}]
+    assert len(harness.compare(Results("old", boards=tuple(old)), Results("same", boards=tuple(old))).methods) == 4
+    old, other = board(0.0), board(0.1)
     other[0]["fingerprint"] = "0" * 64
     with pytest.raises(NotComparable, match="other data"):
         harness.compare(Results("old", boards=tuple(old)), Results("new", boards=tuple(other)))

@@ -23,7 +23,7 @@ def test_worse_is_5_and_noise_and_better_are_0():
     before = [retrieval(aps=APS)]
     worse = verdict(before, [retrieval(aps=APS - 0.05 + NOISE)])
     assert worse.exit_code == 5
-    assert worse.worse[0].startswith("tiny · gem: map_medium 5")
+    assert worse.worse[0].startswith("set · tiny · gem: map_medium 5")
     assert verdict(before, [retrieval(aps=APS + NOISE - NOISE.mean() - 0.001)]).exit_code == 0
     assert verdict(before, [retrieval(aps=APS + 0.05)]).exit_code == 0
     same = verdict(before, before)

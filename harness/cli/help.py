@@ -1,0 +1,54 @@
+"""How help is shown: commands in the order of work, whole sentences, values named by what they are."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from typer.core import TyperGroup
+
+ORDER: Final = (
+    *("run", "leaderboard", "page", "compare", "gate", "reproduce", "send"),
+    *("methods", "datasets", "doctor", "new", "check", "cache"),
+    *("agreement", "view", "train"),
+)
+"""First what a comparison needs, then what one looks up and extends, then the studies."""
+_VALUES: Final[Mapping[str, str]] = {
+    "add": "KIND=NAME",
+    "cache": "FOLDER",
+    "data": "FOLDER",
+    "folder": "FOLDER",
+    "format": "NAME",
+    "histogram": "FILE",
+    "metric": "NAME",
+    "plots": "FOLDER",
+    "plugin": "FILE|MODULE",
+    "report": "NAME",
+    "runs": "FOLDER",
+    "slurm": "KEY=VALUE",
+    "timeout": "SECONDS",
+    "to": "NAME",
+    "tolerance": "[METRIC=]NUMBER",
+    "workers": "COUNT",
+}
+
+
+class Commands(TyperGroup):
+    """A group whose help is complete at a glance."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """Names in the order of work; new ones last until they have a place."""
+        place = {name: number for number, name in enumerate(ORDER)}
+        return sorted(self.commands, key=lambda name: place.get(name, len(place)))
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """The command, its first sentence as summary, its options with names for their values."""
+        command = super().get_command(ctx, cmd_name)
+        if command is not None and not command.short_help:
+            # Else long sentences are cut where the line ends.
+            command.short_help = " ".join((command.help or "").split()).partition(". ")[0].removesuffix(".") + "."
+        for parameter in command.params if command is not None else ():
+            flag = getattr(parameter, "is_flag", False)
+            if parameter.param_type_name == "option" and parameter.metavar is None and not flag:
+                parameter.metavar = _VALUES.get(parameter.name or "")
+        return command
