@@ -24,7 +24,10 @@ if TYPE_CHECKING:
     Ids = NDArray[np.int64]
 
 PROTOCOL_VERSION: Final = 1
-"""Raised when a protocol below changes in a way that an existing plugin would notice."""
+"""Raised when a protocol below changes in a way that an existing plugin would notice (docs/protocol-version.md)."""
+
+OLDEST_PROTOCOL: Final = 1
+"""Plugins written for this version still work; a plugin says ``harness_protocol = N`` in the module that registers."""
 
 KINDS: Final = (
     "acquisition",

@@ -12,7 +12,7 @@ import importlib.metadata
 import importlib.util
 import sys
 import zlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -20,7 +20,7 @@ from typing import Any, Final
 
 import pluggy
 
-from harness import composition, hooks, parameters, source
+from harness import composition, hooks, parameters, protocols, source
 from harness.errors import HarnessError, NameTaken, PluginError, UnknownName, nearest
 from harness.protocols import KINDS, MethodId, Origin
 
@@ -28,16 +28,22 @@ GROUP: Final = "harness"
 REPORTER: Final = "reporter"
 """Reporters are registered as methods are, but are no part of a run."""
 _MLFLOW: Final = "harness.reporters.mlflow:MLflowReporter"
+Check = Mapping[str, Any] | Callable[[Path], Mapping[str, Any]] | str | None
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One registered method; ``target`` is the class or a lazy ``"module:Class"``."""
+    """One registered method; ``target`` is the class or a lazy ``"module:Class"``.
+
+    ``check`` says on what it is tried by ``harness check``: parameters, or a function of a folder that returns them
+    and writes what they name into the folder, itself or as ``"module:function"``. None tries the defaults.
+    """
 
     kind: str
     name: str
     target: type | str
     origin: Origin
+    check: Check = None
 
     @property
     def summary(self) -> str:
@@ -75,46 +81,53 @@ class BrokenPlugin:
 
 
 class Registrar:
-    """What a plugin gets to register with: one method per kind, ``registry.pooling("gem", GeM)``."""
+    """What a plugin gets to register with: one method per kind, ``registry.pooling("gem", GeM)``.
+
+    ``check`` are the parameters on which ``harness check`` tries a method, see ``Entry``: for one that has parameters
+    without defaults, or that takes long by default.
+    """
 
     def __init__(self, registry: Registry, origin: Origin) -> None:
         self._registry, self._origin = registry, origin
 
-    def acquisition(self, name: str, method: type | str) -> None:
+    def _add(self, kind: str, name: str, method: type | str, check: Check) -> None:
+        self._registry.add(Entry(kind, name, method, self._origin, check))
+
+    def acquisition(self, name: str, method: type | str, *, check: Check = None) -> None:
         """Register an acquisition function."""
-        self._registry.add(Entry("acquisition", name, method, self._origin))
+        self._add("acquisition", name, method, check)
 
-    def learning(self, name: str, method: type | str) -> None:
+    def learning(self, name: str, method: type | str, *, check: Check = None) -> None:
         """Register a learning scheme."""
-        self._registry.add(Entry("learning", name, method, self._origin))
+        self._add("learning", name, method, check)
 
-    def network(self, name: str, method: type | str) -> None:
+    def network(self, name: str, method: type | str, *, check: Check = None) -> None:
         """Register a classification network."""
-        self._registry.add(Entry("network", name, method, self._origin))
+        self._add("network", name, method, check)
 
-    def backbone(self, name: str, method: type | str) -> None:
+    def backbone(self, name: str, method: type | str, *, check: Check = None) -> None:
         """Register a fully convolutional backbone."""
-        self._registry.add(Entry("backbone", name, method, self._origin))
+        self._add("backbone", name, method, check)
 
-    def pooling(self, name: str, method: type | str) -> None:
+    def pooling(self, name: str, method: type | str, *, check: Check = None) -> None:
         """Register a pooling."""
-        self._registry.add(Entry("pooling", name, method, self._origin))
+        self._add("pooling", name, method, check)
 
-    def whitening(self, name: str, method: type | str) -> None:
+    def whitening(self, name: str, method: type | str, *, check: Check = None) -> None:
         """Register a whitening."""
-        self._registry.add(Entry("whitening", name, method, self._origin))
+        self._add("whitening", name, method, check)
 
-    def reranking(self, name: str, method: type | str) -> None:
+    def reranking(self, name: str, method: type | str, *, check: Check = None) -> None:
         """Register a re-ranker."""
-        self._registry.add(Entry("reranking", name, method, self._origin))
+        self._add("reranking", name, method, check)
 
-    def expansion(self, name: str, method: type | str) -> None:
+    def expansion(self, name: str, method: type | str, *, check: Check = None) -> None:
         """Register a query expansion."""
-        self._registry.add(Entry("expansion", name, method, self._origin))
+        self._add("expansion", name, method, check)
 
-    def dataset(self, name: str, method: type | str) -> None:
+    def dataset(self, name: str, method: type | str, *, check: Check = None) -> None:
         """Register a dataset."""
-        self._registry.add(Entry("dataset", name, method, self._origin))
+        self._add("dataset", name, method, check)
 
     def reporter(self, name: str, reporter: type | str) -> None:
         """Register a reporter (``harness.hooks.ReporterHooks``), called where ``--report`` asks for it."""
@@ -127,6 +140,8 @@ class Registry:
     def __init__(self) -> None:
         self._entries: dict[tuple[str, str], Entry] = {}
         self.broken: list[BrokenPlugin] = []
+        self.outdated: list[str] = []
+        """A sentence for each plugin that was written for an older protocol and still works."""
         self._loaded: set[str] = set()
         self._manager = pluggy.PluginManager(GROUP)
         self._manager.add_hookspecs(hooks)
@@ -162,7 +177,9 @@ class Registry:
             version="+".join(dict.fromkeys(one.version for one in origins)),
             source=", ".join(dict.fromkeys(one.source for one in origins)),
         )
-        return Entry(kind, name, composition.composed(kind, name, tuple(part.load() for part in parts)), origin)
+        made = composition.composed(kind, name, tuple(part.load() for part in parts))
+        checks = [part.check for part in parts if isinstance(part.check, Mapping)]
+        return Entry(kind, name, made, origin, {key: value for check in checks for key, value in check.items()} or None)
 
     def create(self, kind: str, name: str, **given: Any) -> Any:
         """An instance with these parameters: ``create("pooling", "gem", p=3.0)``.
@@ -218,6 +235,7 @@ class Registry:
                 f"{_where(origin)} has no function harness_register",
                 fix="see the README: a plugin registers its methods in @hookimpl def harness_register(registry)",
             )
+        outdated = _version_note(module, origin)
         before = dict(self._entries)
         self._manager.register(module, name=f"{origin.plugin}:{module.__name__}")
         others = [plugin for plugin in self._manager.get_plugins() if plugin is not module]
@@ -228,6 +246,7 @@ class Registry:
             self._entries = before
             self._manager.unregister(module)
             raise
+        self.outdated += outdated
 
 
 def load_registry(plugins: Iterable[str | Path] = (), *, strict: bool = False) -> Registry:
@@ -310,6 +329,32 @@ def _load_file(path: Path) -> ModuleType:
         del sys.modules[name]
         raise
     return module
+
+
+def _version_note(module: ModuleType, origin: Origin) -> list[str]:
+    """One sentence for a plugin written for an older protocol; raises ``PluginError`` for one that cannot work."""
+    version = getattr(module, "harness_protocol", protocols.PROTOCOL_VERSION)
+    known, oldest = protocols.PROTOCOL_VERSION, protocols.OLDEST_PROTOCOL
+    if not isinstance(version, int) or isinstance(version, bool) or version < 1:
+        raise PluginError(
+            f"{_where(origin)} says harness_protocol = {version!r}", fix=f"a number, harness_protocol = {known}"
+        )
+    if version > known:
+        raise PluginError(
+            f"{_where(origin)} was written for protocol {version}, this harness has protocol {known}",
+            fix="update the harness, or install an older version of the plugin",
+        )
+    if version < oldest:
+        raise PluginError(
+            f"{_where(origin)} was written for protocol {version}, this harness knows protocols {oldest} to {known}",
+            fix="update the plugin (docs/protocol-version.md says what changed), or use an older harness",
+        )
+    if version == known:
+        return []
+    return [
+        f"plugin {_where(origin)} was written for protocol {version} and still works; protocol {known} is current: "
+        f"see docs/protocol-version.md for what changed"
+    ]
 
 
 def _where(origin: Origin) -> str:

@@ -1,0 +1,63 @@
+"""Inputs of a method, from small to large, each made anew whenever it is needed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+Given = Mapping[str, Any]
+"""Named inputs of one call."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """One input.
+
+    Attributes:
+        name: a few words for people.
+        make: the inputs, the same at every call and nobody else's.
+        judge: the rule that a method breaks which does not answer this input.
+        may_refuse: whether a ``HarnessError`` is an answer.
+    """
+
+    name: str
+    make: Callable[[], Given]
+    judge: str = "plain-inputs"
+    may_refuse: bool = False
+
+
+class Kind(Protocol):
+    """How methods of one kind are called, and with what."""
+
+    name: str
+    baseline: str
+    """The built-in method that costs are shown beside."""
+
+    def cases(self, method: Any) -> Sequence[Case]:
+        """Inputs from small to large; at least one of them plain."""
+        ...
+
+    def standard(self, method: Any) -> Case:
+        """The input on which time and memory are measured."""
+        ...
+
+    def prepare(self, method: Any, given: Given, rng: Any) -> Any:
+        """What the method learns from its inputs; the method itself where it learns nothing."""
+        ...
+
+    def apply(self, fitted: Any, given: Given, rng: Any) -> Any:
+        """The answer, as the method gave it."""
+        ...
+
+    def returns(self, given: Given, answer: Any) -> None:
+        """Raises ``Violation`` where the answer is of another Python type than the protocol says."""
+        ...
+
+    def dtype(self, given: Given, answer: Any) -> None:
+        """Raises ``Violation`` where the answer holds numbers of another type."""
+        ...
+
+    def shape(self, given: Given, answer: Any) -> None:
+        """Raises ``Violation`` where the answer has another shape."""
+        ...

@@ -1,0 +1,41 @@
+"""The global random generators of Python, numpy and torch: set, watched, and put back."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Final
+
+import numpy as np
+
+GENERATORS: Final = ("random", "numpy.random", "torch")
+
+
+@contextmanager
+def seeded_globals(seed: int) -> Iterator[None]:
+    """Inside, the global generators start from ``seed``; afterwards they go on as if nothing had been."""
+    import torch
+
+    python, of_numpy, of_torch = random.getstate(), np.random.get_state(), torch.get_rng_state()
+    random.seed(seed)
+    np.random.seed(seed)
+    torch.manual_seed(seed)
+    try:
+        yield
+    finally:
+        random.setstate(python)
+        np.random.set_state(of_numpy)
+        torch.set_rng_state(of_torch)
+
+
+def states() -> dict[str, Any]:
+    """What each global generator would give next, comparable by ``==``."""
+    import torch
+
+    name, keys, *rest = np.random.get_state()
+    return {
+        "random": random.getstate(),
+        "numpy.random": (name, np.asarray(keys).tobytes(), *rest),
+        "torch": torch.get_rng_state().numpy().tobytes(),
+    }

@@ -1,0 +1,92 @@
+"""Poolings: maps of one image, of a batch, of any size. Loads torch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from harness.conformance.case import Case, Given
+from harness.conformance.kinds import checks
+
+
+class PoolingKind:
+    """Tried on maps that are not negative."""
+
+    name = "pooling"
+    baseline = "spoc"
+
+    def cases(self, method: Any) -> Sequence[Case]:
+        """From one cell to a batch of images of very different scale."""
+        return (
+            Case("one cell", lambda: {"maps": torch.full((1, 1, 1), 0.5)}, "small-inputs"),
+            Case("one cell without activation", lambda: {"maps": torch.zeros(1, 1, 1)}, "empty-inputs"),
+            Case("one row of cells", lambda: {"maps": some_maps(2, 1, 3)}, "small-inputs"),
+            Case("one column of cells", lambda: {"maps": some_maps(2, 4, 1)}, "small-inputs"),
+            Case("plain maps", lambda: {"maps": some_maps(4, 3, 5)}),
+            Case("maps without activation", lambda: {"maps": torch.zeros(4, 3, 5)}, "empty-inputs"),
+            Case("one active channel of four", lambda: {"maps": _one_active()}, "empty-inputs"),
+            Case("constant maps", lambda: {"maps": torch.full((4, 3, 5), 0.7)}, "constant-inputs"),
+            Case("tiny activations", lambda: {"maps": some_maps(4, 3, 5) * 1e-30}, "scales"),
+            Case("channels of very different scale", lambda: {"maps": _scales(some_maps(4, 3, 5))}, "scales"),
+            Case("a batch of one image", lambda: {"maps": some_maps(1, 4, 5, 6)}),
+            Case("a batch of unlike images", lambda: {"maps": _unlike()}),
+            Case("two batch dimensions", lambda: {"maps": some_maps(2, 2, 4, 3, 4)}),
+            Case("larger maps", lambda: {"maps": some_maps(8, 13, 9)}),
+        )
+
+    def standard(self, method: Any) -> Case:
+        """512 maps of 24 x 32 cells, as of a photograph at 1024 pixels and a stride of 32."""
+        return Case("maps (512, 24, 32)", lambda: {"maps": some_maps(512, 24, 32)})
+
+    def prepare(self, method: Any, given: Given, rng: Any) -> Any:
+        """The fitted pooling, where it has ``fit``: on six images with the channels of the maps."""
+        fit = getattr(method, "fit", None)
+        channels = given["maps"].shape[-3]
+        return fit(iter([some_maps(channels, 5 + i, 9 - i, seed=i) for i in range(6)])) if fit else method
+
+    def apply(self, fitted: Any, given: Given, rng: Any) -> Any:
+        """The descriptors."""
+        with torch.inference_mode():
+            return fitted.pool(given["maps"])
+
+    def returns(self, given: Given, answer: Any) -> None:
+        """A tensor."""
+        checks.require_tensor(answer)
+
+    def dtype(self, given: Given, answer: Any) -> None:
+        """float32."""
+        checks.require_dtype(answer, "float32")
+
+    def shape(self, given: Given, answer: Any) -> None:
+        """Maps (..., C, H, W) give (..., D)."""
+        checks.require_shape(answer, (*given["maps"].shape[:-3], None), "maps (..., C, H, W) -> (..., D)")
+
+
+def some_maps(*shape: int, seed: int = 0) -> Tensor:
+    """Half of the cells active, as after a ReLU."""
+    values = np.random.default_rng([seed, *shape]).normal(size=shape)
+    return torch.from_numpy(np.maximum(values, 0).astype(np.float32))
+
+
+def _one_active() -> Tensor:
+    maps = torch.zeros(4, 3, 5)
+    maps[1, 1, 2] = 1
+    return maps
+
+
+def _scales(maps: Tensor) -> Tensor:
+    return maps * torch.tensor([1e-20, 1e-3, 1, 1e4])[:, None, None]
+
+
+def _unlike() -> Tensor:
+    """Ordinary, empty, faint, strong, and the first once more."""
+    maps = some_maps(5, 4, 5, 6)
+    maps[1] = 0
+    maps[2] *= 1e-6
+    maps[3] *= 1e3
+    maps[4] = maps[0]
+    return maps

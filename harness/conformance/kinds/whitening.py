@@ -1,0 +1,104 @@
+"""Whitenings: learnt from a database, applied to rows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.conformance.case import Case, Given
+from harness.conformance.kinds import checks
+
+_D = 6
+"""Dimension of the descriptors; a whitening with weights of its own brings them for this dimension."""
+
+
+class WhiteningKind:
+    """Tried on L2-normalised descriptors with pairs, some of them zero."""
+
+    name = "whitening"
+    baseline = "pca"
+
+    def cases(self, method: Any) -> Sequence[Case]:
+        """From one row to sixty."""
+        small, empty, alike = "small-inputs", "empty-inputs", "constant-inputs"
+        return (
+            Case("a database of one image", lambda: _given(1, rows=1), small, may_refuse=True),
+            Case("two images", lambda: _given(2, rows=1), small, may_refuse=True),
+            Case("fewer images than dimensions", lambda: _given(4, rows=2), small),
+            Case("a plain database", lambda: _given(12, rows=3)),
+            Case("no row to whiten", lambda: _given(12, rows=0), empty),
+            Case("rows of zeros", lambda: _given(12, rows=3, zeros=True), empty),
+            Case("a database of zeros", lambda: _changed(12, "zero"), empty, may_refuse=True),
+            Case("all images alike", lambda: _changed(12, "alike"), alike, may_refuse=True),
+            Case("duplicates", lambda: _changed(12, "duplicates"), alike),
+            Case("no pairs", lambda: {**_given(12, rows=3), "pairs": None}, empty, may_refuse=True),
+            Case("dimensions of very different scale", lambda: _changed(60, "scales"), "scales"),
+            Case("a larger database", lambda: _given(60, rows=20)),
+        )
+
+    def standard(self, method: Any) -> Case:
+        """Learnt from and applied to 1,000 descriptors; of the dimension of the other inputs."""
+        return Case(f"descriptors (1000, {_D})", lambda: _given(1000, rows=1000))
+
+    def prepare(self, method: Any, given: Given, rng: Any) -> Any:
+        """The learnt whitening."""
+        return method.fit(given["descriptors"], given["pairs"])
+
+    def apply(self, fitted: Any, given: Given, rng: Any) -> Any:
+        """The whitened rows."""
+        return fitted.apply(given["rows"])
+
+    def returns(self, given: Given, answer: Any) -> None:
+        """An array."""
+        checks.require_array(answer, "what apply returned")
+
+    def dtype(self, given: Given, answer: Any) -> None:
+        """float32."""
+        checks.require_dtype(answer, "float32", "what apply returned")
+
+    def shape(self, given: Given, answer: Any) -> None:
+        """Rows (n, D) give (n, d)."""
+        checks.require_shape(answer, (len(given["rows"]), None), "(n, D) -> (n, d)", "what apply returned")
+
+
+def some_descriptors(n: int, d: int = _D, seed: int = 0) -> NDArray[np.float32]:
+    """(n, d) float32 rows of length 1, in overlapping clusters, every fourth of the same."""
+    rng = np.random.default_rng([seed, n, d])
+    rows = rng.normal(size=(4, d))[np.arange(n) % 4] + 0.5 * rng.normal(size=(n, d))
+    return unit(rows)
+
+
+def unit(rows: NDArray[Any]) -> NDArray[np.float32]:
+    """Rows of length 1; rows of zeros stay zero."""
+    norms = np.linalg.norm(rows, axis=1, keepdims=True)
+    return np.asarray(rows / np.where(norms > 0, norms, 1), np.float32)
+
+
+def some_pairs(n: int) -> NDArray[np.int64]:
+    """(p, 2) images of the same cluster, two by two."""
+    return np.array([(i, j) for i in range(n) for j in range(i + 4, min(n, i + 9), 4)], np.int64).reshape(-1, 2)
+
+
+def _given(n: int, rows: int, zeros: bool = False) -> Given:
+    queries = some_descriptors(rows, seed=1)
+    if zeros:
+        queries[1:] = 0
+    return {"descriptors": some_descriptors(n), "pairs": some_pairs(n), "rows": queries}
+
+
+def _changed(n: int, how: str) -> Given:
+    given = dict(_given(n, rows=3))
+    database = given["descriptors"]
+    if how == "zero":
+        database[:] = 0
+    elif how == "alike":
+        database[:] = database[0]
+    elif how == "duplicates":
+        database[:] = database[np.arange(n) % 8]
+    else:
+        scales = np.array([1e-12, 1e-6, 1e-3, 1, 1, 1])
+        given["descriptors"], given["rows"] = unit(database * scales), unit(given["rows"] * scales)
+    return given

@@ -1,0 +1,178 @@
+"""Rules about single answers: that there is one, and what it is made of."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+import numpy as np
+
+from harness.conformance.case import Given
+from harness.conformance.rule import NotApplicable, Rule, Violation
+from harness.conformance.trial import Trial, first_line
+from harness.conformance.values import plain
+from harness.protocols import KINDS
+
+_VALUES: Final = ("learning", "network", "backbone", "pooling", "whitening", "reranking", "expansion")
+"""Kinds that answer with numbers which must be finite."""
+
+
+def answers_to(judge: str) -> Callable[[Trial], None]:
+    """A check that every input of this sort is answered."""
+
+    def check(trial: Trial) -> None:
+        if not any(case.judge == judge for case in trial.cases):
+            raise NotApplicable("there is no such input for this kind")
+        refused = [refusal for refusal in trial.refusals if refusal.case.judge == judge and not refusal.wrote]
+        for refusal in refused:
+            if not refusal.excused:
+                error = refusal.error
+                also = ", or an InvalidInput that says why not" if refusal.case.may_refuse else ""
+                raise Violation(
+                    f"{refusal.case.name}: {type(error).__name__}: {first_line(str(error))}",
+                    given=refusal.given,
+                    right=f"an answer{also}",
+                )
+        if judge == "plain-inputs":
+            trial.answers  # noqa: B018  # says why there is none
+
+    return check
+
+
+def _each(part: str) -> Callable[[Trial], None]:
+    """A check of every answer by what its kind says of this part of it."""
+
+    def check(trial: Trial) -> None:
+        for one in trial.answers:
+            try:
+                getattr(trial.kind, part)(one.given, one.raw)
+            except Violation as violation:
+                raise Violation(violation.found, given=one.given, right=violation.right) from None
+
+    return check
+
+
+def _finite(trial: Trial) -> None:
+    for one in trial.answers:
+        for where, array in one.plain:
+            if array.dtype.kind == "f" and not np.isfinite(array).all():
+                what = "NaN" if np.isnan(array).any() else "infinity"
+                raise Violation(
+                    f"{one.case.name}: {what} in the answer{where and ' ' + where}",
+                    given=one.given,
+                    right="finite numbers; an image without activation has a descriptor of zeros",
+                )
+
+
+def _nan(trial: Trial) -> None:
+    for one in trial.some:
+        given = _poisoned(one.given)
+        if given is None:
+            continue
+        try:
+            answer = trial.of(given)
+        except Exception:
+            continue  # it noticed
+        values = [array for _, array in plain(answer) if array.dtype.kind == "f"]
+        if all(np.isfinite(array).all() for array in values):
+            raise Violation(
+                "a NaN went in and only finite numbers came out",
+                given=given,
+                right="NaN in the answer, or an error: then the harness can name the image",
+            )
+
+
+def _poisoned(given: Given) -> Given | None:
+    """The inputs with a NaN in every entry of one place: a whole map, or a row."""
+    changed = dict(given)
+    if "maps" in changed:
+        changed["maps"] = changed["maps"].clone()
+        changed["maps"][..., -1, :, :] = float("nan")
+    elif "rows" in changed and len(changed["rows"]):
+        changed["rows"] = changed["rows"].copy()
+        changed["rows"][-1] = np.nan
+    else:
+        return None
+    return changed
+
+
+def _device(trial: Trial) -> None:
+    import torch
+
+    one = trial.some[0]
+    name = "maps" if "maps" in one.given else "image"
+    wanted = one.given[name].device
+    if one.raw.device != wanted:
+        raise Violation(
+            f"{name} on {wanted} gave an answer on {one.raw.device}", given=one.given, right=f"an answer on {wanted}"
+        )
+    if not torch.cuda.is_available():
+        return
+    answer = trial.of({**one.given, name: one.given[name].cuda()})
+    if answer.device.type != "cuda":
+        raise Violation(f"{name} on cuda gave an answer on {answer.device}", given=one.given, right="an answer on cuda")
+
+
+_FIRST: Final = ("protocol",)
+_ANSWERED: Final = ("plain-inputs",)
+
+RULES: Final = (
+    Rule("plain-inputs", KINDS, "What fails on ordinary inputs gives no row.", answers_to("plain-inputs"), _FIRST),
+    Rule(
+        "small-inputs",
+        tuple(kind for kind in KINDS if kind != "dataset"),
+        "Maps of one cell, one row, one image: real collections have them, and one crash ends a run of hours.",
+        answers_to("small-inputs"),
+        _ANSWERED,
+    ),
+    Rule(
+        "empty-inputs",
+        tuple(kind for kind in KINDS if kind != "dataset"),
+        "Blank images have maps without activation and descriptors of zeros: each division by a sum or a norm meets "
+        "them.",
+        answers_to("empty-inputs"),
+        _ANSWERED,
+    ),
+    Rule(
+        "constant-inputs",
+        tuple(kind for kind in KINDS if kind != "dataset"),
+        "Where all is alike, variances are zero and every comparison is a tie.",
+        answers_to("constant-inputs"),
+        _ANSWERED,
+    ),
+    Rule(
+        "scales",
+        ("acquisition", "pooling", "whitening", "reranking"),
+        "Rows of very different size overflow and underflow in powers and norms.",
+        answers_to("scales"),
+        _ANSWERED,
+    ),
+    Rule("returns", KINDS, "The harness works with what the protocol says and converts nothing.", _each("returns"), (
+        "plain-inputs",
+    )),
+    Rule(
+        "dtype",
+        KINDS,
+        "Other types double the memory, or are cut silently by the next stage.",
+        _each("dtype"),
+        ("returns",),
+    ),
+    Rule("shape", KINDS, "Shapes are part of the contract: a wrong one is read as other data.", _each("shape"), (
+        "returns",
+    )),
+    Rule(
+        "device",
+        ("backbone", "pooling"),
+        "Tensors that change the device make the next step fail, or copy behind everybody's back.",
+        _device,
+        ("returns",),
+    ),
+    Rule("finite", _VALUES, "One NaN makes a whole ranking arbitrary.", _finite, ("returns",)),
+    Rule(
+        "nan",
+        ("pooling", "whitening"),
+        "A NaN that disappears becomes a wrong number that looks like a right one.",
+        _nan,
+        ("shape", "finite"),
+    ),
+)

@@ -1,0 +1,137 @@
+"""Runs the rules over a method and says how each went."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from harness.conformance.cost import Measured, measure
+from harness.conformance.rule import NotApplicable, Rule, Violation
+from harness.conformance.rules import all_rules, rules_of
+from harness.conformance.subject import Subject, find
+from harness.conformance.trial import Trial, first_line
+from harness.conformance.values import shown
+from harness.errors import HarnessError, UnknownName, nearest
+
+Status = Literal["passed", "failed", "declared", "unneeded", "skipped"]
+
+
+@dataclass(frozen=True)
+class Result:
+    """How one rule went.
+
+    Attributes:
+        rule: the rule.
+        status: ``declared`` is a violation that the author declares; ``unneeded`` a declared one that does not occur.
+        text: what was found, or why the rule was skipped.
+        given: the smallest input found that breaks the rule.
+        right: what would be right.
+        reason: the author's, where the deviation is declared.
+    """
+
+    rule: Rule
+    status: Status
+    text: str = ""
+    given: str = ""
+    right: str = ""
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Report:
+    """How all rules went for one method, and what it costs on a standard case."""
+
+    kind: str
+    name: str
+    plugin: str
+    results: tuple[Result, ...]
+    cost: Measured | None = None
+
+    @property
+    def failed(self) -> tuple[Result, ...]:
+        """The rules that are broken and not excused."""
+        return tuple(result for result in self.results if result.status == "failed")
+
+
+def check(
+    target: str, *, rules: Collection[str] = (), plugins: Iterable[str] = (), cost: bool = True
+) -> tuple[Report, ...]:
+    """Hold methods to the rules of their kind.
+
+    Args:
+        target: a plugin file, the name of an installed distribution or module, ``kind:name``, or ``--all``.
+        rules: names of the rules to try; all by default.
+        plugins: files or modules to load besides.
+        cost: measure time and memory on a standard case.
+
+    Returns:
+        One report a method. A broken rule is no exception: see ``Report.failed``.
+
+    Raises:
+        UnknownName: no such target or rule.
+        PluginError: a plugin cannot be loaded.
+    """
+    require_rules(rules)
+    return tuple(check_one(subject, rules=rules, cost=cost) for subject in find(target, tuple(map(str, plugins))))
+
+
+def check_one(subject: Subject, *, rules: Collection[str] = (), cost: bool = True) -> Report:
+    """Hold one method to the rules of its kind."""
+    entry = subject.entry
+    with tempfile.TemporaryDirectory(prefix="harness-check-") as folder:
+        trial = Trial(subject, Path(folder))
+        results = try_rules(trial, rules)
+        broken = {result.rule.name for result in results if result.status == "failed"}
+        usable = not broken & {"parameters", "frozen-dataclass", "protocol", "plain-inputs"}
+        measured = measure(trial) if cost and usable else None
+    return Report(entry.kind, entry.name, entry.origin.plugin, results, measured)
+
+
+def try_rules(trial: Trial, only: Collection[str] = ()) -> tuple[Result, ...]:
+    """Every rule of the kind, or those named ``only``; a rule is skipped if one that it builds on is broken."""
+    declared = getattr(trial.subject.entry.load(), "deviations", {})
+    declared = dict(declared) if isinstance(declared, dict) else {}
+    results: list[Result] = []
+    blocked: dict[str, str] = {}
+    for rule in rules_of(trial.subject.entry.kind):
+        if only and rule.name not in only:
+            continue
+        cause = next((blocked[name] for name in rule.after if name in blocked), "")
+        if cause:
+            blocked[rule.name] = cause
+            results.append(Result(rule, "skipped", f"says nothing while {cause} is broken"))
+            continue
+        result = try_rule(rule, trial, str(declared.get(rule.name, "")))
+        if result.status in ("failed", "declared"):
+            blocked[rule.name] = rule.name
+        results.append(result)
+    return tuple(results)
+
+
+def try_rule(rule: Rule, trial: Trial, declared: str = "") -> Result:
+    """One rule."""
+    try:
+        rule.check(trial)
+    except NotApplicable as reason:
+        return Result(rule, "skipped", str(reason))
+    except Violation as violation:
+        given = shown(violation.given) if violation.given is not None else ""
+        status: Status = "declared" if declared else "failed"
+        return Result(rule, status, violation.found, given, violation.right, declared)
+    except Exception as error:
+        text = error.headline if isinstance(error, HarnessError) else f"{type(error).__name__}: {error}"
+        return Result(rule, "failed", first_line(text), right="no error here", reason=declared)
+    if declared:
+        return Result(rule, "unneeded", "declared, but it does not occur: take it out of deviations", reason=declared)
+    return Result(rule, "passed")
+
+
+def require_rules(names: Collection[str]) -> None:
+    """Raises ``UnknownName`` for the first name that is no rule."""
+    known = [rule.name for rule in all_rules()]
+    for name in names:
+        if name not in known:
+            raise UnknownName(f'unknown rule "{name}"', fix=f"{nearest(name, known)} (harness check --list)".strip())

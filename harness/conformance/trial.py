@@ -1,0 +1,141 @@
+"""One method being tried: its answers to all inputs of its kind, found once and shared by the rules."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from harness.conformance.case import Case, Given, Kind
+from harness.conformance.guards import seeded_globals
+from harness.conformance.kinds import kind_of
+from harness.conformance.rule import NotApplicable
+from harness.conformance.subject import Subject
+from harness.conformance.values import Plain, plain
+from harness.errors import HarnessError
+from harness.protocols import DataFolders
+
+
+@dataclass(frozen=True)
+class Answered:
+    """An input that a method answered."""
+
+    case: Case
+    given: Given
+    raw: Any
+    plain: Plain
+
+
+@dataclass(frozen=True)
+class Refused:
+    """An input that it did not answer."""
+
+    case: Case
+    given: Given
+    error: Exception
+
+    @property
+    def excused(self) -> bool:
+        """Whether the input may be refused, and was with a sentence."""
+        return self.case.may_refuse and isinstance(self.error, HarnessError)
+
+    @property
+    def wrote(self) -> bool:
+        """Whether it failed because it tried to change an input that is read-only."""
+        return isinstance(self.error, ValueError) and "read-only" in str(self.error)
+
+
+class Trial:
+    """A method and what is known of it.
+
+    Args:
+        subject: what is checked.
+        folder: a new folder, for what the method needs and writes.
+        given: parameters; by default those that the plugin registered for its check.
+    """
+
+    def __init__(self, subject: Subject, folder: Path, given: Mapping[str, Any] | None = None) -> None:
+        self.subject, self.folder = subject, folder
+        folder.mkdir(parents=True, exist_ok=True)
+        self.given_parameters = subject.parameters(folder) if given is None else given
+        self.kind: Kind = kind_of(subject.entry.kind)
+
+    def method(self) -> Any:
+        """A new instance."""
+        return self.subject.create(self.given_parameters)
+
+    @cached_property
+    def folders(self) -> DataFolders:
+        """Where a dataset looks and writes."""
+        return self.subject.folders(self.folder)
+
+    @cached_property
+    def cases(self) -> tuple[Case, ...]:
+        """The inputs, from small to large."""
+        kind: Any = self.kind
+        return tuple(kind.cases(self.folders if kind.name == "dataset" else self.method()))
+
+    def answer(self, case: Case, method: Any = None, *, seed: int = 0, globals_seed: int = 0) -> Any:
+        """What a method (a new one by default) answers; the caller's global generators are left as they were."""
+        return self.of(case.make(), method, seed=seed, globals_seed=globals_seed)
+
+    def of(self, given: Given, method: Any = None, *, seed: int = 0, globals_seed: int = 0) -> Any:
+        """What a method answers to these inputs."""
+        method = self.method() if method is None else method
+        rng = np.random.default_rng(seed)
+        with quiet(), seeded_globals(globals_seed):
+            return self.kind.apply(self.kind.prepare(method, given, rng), given, rng)
+
+    @cached_property
+    def attempts(self) -> tuple[Answered | Refused, ...]:
+        """Every input with its answer or the error that came instead."""
+        found: list[Answered | Refused] = []
+        for case in self.cases:
+            given = case.make()
+            try:
+                raw = self.answer(case)
+            except Exception as error:
+                found.append(Refused(case, given, error))
+            else:
+                found.append(Answered(case, given, raw, plain(raw)))
+        return tuple(found)
+
+    @property
+    def answers(self) -> tuple[Answered, ...]:
+        """The inputs that were answered. Raises ``NotApplicable`` where none was."""
+        found = tuple(attempt for attempt in self.attempts if isinstance(attempt, Answered))
+        if not found:
+            reason = next((str(a.error) for a in self.attempts if isinstance(a, Refused)), "")
+            raise NotApplicable(f"it answers none of the inputs: {first_line(reason)}")
+        return found
+
+    @property
+    def refusals(self) -> tuple[Refused, ...]:
+        """The inputs that were not."""
+        return tuple(attempt for attempt in self.attempts if isinstance(attempt, Refused))
+
+    @property
+    def some(self) -> tuple[Answered, ...]:
+        """The first and the last plain input with an answer: enough for rules that try things several times."""
+        answers = [one for one in self.answers if one.case.judge == "plain-inputs"] or list(self.answers)
+        return tuple(dict.fromkeys([answers[0], answers[-1]])) if len(answers) > 1 else tuple(answers)
+
+
+class quiet(warnings.catch_warnings):  # noqa: N801  # used as a context manager
+    """No warnings inside: an adversarial input may well deserve one."""
+
+    def __enter__(self) -> Any:
+        found = super().__enter__()
+        warnings.simplefilter("ignore")
+        return found
+
+
+def first_line(text: str) -> str:
+    """The first line of a message, cut to a readable length."""
+    line = text.strip().partition("\n")[0]
+    return line if len(line) <= 200 else line[:197] + "..."
