@@ -10,6 +10,7 @@ import typer
 
 from harness.cli.agreement import agreement
 from harness.cli.cache import cache as caches
+from harness.cli.check import check
 from harness.cli.compare import compare, gate
 from harness.cli.help import Commands
 from harness.cli.new import new
@@ -46,6 +47,7 @@ for command in (compare, gate, reproduce, send):
     app.command()(command)
 app.command()(new)
 app.command()(page)
+app.command()(check)
 app.add_typer(caches, name="cache")
 
 training = typer.Typer(cls=Commands, help="Train what a spec describes.", no_args_is_help=True)
@@ -224,5 +226,5 @@ def _records(
 
 
 def _report_broken(registry: Registry) -> None:
-    for broken in registry.broken:
-        print(broken, file=sys.stderr)
+    for line in (*registry.broken, *registry.outdated):
+        print(line, file=sys.stderr)

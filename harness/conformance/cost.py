@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -43,18 +42,15 @@ def measure(trial: Trial) -> Measured | None:
         if trial.subject.entry.name == baseline:
             return Measured(name, own.wall_s, own.peak_bytes / 1e6)
         subject = Subject(trial.subject.registry.entry(trial.kind.name, baseline), trial.subject.registry)
-        _, other = _best(Trial(subject, Path(trial.folder) / "baseline"), trial)
+        _, other = _best(Trial(subject, Path(trial.folder) / "baseline"))
     except Exception:
         return None
-    return Measured(
-        name, own.wall_s, own.peak_bytes / 1e6, baseline, other.wall_s, other.peak_bytes / 1e6
-    )
+    return Measured(name, own.wall_s, own.peak_bytes / 1e6, baseline, other.wall_s, other.peak_bytes / 1e6)
 
 
-def _best(trial: Trial, like: Trial | None = None) -> tuple[str, Cost]:
-    """The better of two; on the case of another trial, if one is given."""
-    of: Any = like or trial
-    case = trial.kind.standard(of.folders if trial.kind.name == "dataset" else of.method())
+def _best(trial: Trial) -> tuple[str, Cost]:
+    """The better of two, and what was measured."""
+    case = trial.kind.standard(trial.folders if trial.kind.name == "dataset" else trial.method())
     costs = []
     for _ in range(2):
         method, given = trial.method(), case.make()

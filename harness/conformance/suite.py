@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -92,23 +92,22 @@ def check_one(subject: Subject, *, rules: Collection[str] = (), cost: bool = Tru
 
 def try_rules(trial: Trial, only: Collection[str] = ()) -> tuple[Result, ...]:
     """Every rule of the kind, or those named ``only``; a rule is skipped if one that it builds on is broken."""
+    broken: dict[str, str] = {}
+    rules = [rule for rule in rules_of(trial.subject.entry.kind) if not only or rule.name in only]
+    return tuple(next_result(rule, trial, broken) for rule in rules)
+
+
+def next_result(rule: Rule, trial: Trial, broken: dict[str, str]) -> Result:
+    """One rule after others; ``broken`` holds the rules that say nothing any more, with the rule to blame."""
+    cause = next((broken[name] for name in rule.after if name in broken), "")
+    if cause:
+        broken[rule.name] = cause
+        return Result(rule, "skipped", f"says nothing while {cause} is broken")
     declared = getattr(trial.subject.entry.load(), "deviations", {})
-    declared = dict(declared) if isinstance(declared, dict) else {}
-    results: list[Result] = []
-    blocked: dict[str, str] = {}
-    for rule in rules_of(trial.subject.entry.kind):
-        if only and rule.name not in only:
-            continue
-        cause = next((blocked[name] for name in rule.after if name in blocked), "")
-        if cause:
-            blocked[rule.name] = cause
-            results.append(Result(rule, "skipped", f"says nothing while {cause} is broken"))
-            continue
-        result = try_rule(rule, trial, str(declared.get(rule.name, "")))
-        if result.status in ("failed", "declared"):
-            blocked[rule.name] = rule.name
-        results.append(result)
-    return tuple(results)
+    result = try_rule(rule, trial, str(declared.get(rule.name, "")) if isinstance(declared, Mapping) else "")
+    if result.status in ("failed", "declared"):
+        broken[rule.name] = rule.name
+    return result
 
 
 def try_rule(rule: Rule, trial: Trial, declared: str = "") -> Result:
@@ -121,8 +120,10 @@ def try_rule(rule: Rule, trial: Trial, declared: str = "") -> Result:
         given = shown(violation.given) if violation.given is not None else ""
         status: Status = "declared" if declared else "failed"
         return Result(rule, status, violation.found, given, violation.right, declared)
+    except HarnessError as error:
+        return Result(rule, "skipped", f"it refuses an input of this rule: {error.headline}")
     except Exception as error:
-        text = error.headline if isinstance(error, HarnessError) else f"{type(error).__name__}: {error}"
+        text = f"{type(error).__name__}: {error}"
         return Result(rule, "failed", first_line(text), right="no error here", reason=declared)
     if declared:
         return Result(rule, "unneeded", "declared, but it does not occur: take it out of deviations", reason=declared)

@@ -16,7 +16,7 @@ from harness.conformance.guards import seeded_globals
 from harness.conformance.kinds import kind_of
 from harness.conformance.rule import NotApplicable
 from harness.conformance.subject import Subject
-from harness.conformance.values import Plain, plain
+from harness.conformance.values import Plain, plain, snapshot
 from harness.errors import HarnessError
 from harness.protocols import DataFolders
 
@@ -29,6 +29,8 @@ class Answered:
     given: Given
     raw: Any
     plain: Plain
+    changed: tuple[str, ...]
+    """Names of the inputs that were not as before afterwards."""
 
 
 @dataclass(frozen=True)
@@ -96,13 +98,14 @@ class Trial:
         """Every input with its answer or the error that came instead."""
         found: list[Answered | Refused] = []
         for case in self.cases:
-            given = case.make()
+            used, given = case.make(), case.make()
             try:
-                raw = self.answer(case)
+                raw = self.of(used)
             except Exception as error:
                 found.append(Refused(case, given, error))
             else:
-                found.append(Answered(case, given, raw, plain(raw)))
+                changed = tuple(name for name in given if snapshot(used[name]) != snapshot(given[name]))
+                found.append(Answered(case, given, raw, plain(raw), changed))
         return tuple(found)
 
     @property
@@ -123,7 +126,7 @@ class Trial:
     def some(self) -> tuple[Answered, ...]:
         """The first and the last plain input with an answer: enough for rules that try things several times."""
         answers = [one for one in self.answers if one.case.judge == "plain-inputs"] or list(self.answers)
-        return tuple(dict.fromkeys([answers[0], answers[-1]])) if len(answers) > 1 else tuple(answers)
+        return (answers[0], answers[-1]) if len(answers) > 1 else tuple(answers)
 
 
 class quiet(warnings.catch_warnings):  # noqa: N801  # used as a context manager

@@ -22,11 +22,13 @@ def plain(value: Any) -> Plain:
 
 
 def _parts(where: str, value: Any) -> Iterator[tuple[str, NDArray[Any]]]:
+    if hasattr(value, "unlabelled"):  # a pool: what an acquisition sees of it
+        value = [value.features, value.probabilities, value.labels]
     if hasattr(value, "state_dict"):  # a module of torch
         value = dict(value.state_dict())
     if hasattr(value, "detach"):  # a tensor; one on the device meta has no values
         shape = tuple(value.shape)
-        yield where, np.empty(shape) if value.device.type == "meta" else value.detach().cpu().numpy()
+        yield where, np.zeros(shape) if value.device.type == "meta" else value.detach().cpu().numpy()
     elif isinstance(value, np.ndarray | np.generic):
         yield where, np.asarray(value)
     elif dataclasses.is_dataclass(value) and not isinstance(value, type):

@@ -1,27 +1,31 @@
 """Another process that makes a method and answers one input after the other: ``python -m harness.conformance.worker``.
 
-One process serves a whole check, as loading torch takes seconds. Messages are pickles with their length before them.
+One process serves a whole check, as loading torch takes seconds; for each input it forks, so that nothing is kept from
+one to the next (without ``fork`` it answers itself). Messages are pickles with their length before them.
 """
 
 from __future__ import annotations
 
 import atexit
+import importlib
 import os
 import pickle
 import struct
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
-from typing import IO, Any, Final
+from typing import IO, Any, Final, cast
 
+from harness.conformance.subject import Subject
 from harness.conformance.trial import Trial
-from harness.conformance.values import Plain
+from harness.conformance.values import Plain, plain
+from harness.registry import Registry, load_registry
 
 _SECONDS: Final = 300.0
+_LIBRARIES: Final = ("torch._dynamo", "torchvision", "faiss", "cv2", "sklearn.linear_model", "scipy.sparse.csgraph")
+"""Slow to load: where this process has them, the other one loads them once and before it forks."""
 
 
 class WorkerFailed(Exception):
@@ -39,6 +43,7 @@ class Worker:
             stdout=subprocess.PIPE,
             env=environment,
         )
+        self._jobs, self._answers = cast(IO[bytes], self._process.stdin), cast(IO[bytes], self._process.stdout)
 
     def answer(self, trial: Trial, case: int) -> Plain:
         """The answer of the method of a trial to the input at a position. Raises ``WorkerFailed``."""
@@ -49,13 +54,13 @@ class Worker:
             "parameters": dict(trial.given_parameters),
             "folder": str(trial.folder),
             "case": case,
+            "libraries": [name for name in _LIBRARIES if name in sys.modules],
         }
         clock = threading.Timer(_SECONDS, self._process.kill)
         clock.start()
         try:
-            assert self._process.stdin is not None and self._process.stdout is not None  # noqa: S101
-            _send(self._process.stdin, job)
-            found, error = _receive(self._process.stdout)
+            _send(self._jobs, job)
+            found, error = _receive(self._answers)
         except (OSError, EOFError, struct.error) as lost:
             self.close()
             worker.cache_clear()
@@ -64,8 +69,7 @@ class Worker:
             clock.cancel()
         if error:
             raise WorkerFailed(error)
-        plain: Plain = found
-        return plain
+        return cast(Plain, found)
 
     def close(self) -> None:
         """End the process."""
@@ -79,16 +83,6 @@ def worker() -> Worker:
     shared = Worker()
     atexit.register(shared.close)
     return shared
-
-
-@contextmanager
-def new_worker() -> Iterator[Worker]:
-    """A process that has answered nothing yet."""
-    process = Worker()
-    try:
-        yield process
-    finally:
-        process.close()
 
 
 def _send(stream: IO[bytes], message: Any) -> None:
@@ -105,27 +99,41 @@ def _receive(stream: IO[bytes]) -> Any:
 
 
 def _serve() -> None:
-    """Answer jobs until there are no more."""
+    """Answer jobs until there are no more, each in a process of its own that knows nothing of the others."""
     # A plugin that prints must not write into the answers.
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
+    registry = load_registry()
     while True:
         try:
             job = _receive(sys.stdin.buffer)
         except EOFError:
             return
-        try:
-            _send(answers, (_perform(job), ""))
-        except Exception as error:
-            _send(answers, (None, f"{type(error).__name__}: {error}"))
+        if not hasattr(os, "fork"):
+            _send(answers, _result(job, registry))
+            continue
+        # Loading starts no computation, so that a child can go on from here.
+        for library in ("torch", *job["libraries"]):
+            importlib.import_module(library)
+        child = os.fork()
+        if child == 0:
+            _send(answers, _result(job, registry))
+            os._exit(0)
+        status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+        if status != 0:
+            _send(answers, (None, f"the process died (exit status {status})"))
 
 
-def _perform(job: dict[str, Any]) -> Plain:
-    from harness.conformance.subject import Subject
-    from harness.conformance.values import plain
-    from harness.registry import load_registry
+def _result(job: dict[str, Any], registry: Registry) -> tuple[Plain | None, str]:
+    try:
+        return _perform(job, registry), ""
+    except Exception as error:
+        return None, f"{type(error).__name__}: {error}"
 
-    registry = load_registry(job["plugins"])
+
+def _perform(job: dict[str, Any], registry: Registry) -> Plain:
+    for plugin in job["plugins"]:
+        registry.load(plugin)
     subject = Subject(registry.entry(*job["method"]), registry, tuple(job["plugins"]))
     trial = Trial(subject, Path(job["folder"]), job["parameters"])
     return plain(trial.answer(trial.cases[job["case"]]))

@@ -24,5 +24,7 @@ def harness_register(registry: Registrar) -> None:
     registry.acquisition("kmeans", "harness_acquisition.kmeans:KMeans")
     registry.acquisition("typiclust", "harness_acquisition.typiclust:TypiClust")
     registry.acquisition("probcover", "harness_acquisition.probcover:ProbCover")
-    registry.acquisition("replay", "harness_acquisition.replay:Replay")
+    registry.acquisition(
+        "replay", "harness_acquisition.replay:Replay", check="harness_acquisition.examples:records_to_replay"
+    )
     registry.acquisition("dal", "harness_acquisition.dal:DiscriminativeActiveLearning")

@@ -13,7 +13,8 @@ if TYPE_CHECKING:
 @hookimpl
 def harness_register(registry: Registrar) -> None:
     """Register the backbones; each is loaded on first use."""
+    untrained = {"weights": "none"}  # those of ImageNet are a download
     registry.backbone("tiny", "harness_backbone.tiny:Tiny")
-    registry.backbone("vgg16", "harness_backbone.vgg16:VGG16")
-    registry.backbone("resnet50", "harness_backbone.resnet:ResNet50")
-    registry.backbone("resnet101", "harness_backbone.resnet:ResNet101")
+    registry.backbone("vgg16", "harness_backbone.vgg16:VGG16", check=untrained)
+    registry.backbone("resnet50", "harness_backbone.resnet:ResNet50", check=untrained)
+    registry.backbone("resnet101", "harness_backbone.resnet:ResNet101", check=untrained)

@@ -10,10 +10,14 @@ if TYPE_CHECKING:
     from harness.registry import Registrar
 
 
+EXAMPLES = "harness_dataset.examples"
+
+
 @hookimpl
 def harness_register(registry: Registrar) -> None:
     """Register the datasets; each is loaded on first use."""
-    registry.dataset("synthetic-instances", "harness_dataset.synthetic_instances:SyntheticInstances")
+    few = {"objects": 2, "images": 12, "queries": 3, "size": 64}
+    registry.dataset("synthetic-instances", "harness_dataset.synthetic_instances:SyntheticInstances", check=few)
     registry.dataset("digits", "harness_dataset.digits:Digits")
     registry.dataset("mnist", "harness_dataset.mnist:Mnist")
     registry.dataset("cifar", "harness_dataset.cifar:Cifar")
@@ -21,6 +25,8 @@ def harness_register(registry: Registrar) -> None:
     registry.dataset("revisited", "harness_dataset.revisited:Revisited")
     registry.dataset("buildings", "harness_dataset.buildings:Buildings")
     registry.dataset("instre", "harness_dataset.instre:Instre")
-    registry.dataset("embeddings", "harness_dataset.embeddings:Embeddings")
-    registry.dataset("image-classes", "harness_dataset.image_classes:ImageClasses")
-    registry.dataset("image-instances", "harness_dataset.image_instances:ImageInstances")
+    registry.dataset("embeddings", "harness_dataset.embeddings:Embeddings", check=f"{EXAMPLES}:embeddings")
+    registry.dataset("image-classes", "harness_dataset.image_classes:ImageClasses", check=f"{EXAMPLES}:image_classes")
+    registry.dataset(
+        "image-instances", "harness_dataset.image_instances:ImageInstances", check=f"{EXAMPLES}:image_instances"
+    )

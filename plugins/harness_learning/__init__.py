@@ -13,7 +13,8 @@ if TYPE_CHECKING:
 @hookimpl
 def harness_register(registry: Registrar) -> None:
     """Register the learning schemes; each is loaded on first use. ``pretrain+semi`` is made of two of them."""
-    registry.learning("supervised", "harness_learning.supervised:Supervised")
-    registry.learning("pretrain", "harness_learning.deep_cluster:Pretrain")
-    registry.learning("semi", "harness_learning.label_propagation:SemiSupervised")
-    registry.learning("ceal", "harness_learning.ceal:CEAL")
+    few = {"epochs": 3}
+    registry.learning("supervised", "harness_learning.supervised:Supervised", check=few)
+    registry.learning("pretrain", "harness_learning.deep_cluster:Pretrain", check={**few, "pre_epochs": 2})
+    registry.learning("semi", "harness_learning.label_propagation:SemiSupervised", check={**few, "semi_epochs": 2})
+    registry.learning("ceal", "harness_learning.ceal:CEAL", check=few)

@@ -15,4 +15,4 @@ def harness_register(registry: Registrar) -> None:
     """Register the whitenings; each is loaded on first use."""
     registry.whitening("pca", "harness_whitening.pca:PCA")
     registry.whitening("supervised", "harness_whitening.supervised:Supervised")
-    registry.whitening("learned", "harness_whitening.learned:Learned")
+    registry.whitening("learned", "harness_whitening.learned:Learned", check="harness_whitening.examples:checkpoint")

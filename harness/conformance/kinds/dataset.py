@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
@@ -70,5 +69,3 @@ class DatasetKind:
         checks.require_shape(
             answer.test_images, (None, *answer.train_images.shape[1:]), "as train_images", "test_images"
         )
-
-

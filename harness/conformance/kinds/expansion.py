@@ -28,7 +28,6 @@ class ExpansionKind:
             Case("a database of one image", lambda: given_of(1, 1), small),
             Case("two images", lambda: given_of(2, 1), small),
             Case("a plain database", lambda: given_of(12, 2)),
-            Case("no query", lambda: given_of(12, 0), empty, may_refuse=True),
             Case("an empty ranking", lambda: given_of(12, 2, depth=0), empty, may_refuse=True),
             Case("a query without descriptor", lambda: given_of(12, 2, zero_query=True), empty),
             Case("images without descriptor", lambda: given_of(12, 2, change="some zero"), empty),

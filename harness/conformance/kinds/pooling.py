@@ -23,7 +23,7 @@ class PoolingKind:
         """From one cell to a batch of images of very different scale."""
         return (
             Case("one cell", lambda: {"maps": torch.full((1, 1, 1), 0.5)}, "small-inputs"),
-            Case("one cell without activation", lambda: {"maps": torch.zeros(1, 1, 1)}, "empty-inputs"),
+            Case("a map without activation", lambda: {"maps": torch.zeros(1, 2, 2)}, "empty-inputs"),
             Case("one row of cells", lambda: {"maps": some_maps(2, 1, 3)}, "small-inputs"),
             Case("one column of cells", lambda: {"maps": some_maps(2, 4, 1)}, "small-inputs"),
             Case("plain maps", lambda: {"maps": some_maps(4, 3, 5)}),

@@ -28,7 +28,6 @@ class RerankingKind:
             Case("one cell", lambda: _given(see, (1, 1), 1), small),
             Case("one row of cells", lambda: _given(see, (1, 6), 1), small),
             Case("a plain pair", lambda: _given(see, (8, 10), 1)),
-            Case("no candidate", lambda: _given(see, (8, 10), 0), empty),
             Case("a query without activation", lambda: _given(see, (8, 10), 1, query=0.0), empty),
             Case("a candidate without activation", lambda: _given(see, (8, 10), 1, first=0.0), empty),
             Case("constant inputs", lambda: _constant(see, (8, 10)), alike),
@@ -102,10 +101,10 @@ def _maps(size: tuple[int, int], shift: int, factor: float) -> list[Tensor]:
 
 
 def _pixels(size: tuple[int, int], shift: int, factor: float) -> NDArray[np.uint8]:
-    """(8h, 8w, 3) uint8: a texture that moves; of one cell one pixel."""
+    """(8h, 8w, 3) uint8: part of a texture that moves; of one cell one pixel."""
     if size == (1, 1):
         return np.full((1, 1, 3), int(200 * factor), np.uint8)
-    rng = np.random.default_rng(9)
-    texture = np.kron(rng.random((size[0] * 2, size[1] * 2 + 40)), np.ones((4, 4)))
-    part = texture[:, 4 * shift : 4 * shift + 8 * size[1]]
+    height, width = 8 * size[0], 8 * size[1]
+    texture = np.kron(np.random.default_rng(9).random((60, 120)), np.ones((4, 4)))
+    part = texture[:height, 4 * shift : 4 * shift + width]
     return np.asarray(np.repeat((part * 255 * factor)[:, :, None], 3, axis=2), np.uint8)

@@ -29,7 +29,19 @@ def all_rules() -> tuple[Rule, ...]:
 
     general = (definition, answers, randomness, independence, transport)
     special = (acquisition, learning, network, backbone, pooling, whitening, reranking, expansion, dataset)
-    return tuple(rule for module in (*general, *special) for rule in module.RULES)
+    return _ordered([rule for module in (*general, *special) for rule in module.RULES])
+
+
+def _ordered(rules: list[Rule]) -> tuple[Rule, ...]:
+    """Each rule after those that it builds on, otherwise as they come."""
+    ordered: list[Rule] = []
+    names = {rule.name for rule in rules}
+    while rules:
+        placed = {rule.name for rule in ordered}
+        following = next(rule for rule in rules if set(rule.after) & names <= placed)
+        ordered.append(following)
+        rules.remove(following)
+    return tuple(ordered)
 
 
 def rules_of(kind: str) -> tuple[Rule, ...]:

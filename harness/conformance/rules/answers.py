@@ -147,9 +147,13 @@ RULES: Final = (
         answers_to("scales"),
         _ANSWERED,
     ),
-    Rule("returns", KINDS, "The harness works with what the protocol says and converts nothing.", _each("returns"), (
-        "plain-inputs",
-    )),
+    Rule(
+        "returns",
+        KINDS,
+        "The harness works with what the protocol says and converts nothing.",
+        _each("returns"),
+        ("plain-inputs",),
+    ),
     Rule(
         "dtype",
         KINDS,
@@ -157,9 +161,13 @@ RULES: Final = (
         _each("dtype"),
         ("returns",),
     ),
-    Rule("shape", KINDS, "Shapes are part of the contract: a wrong one is read as other data.", _each("shape"), (
-        "returns",
-    )),
+    Rule(
+        "shape",
+        KINDS,
+        "Shapes are part of the contract: a wrong one is read as other data.",
+        _each("shape"),
+        ("returns",),
+    ),
     Rule(
         "device",
         ("backbone", "pooling"),
@@ -173,6 +181,6 @@ RULES: Final = (
         ("pooling", "whitening"),
         "A NaN that disappears becomes a wrong number that looks like a right one.",
         _nan,
-        ("shape", "finite"),
+        ("shape", "finite", "device"),
     ),
 )

@@ -27,10 +27,14 @@ def _fingerprint(trial: Trial) -> None:
         elsewhere = DataFolders(trial.folders.root, Path(other))
         found = [trial.method().fingerprint(folders) for folders in (trial.folders, trial.folders, elsewhere)]
     if len(set(found)) > 1:
-        raise Violation(f"two calls gave {found[0][:12]} and {next(f for f in found if f != found[0])[:12]}",
-                        right="a digest of the data alone: not of the time, the path or the cache")
+        raise Violation(
+            f"two calls gave {found[0][:12]} and {next(f for f in found if f != found[0])[:12]}",
+            right="a digest of the data alone: not of the time, the path or the cache",
+        )
     if not isinstance(found[0], str) or not re.fullmatch(r"[0-9a-f]{16,}", found[0]):
-        raise Violation(f"the fingerprint is {found[0]!r:.60}", right="a hex digest, as hashlib.sha256(...).hexdigest()")
+        raise Violation(
+            f"the fingerprint is {found[0]!r:.60}", right="a hex digest, as hashlib.sha256(...).hexdigest()"
+        )
 
 
 def _task(trial: Trial) -> None:
@@ -109,7 +113,9 @@ def _missing(trial: Trial) -> None:
             except (DataMissing, DataDamaged):
                 continue
             except HarnessError as error:
-                raise Violation(f"{call} raises {type(error).__name__}", right="DataMissing: what to put where") from error
+                raise Violation(
+                    f"{call} raises {type(error).__name__}", right="DataMissing: what to put where"
+                ) from error
             except Exception as error:
                 raise Violation(
                     f"{call} with an empty data folder: {type(error).__name__}: {first_line(str(error))}",

@@ -90,7 +90,9 @@ def _head(trial: Trial) -> None:
 
 def _blind(trial: Trial) -> None:
     parameters = list(inspect.signature(trial.method().fit).parameters.values())
-    needed = [p.name for p in parameters if p.default is p.empty and p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+    needed = [
+        p.name for p in parameters if p.default is p.empty and p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)
+    ]
     if len(parameters) != 1 or len(needed) != 1:
         raise Violation(
             f"fit takes {', '.join(p.name for p in parameters) or 'nothing'}",
@@ -106,8 +108,8 @@ def _order(trial: Trial) -> None:
     second = trial.of({**given, "database": moved, "ranking": ranked(given["queries"], moved)})
     if not _alike(first, Ranking(order[second.indices], second.scores)):
         raise Violation(
-            f"with the database in another order the first answer begins {order[second.indices[0][:5]].tolist()} instead "
-            f"of {first.indices[0][:5].tolist()}",
+            f"with the database in another order the first answer begins {order[second.indices[0][:5]].tolist()} "
+            f"instead of {first.indices[0][:5].tolist()}",
             given=given,
             right="the same images: an id says nothing about one, but where scores are equal",
         )

@@ -55,7 +55,7 @@ def _cycle(trial: Trial, data: object, labels: object) -> list[tuple[str, np.nda
 
     train_labels = dataset = labels  # noqa: F841  # where somebody who goes through frames would look
     model = Small((1, 4, 4), 3, 0)
-    return plain(trial.method().train(model, data, np.random.default_rng(0)))  # type: ignore[arg-type]
+    return plain(trial.method().train(model, data, np.random.default_rng(0)))
 
 
 def _uses_labels(trial: Trial) -> None:

@@ -12,6 +12,8 @@ from harness.conformance.trial import Trial, quiet
 from harness.conformance.values import difference, plain, same
 from harness.protocols import KINDS
 
+_UNUSUAL: Final = 926_535
+"""A seed that nobody would choose: who reseeds a generator by 0 or 42 changes its state."""
 _AFTER: Final = ("plain-inputs", "returns", "shape")
 
 
@@ -28,16 +30,12 @@ def _deterministic(trial: Trial) -> None:
 
 def _only_state(trial: Trial, case: int) -> bool:
     """Whether two new processes agree: then it is something kept between calls that differed."""
-    from harness.conformance.worker import WorkerFailed, new_worker
+    from harness.conformance.worker import WorkerFailed, worker
 
-    found = []
     try:
-        for _ in range(2):
-            with new_worker() as process:
-                found.append(process.answer(trial, case))
+        return same(worker().answer(trial, case), worker().answer(trial, case))
     except WorkerFailed:
         return False
-    return same(*found)
 
 
 def _ignores(trial: Trial) -> None:
@@ -53,7 +51,7 @@ def _ignores(trial: Trial) -> None:
 
 def _leaves(trial: Trial) -> None:
     for one in trial.some:
-        with quiet(), seeded_globals(0):
+        with quiet(), seeded_globals(_UNUSUAL):
             method, given, rng = trial.method(), one.case.make(), np.random.default_rng(0)
             before = states()
             trial.kind.apply(trial.kind.prepare(method, given, rng), given, rng)

@@ -20,7 +20,7 @@ def _one_by_one(trial: Trial) -> None:
             alone = trial.of({**one.given, "candidates": [candidates[position]]})
             if not close(alone[0], one.raw[position]):
                 raise Violation(
-                    f"candidate {position} alone scores {alone[0]:.4g}, among {len(candidates)} {one.raw[position]:.4g}",
+                    f"candidate {position} scores {alone[0]:.4g} alone and {one.raw[position]:.4g} among others",
                     given=one.given,
                     right="each candidate on its own: `top` must not change a score",
                 )

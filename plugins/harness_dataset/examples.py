@@ -1,0 +1,51 @@
+"""Small data for the loaders of a user's own files, to be tried on by ``harness check``."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+
+def embeddings(folder: Path) -> Mapping[str, Any]:
+    """Features of three classes in one .npz file."""
+    rng = np.random.default_rng(0)
+    train, test = (rng.normal(size=(n, 4)).astype(np.float32) for n in (12, 6))
+    labels = {"train_labels": np.arange(12) % 3, "test_labels": np.arange(6) % 3}
+    np.savez(folder / "features.npz", allow_pickle=False, train=train, test=test, **labels)
+    return {"path": "features.npz"}
+
+
+def image_classes(folder: Path) -> Mapping[str, Any]:
+    """Noise of two classes."""
+    for part, seeds in (("train", range(3)), ("test", range(3, 5))):
+        for name in ("one", "two"):
+            for seed in seeds:
+                _noise(folder / "classes" / part / name / f"{seed}.png", [seed, len(part), len(name)])
+    return {"path": "classes", "size": 8}
+
+
+def image_instances(folder: Path) -> Mapping[str, Any]:
+    """Four images, two queries, a ground truth."""
+    for seed, name in enumerate(("a", "b", "c", "d", "q", "r")):
+        _noise(folder / "instances" / "images" / f"{name}.png", [seed])
+    truth = {
+        "imlist": [f"{name}.png" for name in "abcd"],
+        "queries": [
+            {"image": "q.png", "easy": ["a.png"], "hard": [1], "junk": []},
+            {"image": "r.png", "positives": ["c.png"], "box": [1, 1, 8, 8]},
+        ],
+    }
+    (folder / "instances" / "gnd.json").write_text(json.dumps(truth), encoding="utf-8")
+    return {"path": "instances"}
+
+
+def _noise(path: Path, seed: list[int]) -> None:
+    from PIL import Image
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pixels = np.random.default_rng(seed).integers(0, 255, (12, 12, 3), dtype=np.uint8)
+    Image.fromarray(pixels).save(path)

@@ -1,0 +1,189 @@
+"""One method of each kind that keeps all rules, as short as it can be: saboteurs are made from them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+import torch
+from torch import nn
+
+from harness import hookimpl
+from harness.protocols import ClassificationSet, Ranking, RetrievalSet
+
+
+@dataclass(frozen=True)
+class Acquisition:
+    """Least probable prediction first."""
+
+    def select(self, pool, budget, rng):
+        return pool.unlabelled[np.argsort(pool.probabilities[pool.unlabelled].max(axis=1), kind="stable")[:budget]]
+
+
+@dataclass(frozen=True)
+class Pooling:
+    """Mean of each map."""
+
+    def pool(self, maps):
+        return maps.mean((-2, -1))
+
+
+@dataclass(frozen=True)
+class Whitening:
+    """Centred and normalised."""
+
+    def fit(self, descriptors, pairs=None):
+        return Centred(descriptors.mean(axis=0))
+
+
+@dataclass(frozen=True)
+class Centred:
+    mean: np.ndarray
+
+    def apply(self, rows):
+        return unit(rows - self.mean)
+
+
+@dataclass(frozen=True)
+class Expansion:
+    """The query's mean with its nearest image."""
+
+    def fit(self, database):
+        return Expanded(database)
+
+
+@dataclass(frozen=True)
+class Expanded:
+    database: np.ndarray
+
+    def expand(self, queries, ranking):
+        depth = ranking.indices.shape[1]
+        if depth == 0:
+            return ranking
+        return self.search(queries + self.database[ranking.indices[:, 0]], depth)
+
+    def search(self, queries, depth):
+        scores = np.stack([(self.database * query).sum(axis=1) for query in queries])
+        order = np.argsort(-scores, axis=1, kind="stable")[:, :depth]
+        return Ranking(order, np.take_along_axis(scores, order, axis=1).astype(np.float32))
+
+
+@dataclass(frozen=True)
+class Reranking:
+    """Cosine of the mean maps."""
+
+    top: int = 10
+
+    def describe(self, maps, role):
+        return np.concatenate([np.asarray(part.mean((-2, -1))) for part in maps])
+
+    def score(self, query, candidates):
+        return np.array([query @ other / max(np.linalg.norm(other), 1e-9) for other in candidates], np.float32)
+
+    def pack(self, features):
+        return {"mean": features}
+
+    def unpack(self, arrays):
+        return arrays["mean"]
+
+
+@dataclass(frozen=True)
+class Backbone:
+    """Average colour of 8 x 8 pixels."""
+
+    stride: ClassVar[int] = 8
+
+    def maps(self, image):
+        return torch.nn.functional.avg_pool2d(image[None], 8, ceil_mode=True)[0]
+
+
+class Linear(nn.Module):
+    def __init__(self, shape, n_classes):
+        super().__init__()
+        self.body, self.head = nn.Linear(int(np.prod(shape)), 4), nn.Linear(4, n_classes)
+
+    def forward(self, images):
+        features = self.body(images.flatten(1))
+        return self.head(features), features
+
+
+@dataclass(frozen=True)
+class Network:
+    """Two linear layers."""
+
+    def build(self, shape, n_classes):
+        return Linear(shape, n_classes)
+
+
+@dataclass(frozen=True)
+class Learning:
+    """Three steps on the labelled images."""
+
+    def prepare(self, model, data, rng):
+        return None
+
+    def train(self, model, data, rng):
+        return self.descend(model, data, data.labels)
+
+    def descend(self, model, data, labels):
+        chosen = np.flatnonzero(labels >= 0)
+        images, targets = torch.from_numpy(data.images[chosen]).float(), torch.from_numpy(labels[chosen])
+        optimiser = torch.optim.SGD(model.parameters(), lr=0.1)
+        for _ in range(3):
+            optimiser.zero_grad()
+            torch.nn.functional.cross_entropy(model(images)[0], targets).backward()
+            optimiser.step()
+        return model
+
+
+@dataclass(frozen=True)
+class Classes:
+    """Noise of two classes."""
+
+    task: ClassVar[str] = "active-learning"
+
+    def fingerprint(self, folders):
+        return "c" * 64
+
+    def load(self, folders):
+        images = np.random.default_rng(0).integers(0, 255, (12, 1, 4, 4), dtype=np.uint8)
+        labels = np.arange(12) % 2
+        return ClassificationSet("noise", images[:8], labels[:8], images[8:], labels[8:], ("a", "b"))
+
+
+@dataclass(frozen=True)
+class Instances:
+    """Three empty files and a query."""
+
+    task: ClassVar[str] = "retrieval"
+
+    def fingerprint(self, folders):
+        return "d" * 64
+
+    def load(self, folders):
+        names = [Path(folders.cache) / name for name in ("a", "b", "c", "q")]
+        Path(folders.cache).mkdir(parents=True, exist_ok=True)
+        for name in names:
+            name.touch()
+        return RetrievalSet("files", names[:3], names[3:], [None], [{"easy": [0], "hard": [1], "junk": [2]}])
+
+
+def unit(rows):
+    norms = np.linalg.norm(rows, axis=1, keepdims=True)
+    return (rows / np.where(norms > 0, norms, 1)).astype(np.float32)
+
+
+@hookimpl
+def harness_register(registry):
+    registry.acquisition("honest", Acquisition)
+    registry.pooling("honest", Pooling)
+    registry.whitening("honest", Whitening)
+    registry.expansion("honest", Expansion)
+    registry.reranking("honest", Reranking)
+    registry.backbone("honest", Backbone)
+    registry.network("honest", Network)
+    registry.learning("honest", Learning)
+    registry.dataset("honest-classes", Classes, check={})
+    registry.dataset("honest-instances", Instances)

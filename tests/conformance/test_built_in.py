@@ -1,0 +1,22 @@
+"""Every built-in method keeps the rules of its kind: all that the registry knows, no list kept by hand."""
+
+from __future__ import annotations
+
+import pytest
+
+from harness.conformance.subject import find
+from harness.conformance.suite import check_one
+from harness.protocols import KINDS
+
+BUILT_IN = find("vision-evaluation-harness")
+
+
+@pytest.mark.parametrize("subject", BUILT_IN, ids=lambda subject: subject.label)
+def test_keeps_the_rules_of_its_kind(subject):
+    report = check_one(subject, cost=False)
+    assert not report.failed, report.failed
+    assert not [result for result in report.results if result.status == "unneeded"]
+
+
+def test_each_kind_is_there():
+    assert {subject.entry.kind for subject in BUILT_IN} == set(KINDS)

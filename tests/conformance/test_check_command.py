@@ -1,0 +1,160 @@
+"""``harness check`` and ``pytest --harness-plugin`` as a user types them."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from harness.cli import main
+
+HEAD = """
+from dataclasses import dataclass
+from typing import ClassVar
+from harness import hookimpl
+
+@dataclass(frozen=True)
+class Mean:
+    '''Mean of each map.'''
+    deviations: ClassVar = {DEVIATIONS}
+    def pool(self, maps):
+        return RESULT
+
+@hookimpl
+def harness_register(registry):
+    registry.pooling("my-mean", Mean)
+"""
+GOOD = "maps.mean((-2, -1))"
+WRONG = "maps.double().mean((-2, -1))"
+
+
+@pytest.fixture
+def plugin(tmp_path):
+    def write(result=GOOD, deviations=""):
+        path = tmp_path / "mine.py"
+        path.write_text(HEAD.replace("RESULT", result).replace("DEVIATIONS", deviations))
+        return str(path)
+
+    return write
+
+
+@pytest.fixture
+def harness(monkeypatch, capsys):
+    """The command in this process: loading torch for each test would take longer than the tests."""
+
+    def call(*arguments):
+        monkeypatch.setattr(sys, "argv", ["harness", "check", *arguments])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        return SimpleNamespace(returncode=ended.value.code or 0, **capsys.readouterr()._asdict())
+
+    return call
+
+
+def test_a_right_plugin_is_told_so_with_its_cost(plugin, harness):
+    done = harness(plugin())
+    assert done.returncode == 0, done.out + done.err
+    assert 'pooling "my-mean" (mine.py)' in done.out
+    assert "passed    batch" in done.out
+    assert "spoc:" in done.out
+    assert "passed\n" in done.out
+    assert "FAILED" not in done.out
+
+
+def test_a_failure_says_rule_reason_input_and_remedy(plugin, harness):
+    done = harness(plugin(WRONG), "--no-cost")
+    assert done.returncode == 3
+    (line,) = [line for line in done.out.splitlines() if "FAILED" in line]
+    assert line.split()[:2] == ["FAILED", "dtype"]
+    assert "float64" in line
+    for words in ("why:   Other types", "input: maps = float32 (1, 1, 1) [0.5]", "right: float32"):
+        assert words in done.out
+    assert "Traceback" not in done.out + done.err
+
+
+def test_declared_deviations_are_reported_and_do_not_fail(plugin, harness):
+    done = harness(plugin(WRONG, "'dtype': 'float64 is the point', 'batch': 'none'"), "--json", "--no-cost")
+    assert done.returncode == 0, done.out
+    (report,) = json.loads(done.out)
+    found = {rule["rule"]: rule for rule in report["rules"]}
+    assert found["dtype"]["status"] == "declared"
+    assert found["dtype"]["reason"] == "float64 is the point"
+    assert found["batch"]["status"] == "unneeded"
+    assert "does not occur" in found["batch"]["text"]
+
+
+def test_one_rule_and_all_rules(plugin, harness):
+    done = harness(plugin(WRONG), "--rule", "shape", "--no-cost", "--json")
+    assert done.returncode == 0
+    assert [rule["rule"] for rule in json.loads(done.out)[0]["rules"]] == ["shape"]
+    listed = harness("--list")
+    assert listed.returncode == 0
+    assert "other-queries  (expansion)" in listed.out
+    assert "deterministic  (all kinds)" in listed.out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ((), ["say what to check"]),
+        (("pooling:gemm",), ["unknown pooling", 'did you mean "gem"?']),
+        (("no-such-plugin",), ['nothing called "no-such-plugin"']),
+        (("pooling:gem", "--rule", "dtpye"), ['unknown rule "dtpye"', 'did you mean "dtype"?']),
+    ],
+)
+def test_mistakes_are_named(arguments, words, harness):
+    done = harness(*arguments)
+    assert done.returncode == 2
+    assert "Traceback" not in done.err
+    for word in words:
+        assert word in done.err
+
+
+def test_a_file_that_cannot_be_loaded(tmp_path, harness):
+    path = tmp_path / "mine.py"
+    path.write_text("import no_such_module")
+    done = harness(str(path))
+    assert done.returncode == 3
+    assert "no_such_module" in done.err
+    assert "Traceback" not in done.err
+
+
+def run_pytest(folder: Path, *arguments: str) -> SimpleNamespace:
+    command = [sys.executable, "-m", "pytest", "-p", "harness.conformance.pytest_plugin", "-p", "no:cacheprovider"]
+    done = subprocess.run([*command, "-q", *arguments], capture_output=True, text=True, cwd=folder)
+    return SimpleNamespace(returncode=done.returncode, out=done.stdout, err=done.stderr)
+
+
+def test_the_pytest_plugin_makes_a_test_of_each_rule(plugin, tmp_path):
+    (tmp_path / "test_own.py").write_text("def test_own():\n    assert True\n")
+    done = run_pytest(tmp_path, "--harness-plugin", plugin(WRONG, "'finite': 'none'"), "-k", "not worker")
+    assert done.returncode == 1, done.out
+    assert "pooling:my-mean::dtype" in done.out
+    assert "right: float32" in done.out
+    assert "Traceback" not in done.out
+    assert "2 failed, 25 passed" in done.out  # the other one is declared and does not occur; the own test counts
+
+
+def test_the_pytest_plugin_is_idle_without_its_option(tmp_path):
+    (tmp_path / "test_own.py").write_text(
+        "import sys\ndef test_own():\n    assert not {'torch', 'numpy', 'harness.registry'} & set(sys.modules)\n"
+    )
+    done = run_pytest(tmp_path)
+    assert done.returncode == 0, done.out
+
+
+def test_the_entry_point_and_the_option_p_are_one_plugin(root):
+    import tomllib
+
+    points = tomllib.loads((root / "pyproject.toml").read_text())["project"]["entry-points"]["pytest11"]
+    assert points == {"harness.conformance.pytest_plugin": "harness.conformance.pytest_plugin"}
+
+
+def test_an_unknown_target_of_the_pytest_plugin(tmp_path):
+    done = run_pytest(tmp_path, "--harness-plugin", "gone.py")
+    assert done.returncode == 4
+    assert "there is no plugin file gone.py" in done.err + done.out
