@@ -50,8 +50,10 @@ def rule_list(rules: Iterable[Rule]) -> str:
 
 def _report(report: Report, brief: bool) -> str:
     width = max((len(result.rule.name) for result in report.results), default=0)
-    shown = [result for result in report.results if not brief or result.status != "passed"]
-    lines = [line for result in shown for line in _result(result, width)]
+    shown = [
+        result for result in report.results if result.status != "skipped" and (not brief or result.status != "passed")
+    ]
+    lines = [line for result in shown for line in _result(result, width)] + _skipped(report)
     counts = Counter(result.status for result in report.results)
     cost = [f"  cost      {_cost(report.cost)}"] if report.cost else []
     return "\n".join([f'{report.kind} "{report.name}" ({report.plugin})', *lines, *cost, f"  {_sum(counts)}"])
@@ -66,6 +68,15 @@ def _result(result: Result, width: int) -> list[str]:
         facts = [("why", result.rule.why), ("input", result.given), ("right", result.right)]
         lines += [f"            {name + ':':<6} {value}" for name, value in facts if value]
     return lines
+
+
+def _skipped(report: Report) -> list[str]:
+    """One line for all rules that were skipped for the same reason."""
+    names: dict[str, list[str]] = {}
+    for result in report.results:
+        if result.status == "skipped":
+            names.setdefault(result.text, []).append(result.rule.name)
+    return [f"  skipped   {', '.join(rules)}: {reason}" for reason, rules in names.items()]
 
 
 def _sum(counts: Counter[Status]) -> str:

@@ -43,6 +43,26 @@ def image_instances(folder: Path) -> Mapping[str, Any]:
     return {"path": "instances"}
 
 
+def revisited(folder: Path) -> Mapping[str, Any]:
+    """The structure of ROxford5k with three photographs and a query."""
+    for seed, name in enumerate(("a", "b", "c", "q")):
+        _noise(folder / "rtoy" / "jpg" / f"{name}.jpg", [seed])
+    truth = {"imlist": ["a", "b", "c"], "queries": [{"image": "q", "easy": [0], "hard": [1], "junk": [2]}]}
+    (folder / "rtoy" / "gnd.json").write_text(json.dumps(truth), encoding="utf-8")
+    return {"path": "rtoy", "ground_truth": "gnd.json"}
+
+
+def buildings(folder: Path) -> Mapping[str, Any]:
+    """The text files of Oxford5k for one query among three photographs."""
+    for seed, name in enumerate(("a", "b", "c")):
+        _noise(folder / "toy" / "jpg" / f"{name}.jpg", [seed])
+    (folder / "toy" / "gt").mkdir()
+    lists = {"query": "oxc1_a 1 1 8 8", "good": "b", "ok": "", "junk": "c"}
+    for label, text in lists.items():
+        (folder / "toy" / "gt" / f"tower_1_{label}.txt").write_text(text, encoding="utf-8")
+    return {"path": "toy"}
+
+
 def _noise(path: Path, seed: list[int]) -> None:
     from PIL import Image
 

@@ -71,7 +71,7 @@ def test_a_failure_says_rule_reason_input_and_remedy(plugin, harness):
     (line,) = [line for line in done.out.splitlines() if "FAILED" in line]
     assert line.split()[:2] == ["FAILED", "dtype"]
     assert "float64" in line
-    for words in ("why:   Other types", "input: maps = float32 (1, 1, 1) [0.5]", "right: float32"):
+    for words in ("why:   Other types", "input: maps = float32 (1, 2, 2) [0.25, 0, 0, 0.5]", "right: float32"):
         assert words in done.out
     assert "Traceback" not in done.out + done.err
 

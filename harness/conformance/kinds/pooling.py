@@ -22,6 +22,7 @@ class PoolingKind:
     def cases(self, method: Any) -> Sequence[Case]:
         """From one cell to a batch of images of very different scale."""
         return (
+            Case("one small map", lambda: {"maps": torch.tensor([[[0.25, 0.0], [0.0, 0.5]]])}),
             Case("one cell", lambda: {"maps": torch.full((1, 1, 1), 0.5)}, "small-inputs"),
             Case("a map without activation", lambda: {"maps": torch.zeros(1, 2, 2)}, "empty-inputs"),
             Case("one row of cells", lambda: {"maps": some_maps(2, 1, 3)}, "small-inputs"),
