@@ -16,7 +16,9 @@ def harness_register(registry: Registrar) -> None:
     registry.pooling("spoc", "harness_pooling.spoc:SPoC")
     registry.pooling("mac", "harness_pooling.mac:MAC")
     registry.pooling("gem", "harness_pooling.gem:GeM")
-    registry.pooling("learned-gem", "harness_pooling.learned_gem:LearnedGeM")
+    registry.pooling(
+        "learned-gem", "harness_pooling.learned_gem:LearnedGeM", check="harness_pooling.examples:checkpoint"
+    )
     registry.pooling("rmac", "harness_pooling.rmac:RMAC")
     registry.pooling("rgem", "harness_pooling.rgem:RGeM")
     registry.pooling("crow", "harness_pooling.crow:CroW")
