@@ -12,6 +12,7 @@ from harness.cli.agreement import agreement
 from harness.cli.cache import cache as caches
 from harness.cli.check import check
 from harness.cli.compare import compare, gate
+from harness.cli.datasets import datasets
 from harness.cli.help import Commands
 from harness.cli.new import new
 from harness.cli.page import page
@@ -49,6 +50,7 @@ app.command()(new)
 app.command()(page)
 app.command()(check)
 app.add_typer(caches, name="cache")
+app.add_typer(datasets, name="datasets")
 
 training = typer.Typer(cls=Commands, help="Train what a spec describes.", no_args_is_help=True)
 training.command()(spatial)
@@ -70,6 +72,9 @@ Data = Annotated[Path | None, typer.Option("--data", help="Folder of your data [
 CacheFolder = Annotated[Path | None, typer.Option("--cache", help="Folder of the cache [default: $HARNESS_CACHE].")]
 Runs = Annotated[Path | None, typer.Option("--runs", help="Folder of the records [default: runs beside the spec].")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Catalogues = Annotated[
+    list[Path] | None, typer.Option("--catalogue", help="File with datasets of yours; may be repeated.")
+]
 Report = Annotated[
     list[str] | None, typer.Option("--report", help="Reporter that gets each record, such as mlflow; may be repeated.")
 ]
@@ -86,6 +91,7 @@ def run(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan and stop.")] = False,
     retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Do failed runs again.")] = False,
     report: Report = None,
+    catalogue: Catalogues = None,
     strict_plugins: Strict = False,
 ) -> None:
     """Run the comparison that a spec describes. Runs that are done are not done again."""
@@ -103,6 +109,7 @@ def run(
         add=tuple(add or ()),
         strict=strict_plugins,
         incomplete=dry_run,
+        catalogues=tuple(catalogue or ()),
     )
     _report_broken(plan.registry)
     hooks = reporting(plan.registry, report or ())
@@ -130,6 +137,7 @@ def leaderboard(
     add: Add = None,
     data: Data = None,
     runs: Runs = None,
+    catalogue: Catalogues = None,
     format: Annotated[str, typer.Option("--format", help="markdown, html, latex, csv or json.")] = "markdown",
     out: Annotated[Path | None, typer.Option("--out", help="Write to this file too.")] = None,
     plots: Annotated[Path | None, typer.Option("--plots", help="Draw curves and cost into this folder (SVG).")] = None,
@@ -146,7 +154,9 @@ def leaderboard(
     from harness.report import boards, read_reference
     from harness.report import leaderboard as make_leaderboard
 
-    title, description, records = _records(target, tuple(plugin or ()), tuple(add or ()), data, runs)
+    title, description, records = _records(
+        target, tuple(plugin or ()), tuple(add or ()), data, runs, tuple(catalogue or ())
+    )
     beside = reference or target.with_name("reference.yaml")
     published = read_reference(beside) if reference or (target.is_file() and beside.is_file()) else None
     text = make_leaderboard(
@@ -182,20 +192,6 @@ def methods(
 
 
 @app.command()
-def datasets(
-    name: Annotated[str | None, typer.Argument(help="Show one dataset.", show_default=False)] = None,
-    plugin: Plugins = None,
-    as_json: AsJson = False,
-) -> None:
-    """List the datasets and the loaders for your own data, or show one."""
-    from harness.cli.listing import dataset_card, dataset_list
-
-    registry = load_registry(plugin or ())
-    _report_broken(registry)
-    print(dataset_card(name, registry, as_json) if name else dataset_list(registry, as_json))
-
-
-@app.command()
 def doctor(data: Data = None, cache: CacheFolder = None, as_json: AsJson = False) -> None:
     """Show versions, threads, GPU, and where data and cache live."""
     from harness.cli.listing import doctor_report
@@ -205,7 +201,12 @@ def doctor(data: Data = None, cache: CacheFolder = None, as_json: AsJson = False
 
 
 def _records(
-    target: Path, plugins: tuple[str, ...], add: tuple[str, ...], data: Path | None, runs: Path | None
+    target: Path,
+    plugins: tuple[str, ...],
+    add: tuple[str, ...],
+    data: Path | None,
+    runs: Path | None,
+    catalogues: tuple[Path, ...],
 ) -> tuple[str, str, list[Any]]:
     """Title, description and records of a spec (missing runs included) or of a folder."""
     from harness.folders import data_folders
@@ -218,7 +219,9 @@ def _records(
         if not records:
             raise SpecError(f"there are no records in {target}", fix="give a spec, or a folder that harness run wrote")
         return "", "", records
-    plan = make_plan(target, data_folders(data), plugins=plugins, add=add, incomplete=True)
+    plan = make_plan(
+        target, data_folders(data), plugins=plugins, add=add, incomplete=True, catalogues=catalogues
+    )
     _report_broken(plan.registry)
     for missing in plan.missing:
         print(str(missing).replace("error[", "missing[", 1), file=sys.stderr)

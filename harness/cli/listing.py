@@ -1,4 +1,4 @@
-"""Texts of ``harness methods``, ``harness datasets`` and ``harness doctor``."""
+"""Texts of ``harness methods`` and ``harness doctor``; what the texts of other commands share."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from harness.errors import UnknownName, nearest
 from harness.registry import Entry, Registry
 
 
@@ -16,7 +15,7 @@ def method_list(registry: Registry, kinds: Sequence[str], as_json: bool) -> str:
     """Names, summaries and origins, by kind. Loads no method."""
     entries = [registry.entry(kind, name) for kind in kinds for name in registry.names(kind)]
     if as_json:
-        return _dump([_entry(entry) for entry in entries])
+        return dump([entry_fields(entry) for entry in entries])
     width = max((len(entry.name) for entry in entries), default=0)
     parts = []
     for kind in kinds:
@@ -36,7 +35,7 @@ def method_card(entry: Entry, as_json: bool) -> str:
     method = entry.load()
     parameters = describe(method)
     if as_json:
-        return _dump({**_entry(entry), "parameters": [vars(parameter) for parameter in parameters]})
+        return dump({**entry_fields(entry), "parameters": [vars(parameter) for parameter in parameters]})
     rows = [[p.name, p.type, "required" if p.default is None else p.default] for p in parameters]
     import inspect
 
@@ -44,41 +43,11 @@ def method_card(entry: Entry, as_json: bool) -> str:
         [
             f"{entry.kind} {entry.name}",
             inspect.getdoc(method) or "(no documentation)",
-            "parameters:\n" + (_table(rows) if rows else "  none"),
+            "parameters:\n" + (table(rows) if rows else "  none"),
             f"source: {method.__module__}:{method.__qualname__}\n"
             f"plugin: {entry.origin.plugin} {entry.origin.version} ({entry.origin.source})",
         ]
     )
-
-
-def dataset_list(registry: Registry, as_json: bool) -> str:
-    """The catalogue, then loaders for a user's own data."""
-    from harness.data.catalogue import catalogue
-
-    known = catalogue()
-    own = [registry.entry("dataset", name) for name in registry.names("dataset") if name not in known]
-    if as_json:
-        named = [{"name": name, **entry.model_dump()} for name, entry in known.items()]
-        return _dump({"catalogue": named, "loaders": [_entry(entry) for entry in own]})
-    rows = [[name, entry.task, entry.description] for name, entry in known.items()]
-    text = "catalogue (datasets.yaml)\n" + _table(rows)
-    return text + "\nloaders for your own data\n" + _table([[entry.name, "", entry.summary] for entry in own])
-
-
-def dataset_card(name: str, registry: Registry, as_json: bool) -> str:
-    """One dataset of the catalogue, or a loader."""
-    from harness.data.catalogue import catalogue
-
-    known = catalogue()
-    if name not in known:
-        names = registry.names("dataset")
-        if name not in names:
-            raise UnknownName(f'unknown dataset "{name}"', fix=nearest(name, [*known, *names]) or "harness datasets")
-        return method_card(registry.entry("dataset", name), as_json)
-    fields = known[name].model_dump()
-    if as_json:
-        return _dump({"name": name, **fields})
-    return f"{name}\n" + _table([[key, _text(value)] for key, value in fields.items() if value])
 
 
 def doctor_report(registry: Registry, data: Path | None, cache: Path | None, as_json: bool) -> str:
@@ -95,10 +64,11 @@ def doctor_report(registry: Registry, data: Path | None, cache: Path | None, as_
         "cache": f"{folders.cache}{'' if folders.cache.is_dir() else ' (not there yet)'}",
         "broken plugins": [str(broken) for broken in registry.broken],
     }
-    return _dump(facts) if as_json else _table([[key, _text(value) or "none"] for key, value in facts.items()])
+    return dump(facts) if as_json else table([[key, text_of(value) or "none"] for key, value in facts.items()])
 
 
-def _entry(entry: Entry) -> dict[str, str]:
+def entry_fields(entry: Entry) -> dict[str, str]:
+    """A method in plain values."""
     origin = vars(entry.origin)
     return {"kind": entry.kind, "name": entry.name, "summary": entry.summary, **origin}
 
@@ -107,7 +77,8 @@ def _origin(entry: Entry) -> str:
     return "" if entry.origin.plugin == "vision-evaluation-harness" else f"  [{entry.origin.plugin}]"
 
 
-def _text(value: Any) -> str:
+def text_of(value: Any) -> str:
+    """A value of any kind on one line."""
     if isinstance(value, dict):
         return ", ".join(f"{key} {item}" for key, item in value.items())
     if isinstance(value, list):
@@ -115,7 +86,8 @@ def _text(value: Any) -> str:
     return str(value)
 
 
-def _table(rows: Iterable[Sequence[str]]) -> str:
+def table(rows: Iterable[Sequence[str]]) -> str:
+    """Rows in columns that stand below each other."""
     rows = list(rows)
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]) - 1)] if rows else []
     return "\n".join(
@@ -124,5 +96,6 @@ def _table(rows: Iterable[Sequence[str]]) -> str:
     )
 
 
-def _dump(value: Any) -> str:
+def dump(value: Any) -> str:
+    """JSON for people and programs."""
     return json.dumps(value, indent=1, ensure_ascii=False, default=str)

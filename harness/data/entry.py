@@ -36,7 +36,7 @@ def _not_empty(urls: tuple[str, ...]) -> tuple[str, ...]:
 
 def _checksum(text: str) -> str:
     kind, _, value = text.partition(":")
-    if kind not in _HEX or not re.fullmatch(r"[0-9a-f]+", value) or len(value) != _HEX[kind]:
+    if text and (kind not in _HEX or not re.fullmatch(r"[0-9a-f]+", value) or len(value) != _HEX[kind]):
         raise ValueError("md5:, sha1:, sha256: or sha512: and the checksum in lower-case hexadecimal")
     return text
 
@@ -66,10 +66,14 @@ class SourceFile(_Model):
     or_at: tuple[Annotated[str, AfterValidator(_inside)], ...] = ()
     """Folders in which another dataset keeps the same unpacked files."""
     parts: Annotated[int, Field(ge=1)] = 1
+    holds: Annotated[int, Field(ge=0)] | None = None
+    """Files that are in ``to`` when all archives that are unpacked into it are there: then none is fetched again."""
     size: Annotated[int, Field(ge=0)] | None = None
     """Bytes; exact where a checksum is published, else as last seen."""
-    checksum: Annotated[str, AfterValidator(_checksum)] = Field(default="", validate_default=False)
+    checksum: Annotated[str, AfterValidator(_checksum)] = ""
     """``md5:...`` or ``sha256:...``; only where one is published."""
+    content: Annotated[str, AfterValidator(_checksum)] = ""
+    """Of a ``.gz`` file: checksum of what it holds, so that unpacked and repacked copies can be told right too."""
 
     @model_validator(mode="after")
     def _parts_are_named(self) -> Self:

@@ -20,7 +20,7 @@ def stems(folder: Path) -> dict[str, Path]:
         DataDamaged: two images of one name, as either could be meant.
     """
     found: dict[str, Path] = {}
-    for parent, folders, names in os.walk(folder):
+    for parent, folders, names in os.walk(folder, followlinks=True):
         folders.sort()
         for name in sorted(names):
             stem, suffix = os.path.splitext(name)
@@ -42,7 +42,7 @@ def first_folder(root: Path, candidates: Sequence[str], what: str, suffixes: tup
         DataMissing: none does; names the first, which is the usual place.
     """
     for candidate in candidates:
-        for _, _, names in os.walk(root / candidate):
+        for _, _, names in os.walk(root / candidate, followlinks=True):
             if any(name.lower().endswith(suffixes) for name in names):
                 return root / candidate
     raise DataMissing(f"{what} are missing in {root / candidates[0]}", fix="put them there")

@@ -167,10 +167,21 @@ class _Encode:
         return text.encode("latin1")
 
 
+class _NoBytes:
+    """Stands for ``bytes``, with which old protocols write empty ones."""
+
+    __slots__ = ()
+
+    def __call__(self) -> bytes:
+        return b""
+
+
 _STAND_INS: Final[Mapping[str, Callable[[], Any]]] = {
     "numpy.dtype": _DType,
     "numpy.ndarray": _NdArray,
     "_codecs.encode": _Encode,
+    "__builtin__.bytes": _NoBytes,
+    "builtins.bytes": _NoBytes,
     **{
         f"numpy.{core}.{name}": stand_in
         for core in ("core", "_core")

@@ -52,6 +52,11 @@ def evaluate(
     out. A positive that a truncated ranking does not reach counts as missed: it adds nothing to the AP and ranks
     beyond every k. Precision at k is taken at ``min(k, rank of the last positive)``, as the official code does.
 
+    The official code fails where a ranking reaches no positive, and where it reaches some it would take the last one
+    that was reached for the last one there is. Here the cut is lowered only by a ranking that reaches all positives: so
+    precision at k of a ranking of at least k images besides junk equals that of the whole ranking, and a shorter
+    ranking never scores higher than a longer one that begins with it.
+
     Args:
         ranks: (queries, ranked) integers, database ids best first; rankings may be truncated.
         ground_truth: per query ``easy``, ``hard`` and ``junk``: ids (missing: none); ``bbx`` is ignored.

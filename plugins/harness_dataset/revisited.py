@@ -95,8 +95,10 @@ def revisited_content(content: Any, file: Path) -> dict[str, Any]:
     if not isinstance(content, dict) or not {"gnd", "imlist", "qimlist"} <= content.keys():
         raise DataDamaged(f"{file} is no ground truth: imlist, qimlist and gnd should be in it")
     names, truths = _list(content["qimlist"]), _list(content["gnd"])
-    if len(names) != len(truths) or not all(isinstance(truth, dict) for truth in truths):
-        raise DataDamaged(f"{file} has {len(names)} queries and answers for {len(truths)}")
+    if not isinstance(names, list) or not isinstance(truths, list) or len(names) != len(truths):
+        raise DataDamaged(f"{file}: qimlist and gnd should be lists of one length")
+    if wrong := [truth for truth in truths if not isinstance(truth, dict)]:
+        raise DataDamaged(f"{file}: gnd holds {wrong[0]!r} in place of bbx, easy, hard, junk")
     keys = {"ok": "positives", "bbx": "box"}
     queries = [
         {"image": name, **{keys.get(key, key): _list(value) for key, value in truth.items()}}

@@ -121,6 +121,50 @@ def test_positives_missing_from_a_truncated_ranking_are_missed():
     assert evaluate([[]], [truth(easy=[0])])["easy"].map == 0
 
 
+@settings(max_examples=200, deadline=None)
+@given(rankings(), st.integers(1, 12), st.data())
+def test_a_truncated_ranking_has_the_precision_of_the_whole_one(case, k, data):
+    """Where it holds k images besides junk: a positive that it does not reach lies beyond k in any continuation."""
+    ranks, truth, n = case
+    whole = np.array([[*row, *sorted(set(range(n)) - set(row))] for row in ranks.tolist()])
+    depth = data.draw(st.integers(0, n))
+    cut, full = (evaluate(table, truth, (k,), n_database=n) for table in (whole[:, :depth], whole))
+    for setup, (_, removed) in SETUPS.items():
+        assert (np.nan_to_num(cut[setup].ap) <= np.nan_to_num(full[setup].ap) + 1e-12).all()
+        assert (np.nan_to_num(cut[setup].precision) <= np.nan_to_num(full[setup].precision) + 1e-12).all()
+        for query, row in enumerate(whole[:, :depth].tolist()):
+            junk = {i for label in removed.split() for i in truth[query][label]}
+            if sum(image not in junk for image in row) >= k:
+                assert cut[setup].precision[query] == pytest.approx(full[setup].precision[query], nan_ok=True)
+
+
+def test_all_queries_empty():
+    scores = evaluate([[0, 1], [1, 0]], [truth(junk=[0]), truth()], n_database=2)
+    for setup in scores.values():
+        assert np.isnan(setup.map)
+        assert np.isnan(setup.ap).all()
+        assert np.isnan(setup.mean_precision).all()
+
+
+@pytest.mark.parametrize("dtype", [np.int32, np.int64])
+def test_a_million_ranks_a_query(dtype):
+    """ROxford5k with its distractors: positives far down, junk before and between them."""
+    n = 1_001_001 + 4993
+    queries = [truth(easy=[0, n - 1], hard=[500_000], junk=[1, 999_999]), truth(), truth(hard=range(2000))]
+    ranks = np.tile(np.arange(n, dtype=dtype), (3, 1))
+    ranks[2] = ranks[2][::-1]
+    scores = evaluate(ranks, queries, n_database=n)
+    # Without junk, medium: positives at 0, 499,999 and n - 3; easy has the hard one removed too.
+    medium = (1 + (1 / 499_999 + 2 / 500_000) / 2 + (2 / (n - 3) + 3 / (n - 2)) / 2) / 3
+    easy = (1 + (1 / (n - 4) + 2 / (n - 3)) / 2) / 2
+    assert scores["medium"].ap[0] == pytest.approx(medium, rel=1e-12)
+    assert scores["easy"].ap[0] == pytest.approx(easy, rel=1e-12)
+    assert np.isnan(scores["medium"].ap[1])
+    ranked = np.arange(n - 2000, n, dtype=np.float64)
+    expected = ((np.arange(2000) / ranked + np.arange(1, 2001) / (ranked + 1)) / 2).sum() / 2000
+    assert scores["hard"].ap[2] == pytest.approx(expected, rel=1e-12)
+
+
 def test_precision_is_cut_at_the_last_positive():
     assert evaluate([[3, 0, 1, 2]], [truth(easy=[3])], ks=(5,))["easy"].precision == 1
 

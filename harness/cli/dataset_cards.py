@@ -1,0 +1,105 @@
+"""Texts of ``harness datasets`` and its commands."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from harness.cli.listing import dump, entry_fields, method_card, table, text_of
+from harness.data.catalogue import CatalogueEntry, SourceFile, catalogue, catalogue_files
+from harness.data.kept import read_kept
+from harness.data.space import size_text
+from harness.errors import UnknownName, nearest
+from harness.registry import Registry
+
+if TYPE_CHECKING:
+    from harness.data.fetch import Fetched
+    from harness.data.verify import Verification
+
+
+def dataset_list(registry: Registry, catalogues: tuple[Path, ...], root: Path, as_json: bool) -> str:
+    """The catalogue with what is known to be there, then loaders for a user's own data."""
+    known = catalogue(catalogue_files(catalogues))
+    own = [registry.entry("dataset", name) for name in registry.names("dataset") if name not in known]
+    if as_json:
+        named = [
+            {"name": name, **entry.model_dump(), "verified": read_kept(root, name).date}
+            for name, entry in known.items()
+        ]
+        return dump({"catalogue": named, "loaders": [entry_fields(entry) for entry in own]})
+    rows = [[name, entry.task, _state(name, entry, root), entry.description] for name, entry in known.items()]
+    text = f"catalogue (data folder {root})\n" + table(rows)
+    return text + "\nloaders\n" + table([[entry.name, "", "", entry.summary] for entry in own])
+
+
+def _state(name: str, entry: CatalogueEntry, root: Path) -> str:
+    """``verified 2026-11-24``, or nothing where nobody looked yet."""
+    date = read_kept(root, name).date
+    return f"verified {date}" if date and entry.files else ""
+
+
+def dataset_card(name: str, registry: Registry, catalogues: tuple[Path, ...], as_json: bool) -> str:
+    """One dataset of the catalogue, or a loader."""
+    known = catalogue(catalogue_files(catalogues))
+    if name not in known:
+        names = registry.names("dataset")
+        if name not in names:
+            fix = f"{nearest(name, [*known, *names])} (harness datasets lists all)".strip()
+            raise UnknownName(f'unknown dataset "{name}"', fix=fix)
+        return method_card(registry.entry("dataset", name), as_json)
+    entry = known[name]
+    if as_json:
+        return dump({"name": name, **entry.model_dump()})
+    fields = {key: value for key, value in entry if value and key not in ("files", "counts")}
+    rows = [[key, text_of(value)] for key, value in fields.items()]
+    rows += [["counts", ", ".join(f"{number:,} {key}" for key, number in entry.counts.items())]] if entry.counts else []
+    rows += [["file", line] for file in entry.files for line in _file_lines(file)]
+    return f"{name}\n" + table(rows)
+
+
+def _file_lines(file: SourceFile) -> list[str]:
+    size = f", {size_text(file.size)}" if file.size else ""
+    parts = f", {file.parts} parts" if file.parts > 1 else ""
+    checksum = file.checksum or "no checksum published"
+    where = f"unpacked into {file.to}" if file.unpack else f"into {file.to}"
+    return [f"{file.name}{parts}{size}, {checksum}, {where}", *(f"  {url}" for url in file.urls)]
+
+
+def fetched_text(name: str, fetched: Fetched, root: Path, as_json: bool) -> str:
+    """What was downloaded and what came of it."""
+    if as_json:
+        verification = asdict(fetched.verification) if fetched.verification else None
+        return dump(
+            {"name": name, "downloaded": fetched.downloaded, "counts": fetched.counts, "verification": verification}
+        )
+    if fetched.verification is None:
+        return (
+            f"{name} is there already: {_counts(fetched.counts)}. harness datasets verify {name} looks at every byte."
+        )
+    lines = [f"downloaded  {file}  from {url}" for file, url in fetched.downloaded.items()]
+    recorded = f"Checksums and fingerprint are recorded in {root / '.harness' / name}.json."
+    return "\n".join([*lines, verified_text(fetched.verification, False), recorded])
+
+
+def verified_text(found: Verification, as_json: bool) -> str:
+    """Counts, fingerprint, checksums; what is wrong, line by line."""
+    if as_json:
+        return dump(asdict(found))
+    meaning = {
+        "published": "equals the published checksum",
+        "content": "packed again, holds what the published file holds",
+        "wrong": "wrong",
+        "recorded": "equals the checksum of the first download",
+        "first": "no checksum is published: this one is recorded",
+    }
+    lines = [f"{found.name}: {_counts(found.counts)}", f"fingerprint {found.fingerprint}"]
+    lines += [f"{file}: {meaning[how]}" for file, how in found.checksums.items()]
+    lines += [f"{found.decoded:,} images decoded"] if found.decoded else []
+    if not found.problems:
+        return "\n".join([*lines, "right"])
+    return "\n".join([*lines, *(f"wrong: {problem}" for problem in found.problems)])
+
+
+def _counts(counts: Any) -> str:
+    return ", ".join(f"{number:,} {key}" for key, number in counts.items())

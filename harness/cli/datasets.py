@@ -1,0 +1,130 @@
+"""``harness datasets``: what can be compared on, where it comes from, how to get it, whether it is right."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from harness.errors import BAD_DATA, DONE
+from harness.registry import Registry, load_registry
+
+
+class _ShownByName(TyperGroup):
+    """``harness datasets mnist`` is ``harness datasets show mnist``."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        if args[0] not in self.commands:
+            args = ["show", *args]
+        return super().resolve_command(ctx, args)
+
+
+datasets = typer.Typer(cls=_ShownByName, help="List datasets, show one, download it, verify it.")
+
+Name = Annotated[str, typer.Argument(help="As harness datasets lists it.", show_default=False)]
+Plugins = Annotated[list[str] | None, typer.Option("--plugin", help="File or module with loaders; may be repeated.")]
+Catalogues = Annotated[
+    list[Path] | None, typer.Option("--catalogue", help="File with datasets of yours; may be repeated.")
+]
+Data = Annotated[Path | None, typer.Option("--data", help="Folder of your data [default: $HARNESS_DATA].")]
+CacheFolder = Annotated[Path | None, typer.Option("--cache", help="Folder of the cache [default: $HARNESS_CACHE].")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+@datasets.callback(invoke_without_command=True)
+def _list(
+    ctx: typer.Context, plugin: Plugins = None, catalogue: Catalogues = None, data: Data = None, as_json: AsJson = False
+) -> None:
+    """List datasets, show one, download it, verify it."""
+    if ctx.invoked_subcommand is not None:
+        return
+    from harness.cli.dataset_cards import dataset_list
+    from harness.folders import data_folders
+
+    print(dataset_list(_registry(plugin), tuple(catalogue or ()), data_folders(data).root, as_json))
+
+
+@datasets.command()
+def show(
+    name: Name,
+    plugin: Plugins = None,
+    catalogue: Catalogues = None,
+    data: Data = None,
+    ground_truth: Annotated[
+        Path | None, typer.Option("--ground-truth", help="Write the ground truth to this file as JSON.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show source, checksums, protocol, licence and citation of a dataset, or the parameters of a loader."""
+    from harness.cli.dataset_cards import dataset_card
+
+    registry = _registry(plugin)
+    if ground_truth is None:
+        print(dataset_card(name, registry, tuple(catalogue or ()), as_json))
+        return
+    from harness.data.export import write_ground_truth
+    from harness.data.named import named_dataset
+    from harness.folders import data_folders
+
+    found = write_ground_truth(named_dataset(name, registry, tuple(catalogue or ())), data_folders(data), ground_truth)
+    print(f"{ground_truth}: {len(found.images):,} images, {len(found.queries):,} queries")
+
+
+@datasets.command()
+def fetch(
+    name: Name,
+    plugin: Plugins = None,
+    catalogue: Catalogues = None,
+    data: Data = None,
+    cache: CacheFolder = None,
+    timeout: Annotated[float, typer.Option("--timeout", min=0.1, help="Seconds without a byte.")] = 30.0,
+    keep_archives: Annotated[bool, typer.Option("--keep-archives", help="Keep what was unpacked.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Download, unpack and verify a dataset; an interrupted download goes on where it stopped."""
+    from harness.cli.dataset_cards import fetched_text
+    from harness.cli.display import Bars
+    from harness.data.download import Patience
+    from harness.data.fetch import fetch_dataset
+    from harness.data.named import named_dataset
+    from harness.folders import data_folders
+
+    dataset, folders = named_dataset(name, _registry(plugin), tuple(catalogue or ())), data_folders(data, cache)
+    with Bars() as bars:
+        fetched = fetch_dataset(
+            dataset, folders, reporter=bars, patience=Patience(timeout=timeout), keep_archives=keep_archives
+        )
+    print(fetched_text(name, fetched, folders.root, as_json))
+
+
+@datasets.command()
+def verify(
+    name: Name,
+    plugin: Plugins = None,
+    catalogue: Catalogues = None,
+    data: Data = None,
+    cache: CacheFolder = None,
+    as_json: AsJson = False,
+) -> None:
+    """Count, compare checksums, decode every image; exit code 4 if something is wrong."""
+    from harness.cli.dataset_cards import verified_text
+    from harness.cli.display import Bars
+    from harness.data.named import named_dataset
+    from harness.data.verify import verify_dataset
+    from harness.folders import data_folders
+
+    dataset = named_dataset(name, _registry(plugin), tuple(catalogue or ()))
+    with Bars() as bars:
+        found = verify_dataset(dataset, data_folders(data, cache), reporter=bars)
+    print(verified_text(found, as_json))
+    raise typer.Exit(BAD_DATA if found.problems else DONE)
+
+
+def _registry(plugin: list[str] | None) -> Registry:
+    registry = load_registry(plugin or ())
+    for broken in registry.broken:
+        print(broken, file=sys.stderr)
+    return registry

@@ -1,0 +1,269 @@
+"""From addresses to a dataset that can be used: download, unpack, verify, and only then put into the data folder.
+
+Everything happens in ``.fetching/NAME`` of the data folder: what was downloaded and unpacked stays there until the
+dataset as a whole is right, so that an interrupted fetch goes on and a half dataset is never seen.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from harness.cache import write_atomically
+from harness.data.archives import unpack
+from harness.data.download import DownloadFailed, Patience, download
+from harness.data.entry import SourceFile
+from harness.data.kept import KeptFile, read_kept
+from harness.data.named import NamedDataset, counts
+from harness.data.space import size_text, writing_to
+from harness.data.verify import Verification, checked_file, found_file, remember_dataset, verify_dataset
+from harness.errors import DataDamaged, DataMissing, HarnessError
+from harness.locks import try_lock
+from harness.progress import Reporter, Silent
+from harness.protocols import DataFolders
+
+
+@dataclass(frozen=True)
+class Fetched:
+    """What a fetch did.
+
+    Attributes:
+        downloaded: names of the files that were downloaded, with the address that gave each.
+        verification: None where the dataset was there already and right in number.
+        counts: what is in the data.
+    """
+
+    downloaded: dict[str, str]
+    verification: Verification | None
+    counts: dict[str, int]
+
+
+def fetch_dataset(
+    dataset: NamedDataset,
+    folders: DataFolders,
+    *,
+    reporter: Reporter | None = None,
+    patience: Patience | None = None,
+    keep_archives: bool = False,
+) -> Fetched:
+    """Bring a dataset of the catalogue into the data folder; does nothing where it is there already.
+
+    Archives and files that lie in the data folder, or in the folder they belong to, are used instead of downloads.
+
+    Args:
+        dataset: what to fetch.
+        folders: where the data go.
+        reporter: shows progress.
+        patience: time-outs and attempts.
+        keep_archives: leave the archives in ``.fetching`` afterwards.
+
+    Raises:
+        DownloadFailed: an address answers nothing, or something else; says what to put where.
+        DataMissing: nothing to download, and the data are not there.
+        DataDamaged: an archive or an image is not what it should be.
+        NoSpace: the disk is full or cannot be written to.
+    """
+    present = _present(dataset, folders)
+    if present is not None:
+        return Fetched({}, None, present)
+    with _alone(dataset, folders.root):
+        work = _Work(dataset, folders, reporter or Silent(), patience or Patience())
+        for source in dataset.entry.files:
+            if not work.has(source):
+                for file in source.files():
+                    work.get(file, last=source.parts == 1)
+        verification = work.verified()
+        work.finish(verification, keep_archives)
+    return Fetched(work.downloaded, verification, dict(verification.counts))
+
+
+def _present(dataset: NamedDataset, folders: DataFolders) -> dict[str, int] | None:
+    """What is in the data, if they are there with the counts that they should have."""
+    try:
+        found = counts(dataset.loader.load(folders))
+    except DataMissing as missing:
+        if not dataset.entry.files:
+            missing.fix = f"{dataset.entry.source} ({folders.root})"
+            raise
+        return None
+    wrong = [key for key, wanted in dataset.entry.counts.items() if found.get(key) != wanted]
+    return None if wrong and dataset.entry.files else dict(found)
+
+
+@contextmanager
+def _alone(dataset: NamedDataset, root: Path) -> Iterator[None]:
+    folder = root / ".fetching"
+    with writing_to(root):
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = try_lock(folder, dataset.name)
+    if lock is None:
+        raise HarnessError(f"another process is fetching {dataset.name}", fix="wait for it")
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+class _Work:
+    """A fetch on its way: ``tree`` has the layout of the data folder, links stand for what is there already."""
+
+    def __init__(self, dataset: NamedDataset, folders: DataFolders, reporter: Reporter, patience: Patience) -> None:
+        self._dataset, self._root, self._cache = dataset, folders.root, folders.cache
+        self._reporter, self._patience = reporter, patience
+        self._folder = folders.root / ".fetching" / dataset.name
+        self._tree, self._state = self._folder / "tree", self._folder / "state.json"
+        self.downloaded: dict[str, str] = {}
+        self._known: dict[str, KeptFile] = {}
+        with writing_to(folders.root):
+            self._tree.mkdir(parents=True, exist_ok=True)
+            self._unpacked: set[str] = set(_read_list(self._state))
+
+    def has(self, source: SourceFile) -> bool:
+        """Whether the data folder holds what this file gives; a link in the tree then leads there."""
+        if not source.unpack:
+            return False  # single files are looked at when it is their turn
+        for place in (source.to, *source.or_at):
+            folder = self._root / place
+            if source.holds is not None and _count(folder, source.keep) >= source.holds:
+                shared = any(other.to == source.to and not other.unpack for other in self._dataset.entry.files)
+                for path in sorted(folder.iterdir()) if shared else [folder]:
+                    self._link(path, self._tree / source.to / path.name if shared else self._tree / source.to)
+                return True
+        return False
+
+    def get(self, file: SourceFile, last: bool) -> None:
+        """Bring one file or the content of one archive into the tree."""
+        if not file.unpack:
+            self._single(file)
+        elif file.name not in self._unpacked:
+            archive = self._archive(file)
+            self._unpack(archive, file)
+            self._unpacked.add(file.name)
+            with writing_to(self._folder):
+                write_atomically(self._state, json.dumps(sorted(self._unpacked)).encode())
+            if not last and archive.parent == self._folder:  # a hundred archives need not lie beside their content
+                archive.unlink()
+
+    def _unpack(self, archive: Path, file: SourceFile) -> None:
+        into = self._tree / file.to
+        self._unlink(into)
+        try:
+            unpack(archive, into, flat=file.unpack == "flat", keep=file.keep, reporter=self._reporter)
+        except DataDamaged:
+            if archive.parent == self._folder:
+                archive.unlink()  # the next attempt downloads it again
+            raise
+
+    def verified(self) -> Verification:
+        """The verification of the tree. Raises what is wrong with it."""
+        try:
+            return verify_dataset(
+                self._dataset, DataFolders(self._tree, self._cache), reporter=self._reporter, remember=False
+            ).require()
+        except HarnessError as error:
+            shutil.rmtree(self._tree, ignore_errors=True)  # the archives stay, to be unpacked again
+            self._state.unlink(missing_ok=True)
+            error.headline = error.headline.replace(str(self._tree), str(self._root))
+            error.fix = f"the archives are kept in {self._folder}: remove it to download them again"
+            raise
+
+    def finish(self, verification: Verification, keep_archives: bool) -> None:
+        """Put the tree into the data folder, remember what it was, and clean up."""
+        with writing_to(self._root):
+            for path in sorted(self._tree.iterdir()):
+                _put(path, self._root / path.name)
+        remember_dataset(self._dataset, self._root, verification.fingerprint, verification.counts, self._known)
+        shutil.rmtree(self._tree, ignore_errors=True)
+        self._state.unlink(missing_ok=True)
+        if not keep_archives:
+            shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _single(self, file: SourceFile) -> None:
+        there = found_file(self._root, file)
+        if there is not None:
+            self._check(there, file)
+            self._link(there, self._tree / file.to / there.name)
+            return
+        got = self._downloaded(file, self._folder)
+        target = self._tree / file.to / file.name
+        with writing_to(self._folder):
+            target.parent.mkdir(parents=True, exist_ok=True)
+            os.replace(got, target)
+
+    def _archive(self, file: SourceFile) -> Path:
+        """The archive: where the user has put it, or downloaded."""
+        for place in (self._root / file.to, (self._root / file.to).parent, self._root):
+            if (place / file.name).is_file():
+                self._check(place / file.name, file)
+                return place / file.name
+        return self._downloaded(file, self._folder)
+
+    def _downloaded(self, file: SourceFile, folder: Path) -> Path:
+        try:
+            path, url = download(file, folder, reporter=self._reporter, patience=self._patience)
+        except DownloadFailed as failed:
+            size = f" ({size_text(file.size)})" if file.size else ""
+            place = (self._root / file.to) if not file.unpack else self._root
+            failed.fix = (
+                f"put {file.name}{size} into {place} and run the command again; or {self._dataset.entry.source}"
+            )
+            raise
+        self._check(path, file, url)
+        self.downloaded[file.name] = url
+        return path
+
+    def _check(self, path: Path, file: SourceFile, url: str = "") -> None:
+        known = read_kept(self._root, self._dataset.name).files.get(file.name)
+        _, now, problem = checked_file(path, file, known)
+        if problem:
+            raise DataDamaged(problem, fix=f"remove {path} and run the command again")
+        self._known[file.name] = replace(now, url=url or now.url)
+
+    def _link(self, there: Path, link: Path) -> None:
+        self._unlink(link)
+        with writing_to(self._folder):
+            link.parent.mkdir(parents=True, exist_ok=True)
+            if not link.exists():
+                link.symlink_to(there.absolute(), target_is_directory=there.is_dir())
+
+    @staticmethod
+    def _unlink(link: Path) -> None:
+        if link.is_symlink():
+            link.unlink()
+
+
+def _put(source: Path, target: Path) -> None:
+    """Move a tree into the data folder; what links there is there already."""
+    if source.is_symlink():
+        return
+    if source.is_dir() and target.exists():
+        for path in sorted(source.iterdir()):
+            _put(path, target / path.name)
+        return
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if source.is_dir() and any(path.is_symlink() for path in source.rglob("*")):
+        target.mkdir()
+        _put(source, target)
+        return
+    os.replace(source, target)
+
+
+def _count(folder: Path, keep: tuple[str, ...]) -> int:
+    return sum(
+        not name.startswith(".") and (not keep or name.lower().endswith(keep))
+        for _, _, names in os.walk(folder)
+        for name in names
+    )
+
+
+def _read_list(path: Path) -> list[str]:
+    try:
+        found = json.loads(path.read_text())
+    except (OSError, ValueError):
+        return []
+    return [item for item in found if isinstance(item, str)] if isinstance(found, list) else []

@@ -1,0 +1,166 @@
+"""``harness datasets`` as a user types it, and a run on data in the layout of the published sets."""
+
+from __future__ import annotations
+
+import importlib.util
+import io
+import json
+import pickle
+import subprocess
+import sys
+import tarfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from harness.protocols import DataFolders
+from harness_dataset.revisited import Revisited
+
+_spec = importlib.util.spec_from_file_location("mirror", Path(__file__).parents[1] / "unit" / "data" / "server.py")
+_server = importlib.util.module_from_spec(_spec)
+_spec.loader.exec_module(_server)
+
+DATABASE = [f"oxford_{number:06}" for number in range(6)]
+QUERIES = ["all_souls_000013", "ashmolean_000058"]
+GND = [
+    {"bbx": [4, 4, 60, 44], "easy": [0], "hard": [1], "junk": [2]},
+    {"bbx": [0, 0, 64, 48], "easy": [], "hard": [3, 4], "junk": []},
+]
+
+
+def harness(*arguments, cwd=None):
+    return subprocess.run(
+        [sys.executable, "-m", "harness", *map(str, arguments)], capture_output=True, text=True, cwd=cwd
+    )
+
+
+def picture(name):
+    """Images of one query look alike."""
+    group = {"all_souls_000013": 0, "ashmolean_000058": 1}.get(name)
+    number = DATABASE.index(name) if group is None else 10 + group
+    group = (0 if number < 2 else 1 if number in (3, 4) else 2 + number) if group is None else group
+    rng = np.random.default_rng(group)
+    pixels = rng.integers(0, 256, (6, 8, 3)).repeat(8, 0).repeat(8, 1) + np.random.default_rng(number).integers(0, 9)
+    buffer = io.BytesIO()
+    Image.fromarray(np.clip(pixels, 0, 255).astype(np.uint8)).save(buffer, "JPEG")
+    return buffer.getvalue()
+
+
+@pytest.fixture
+def archive():
+    """All photographs as the official archive has them."""
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w:gz") as tar:
+        for name in (*DATABASE, *QUERIES):
+            info = tarfile.TarInfo(f"{name}.jpg")
+            info.size = len(content := picture(name))
+            tar.addfile(info, io.BytesIO(content))
+    return buffer.getvalue()
+
+
+@pytest.fixture
+def truth():
+    return pickle.dumps({"gnd": GND, "imlist": DATABASE, "qimlist": QUERIES}, protocol=2)
+
+
+def test_fetch_verify_show(archive, truth, tmp_path):
+    mine, data = tmp_path / "mine.yaml", tmp_path / "data"
+    with _server.served() as mirror:
+        mirror.files = {"images.tgz": archive, "gnd.pkl": truth}
+        mine.write_text(f"""\
+buildings-of-mine:
+  loader: revisited
+  task: retrieval
+  parameters: {{path: mine, ground_truth: gnd.pkl}}
+  description: my buildings
+  protocol: revisited
+  source: put gnd.pkl into mine and the photographs into mine/jpg
+  licence: mine
+  counts: {{images: 6, queries: 2, easy: 1, hard: 3, junk: 1}}
+  files:
+    - {{name: gnd.pkl, to: mine, urls: ["{mirror.url("missing", "gnd.pkl")}", "{mirror.url("good", "gnd.pkl")}"]}}
+    - {{name: images.tgz, to: mine/jpg, unpack: flat, urls: ["{mirror.url("cut", "images.tgz")}"]}}
+""")
+        options = ("buildings-of-mine", "--catalogue", mine, "--data", data)
+        fetched = harness("datasets", "fetch", *options)
+        assert fetched.returncode == 0, fetched.stderr
+        assert "downloaded  gnd.pkl  from" in fetched.stdout
+        assert "6 images, 2 queries, 1 easy, 3 hard, 1 junk" in fetched.stdout
+        assert "no checksum is published: this one is recorded" in fetched.stdout
+        assert "8 images decoded" in fetched.stdout
+        assert "\x1b" not in fetched.stderr
+    again = harness("datasets", "fetch", *options)
+    assert "is there already" in again.stdout
+    assert "verified" in harness("datasets", "--catalogue", mine, "--data", data).stdout
+    out = tmp_path / "gnd.json"
+    assert "6 images, 2 queries" in harness("datasets", "show", *options, "--ground-truth", out).stdout
+    assert json.loads(out.read_text())["queries"][0]["hard"] == [1]
+    (data / "mine" / "jpg" / f"{DATABASE[3]}.jpg").write_bytes(picture(DATABASE[3])[:-200])
+    wrong = harness("datasets", "verify", *options)
+    assert wrong.returncode == 4
+    assert f"wrong: {data / 'mine' / 'jpg' / DATABASE[3]}.jpg cannot be decoded" in wrong.stdout
+    assert json.loads(harness("datasets", "verify", *options, "--json").stdout)["problems"]
+
+
+def test_without_a_network_and_without_data(tmp_path):
+    mine = tmp_path / "mine.yaml"
+    mine.write_text("""\
+far:
+  loader: mnist
+  task: active-learning
+  parameters: {path: far}
+  description: d
+  protocol: p
+  source: put the four idx files into far
+  licence: l
+  files: [{name: a.gz, to: far, size: 9912422, urls: ["http://127.0.0.1:9/a.gz"]}]
+""")
+    done = harness("datasets", "fetch", "far", "--catalogue", mine, "--data", tmp_path / "d", "--timeout", "1")
+    assert done.returncode == 4
+    assert f"put a.gz (9.9 MB) into {tmp_path / 'd' / 'far'}" in done.stderr
+    assert "Traceback" not in done.stderr
+    missing = harness("datasets", "verify", "far", "--catalogue", mine, "--data", tmp_path / "d")
+    assert missing.returncode == 4
+
+
+def test_show_names_source_checksum_protocol_licence_and_citation():
+    card = harness("datasets", "show", "roxford5k").stdout
+    for words in ("gnd_roxford5k.pkl, no checksum published", "revisitop", "licence", "CVPR, 2018", "4,993 images"):
+        assert words in card
+    assert harness("datasets", "roxford5k").stdout == card
+    assert json.loads(harness("datasets", "mnist", "--json").stdout)["files"][0]["checksum"].startswith("md5:")
+    listed = json.loads(harness("datasets", "--json").stdout)
+    assert {"instre", "paris6k"} <= {entry["name"] for entry in listed["catalogue"]}
+    assert harness("datasets", "show", "image-clases").returncode == 2
+
+
+SPEC = """\
+name: buildings
+task: retrieval
+datasets: roxford5k
+methods: {backbone: tiny, pooling: [mac, gem]}
+protocol: {image_size: 64}
+"""
+
+
+def test_a_run_on_data_in_the_layout_of_roxford5k(archive, truth, tmp_path):
+    (tmp_path / "spec.yaml").write_text(SPEC)
+    missing = harness("run", tmp_path / "spec.yaml", "--data", tmp_path)
+    assert missing.returncode == 4
+    assert "harness datasets fetch roxford5k; or put gnd_roxford5k.pkl into roxford5k" in missing.stderr
+    assert "Traceback" not in missing.stderr
+    folder = tmp_path / "roxford5k"
+    (folder / "jpg").mkdir(parents=True)
+    (folder / "gnd_roxford5k.pkl").write_bytes(truth)
+    with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
+        tar.extractall(folder / "jpg", filter="data")
+    done = harness("run", tmp_path / "spec.yaml", "--data", tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "2 runs executed" in done.stdout
+    record = json.loads(next((tmp_path / "runs").rglob("*.json")).read_text())
+    fingerprint = Revisited("roxford5k", "gnd_roxford5k.pkl").fingerprint(DataFolders(tmp_path, tmp_path / "cache"))
+    assert fingerprint in json.dumps(record)
+    board = harness("leaderboard", tmp_path / "spec.yaml", "--data", tmp_path)
+    assert "mAP Hard" in board.stdout
