@@ -219,9 +219,7 @@ def _records(
         if not records:
             raise SpecError(f"there are no records in {target}", fix="give a spec, or a folder that harness run wrote")
         return "", "", records
-    plan = make_plan(
-        target, data_folders(data), plugins=plugins, add=add, incomplete=True, catalogues=catalogues
-    )
+    plan = make_plan(target, data_folders(data), plugins=plugins, add=add, incomplete=True, catalogues=catalogues)
     _report_broken(plan.registry)
     for missing in plan.missing:
         print(str(missing).replace("error[", "missing[", 1), file=sys.stderr)

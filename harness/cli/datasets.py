@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from typer.core import TyperGroup
 
+from harness.cli.help import Commands
 from harness.errors import BAD_DATA, DONE
 from harness.registry import Registry, load_registry
 
 
-class _ShownByName(TyperGroup):
+class _ShownByName(Commands):
     """``harness datasets mnist`` is ``harness datasets show mnist``."""
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
@@ -24,7 +24,7 @@ class _ShownByName(TyperGroup):
 
 datasets = typer.Typer(cls=_ShownByName, help="List datasets, show one, download it, verify it.")
 
-Name = Annotated[str, typer.Argument(help="As harness datasets lists it.", show_default=False)]
+Name = Annotated[str, typer.Argument(metavar="NAME", help="As harness datasets lists it.", show_default=False)]
 Plugins = Annotated[list[str] | None, typer.Option("--plugin", help="File or module with loaders; may be repeated.")]
 Catalogues = Annotated[
     list[Path] | None, typer.Option("--catalogue", help="File with datasets of yours; may be repeated.")

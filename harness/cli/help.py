@@ -16,9 +16,11 @@ ORDER: Final = (
 _VALUES: Final[Mapping[str, str]] = {
     "add": "KIND=NAME",
     "cache": "FOLDER",
+    "catalogue": "FILE",
     "data": "FOLDER",
     "folder": "FOLDER",
     "format": "NAME",
+    "ground_truth": "FILE",
     "histogram": "FILE",
     "metric": "NAME",
     "plots": "FOLDER",

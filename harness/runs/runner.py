@@ -34,6 +34,7 @@ def run(
     reporter: Reporter | None = None,
     retry_failed: bool = False,
     report: tuple[str, ...] = (),
+    catalogues: tuple[Path, ...] = (),
 ) -> list[Record]:
     """Do a comparison and return the records of all its runs, in the order of the plan.
 
@@ -49,11 +50,12 @@ def run(
         reporter: shows progress.
         retry_failed: do failed runs again.
         report: names of reporters that get the records, ``mlflow``.
+        catalogues: files with datasets of the user, besides ``datasets.yaml`` beside the spec.
 
     Raises:
         Errors: mistakes in the spec, all at once; nothing was run.
     """
-    plan = make_plan(spec, data_folders(data, cache), plugins=plugins, add=add)
+    plan = make_plan(spec, data_folders(data, cache), plugins=plugins, add=add, catalogues=catalogues)
     hooks = reporting(plan.registry, report)
     store = runs_store(plan, runs)
     return run_plan(plan, store, reporter=reporter or Silent(), retry_failed=retry_failed, hooks=hooks)
