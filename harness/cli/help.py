@@ -52,5 +52,7 @@ class Commands(TyperGroup):
         for parameter in command.params if command is not None else ():
             flag = getattr(parameter, "is_flag", False)
             if parameter.param_type_name == "option" and parameter.metavar is None and not flag:
-                parameter.metavar = _VALUES.get(parameter.name or "")
+                name = parameter.name or ""
+                # Of a list the type would be shown, which says nothing to a user.
+                parameter.metavar = _VALUES.get(name, name.upper() if getattr(parameter, "multiple", False) else None)
         return command
