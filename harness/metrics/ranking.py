@@ -45,6 +45,7 @@ def evaluate(
     ks: Sequence[int] = (1, 5, 10),
     *,
     n_database: int | None = None,
+    places: Sequence[Mapping[int, int]] = (),
 ) -> dict[str, Scores]:
     """Score rankings against the revisited ground truth.
 
@@ -62,12 +63,15 @@ def evaluate(
         ground_truth: per query ``easy``, ``hard`` and ``junk``: ids (missing: none); ``bbx`` is ignored.
         ks: ranks at which precision is measured.
         n_database: size of the database; ids are then checked against it.
+        places: per query, where the ranking is cut but it is known nevertheless: id -> its position in the whole
+            ranking, from 0, of labelled images. Scores are then those of the whole ranking.
 
     Returns:
         ``easy``, ``medium`` and ``hard`` -> scores.
 
     Raises:
-        InvalidInput: wrong shapes; an id out of range, twice in a ranking or in a list, or under two labels.
+        InvalidInput: wrong shapes; an id out of range, twice in a ranking or in a list, or under two labels; a place
+            within the ranking that another image has there.
     """
     table = np.asarray(ranks)
     if table.ndim != 2 or not (np.issubdtype(table.dtype, np.integer) or table.size == 0):
@@ -78,6 +82,8 @@ def evaluate(
         raise InvalidInput(f"ranks has {len(table)} queries, the ground truth {len(ground_truth)}")
     if any(k < 1 for k in ks):
         raise InvalidInput(f"ks = {tuple(ks)} should be ranks of at least 1")
+    if places and len(places) != len(table):
+        raise InvalidInput(f"ranks has {len(table)} queries, places {len(places)}")
     labels = [_labels(query, truth, n_database) for query, truth in enumerate(ground_truth)]
     size = _database_size(table, labels, n_database)
     scored: dict[str, list[tuple[float, Floats]]] = {setup: [] for setup in SETUPS}
@@ -85,11 +91,13 @@ def evaluate(
     seen, code = np.zeros(size, dtype=bool), np.zeros(size, dtype=np.uint8)
     for query, row in enumerate(table):
         _refuse_twice(seen, row, query)
-        places = _places(code, row, labels[query])
+        held = _places(code, row, labels[query])
+        if places:
+            held = _whole(query, held, labels[query], places[query], len(row))
         for setup, (positive, removed) in SETUPS.items():
             count = sum(len(labels[query][label]) for label in positive)
-            found = np.sort(np.concatenate([places[label] for label in positive]))
-            junk = np.sort(np.concatenate([places[label] for label in removed]))
+            found = np.sort(np.concatenate([held[label] for label in positive]))
+            junk = np.sort(np.concatenate([held[label] for label in removed]))
             scored[setup].append(_score(found, junk, count, ks))
     return {setup: _summary(pairs, len(ks)) for setup, pairs in scored.items()}
 
@@ -104,6 +112,19 @@ def _places(code: NDArray[np.uint8], row: NDArray[Any], labels: Mapping[str, Ids
     for ids in labels.values():
         code[ids] = 0
     return {label: places[held == number] for number, label in enumerate(labels, start=1)}
+
+
+def _whole(
+    query: int, held: Mapping[str, Ids], labels: Mapping[str, Ids], known: Mapping[int, int], ranked: int
+) -> dict[str, Ids]:
+    """With the positions below the cut."""
+    whole = {}
+    for label, ids in labels.items():
+        below = [known[int(i)] for i in ids if int(i) in known and known[int(i)] >= ranked]
+        whole[label] = np.concatenate([held[label], np.sort(np.array(below, np.int64))])
+        if len(whole[label]) > len(ids) or len(np.unique(whole[label])) < len(whole[label]):
+            raise InvalidInput(f"query {query}: places do not fit the ranking", fix="those of the whole ranking")
+    return whole
 
 
 def _refuse_twice(seen: NDArray[np.bool_], row: NDArray[Any], query: int) -> None:

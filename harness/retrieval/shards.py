@@ -1,0 +1,164 @@
+"""Descriptors too many for memory: ``.npy`` shards in a folder, mapped from disk, and a JSON file that describes them.
+
+The JSON file is written last: without it the folder holds an unfinished collection, which a writer goes on with.
+
+    with ShardWriter(folder, dimension=512) as writer:
+        writer.append(rows)                      # (n, 512), as often as wanted
+    shards = read_shards(folder)                 # len, dtype, and arrays that read from disk what is looked at
+"""
+
+from __future__ import annotations
+
+import io
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final, Literal, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.cache import write_atomically
+from harness.errors import DataDamaged, DataMissing, InvalidInput
+
+Precision = Literal["float16", "float32"]
+
+SIDECAR: Final = "shards.json"
+_SCHEMA: Final = 1
+_ROWS: Final = 65536
+
+
+@dataclass(frozen=True)
+class Shards:
+    """A finished collection.
+
+    Attributes:
+        arrays: (n_i, d) float16 or float32 each, mapped from disk, in the order of the rows.
+    """
+
+    arrays: tuple[NDArray[Any], ...]
+
+    def __len__(self) -> int:
+        return sum(map(len, self.arrays))
+
+
+class ShardWriter:
+    """Writes rows as shards; a folder that was left unfinished goes on after its last whole shard.
+
+    Args:
+        folder: of this collection alone.
+        dimension: length of a row.
+        dtype: ``float16`` takes half the space; it keeps three decimal digits.
+        rows: of a shard.
+    """
+
+    def __init__(self, folder: Path, dimension: int, dtype: Precision = "float16", rows: int = _ROWS) -> None:
+        if dimension < 1 or rows < 1:
+            raise InvalidInput(f"shards of {rows} rows of {dimension}", fix="at least one of each")
+        self.folder, self.dimension, self.dtype, self.rows = folder, dimension, np.dtype(dtype), rows
+        self._lengths = self._whole()
+        self._waiting: list[NDArray[Any]] = []
+
+    @property
+    def done(self) -> int:
+        """Rows that are on disk: the caller goes on with the next."""
+        return sum(self._lengths)
+
+    def append(self, rows: NDArray[np.floating]) -> None:
+        """Add rows (n, d); a shard is written as soon as it is full.
+
+        Raises:
+            InvalidInput: another dimension, a value that is not finite, or one that the type cannot hold.
+        """
+        if rows.ndim != 2 or rows.shape[1] != self.dimension:
+            raise InvalidInput(f"rows of shape {rows.shape} in shards of dimension {self.dimension}")
+        with np.errstate(over="ignore"):
+            stored = rows.astype(self.dtype)
+        if not np.isfinite(stored).all():
+            raise InvalidInput(f"rows hold values that are no finite {self.dtype}", fix="normalise them, or float32")
+        self._waiting.append(stored)
+        while sum(map(len, self._waiting)) >= self.rows:
+            together = np.concatenate(self._waiting)
+            self._write(together[: self.rows])
+            self._waiting = [together[self.rows :]]
+
+    def close(self) -> None:
+        """Write what is left and the description, which makes the collection exist."""
+        rest = np.concatenate(self._waiting) if self._waiting else np.empty((0, self.dimension), self.dtype)
+        if len(rest):
+            self._write(rest)
+        self._waiting = []
+        described = {
+            "schema": _SCHEMA,
+            "dtype": self.dtype.name,
+            "dimension": self.dimension,
+            "rows": self._lengths,
+        }
+        write_atomically(self.folder / SIDECAR, json.dumps(described, indent=1).encode())
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if kind is None:
+            self.close()
+
+    def _write(self, rows: NDArray[Any]) -> None:
+        content = io.BytesIO()
+        np.save(content, np.ascontiguousarray(rows))
+        write_atomically(self.folder / _name(len(self._lengths)), content.getvalue())
+        self._lengths.append(len(rows))
+
+    def _whole(self) -> list[int]:
+        """Lengths of the full shards that an interrupted writer left."""
+        lengths: list[int] = []
+        while (path := self.folder / _name(len(lengths))).is_file():
+            try:
+                _mapped(path, self.dtype, (self.rows, self.dimension))
+            except DataDamaged:
+                break
+            lengths.append(self.rows)
+        return lengths
+
+
+def read_shards(folder: Path) -> Shards:
+    """A finished collection, mapped into memory; its rows are not read.
+
+    Raises:
+        DataMissing: there is none, or it is unfinished.
+        DataDamaged: the description or a shard is not what it should be.
+    """
+    try:
+        described = json.loads((folder / SIDECAR).read_text(encoding="utf-8"))
+        dtype, dimension, lengths = np.dtype(described["dtype"]), int(described["dimension"]), described["rows"]
+        if described["schema"] != _SCHEMA or dtype.name not in ("float16", "float32") or dimension < 1:
+            raise ValueError("another format")
+        shapes = [(int(length), dimension) for length in lengths]
+    except OSError as error:
+        raise DataMissing(f"there are no shards in {folder}", fix="describe the images first") from error
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise DataDamaged(
+            f"{folder / SIDECAR} is damaged ({error})", fix="remove the folder; it is made again"
+        ) from error
+    return Shards(tuple(_mapped(folder / _name(i), dtype, shape) for i, shape in enumerate(shapes)))
+
+
+def _mapped(path: Path, dtype: np.dtype[Any], shape: tuple[int, int]) -> NDArray[Any]:
+    try:
+        # Copy on write: the file stays as it is, and torch takes the array without a warning.
+        array: NDArray[Any] = np.load(path, mmap_mode="c", allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise DataDamaged(f"shard {path} cannot be read: {error}", fix="remove the folder; it is made again") from error
+    if array.dtype != dtype or array.shape != shape or not array.flags.c_contiguous:
+        raise DataDamaged(
+            f"shard {path} holds {array.dtype} {array.shape}, not {dtype} {shape}",
+            fix="remove the folder; it is made again",
+        )
+    return array
+
+
+def _name(position: int) -> str:
+    return f"{position:05d}.npy"
