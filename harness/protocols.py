@@ -95,6 +95,8 @@ class RetrievalSet:
         ground_truth: per query ``easy``, ``hard``, ``junk``: lists of ids (the revisited structure).
         pairs: (p, 2) int64 database ids that show the same object, for supervised whitening; empty if unknown.
         image_boxes: per database image the object's box where known (saliency precision), else None.
+        distractors: how many images at the end of ``images`` only stand in the way: no query asks for them, nothing is
+            learnt from them, and their descriptors stay on disk.
     """
 
     name: str
@@ -104,6 +106,7 @@ class RetrievalSet:
     ground_truth: Sequence[Mapping[str, Sequence[int]]]
     pairs: Ids | None = None
     image_boxes: Sequence[Box | None] | None = None
+    distractors: int = 0
 
 
 class Dataset(Protocol):

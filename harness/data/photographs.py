@@ -72,6 +72,7 @@ def retrieval_set(
         boxes=found.boxes,
         ground_truth=found.ground_truth,
         pairs=np.array(found.pairs, np.int64).reshape(-1, 2),
+        distractors=len(distractors),
     )
 
 

@@ -6,10 +6,9 @@ Loads torch and faiss: import it where a run is done.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
@@ -22,7 +21,6 @@ from harness.metrics.ranking import Scores, evaluate
 from harness.progress import Reporter
 from harness.protocols import (
     Backbone,
-    FittedExpansion,
     Pooling,
     QueryExpansion,
     Ranking,
@@ -30,12 +28,12 @@ from harness.protocols import (
     RetrievalSet,
     Whitening,
 )
-from harness.retrieval.contract import require_ranking
+from harness.retrieval.distractors import joined
 from harness.retrieval.extraction import Source
+from harness.retrieval.online import Online, labelled
 from harness.retrieval.protocol import RetrievalProtocol
-from harness.retrieval.representation import Descriptors, Extraction, whiten
-from harness.retrieval.reranking import Reranking, prepare, stacked, stored_bytes
-from harness.retrieval.search import search
+from harness.retrieval.representation import Descriptors, Extraction, whiten, whiten_distractors
+from harness.retrieval.reranking import prepare
 
 __all__ = ["RetrievalMethods", "RetrievalProtocol", "RetrievalResult", "reranked", "run_retrieval"]
 
@@ -123,21 +121,23 @@ def run_retrieval(
     ranking = _reranked(online, methods, extraction, costs, keys, cache)
     if methods.expansion is not None:
         with _stage("fit expansion", costs):
-            online.expansion = methods.expansion.fit(online.database)
+            whole = joined(online.database, online.distractors, cache) if online.distractors else online.database
+            online.expansion = methods.expansion.fit(whole)
         with _stage("expand", costs):
             ranking = online.expand(slice(None), ranking)
     report = getattr(online.expansion, "report", None)
     notes |= {"expansion": dict(report)} if report else {}
-    database = online.database
+    # What an expansion ranks anew has no known places below the cut: there its positives count as missed.
+    places = online.places if methods.expansion is None else ()
     return RetrievalResult(
-        scores=evaluate(ranking.indices, dataset.ground_truth, ks=protocol.ks, n_database=len(database)),
+        scores=evaluate(ranking.indices, dataset.ground_truth, ks=protocol.ks, n_database=online.size, places=places),
         ranks=ranking.indices[:, :_KEPT_RANKS].copy(),
         query_seconds=online.seconds(min(len(online.queries), _TIMED_QUERIES)),
         costs=costs,
-        bytes_per_image=database.itemsize * database.shape[1] + online.reranking_bytes,
-        n_database=len(database),
+        bytes_per_image=online.descriptor_bytes + online.reranking_bytes,
+        n_database=online.size,
         n_queries=len(online.queries),
-        dimension=database.shape[1],
+        dimension=online.database.shape[1],
         notes=notes,
     )
 
@@ -159,51 +159,6 @@ def reranked(
     return _reranked(online, methods, extraction, costs, keys, cache)
 
 
-@dataclass
-class _Online:
-    """What happens when a query arrives; works on any part of the queries."""
-
-    queries: Floats
-    database: Floats
-    depth: int
-    names: Mapping[str, str]
-    reranking: Reranking | None = field(default=None)
-    expansion: FittedExpansion | None = field(default=None)
-
-    def search(self, part: slice) -> Ranking:
-        return search(self.queries[part], self.database, self.depth)
-
-    def rerank(self, positions: range, ranking: Ranking) -> Ranking:
-        if self.reranking is None:
-            return ranking
-        rows = [Ranking(ranking.indices[[i]], ranking.scores[[i]]) for i in range(len(positions))]
-        return stacked(self.reranking.apply(query, row) for query, row in zip(positions, rows, strict=True))
-
-    def expand(self, part: slice, ranking: Ranking) -> Ranking:
-        if self.expansion is None:
-            return ranking
-        queries = self.queries[part]
-        expanded = self.expansion.expand(queries, ranking)
-        return require_ranking(self.names["expansion"], expanded, len(queries), len(self.database))
-
-    def seconds(self, n: int) -> NDArray[np.float64]:
-        """Time of each of the first ``n`` queries alone; the first is answered once before, to warm up."""
-        times = []
-        for query in (0, *range(n)):
-            part = slice(query, query + 1)
-            start = time.perf_counter()
-            self.expand(part, self.rerank(range(query, query + 1), self.search(part)))
-            times.append(time.perf_counter() - start)
-        return np.array(times[1:])
-
-    @property
-    def reranking_bytes(self) -> float:
-        """Mean over the images that were described for the re-ranker."""
-        if self.reranking is None or not self.reranking.database:
-            return 0.0
-        return float(np.mean([stored_bytes(features) for features in self.reranking.database.values()]))
-
-
 def _begun(
     dataset: RetrievalSet,
     methods: RetrievalMethods,
@@ -211,7 +166,7 @@ def _begun(
     keys: Mapping[str, Any],
     cache: Cache,
     reporter: Reporter,
-) -> tuple[_Online, Extraction, dict[str, Cost], dict[str, Any]]:
+) -> tuple[Online, Extraction, dict[str, Cost], dict[str, Any]]:
     """Descriptors of both roles, whitened and ready to be searched; costs and notes so far."""
     if not len(dataset.images) or not len(dataset.queries):
         raise InvalidInput(f"dataset {dataset.name} has {len(dataset.images)} images, {len(dataset.queries)} queries")
@@ -220,15 +175,23 @@ def _begun(
     described = extraction.descriptors(methods.pooling, names["pooling"], keys, cache)
     costs = {"describe database": described.database_cost, "describe queries": described.query_cost}
     database, queries, notes = described.database, described.queries, _empty(described)
+    shards = described.distractors
+    costs |= {"describe distractors": described.distractor_cost} if dataset.distractors else {}
     if methods.whitening is not None:
         with _stage("whiten", costs):
             database, queries, fitted = whiten(described, methods.whitening, names["whitening"], dataset)
+            if dataset.distractors:
+                learnt = {"whitening": keys["whitening"], "dataset": keys["dataset"]}
+                shards = whiten_distractors(described, fitted, names["whitening"], learnt, cache, database.shape[1])
         notes |= {"whitening_rank": fitted.rank} if hasattr(fitted, "rank") else {}
-    return _Online(queries, database, protocol.depth, names), extraction, costs, notes
+    online = Online(queries, database, protocol.depth, names, shards.arrays)
+    if dataset.distractors:
+        online.labelled = [labelled(truth) for truth in dataset.ground_truth]
+    return online, extraction, costs, notes
 
 
 def _reranked(
-    online: _Online,
+    online: Online,
     methods: RetrievalMethods,
     extraction: Extraction,
     costs: dict[str, Cost],
@@ -237,7 +200,7 @@ def _reranked(
 ) -> Ranking:
     """All queries searched and re-ranked; ``online`` gets what re-ranking needs."""
     with _stage("search", costs):
-        ranking = online.search(slice(None))
+        ranking = online.search_all()
     if methods.reranking is not None:
         online.reranking, costs["describe for re-ranking"] = prepare(
             methods.reranking, online.names["reranking"], extraction, ranking, keys, cache

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 import numpy as np
@@ -15,9 +15,12 @@ from harness.measure import Cost
 from harness.progress import Part, Reporter
 from harness.protocols import Pooling, RetrievalSet, Role, Whitening
 from harness.retrieval.contract import require_descriptors
+from harness.retrieval.distractors import files_digest, kept_shards
+from harness.retrieval.distractors import rows_of as distractor_rows
 from harness.retrieval.extraction import MapStream, Pictures, Source, describe
 from harness.retrieval.protocol import RetrievalProtocol
 from harness.retrieval.rows import identities, rows_of
+from harness.retrieval.shards import Shards
 from harness.source import source_digest
 
 NUMERICS: Final = "fp32-cpu"
@@ -29,12 +32,15 @@ Floats = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Descriptors:
-    """Descriptors of both roles and what it cost to make them, now or once."""
+    """Descriptors of both roles and what it cost to make them, now or once; those of distractors are on disk."""
 
     database: Floats
     queries: Floats
     database_cost: Cost
     query_cost: Cost
+    distractors: Shards = Shards(())
+    distractor_cost: Cost = field(default_factory=Cost)
+    distractor_key: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -60,6 +66,16 @@ class Extraction:
             return Pictures(self.dataset.queries, self.dataset.boxes, size, scales)
         return Pictures(self.dataset.images, [None] * len(self.dataset.images), size, scales)
 
+    @property
+    def asked_for(self) -> int:
+        """Images of the database before its distractors."""
+        return len(self.dataset.images) - self.dataset.distractors
+
+    def learning(self, role: Role) -> Pictures:
+        """The images of one role without distractors: those that may be learnt from."""
+        pictures = self.pictures(role)
+        return pictures.some(range(self.asked_for)) if role == "database" and self.dataset.distractors else pictures
+
     def descriptors(self, pooling: Pooling, name: str, keys: Mapping[str, Any], cache: Cache) -> Descriptors:
         """Descriptors of both roles, L2-normalised; the network runs only for what is not in the cache.
 
@@ -73,13 +89,38 @@ class Extraction:
         learns = getattr(pooling, "learns", hasattr(pooling, "fit"))
         found = {role: self._descriptors(role, fitted, learns, name, keys, cache) for role in _ROLES}
         (database, database_cost), (queries, query_cost) = (found[role] for role in _ROLES)
-        return Descriptors(database, queries, database_cost, query_cost)
+        described = Descriptors(database, queries, database_cost, query_cost)
+        if not self.dataset.distractors:
+            return described
+        return self._with_distractors(described, fitted, learns, name, keys, cache)
+
+    def _with_distractors(
+        self,
+        described: Descriptors,
+        fitted: Callable[[], Pooling],
+        learns: bool,
+        name: str,
+        keys: Mapping[str, Any],
+        cache: Cache,
+    ) -> Descriptors:
+        pictures, total, first = self.pictures("database"), self.dataset.distractors, self.asked_for
+
+        def make(positions: range) -> Floats:
+            shown = pictures.some(range(first + positions.start, first + positions.stop))
+            maps = self.source.maps(shown, "describe distractors", Part(self.reporter, positions.start, total))
+            return describe(maps, fitted(), name, self.protocol.scale_power, "database")
+
+        files = files_digest(pictures.paths[first:])
+        database = {"dataset": keys["dataset"]} if learns else {}
+        key = {**self._key("database", keys), **database, "stage": "distractors", "files": files}
+        shards, cost = kept_shards(key, cache, (total, described.database.shape[1]), make)
+        return replace(described, distractors=shards, distractor_cost=cost, distractor_key=key)
 
     def _descriptors(
         self, role: Role, fitted: Callable[[], Pooling], learns: bool, name: str, keys: Mapping[str, Any], cache: Cache
     ) -> tuple[Floats, Cost]:
         """Of one role: row by row what the cache has, made for the other images."""
-        pictures = self.pictures(role)
+        pictures = self.learning(role)
 
         def make(positions: Sequence[int], done: int) -> Floats:
             reporter = Part(self.reporter, done, len(set(images)))
@@ -96,7 +137,7 @@ class Extraction:
         fit = getattr(pooling, "fit", None)
         if fit is None:
             return pooling
-        pictures = self.pictures("database")
+        pictures = self.learning("database")
         fitted: Pooling = fit(MapStream(lambda: self.source.maps(pictures, "fit pooling", self.reporter)))
         return fitted
 
@@ -127,3 +168,25 @@ def whiten(found: Descriptors, method: Whitening, name: str, dataset: RetrievalS
         require_descriptors(name, fitted.apply(part), len(part)) for part in (found.database, found.queries)
     )
     return database, queries, fitted
+
+
+def whiten_distractors(
+    found: Descriptors, fitted: Any, name: str, key: Mapping[str, Any], cache: Cache, dimension: int
+) -> Shards:
+    """Apply a learnt whitening to the distractors; the result is kept on disk too.
+
+    Args:
+        found: with distractors.
+        fitted: what ``whiten`` learnt.
+        name: what to call the whitening in messages.
+        key: identity of the whitening and of the data that it was learnt from.
+        cache: where they are kept.
+        dimension: of whitened descriptors.
+    """
+
+    def make(positions: range) -> Floats:
+        rows = distractor_rows(found.distractors, positions)
+        return require_descriptors(name, fitted.apply(rows), len(rows))
+
+    identity = {"stage": "whitened distractors", "of": found.distractor_key, **key}
+    return kept_shards(identity, cache, (len(found.distractors), dimension), make)[0]

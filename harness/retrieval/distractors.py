@@ -1,0 +1,123 @@
+"""Descriptors of distractors: made in portions, kept on disk as shards, never all in memory.
+
+They lie below the folder of the cache, each collection under what made it, and a description that was stopped goes on
+where it was. They are float16: the fourth decimal of one of a million descriptors seldom decides where an answer ranks.
+"""
+
+from __future__ import annotations
+
+import atexit
+import json
+import shutil
+import tempfile
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.cache import Cache, digest, write_atomically
+from harness.errors import DataDamaged, DataMissing
+from harness.locks import locked
+from harness.measure import Cost, measured
+from harness.retrieval.shards import Shards, ShardWriter, read_shards
+
+PORTION: Final = 1024
+"""Images described, or rows whitened, before they are handed on."""
+_SHARD: Final = 8192
+"""Rows of a shard: what a stop can cost."""
+
+Floats = NDArray[np.float32]
+
+
+def kept_shards(
+    key: Mapping[str, Any], cache: Cache, shape: tuple[int, int], make: Callable[[range], Floats]
+) -> tuple[Shards, Cost]:
+    """Rows under a key: mapped if they are there, else made, portion by portion, and kept.
+
+    Args:
+        key: all that decides the rows; JSON-able.
+        cache: whose folder they lie in; without one they last as long as this process.
+        shape: number of rows, and of their columns d.
+        make: positions -> rows (len(positions), d) float32.
+
+    Returns:
+        The rows, and what they cost to make: now, or when the last of them were made.
+    """
+    total, dimension = shape
+    root, name = _root(cache) / "shards", digest(dict(key))[:40]
+    folder = root / name
+    with locked(root, name):
+        try:
+            return _kept(folder, total)
+        except DataMissing:
+            pass
+        except DataDamaged as error:
+            warnings.warn(f"{error.headline}: made again", stacklevel=2)
+            shutil.rmtree(folder)
+        with measured() as cost:
+            with ShardWriter(folder, dimension, rows=_SHARD) as writer:
+                for start in range(writer.done, total, PORTION):
+                    writer.append(make(range(start, min(start + PORTION, total))))
+        write_atomically(folder / "cost.json", json.dumps(asdict(cost)).encode())
+        return read_shards(folder), cost
+
+
+def rows_of(shards: Shards, positions: range) -> Floats:
+    """Consecutive rows as float32."""
+    parts, start = [], 0
+    for array in shards.arrays:
+        inside = slice(max(positions.start - start, 0), max(min(positions.stop - start, len(array)), 0))
+        parts.append(array[inside])
+        start += len(array)
+    return np.concatenate(parts).astype(np.float32)
+
+
+def joined(database: Floats, distractors: Sequence[NDArray[Any]], cache: Cache) -> Floats:
+    """All rows as one float32 array that lies in a file, for methods that want the database whole.
+
+    The file has no name and is gone when the array is.
+    """
+    shape = (len(database) + sum(map(len, distractors)), database.shape[1])
+    with tempfile.TemporaryFile(dir=_root(cache)) as file:
+        whole: Floats = np.memmap(file, np.float32, "w+", shape=shape)
+    start = 0
+    for array in (database, *distractors):
+        whole[start : start + len(array)] = array
+        start += len(array)
+    return whole
+
+
+def files_digest(files: Sequence[Path]) -> str:
+    """What a long list of files is: names and sizes; reading a million images would take hours.
+
+    Raises:
+        DataMissing: there is no such file.
+    """
+    try:
+        return digest([[file.as_posix(), file.stat().st_size] for file in files])
+    except OSError as error:
+        raise DataMissing(f"image {error.filename} cannot be read: {error.strerror}") from error
+
+
+def _kept(folder: Path, total: int) -> tuple[Shards, Cost]:
+    shards = read_shards(folder)
+    if len(shards) != total:
+        raise DataDamaged(f"{folder} holds {len(shards)} rows, not {total}")
+    try:
+        cost = Cost(**{**json.loads((folder / "cost.json").read_text()), "cached": True})
+    except (OSError, ValueError, TypeError):
+        cost = Cost(cached=True)
+    return shards, cost
+
+
+def _root(cache: Cache) -> Path:
+    if cache.root is not None:
+        cache.root.mkdir(parents=True, exist_ok=True)
+        return cache.root
+    folder = Path(tempfile.mkdtemp(prefix="harness-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
