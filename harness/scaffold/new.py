@@ -163,7 +163,7 @@ def _single(names: _Names) -> dict[str, str]:
 def _package(names: _Names) -> dict[str, str]:
     """File name in the package -> content."""
     method = _template(f"{names.kind}.py")
-    own = method[: method.index("\n\n@hookimpl")]
+    own = method[: method.index("\n\nharness_protocol")]
     for line in ("from harness import hookimpl\n", "    from harness.registry import Registrar\n"):
         own = own.replace(f"\n\n{line}\n", "\n\n").replace(line, "")
     texts = {

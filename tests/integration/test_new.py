@@ -8,23 +8,24 @@ import sys
 
 import pytest
 
-from harness.protocols import KINDS
+from harness.protocols import KINDS, PROTOCOL_VERSION
 from harness.registry import load_registry
 from harness.scaffold import new_plugin
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_new_method_gets_a_row_without_an_edit(kind, tmp_path, monkeypatch, command):
+def test_a_new_method_passes_its_checks_and_gets_a_row_without_an_edit(kind, tmp_path, monkeypatch, command):
     monkeypatch.chdir(tmp_path)
     made = command(f"harness new {kind} fresh-idea")
     assert made.code == 0, made.err
     lines = re.findall(r"^  (harness .*)", made.out, re.MULTILINE)
     assert [line.split()[1] for line in lines] == ["check", "run", "leaderboard"]
     outputs = {}
-    for line in lines[1:]:
+    for line in lines:
         done = command(line)
         assert done.code == 0, (line, done)
         outputs[line.split()[1]] = done.out
+    assert "failed" not in outputs["check"]
     assert "0 failed" in outputs["run"]
     rows = re.findall(r"^\| +\d.*", outputs["leaderboard"], re.MULTILINE)
     assert len(rows) == 2
@@ -101,6 +102,15 @@ def test_a_folder_that_is_not_there_is_made(tmp_path):
     made = new_plugin("pooling", "fresh-idea", folder=tmp_path / "a" / "b")
     assert {path.name for path in made.files} == {"fresh_idea.py", "fresh_idea.yaml"}
     assert all(path.is_file() for path in made.files)
+
+
+@pytest.mark.parametrize("package", [False, True])
+def test_the_version_of_the_protocols_is_said(package, tmp_path):
+    made = new_plugin("pooling", "fresh-idea", package=package, folder=tmp_path)
+    said = [
+        line for file in made.files for line in file.read_text().splitlines() if line.startswith("harness_protocol")
+    ]
+    assert said == [f"harness_protocol = {PROTOCOL_VERSION}"]
 
 
 def test_the_templates_are_in_the_distribution(root):

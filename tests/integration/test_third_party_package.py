@@ -75,6 +75,13 @@ def test_it_is_found_and_listed_with_its_origin(environment, example, tmp_path):
     assert "spread" in environment.harness("methods", "pooling", "moments", cwd=tmp_path).stdout
 
 
+def test_it_passes_the_checks(environment, example, tmp_path):
+    done = environment.harness("check", "colour-moments", "--no-cost", cwd=tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert 'pooling "moments"' in done.stdout
+    assert 'backbone "colour-grid"' in done.stdout
+
+
 def test_it_is_run_and_ranked_beside_the_built_in_methods(environment, example):
     done = environment.harness("run", "spec.yaml", cwd=example)
     assert done.returncode == 0, done.stderr

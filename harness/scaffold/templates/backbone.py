@@ -52,6 +52,10 @@ class MyMethod:
         return avg_pool2d(channels[None], self.cell, ceil_mode=True)[0]
 
 
+harness_protocol = 1
+"""Version of the protocols that this is written for."""
+
+
 @hookimpl
 def harness_register(registry: Registrar) -> None:
     """Tell the harness the name of the method."""

@@ -56,6 +56,10 @@ class MyMethod:
         return grey.clip(0, 255).astype(np.uint8)[:, None], labels
 
 
+harness_protocol = 1
+"""Version of the protocols that this is written for."""
+
+
 @hookimpl
 def harness_register(registry: Registrar) -> None:
     """Tell the harness the name of the dataset."""

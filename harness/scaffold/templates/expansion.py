@@ -66,6 +66,10 @@ class FittedMyMethod:
         return order, similarities[order]
 
 
+harness_protocol = 1
+"""Version of the protocols that this is written for."""
+
+
 @hookimpl
 def harness_register(registry: Registrar) -> None:
     """Tell the harness the name of the method."""

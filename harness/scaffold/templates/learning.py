@@ -73,6 +73,10 @@ class MyMethod:
         return model
 
 
+harness_protocol = 1
+"""Version of the protocols that this is written for."""
+
+
 @hookimpl
 def harness_register(registry: Registrar) -> None:
     """Tell the harness the name of the method."""

@@ -53,6 +53,10 @@ class MyMethod:
         return Network(shape[0] * shape[1] * shape[2], self.width)
 
 
+harness_protocol = 1
+"""Version of the protocols that this is written for."""
+
+
 @hookimpl
 def harness_register(registry: Registrar) -> None:
     """Tell the harness the name of the method."""

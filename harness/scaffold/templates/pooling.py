@@ -41,6 +41,10 @@ class MyMethod:
         return cells.topk(min(self.count, cells.shape[-1]), dim=-1).values.mean(-1)
 
 
+harness_protocol = 1
+"""Version of the protocols that this is written for."""
+
+
 @hookimpl
 def harness_register(registry: Registrar) -> None:
     """Tell the harness the name of the method."""

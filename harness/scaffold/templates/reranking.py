@@ -61,6 +61,10 @@ class MyMethod:
         return np.array([(query @ candidate.T).max(axis=1).sum() for candidate in candidates], np.float32)
 
 
+harness_protocol = 1
+"""Version of the protocols that this is written for."""
+
+
 @hookimpl
 def harness_register(registry: Registrar) -> None:
     """Tell the harness the name of the method."""

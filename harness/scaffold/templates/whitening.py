@@ -57,6 +57,10 @@ class FittedMyMethod:
         return np.asarray(found / np.where(norms > 0, norms, 1), np.float32)
 
 
+harness_protocol = 1
+"""Version of the protocols that this is written for."""
+
+
 @hookimpl
 def harness_register(registry: Registrar) -> None:
     """Tell the harness the name of the method."""
