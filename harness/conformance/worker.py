@@ -49,7 +49,8 @@ class Worker:
         """The answer of the method of a trial to the input at a position. Raises ``WorkerFailed``."""
         entry = trial.subject.entry
         job = {
-            "plugins": trial.subject.plugins,
+            # The process may have been started in another folder.
+            "plugins": [os.path.abspath(name) if os.path.isfile(name) else name for name in trial.subject.plugins],
             "method": (entry.kind, entry.name),
             "parameters": dict(trial.given_parameters),
             "folder": str(trial.folder),

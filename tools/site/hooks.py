@@ -1,0 +1,54 @@
+"""What MkDocs calls while it builds the site: adds the pages that are made here."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import board_pages
+import catalogue_page
+import command_page
+import method_pages
+from mkdocs.config.defaults import MkDocsConfig
+from mkdocs.structure.files import File, Files
+
+ROOT = Path(__file__).parents[2]
+_OUTSIDE = re.compile(r"\]\(\.\./(leaderboards/[^)\s]+)\)")
+"""A link from docs/PAGE.md to a board beside the folder of the documentation."""
+
+
+def on_config(config: MkDocsConfig) -> MkDocsConfig:
+    """Fill the sections of the navigation whose pages are made here."""
+    made = {"Methods": method_pages.navigation(), "Leaderboards": board_pages.navigation(ROOT / "leaderboards")}
+    for section in config.nav or []:
+        if isinstance(section, dict):
+            ((title, _),) = section.items()
+            section[title] = made.get(title, section[title])
+            if title == "How to":
+                section[title] += _unlisted(str(config.nav))
+    return config
+
+
+def _unlisted(listed: str) -> list[str]:
+    """Pages of the folder of the documentation that the navigation does not name yet: none is forgotten."""
+    return [page.name for page in sorted((ROOT / "docs").glob("*.md")) if page.name not in listed]
+
+
+def on_files(files: Files, config: MkDocsConfig) -> Files:
+    """Add the pages that are made here, and their pictures."""
+    pages: dict[str, str | bytes] = {
+        "reference/commands.md": command_page.text(),
+        "reference/datasets.md": catalogue_page.text(),
+    }
+    pages |= board_pages.pages(ROOT / "leaderboards")
+    pages |= method_pages.pages(ROOT)
+    for name, content in pages.items():
+        files.append(File.generated(config, name, content=content))
+    return files
+
+
+def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
+    """Boards lie beside the folder of the documentation, and in the site inside it."""
+    up = "../" * page.file.src_uri.count("/")
+    return _OUTSIDE.sub(rf"]({up}\1)", markdown)
