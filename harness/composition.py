@@ -53,6 +53,16 @@ def digest_of(method: type) -> str:
     return "+".join(source.source_digest(part.__module__)[:16] for part in parts)
 
 
+def deviations_of(method: type) -> dict[str, str]:
+    """What a method, or a part of it, declares that it does otherwise than its rules say: rule -> reason."""
+    declared: dict[str, str] = {}
+    for part in getattr(method, "parts", (method,)):
+        own = getattr(part, "deviations", {})
+        if isinstance(own, Mapping):
+            declared |= {str(rule): str(reason) for rule, reason in own.items()}
+    return declared
+
+
 def preparation(learning: Any, identity: Any) -> Any:
     """What decides the weights that ``learning.prepare`` gives: the class that has it, its parameters, its source.
 

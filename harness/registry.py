@@ -20,8 +20,9 @@ from typing import Any, Final
 
 import pluggy
 
-from harness import composition, hooks, parameters, protocols, source
+from harness import composition, hooks, parameters, source
 from harness.errors import HarnessError, NameTaken, PluginError, UnknownName, nearest
+from harness.protocol_version import outdated_note
 from harness.protocols import KINDS, MethodId, Origin
 
 GROUP: Final = "harness"
@@ -235,7 +236,7 @@ class Registry:
                 f"{_where(origin)} has no function harness_register",
                 fix="see the README: a plugin registers its methods in @hookimpl def harness_register(registry)",
             )
-        outdated = _version_note(module, origin)
+        outdated = outdated_note(module, _where(origin))
         before = dict(self._entries)
         self._manager.register(module, name=f"{origin.plugin}:{module.__name__}")
         others = [plugin for plugin in self._manager.get_plugins() if plugin is not module]
@@ -246,7 +247,7 @@ class Registry:
             self._entries = before
             self._manager.unregister(module)
             raise
-        self.outdated += outdated
+        self.outdated += [outdated] if outdated else []
 
 
 def load_registry(plugins: Iterable[str | Path] = (), *, strict: bool = False) -> Registry:
@@ -329,32 +330,6 @@ def _load_file(path: Path) -> ModuleType:
         del sys.modules[name]
         raise
     return module
-
-
-def _version_note(module: ModuleType, origin: Origin) -> list[str]:
-    """One sentence for a plugin written for an older protocol; raises ``PluginError`` for one that cannot work."""
-    version = getattr(module, "harness_protocol", protocols.PROTOCOL_VERSION)
-    known, oldest = protocols.PROTOCOL_VERSION, protocols.OLDEST_PROTOCOL
-    if not isinstance(version, int) or isinstance(version, bool) or version < 1:
-        raise PluginError(
-            f"{_where(origin)} says harness_protocol = {version!r}", fix=f"a number, harness_protocol = {known}"
-        )
-    if version > known:
-        raise PluginError(
-            f"{_where(origin)} was written for protocol {version}, this harness has protocol {known}",
-            fix="update the harness, or install an older version of the plugin",
-        )
-    if version < oldest:
-        raise PluginError(
-            f"{_where(origin)} was written for protocol {version}, this harness knows protocols {oldest} to {known}",
-            fix="update the plugin (docs/protocol-version.md says what changed), or use an older harness",
-        )
-    if version == known:
-        return []
-    return [
-        f"plugin {_where(origin)} was written for protocol {version} and still works; protocol {known} is current: "
-        f"see docs/protocol-version.md for what changed"
-    ]
 
 
 def _where(origin: Origin) -> str:

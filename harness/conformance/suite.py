@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from harness.composition import deviations_of
 from harness.conformance.cost import Measured, measure
 from harness.conformance.rule import NotApplicable, Rule, Violation
 from harness.conformance.rules import all_rules, rules_of
@@ -103,8 +104,7 @@ def next_result(rule: Rule, trial: Trial, broken: dict[str, str]) -> Result:
     if cause:
         broken[rule.name] = cause
         return Result(rule, "skipped", f"says nothing while {cause} is broken")
-    declared = getattr(trial.subject.entry.load(), "deviations", {})
-    result = try_rule(rule, trial, str(declared.get(rule.name, "")) if isinstance(declared, Mapping) else "")
+    result = try_rule(rule, trial, deviations_of(trial.subject.entry.load()).get(rule.name, ""))
     if result.status in ("failed", "declared"):
         broken[rule.name] = rule.name
     return result

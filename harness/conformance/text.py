@@ -43,9 +43,37 @@ def rule_list(rules: Iterable[Rule]) -> str:
     """All rules with why they exist, and for which kinds they hold."""
     parts = []
     for rule in rules:
-        kinds = "all kinds" if rule.kinds == KINDS else ", ".join(rule.kinds)
-        parts.append(f"{rule.name}  ({kinds})\n    {rule.why}")
+        parts.append(f"{rule.name}  ({_kinds(rule)})\n    {rule.why}")
     return "\n".join(parts) + "\n"
+
+
+def rules_markdown() -> str:
+    """The table of rules in docs/conformance.md: what holds for all kinds, then kind by kind."""
+    from harness.conformance.rules import all_rules
+
+    rules = all_rules()
+    general = [rule for rule in rules if len(rule.kinds) > 1]
+    parts = ["### Several kinds\n\n" + _rows(general, kinds=True)]
+    for kind in KINDS:
+        own = [rule for rule in rules if rule.kinds == (kind,)]
+        parts += [f"### {kind}\n\n{_rows(own)}"] if own else []
+    return "\n\n".join(parts) + "\n"
+
+
+def _rows(rules: Sequence[Rule], *, kinds: bool = False) -> str:
+    head = ["| rule | holds for | why |", "| --- | --- | --- |"] if kinds else ["| rule | why |", "| --- | --- |"]
+    rows = []
+    for rule in rules:
+        middle = f" {_kinds(rule)} |" if kinds else ""
+        rows.append(f"| `{rule.name}` |{middle} {rule.why} |")
+    return "\n".join([*head, *rows])
+
+
+def _kinds(rule: Rule) -> str:
+    missing = [kind for kind in KINDS if kind not in rule.kinds]
+    if not missing:
+        return "all kinds"
+    return f"all but {', '.join(missing)}" if len(missing) < 3 else ", ".join(rule.kinds)
 
 
 def _report(report: Report, brief: bool) -> str:

@@ -7,6 +7,7 @@ one to the next (without ``fork`` it answers itself). Messages are pickles with 
 from __future__ import annotations
 
 import atexit
+import contextlib
 import importlib
 import os
 import pickle
@@ -76,6 +77,9 @@ class Worker:
         """End the process."""
         self._process.kill()
         self._process.wait()
+        self._answers.close()
+        with contextlib.suppress(OSError):
+            self._jobs.close()
 
 
 @cache

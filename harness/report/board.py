@@ -268,10 +268,19 @@ def _provenance(records: Sequence[Record], machines: Sequence[str]) -> Iterable[
     yield f"Seeds: {seeds}; mean ± sample standard deviation over them. Records: {len(records)}."
     plugins = {f"{m.plugin} {m.version}".strip() for record in records for m in record.methods.values()}
     yield f"Plugins: {', '.join(sorted(plugins))}."
+    yield from _deviations(records)
     if machines:
         yield f"Measured on: {', '.join(machines)}."
     if len(machines) > 1:
         yield "Costs come from different machines and cannot be compared."
+
+
+def _deviations(records: Sequence[Record]) -> Iterable[str]:
+    """A sentence for each method that declares to break a rule of its kind."""
+    declared = {(m.kind, m.name): m.deviations for record in records for m in record.methods.values() if m.deviations}
+    for (kind, name), rules in sorted(declared.items()):
+        reasons = "; ".join(f"{rule} ({reason})" for rule, reason in sorted(rules.items()))
+        yield f"By its author's declaration {kind} {name} deviates from the rules of its kind: {reasons}."
 
 
 def _counts(records: Sequence[Record]) -> Mapping[str, int]:

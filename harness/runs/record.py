@@ -28,6 +28,8 @@ class MethodRecord(_Part):
     digest: str
     """Digest of the source that ran, comments and formatting removed."""
     origin: str
+    deviations: dict[str, str] = {}
+    """Rules of ``harness check`` that the method declares to break, with the reasons."""
 
 
 class DatasetRecord(_Part):

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
+from harness.composition import deviations_of
 from harness.errors import Errors, HarnessError
 from harness.folders import data_folders
 from harness.parameters import resolved
@@ -171,6 +172,7 @@ def _method(configured: Configured) -> MethodRecord:
         version=identity.version,
         digest=identity.digest,
         origin=identity.origin,
+        deviations=deviations_of(type(configured.method)),
     )
 
 
