@@ -99,7 +99,7 @@ def _index(
     return render(
         "index.html.jinja",
         title=heading,
-        descriptions=[text for _, text in collection.titles if text],
+        descriptions=[(name, text) for name, text in collection.titles if text],
         boards=views,
         across=ranks,
         galleries=galleries,
