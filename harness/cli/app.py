@@ -19,6 +19,7 @@ from harness.cli.page import page
 from harness.cli.reproduce import reproduce
 from harness.cli.send import send
 from harness.cli.train import spatial
+from harness.cli.train_whitening import whitening
 from harness.cli.view_matches import matches
 from harness.cli.view_saliency import results, saliency
 from harness.errors import DONE, SOME_FAILED, Errors, SpecError
@@ -54,6 +55,7 @@ app.add_typer(datasets, name="datasets")
 
 training = typer.Typer(cls=Commands, help="Train what a spec describes.", no_args_is_help=True)
 training.command()(spatial)
+training.command()(whitening)
 app.add_typer(training, name="train")
 
 
