@@ -15,7 +15,8 @@ from harness.conformance.rules import all_rules, rules_of
 from harness.conformance.subject import Subject, find
 from harness.conformance.trial import Trial, first_line
 from harness.conformance.values import shown
-from harness.errors import HarnessError, UnknownName, nearest
+from harness.conformance.worker import worker
+from harness.errors import HarnessError, PluginError, UnknownName, nearest
 
 Status = Literal["passed", "failed", "declared", "unneeded", "skipped"]
 
@@ -76,12 +77,18 @@ def check(
         PluginError: a plugin cannot be loaded.
     """
     require_rules(rules)
+    worker()  # it starts while this process loads what it needs
     return tuple(check_one(subject, rules=rules, cost=cost) for subject in find(target, tuple(map(str, plugins))))
 
 
 def check_one(subject: Subject, *, rules: Collection[str] = (), cost: bool = True) -> Report:
     """Hold one method to the rules of its kind."""
     entry = subject.entry
+    try:
+        entry.load()
+    except PluginError as error:
+        broken_class = Result(all_rules()[0], "failed", error.headline, right=error.fix)
+        return Report(entry.kind, entry.name, entry.origin.plugin, (broken_class,))
     with tempfile.TemporaryDirectory(prefix="harness-check-") as folder:
         trial = Trial(subject, Path(folder))
         results = try_rules(trial, rules)

@@ -52,6 +52,16 @@ class Refused:
         return isinstance(self.error, ValueError) and "read-only" in str(self.error)
 
 
+@dataclass(frozen=True)
+class Elsewhere:
+    """What another process made of an input; ``failure`` is why it did not, ``ended`` that the process was gone."""
+
+    case: Case
+    plain: Plain
+    failure: str = ""
+    ended: bool = False
+
+
 class Trial:
     """A method and what is known of it.
 
@@ -92,6 +102,17 @@ class Trial:
         rng = np.random.default_rng(seed)
         with quiet(), seeded_globals(globals_seed):
             return self.kind.apply(self.kind.prepare(method, given, rng), given, rng)
+
+    @cached_property
+    def elsewhere(self) -> Elsewhere:
+        """What another process answers to the first plain input."""
+        from harness.conformance.worker import WorkerFailed, worker
+
+        case = next((case for case in self.cases if case.judge == "plain-inputs"), self.cases[0])
+        try:
+            return Elsewhere(case, worker().answer(self, self.cases.index(case)))
+        except WorkerFailed as failure:
+            return Elsewhere(case, [], str(failure), failure.ended)
 
     @cached_property
     def attempts(self) -> tuple[Answered | Refused, ...]:

@@ -11,6 +11,7 @@ import contextlib
 import importlib
 import os
 import pickle
+import signal
 import struct
 import subprocess
 import sys
@@ -25,12 +26,17 @@ from harness.conformance.values import Plain, plain
 from harness.registry import Registry, load_registry
 
 _SECONDS: Final = 300.0
+_DIED: Final = "it ended the process"
 _LIBRARIES: Final = ("torch._dynamo", "torchvision", "faiss", "cv2", "sklearn.linear_model", "scipy.sparse.csgraph")
 """Slow to load: where this process has them, the other one loads them once and before it forks."""
 
 
 class WorkerFailed(Exception):
-    """The other process could not answer; says why."""
+    """The other process could not answer; says why. ``ended``: because it was gone."""
+
+    def __init__(self, message: str, *, ended: bool = False) -> None:
+        super().__init__(message)
+        self.ended = ended
 
 
 class Worker:
@@ -43,6 +49,7 @@ class Worker:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             env=environment,
+            start_new_session=True,  # so that it can be ended with the children that it has forked
         )
         self._jobs, self._answers = cast(IO[bytes], self._process.stdin), cast(IO[bytes], self._process.stdout)
 
@@ -58,7 +65,7 @@ class Worker:
             "case": case,
             "libraries": [name for name in _LIBRARIES if name in sys.modules],
         }
-        clock = threading.Timer(_SECONDS, self._process.kill)
+        clock = threading.Timer(_SECONDS, self._kill)
         clock.start()
         try:
             _send(self._jobs, job)
@@ -66,16 +73,23 @@ class Worker:
         except (OSError, EOFError, struct.error) as lost:
             self.close()
             worker.cache_clear()
-            raise WorkerFailed(f"the process died ({self._process.returncode})") from lost
+            raise WorkerFailed(f"it took more than {_SECONDS:g} seconds, or ended the process", ended=True) from lost
         finally:
             clock.cancel()
         if error:
-            raise WorkerFailed(error)
+            raise WorkerFailed(error, ended=error.startswith(_DIED))
         return cast(Plain, found)
+
+    def _kill(self) -> None:
+        if hasattr(os, "killpg"):
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self._process.pid, signal.SIGKILL)
+        else:
+            self._process.kill()
 
     def close(self) -> None:
         """End the process."""
-        self._process.kill()
+        self._kill()
         self._process.wait()
         self._answers.close()
         with contextlib.suppress(OSError):
@@ -126,7 +140,7 @@ def _serve() -> None:
             os._exit(0)
         status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
         if status != 0:
-            _send(answers, (None, f"the process died (exit status {status})"))
+            _send(answers, (None, f"{_DIED} with exit status {status}"))
 
 
 def _result(job: dict[str, Any], registry: Registry) -> tuple[Plain | None, str]:

@@ -133,6 +133,11 @@ def homesick(maps):
 # --- what it answers ------------------------------------------------------------------------------------------------
 
 
+@pooling("survives")
+def ending(maps):
+    os._exit(9)
+
+
 @pooling("plain-inputs")
 def crashing(maps):
     raise RuntimeError("not implemented for this device")

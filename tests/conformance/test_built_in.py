@@ -20,3 +20,16 @@ def test_keeps_the_rules_of_its_kind(subject):
 
 def test_each_kind_is_there():
     assert {subject.entry.kind for subject in BUILT_IN} == set(KINDS)
+
+
+WITHOUT_EXAMPLE = [subject for subject in BUILT_IN if subject.entry.kind == "dataset" and not subject.entry.check]
+
+
+@pytest.mark.realdata
+@pytest.mark.parametrize("subject", WITHOUT_EXAMPLE, ids=lambda subject: subject.label)
+def test_datasets_that_bring_no_example_are_tried_on_real_data(subject, realdata, monkeypatch):
+    monkeypatch.setenv("HARNESS_DATA", str(realdata))
+    report = check_one(subject, cost=False)
+    if any("answers none" in result.text for result in report.results):
+        pytest.skip(next(result.text for result in report.results if result.text))
+    assert not report.failed, report.failed

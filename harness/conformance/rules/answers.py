@@ -113,7 +113,7 @@ def _device(trial: Trial) -> None:
         raise Violation(f"{name} on cuda gave an answer on {answer.device}", given=one.given, right="an answer on cuda")
 
 
-_FIRST: Final = ("protocol",)
+_FIRST: Final = ("protocol", "survives")
 _ANSWERED: Final = ("plain-inputs",)
 
 RULES: Final = (

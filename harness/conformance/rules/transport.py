@@ -7,9 +7,10 @@ import pickle
 from typing import Final
 
 from harness import parameters
-from harness.conformance.rule import Rule, Violation
+from harness.conformance.rule import NotApplicable, Rule, Violation
 from harness.conformance.trial import Trial, first_line
 from harness.conformance.values import difference, plain, same
+from harness.errors import HarnessError
 from harness.protocols import KINDS
 
 
@@ -24,7 +25,14 @@ def _yaml(trial: Trial) -> None:
     except TypeError as error:
         raise Violation(f"its parameters cannot be written down: {error}", right="numbers, strings, lists") from error
     yaml.dump(resolved, stream)
-    again = trial.subject.create(yaml.load(stream.getvalue()) or {})
+    try:
+        again = trial.subject.create(yaml.load(stream.getvalue()) or {})
+    except HarnessError as error:
+        raise Violation(
+            f"written as YAML and read again, its parameters are refused: {first_line(str(error))}",
+            given=resolved,
+            right="what it accepts once, it accepts again",
+        ) from error
     if again != method:
         changed = [name for name, value in resolved.items() if parameters.resolved(again)[name] != value]
         raise Violation(
@@ -52,27 +60,41 @@ def _pickle(trial: Trial) -> None:
         )
 
 
-def _worker(trial: Trial) -> None:
-    from harness.conformance.worker import WorkerFailed, worker
+def _survives(trial: Trial) -> None:
+    found = trial.elsewhere
+    if found.ended:
+        raise Violation(
+            found.failure, given=found.case.make(), right="an exception: a run that fails leaves a record that says so"
+        )
 
-    one = trial.some[0]
-    try:
-        found = worker().answer(trial, list(trial.cases).index(one.case))
-    except WorkerFailed as error:
+
+def _worker(trial: Trial) -> None:
+    found = trial.elsewhere
+    here = next((one for one in trial.answers if one.case is found.case), None)
+    if here is None:
+        raise NotApplicable(f"it does not answer: {found.case.name}")
+    if found.failure:
         raise Violation(
-            f"another process cannot run it: {first_line(str(error))}",
-            given=one.given,
+            f"another process cannot run it: {first_line(found.failure)}",
+            given=here.given,
             right="nothing that only this process has: modules, open files, global variables",
-        ) from error
-    if not same(found, one.plain):
+        )
+    if not same(found.plain, here.plain):
         raise Violation(
-            f"another process answers something else: {difference(one.plain, found)}",
-            given=one.given,
+            f"another process answers something else: {difference(here.plain, found.plain)}",
+            given=here.given,
             right="the same bytes; sets and hashes of strings are ordered differently in every process",
         )
 
 
 RULES: Final = (
+    Rule(
+        "survives",
+        KINDS,
+        "A method that ends its process, or never comes back, takes the whole comparison with it.",
+        _survives,
+        after=("protocol",),
+    ),
     Rule(
         "yaml",
         KINDS,
