@@ -142,7 +142,12 @@ def leaderboard(
     catalogue: Catalogues = None,
     format: Annotated[str, typer.Option("--format", help="markdown, html, latex, csv or json.")] = "markdown",
     out: Annotated[Path | None, typer.Option("--out", help="Write to this file too.")] = None,
-    plots: Annotated[Path | None, typer.Option("--plots", help="Draw curves and cost into this folder (SVG).")] = None,
+    plots: Annotated[Path | None, typer.Option("--plots", help="Draw pictures into this folder (SVG).")] = None,
+    png: Annotated[bool, typer.Option("--png", help="With --plots: draw PNG too.")] = False,
+    difference: Annotated[
+        tuple[str, str] | None,
+        typer.Option("--difference", metavar="A B", help="Two rows against each other, query by query."),
+    ] = None,
     cost: Annotated[bool, typer.Option("--cost/--no-cost", help="Show time and memory.")] = True,
     reference: Annotated[
         Path | None,
@@ -155,22 +160,29 @@ def leaderboard(
     from harness.cache import write_atomically
     from harness.report import boards, read_reference
     from harness.report import leaderboard as make_leaderboard
+    from harness.report.difference import difference_plots, differences, render_differences
+    from harness.report.plots import plots as draw
 
     title, description, records = _records(
         target, tuple(plugin or ()), tuple(add or ()), data, runs, tuple(catalogue or ())
     )
     beside = reference or target.with_name("reference.yaml")
     published = read_reference(beside) if reference or (target.is_file() and beside.is_file()) else None
-    text = make_leaderboard(
-        records, format=format, title=title, description=description, cost=cost, reference=published
-    )
+    images = ("svg", "png") if png else ("svg",)
+    pictures: dict[str, bytes] = {}
+    if difference is not None:
+        found = differences(boards(records, cost=False), *difference)
+        text = render_differences(found, format)
+        pictures = difference_plots(found, images) if plots is not None else {}
+    else:
+        text = make_leaderboard(
+            records, format=format, title=title, description=description, cost=cost, reference=published
+        )
+        pictures = draw(boards(records, cost=cost), images) if plots is not None else {}
     if out is not None:
         write_atomically(out, text.encode())
-    if plots is not None:
-        from harness.report.plots import plots as draw
-
-        for name, picture in draw(boards(records, cost=cost)).items():
-            write_atomically(plots / name, picture)
+    for name, picture in pictures.items():
+        write_atomically((plots or Path()) / name, picture)
     print(text, end="")
 
 

@@ -94,6 +94,11 @@ class Board:
     protocol_id: str = ""
     protocol: Mapping[str, Any] = field(default_factory=dict)
 
+    @property
+    def metric(self) -> str:
+        """What the first column measures, in a sentence."""
+        return _metric(self.task, self.columns)
+
 
 def boards(records: Iterable[Record], *, cost: bool = True) -> list[Board]:
     """One board per task, dataset and setting of the protocol, ordered by name.
@@ -148,9 +153,7 @@ def _board(records: Sequence[Record], cost: bool, label: str) -> Board:
     comparison = compare(units.paired, np.random.default_rng(0)) if units.values else None  # seeded: the same table
     rows = _rows(groups, labels, shown, columns, units, comparison)
     machines = _machines(records)
-    headline = columns[0].title if columns else ""
-    metric = headline if records[0].task == "retrieval" else f"accuracy with {headline}"
-    footer = sentence(comparison, records[0].task, metric) if comparison else ""
+    footer = sentence(comparison, records[0].task, _metric(records[0].task, columns)) if comparison else ""
     return Board(
         task=records[0].task,
         dataset=label,
@@ -164,6 +167,11 @@ def _board(records: Sequence[Record], cost: bool, label: str) -> Board:
         protocol_id=records[0].protocol_id,
         protocol=records[0].protocol,
     )
+
+
+def _metric(task: str, columns: Sequence[Column]) -> str:
+    title = columns[0].title if columns else "no metric"
+    return title if task == "retrieval" else f"accuracy with {title}"
 
 
 def _rows(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from typing import Final
 
 from tabulate import tabulate
@@ -12,18 +12,30 @@ from harness.errors import UnknownName, nearest
 from harness.report.across import across
 from harness.report.board import Board
 from harness.report.data import boards_csv, boards_json
-from harness.report.html import document
-from harness.report.latex import tables
+from harness.report.html import html_document
+from harness.report.latex import latex_document
 from harness.report.table import Entry, Table, across_table, board_table
 
+FORMATS: Final = ("markdown", "html", "latex", "csv", "json")
 GENERATED: Final = "Written by `harness leaderboard`; changes made by hand are lost."
 
 
 def render(boards: Sequence[Board], format: str, *, title: str = "", description: str = "") -> str:
     """The boards in one of ``FORMATS``, ending in a newline. Raises ``UnknownName``."""
+    if format == "csv":
+        return boards_csv(boards)
+    if format == "json":
+        return boards_json(boards, title, description)
+    return render_tables(all_tables(boards) if format in FORMATS else [], format, title=title, description=description)
+
+
+def render_tables(tables: Sequence[Table], format: str, *, title: str = "", description: str = "") -> str:
+    """Tables as ``markdown``, ``html`` or ``latex``. Raises ``UnknownName``."""
     if format not in FORMATS:
         raise UnknownName(f'unknown format "{format}"', fix=f"{nearest(format, FORMATS)} formats: {', '.join(FORMATS)}")
-    return FORMATS[format](boards, title, description)
+    if format == "html":
+        return html_document(tables, title, description)
+    return latex_document(tables, title) if format == "latex" else _markdown(tables, title, description)
 
 
 def all_tables(boards: Sequence[Board]) -> list[Table]:
@@ -31,10 +43,10 @@ def all_tables(boards: Sequence[Board]) -> list[Table]:
     return [*map(board_table, boards), *map(across_table, across(boards))]
 
 
-def _markdown(boards: Sequence[Board], title: str, description: str) -> str:
+def _markdown(tables: Sequence[Table], title: str, description: str) -> str:
     parts = [f"<!-- {GENERATED} -->", f"# {escaped(title)}"] if title else []
     parts += [description.strip()] if description else []
-    for table in all_tables(boards):
+    for table in tables:
         parts += _markdown_table(table)
     return "\n\n".join(parts or ["No records."]) + "\n"
 
@@ -64,12 +76,3 @@ def escaped(text: str) -> str:
     return re.sub(
         r"(?i)\b(https?:|www\.|mailto:)", lambda found: found[0].replace(":", "&#58;").replace(".", "&#46;"), text
     )
-
-
-FORMATS: Final[Mapping[str, Callable[[Sequence[Board], str, str], str]]] = {
-    "markdown": _markdown,
-    "html": lambda boards, title, description: document(all_tables(boards), title, description),
-    "latex": lambda boards, title, description: tables(all_tables(boards), title),
-    "csv": lambda boards, title, description: boards_csv(boards),
-    "json": boards_json,
-}

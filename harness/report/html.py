@@ -19,7 +19,7 @@ thead th { border-bottom: 2px solid #888; }
 footer { font-size: .85rem; max-width: 75rem; }"""
 
 
-def document(tables: Sequence[Table], title: str, description: str) -> str:
+def html_document(tables: Sequence[Table], title: str, description: str) -> str:
     """A document with all tables; the description stands as plain text."""
     head = [f"<h1>{text(title)}</h1>"] if title else []
     head += [f"<p>{text(part)}</p>" for part in description.split("\n\n") if part.strip()]

@@ -41,7 +41,7 @@ _ESCAPES: Final[Mapping[str, str]] = {
 }
 
 
-def tables(given: Sequence[Table], title: str) -> str:
+def latex_document(given: Sequence[Table], title: str) -> str:
     """One ``table`` environment for each, all text escaped. Needs ``booktabs``, and ``textcomp`` before LaTeX 2020."""
     head = ["% Written by harness leaderboard; changes made by hand are lost.", r"% Needs \usepackage{booktabs}."]
     caption = f"{title}: " if title else ""

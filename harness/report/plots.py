@@ -1,163 +1,205 @@
-"""Boards as pictures: learning curves, quality against cost. SVG, legible in print, safe for the colour-blind.
+"""Boards as pictures: learning curves, quality against cost, mean ranks with the critical difference.
 
-matplotlib is imported when a picture is drawn. The same records give the same bytes.
+SVG or PNG, legible in print, safe for the colour-blind. The same boards give the same bytes.
 """
 
 from __future__ import annotations
 
-import io
+import functools
+import math
 import re
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
-from harness.report.board import Board, Column
-from harness.report.columns import pareto_front
+from harness.report.across import Across, across, critical_difference, indistinct
+from harness.report.board import Board, Row
+from harness.report.columns import Column, pareto_front
+from harness.report.drawing import COLOURS, LINES, MARKS, MOST_NAMES, PLAIN, legend, mark, picture, plain, written_out
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-# Okabe and Ito: distinguishable with every kind of colour blindness; marks differ too, for print.
-_COLOURS: Final = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#999933")
-_PLAIN: Final[Mapping[str, Any]] = {"color": "#BBBBBB", "marker": ".", "zorder": 1}
-_MARKS: Final = ("o", "s", "^", "D", "v", "P", "X", "*")
-_LINES: Final = ("-", "--", ":", "-.")
-_MOST_NAMES: Final = 12
-"""Rows that get a colour and a name, best first: nobody can tell more apart, and each name takes its time to draw."""
-_RC: Final[Mapping[str, Any]] = {
-    "svg.hashsalt": "harness",
-    "svg.fonttype": "path",
-    "font.size": 9,
-    "axes.grid": True,
-    "grid.alpha": 0.3,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    # A name that a plugin chose must not be read as a formula.
-    "text.parse_math": False,
-}
+Draw = Callable[["Figure"], None]
+_PANELS: int = 3
+"""Panels side by side."""
 
 
-def plots(boards: Sequence[Board]) -> dict[str, bytes]:
-    """File name -> SVG of every picture that the boards have data for."""
-    pictures: dict[str, bytes] = {}
+def plots(boards: Sequence[Board], images: Sequence[str] = ("svg",)) -> dict[str, bytes]:
+    """File name -> picture of all that the boards have data for.
+
+    Args:
+        boards: their curves and costs are drawn one by one; curves of several boards once more side by side, and mean
+            ranks where there are enough boards for a test.
+        images: ``svg``, ``png``.
+
+    Raises:
+        UnknownName: no such kind of image.
+    """
+    drawings: dict[str, tuple[Draw, tuple[float, float]]] = {}
+    curved = [board for board in boards if board.task == "active-learning" and _curve_columns(board)]
     for board in boards:
-        name = re.sub(r"[^A-Za-z0-9._-]+", "-", board.dataset)
-        if board.task == "active-learning" and _curve_columns(board):
-            pictures[f"{name}-curves.svg"] = _picture(board, _curves)
-        if any(column.is_cost for column in board.columns):
-            pictures[f"{name}-cost.svg"] = _picture(board, _cost)
-    return pictures
+        name = _file_name(board, drawings)
+        if board in curved:
+            drawings[f"{name}-curves"] = functools.partial(_curves, boards=[board]), (6.4, 4.0)
+        if any(column.pareto for column in board.columns):
+            drawings[f"{name}-cost"] = functools.partial(_cost, board=board), (6.4, 4.0)
+    if len(curved) > 1:
+        across_panels = min(_PANELS, len(curved))
+        size = 3.2 * across_panels, 2.8 * math.ceil(len(curved) / across_panels) + 0.8
+        drawings["active-learning-curves"] = functools.partial(_curves, boards=curved), size
+    for found in across(boards):
+        if found.p is not None:
+            size = 6.4, 0.9 + 0.11 * (min(len(found.methods), MOST_NAMES) + 3)
+            drawings[f"{found.task}-ranks"] = functools.partial(_ranks, found=found), size
+    return {f"{name}.{image}": picture(*drawing, image) for name, drawing in drawings.items() for image in images}
 
 
-def _picture(board: Board, draw: Any) -> bytes:
-    import matplotlib as mpl
-    from matplotlib.figure import Figure
-
-    settings: Any = dict(_RC)  # the stub names every key; ours are checked by matplotlib itself
-    with mpl.rc_context(settings):
-        figure = Figure(figsize=(6.4, 4.0), layout="constrained")
-        draw(figure, board)
-        out = io.BytesIO()
-        figure.savefig(out, format="svg", metadata={"Date": None, "Creator": None})
-    return out.getvalue()
+def _file_name(board: Board, taken: Mapping[str, Any]) -> str:
+    """A name for the files of a board that no other has."""
+    name = re.sub(r"[^A-Za-z0-9._-]+", "-", board.dataset)[:80].lstrip(".") or "board"
+    names = {key.rpartition("-")[0] for key in taken}
+    return next(free for n in range(len(taken) + 1) if (free := f"{name}-{n + 1}" if n else name) not in names)
 
 
-def _curves(figure: Figure, board: Board) -> None:
-    """Accuracy against number of labels, band of one standard deviation (thesis Fig. 3.2-3.5)."""
-    axes = figure.add_subplot()
-    columns = _curve_columns(board)
-    for position, row in enumerate(board.rows):
-        points = [(size, cell) for size, key in columns if (cell := row.cells.get(key)) is not None]
-        if not points:
-            continue
-        sizes = [size for size, _ in points]
-        mean = [100 * cell.mean for _, cell in points]
-        band = [100 * (cell.std or 0.0) for _, cell in points]
-        if position >= _MOST_NAMES:
-            axes.plot(sizes, mean, color=_PLAIN["color"], linewidth=0.7, zorder=_PLAIN["zorder"])
-            continue
-        colour, mark, line = _style(board, row.labels, position)
-        axes.plot(sizes, mean, color=colour, marker=mark, linestyle=line, label=_label(board, row.labels))
-        low = [m - b for m, b in zip(mean, band, strict=True)]
-        high = [m + b for m, b in zip(mean, band, strict=True)]
-        axes.fill_between(sizes, low, high, color=colour, alpha=0.12, linewidth=0)
-    axes.set(xlabel="labelled images", ylabel="test accuracy (%)", title=board.dataset)
-    axes.set_xticks([size for size, _ in columns])
-    handles, names = axes.get_legend_handles_labels()
-    _legend(figure, handles, names)
+def _curves(figure: Figure, boards: Sequence[Board]) -> None:
+    """Accuracy against number of labels, band of one standard deviation (thesis Fig. 3.2-3.5); one panel a board."""
+    columns = min(_PANELS, len(boards))
+    grid = figure.subplots(math.ceil(len(boards) / columns), columns, squeeze=False).ravel()
+    names = list(dict.fromkeys(_label(board, row) for board in boards for row in board.rows[:MOST_NAMES]))
+    entries: dict[str, Any] = {}
+    for axes in grid[len(boards) :]:
+        axes.set_visible(False)
+    for axes, board in zip(grid, boards, strict=False):
+        for row in board.rows:
+            name = _label(board, row)
+            place = names.index(name) if name in names[:MOST_NAMES] else None
+            line = _curve(axes, board, row, place)
+            if line is not None and place is not None:
+                entries.setdefault(name, line)
+        axes.set(xlabel="labelled images", title=plain(board.dataset))
+        sizes = [size for size, _ in _curve_columns(board)]
+        if len(sizes) <= 6:
+            axes.set_xticks(sizes)
+    for axes in grid[::columns]:
+        axes.set_ylabel("test accuracy (%)")
+    legend(figure, {name: entries[name] for name in names if name in entries})
 
 
-def _style(board: Board, labels: Mapping[str, str], position: int) -> tuple[str, str, str]:
+def _curve(axes: Axes, board: Board, row: Row, place: int | None) -> Any:
+    """The line of a row, None if it has no points; thin and grey without a place among the named ones."""
+    points = [(size, cell) for size, key in _curve_columns(board) if (cell := row.cells.get(key)) is not None]
+    sizes, mean = [size for size, _ in points], [100 * cell.mean for _, cell in points]
+    if not points:
+        return None
+    if place is None:
+        return axes.plot(sizes, mean, color=PLAIN, linewidth=0.7, zorder=1)[0]
+    style = _style(board, row, place)
+    (line,) = axes.plot(sizes, mean, **style, markersize=4)
+    band = [100 * (cell.std or 0.0) for _, cell in points]
+    low = [m - b for m, b in zip(mean, band, strict=True)]
+    high = [m + b for m, b in zip(mean, band, strict=True)]
+    axes.fill_between(sizes, low, high, color=style["color"], alpha=0.12 if len(board.rows) <= 6 else 0.06, linewidth=0)
+    return line
+
+
+def _style(board: Board, row: Row, place: int) -> dict[str, Any]:
     """Colour, mark and line of a curve: one colour an acquisition and one line a scheme where both differ."""
     kinds = ("acquisition", "learning")
-    if not set(kinds) <= set(board.kinds):
-        return _COLOURS[position % len(_COLOURS)], _MARKS[position % len(_MARKS)], "-"
-    places = [sorted({row.labels[kind] for row in board.rows}).index(labels[kind]) for kind in kinds]
-    return _COLOURS[places[0] % len(_COLOURS)], _MARKS[places[0] % len(_MARKS)], _LINES[places[1] % len(_LINES)]
+    places = [sorted({other.labels[k] for other in board.rows}).index(row.labels[k]) for k in kinds if k in board.kinds]
+    if len(places) < len(kinds) or places[0] >= len(COLOURS) or places[1] >= len(LINES):
+        return {**mark(place), "linestyle": LINES[place // len(COLOURS) % len(LINES)]}
+    return {"color": COLOURS[places[0]], "marker": MARKS[places[0]], "linestyle": LINES[places[1]]}
 
 
 def _cost(figure: Figure, board: Board) -> None:
-    """Quality against each cost, best at the upper left; the Pareto front is drawn."""
-    quality = board.columns[0]
-    costs = [column for column in board.columns if column.is_cost]
-    named = _named(board, quality, costs)
-    styles = {
-        name: {"color": _COLOURS[place % len(_COLOURS)], "marker": _MARKS[place % len(_MARKS)], "label": name}
-        for place, name in enumerate(named)
-    }
+    """Quality against time and against memory, best at the upper left; the Pareto front is drawn (Fig. 5.10)."""
+    quality, costs = board.columns[0], [column for column in board.columns if column.pareto]
+    styles = {name: mark(place) for place, name in enumerate(_named(board, costs))}
+    entries: dict[str, Any] = {}
     for axes, column in zip(figure.subplots(1, len(costs), squeeze=False, sharey=True)[0], costs, strict=True):
-        points, plain = [], []
+        points, unnamed = [], []
         for row in board.rows:
             x, y = row.cells[column.key], row.cells[quality.key]
             if x is None or y is None:
                 continue
             points.append((x.mean * column.scale, y.mean * quality.scale))
-            if style := styles.get(_label(board, row.labels)):
-                axes.scatter(*points[-1], **style)
+            name = _label(board, row)
+            if style := styles.get(name):
+                entries.setdefault(name, axes.scatter(*points[-1], **style))
             else:
-                plain.append(points[-1])
-        if plain:
-            axes.scatter(*zip(*plain, strict=True), **_PLAIN)
+                unnamed.append(points[-1])
+        if unnamed:
+            axes.scatter(*zip(*unnamed, strict=True), color=PLAIN, marker=".", zorder=1)
         front = pareto_front(points)
         axes.plot(*zip(*front, strict=True), color="#777777", linewidth=0.8, zorder=0) if front else None
         axes.set_xlabel(column.title)
-        if points and min(x for x, _ in points) > 0 and max(x for x, _ in points) > 10 * min(x for x, _ in points):
-            axes.set_xscale("log")
-            # matplotlib writes powers as formulas, which are not parsed here.
-            axes.xaxis.set_major_formatter("{x:g}")
-            axes.xaxis.set_minor_formatter("")
-            axes.tick_params(axis="x", labelrotation=45)
-    figure.axes[0].set_ylabel(quality.title)
-    figure.suptitle(board.dataset)
-    handles, names = figure.axes[0].get_legend_handles_labels()
-    _legend(figure, handles, names)
+        written_out(axes, [x for x, _ in points])
+    figure.axes[0].set_ylabel(plain(f"{board.metric} (%)"))
+    figure.suptitle(plain(board.dataset))
+    legend(figure, entries)
 
 
-def _legend(figure: Figure, handles: Sequence[Any], names: Sequence[str]) -> None:
-    """Below the axes, in as many columns as fit."""
-    columns = max(1, min(4, 100 // (max(map(len, names), default=1) + 6)))
-    figure.legend(handles, names, loc="outside lower center", ncols=columns, fontsize=7, frameon=False)
-
-
-def _named(board: Board, quality: Column, costs: Sequence[Column]) -> list[str]:
+def _named(board: Board, costs: Sequence[Column]) -> list[str]:
     """Rows that get a colour and a name: all, or of many the first that are best for what they cost in some way."""
-    if len(board.rows) <= len(_COLOURS):
-        return [_label(board, row.labels) for row in board.rows]
-    chosen: set[str] = set()
+    if len(board.rows) <= len(COLOURS):
+        return [_label(board, row) for row in board.rows]
+    quality, chosen = board.columns[0], set()
     for column in costs:
         points = {
-            (x.mean, y.mean): _label(board, row.labels)
+            (x.mean, y.mean): _label(board, row)
             for row in reversed(board.rows)
             if (x := row.cells[column.key]) is not None and (y := row.cells[quality.key]) is not None
         }
         chosen |= {points[point] for point in pareto_front(list(points))}
-    return [name for row in board.rows if (name := _label(board, row.labels)) in chosen][:_MOST_NAMES]
+    return [name for row in board.rows if (name := _label(board, row)) in chosen][:MOST_NAMES]
+
+
+def _ranks(figure: Figure, found: Across) -> None:
+    """Mean ranks on one axis; bars join methods that cannot be told apart (Demšar 2006, Fig. 1)."""
+    methods, ranks = found.methods[:MOST_NAMES], found.mean[:MOST_NAMES].tolist()
+    difference = critical_difference(len(found.boards), len(found.methods))
+    # Without a finding by Friedman's test nothing can be told apart.
+    bars = [(0, len(ranks) - 1)] if found.critical is None else indistinct(ranks, difference)
+    axes = figure.add_subplot()
+    left, right = 1.0, max(math.ceil(ranks[-1]), 1 + difference)
+    half, below = math.ceil(len(methods) / 2), 0.6 + 0.35 * len(bars)
+    axes.set(xlim=(left - 0.02 * (right - left), right + 0.02 * (right - left)), ylim=(below + 0.6 * half, -1.2))
+    axes.grid(False)
+    axes.spines[["left", "bottom"]].set_visible(False)
+    axes.spines["top"].set_visible(True)
+    axes.tick_params(top=True, bottom=False, left=False, labeltop=True, labelbottom=False, labelleft=False)
+    axes.set_xticks(range(1, math.ceil(right) + 1, max(1, math.ceil((right - 1) / 12))))
+    shown = "" if len(methods) == len(found.methods) else f", best {len(methods)} of {len(found.methods)} methods"
+    p = "< 0.0001" if (found.p or 0.0) < 1e-4 else f"= {found.p:.2g}"
+    axes.set_title(f"mean rank over {len(found.boards)} settings{shown}; Friedman p {p}", fontsize=8, pad=8)
+    axes.plot([left, left + difference], [-0.6, -0.6], color="black", linewidth=1.2, marker="|")
+    axes.text(
+        left + 1.02 * difference,
+        -0.6,
+        f"critical difference {difference:.2f}",
+        va="center",
+        fontsize=7,
+        backgroundcolor="white",
+    )
+    for position, (name, rank) in enumerate(zip(methods, ranks, strict=True)):
+        on_left = position < half
+        height = below + 0.6 * (position if on_left else len(methods) - 1 - position)
+        end = axes.get_xlim()[0 if on_left else 1]
+        axes.plot([rank, rank, end], [-1.2, height, height], color="#444444", linewidth=0.7, clip_on=False)
+        align = "right" if on_left else "left"
+        gap = -4 if on_left else 4
+        text = f"{plain(name)}  {rank:.2f}"
+        axes.annotate(text, (end, height), (gap, 0), textcoords="offset points", ha=align, va="center", fontsize=7)
+    for number, (first, last) in enumerate(bars):
+        axes.plot([ranks[first], ranks[last]], [0.1 + 0.35 * number] * 2, color=COLOURS[0], linewidth=3.5)
 
 
 def _curve_columns(board: Board) -> list[tuple[int, str]]:
     """Numbers of labels and the keys of their accuracies."""
-    keys = [column.key for column in board.columns if column.key.startswith("accuracy@")]
-    return sorted((int(key.partition("@")[2]), key) for key in keys)
+    found = [(re.fullmatch(r"accuracy@(\d+)", column.key), column.key) for column in board.columns]
+    return sorted((int(size[1]), key) for size, key in found if size)
 
 
-def _label(board: Board, labels: Mapping[str, str]) -> str:
-    return " · ".join(labels[kind] for kind in board.kinds if labels[kind] != "none") or "none"
+def _label(board: Board, row: Row) -> str:
+    return " · ".join(row.labels[kind] for kind in board.kinds if row.labels[kind] != "none") or "none"

@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from harness.errors import UnknownName
 from harness.report import boards
 from harness.report.columns import pareto_front
 from harness.report.plots import plots
@@ -80,6 +81,58 @@ def test_of_many_curves_the_best_are_named(monkeypatch):
     ]
     plots(boards(many))
     assert names[0] == [f"m{i}" for i in range(39, 27, -1)]
+
+
+def of_settings(n, names=("a", "b", "c")):
+    return [
+        record(name, seed).model_copy(update={"protocol": {"budget": budget}, "id": f"{name}{seed}{budget}"})
+        for budget in range(n)
+        for name in names
+        for seed in range(2)
+    ]
+
+
+def test_curves_of_several_boards_stand_side_by_side_and_ranks_are_drawn():
+    names = set(plots(boards(of_settings(5), cost=False)))
+    assert {"active-learning-curves.svg", "active-learning-ranks.svg", "di-gits-budget-0-curves.svg"} <= names
+    assert "active-learning-curves.svg" not in plots(boards(of_settings(1)))
+
+
+def test_png_and_svg_have_the_same_bytes_each_time_and_do_not_follow_the_users_settings():
+    import matplotlib as mpl
+
+    made = boards(of_settings(1, ("<script>alert(1)</script>|**x**", "$\\x$", "_hidden")))
+    first = plots(made, ("svg", "png"))
+    with mpl.rc_context({"font.size": 30, "text.usetex": True, "svg.fonttype": "none"}):
+        assert plots(made, ("svg", "png")) == first
+    assert all(image.startswith(b"\x89PNG") for name, image in first.items() if name.endswith(".png"))
+    assert all(b"<script" not in image for image in first.values())
+
+
+def test_an_unknown_kind_of_image_is_an_error():
+    with pytest.raises(UnknownName, match="gif"):
+        plots(boards(of_settings(1)), ("gif",))
+
+
+def test_names_that_matplotlib_would_hide_are_in_the_legend(monkeypatch):
+    from matplotlib.figure import Figure
+
+    names = []
+    real = Figure.legend
+    monkeypatch.setattr(
+        Figure, "legend", lambda self, h, labels, **o: names.append(labels) or real(self, h, labels, **o)
+    )
+    plots(boards([record(name, 0) for name in ("_hidden", "a")]))
+    assert all(set(labels) == {"_hidden", "a"} for labels in names)
+    assert len(names) == 2
+
+
+def test_datasets_whose_names_become_equal_have_files_of_their_own():
+    other = record("a", 0)
+    other = other.model_copy(update={"dataset": other.dataset.model_copy(update={"name": "di?gits"})})
+    names = list(plots(boards([record("a", 0), record("b", 0), other])))
+    assert len(names) == len(set(names))
+    assert {"di-gits-curves.svg", "di-gits-2-curves.svg"} <= set(names)
 
 
 def test_nothing_is_drawn_of_nothing():
