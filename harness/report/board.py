@@ -205,7 +205,7 @@ def _rows(
                 reason=reason,
                 run_ids=tuple(record.id for record in group),
                 units=tuple(sorted(values)),
-                values=tuple(round(values[unit], 6) for unit in sorted(values)),
+                values=tuple(np.round([values[unit] for unit in sorted(values)], 6).tolist()),
             )
         )
     return rows

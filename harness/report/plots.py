@@ -180,7 +180,7 @@ def _ranks(figure: Figure, found: Across) -> None:
         f"critical difference {difference:.2f}",
         va="center",
         fontsize=7,
-        backgroundcolor="white",
+        bbox={"facecolor": "white", "edgecolor": "none", "pad": 1},
     )
     for position, (name, rank) in enumerate(zip(methods, ranks, strict=True)):
         on_left = position < half
