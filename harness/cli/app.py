@@ -160,7 +160,7 @@ def leaderboard(
     from harness.cache import write_atomically
     from harness.report import boards, read_reference
     from harness.report import leaderboard as make_leaderboard
-    from harness.report.difference import difference_plots, differences, render_differences
+    from harness.report.pair import difference_plots, differences, render_differences
     from harness.report.plots import plots as draw
 
     title, description, records = _records(

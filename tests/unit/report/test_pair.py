@@ -11,7 +11,7 @@ import pytest
 
 from harness.errors import UnknownName
 from harness.report import FORMATS, boards
-from harness.report.difference import difference_plots, differences, find_row, render_differences
+from harness.report.pair import difference_plots, differences, find_row, render_differences
 from harness.report.statistics import bootstrap_interval, paired_test
 
 
