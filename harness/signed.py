@@ -31,12 +31,17 @@ def unsigned(text: bytes) -> dict[str, Any]:
     Raises:
         ValueError: the text is not signed, not what was signed, or not JSON.
     """
+    content: dict[str, Any] = json.loads(verified(text))
+    return content
+
+
+def verified(text: bytes) -> bytes:
+    """The JSON text that was signed. Raises ``ValueError`` for a text that is not signed or not what was signed."""
     if not is_signed(text):
         raise ValueError("it carries no checksum")
     if _checksum(text[_BODY:]) != text[len(_START) : len(_START) + 64]:
         raise ValueError("its checksum differs")
-    content: dict[str, Any] = json.loads(b"{" + text[_BODY:])
-    return content
+    return b"{\n" + text[_BODY:]
 
 
 def is_signed(text: bytes) -> bool:

@@ -229,7 +229,7 @@ def _records(
     from harness.runs.store import Store
 
     if target.is_dir():
-        records = Store(target).read_all()
+        records = Store(target, ranks=False).read_all()
         if not records:
             raise SpecError(f"there are no records in {target}", fix="give a spec, or a folder that harness run wrote")
         return "", "", records
@@ -237,7 +237,8 @@ def _records(
     _report_broken(plan.registry)
     for missing in plan.missing:
         print(str(missing).replace("error[", "missing[", 1), file=sys.stderr)
-    return plan.spec.name, plan.spec.description, planned_records(plan, runs_store(plan, runs))
+    store = Store(runs_store(plan, runs).folder, ranks=False)
+    return plan.spec.name, plan.spec.description, planned_records(plan, store)
 
 
 def _report_broken(registry: Registry) -> None:

@@ -1,0 +1,67 @@
+"""Records are read with or without their rankings; what else stands in them stays."""
+
+from __future__ import annotations
+
+import pytest
+
+from harness.errors import DataDamaged
+from harness.runs.record import Record
+from harness.runs.store import Store, _without_ranks
+from harness.signed import signed
+
+METHOD = {"plugin": "p", "version": "1", "digest": "d", "origin": "o"}
+
+
+def record(details, parameters=None):
+    return Record(
+        id="one",
+        status="done",
+        task="retrieval",
+        protocol={},
+        protocol_id="r",
+        dataset={"name": "set", "loader": "l", "parameters": parameters or {}, "fingerprint": "f"},
+        methods={"pooling": {"kind": "pooling", "name": "gem", "parameters": {}, **METHOD}},
+        seed=0,
+        details=details,
+        environment={"ranks": [[1]], "list": ["a"]},
+        started="",
+        finished="",
+    )
+
+
+@pytest.mark.parametrize(
+    ("details", "expected"),
+    [
+        ({"ap": [0.5], "ranks": [[1, 2], [3]], "z": [[4]]}, {"ap": [0.5], "ranks": [], "z": [[4]]}),
+        ({"ranks": [[1, 2], []]}, {"ranks": []}),
+        ({"ranks": []}, {"ranks": []}),
+        ({"ranks": [1, 2], "z": [[4]]}, None),
+        ({"inner": {"ranks": [[1]]}}, None),
+        ({"text": 'a "ranks": [\n 1', "ranks": [[1]]}, {"text": 'a "ranks": [\n 1', "ranks": []}),
+        ({}, None),
+    ],
+)
+def test_only_the_rankings_are_left_out(tmp_path, details, expected):
+    made = record(details, {"ranks": [[7]], "details": {"ranks": [[8]]}})
+    Store(tmp_path).write(made)
+    assert Store(tmp_path).read_all() == [made]
+    (found,) = Store(tmp_path, ranks=False).read_all()
+    if expected is None:  # of another form than rankings have: read whole, or without
+        assert found.details in (details, {**details, "ranks": []})
+    else:
+        assert found.details == expected
+    assert found.model_copy(update={"details": made.details}) == made
+
+
+def test_damage_to_the_rankings_is_seen_although_they_are_not_read(tmp_path):
+    Store(tmp_path).write(record({"ranks": [[1, 2], [3]]}))
+    path = Store(tmp_path).path("one")
+    path.write_bytes(path.read_bytes().replace(b"2", b"9"))
+    with pytest.raises(DataDamaged, match="checksum differs"):
+        Store(tmp_path, ranks=False).read("one")
+
+
+def test_a_text_that_is_cut_off_stays_as_it_is():
+    text = signed({"details": {"ranks": [[1]]}})
+    cut = text[: text.index(b"]")]
+    assert _without_ranks(cut) == cut
