@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -163,9 +166,10 @@ def leaderboard(
     from harness.report.pair import difference_plots, differences, render_differences
     from harness.report.plots import plots as draw
 
-    title, description, records = _records(
-        target, tuple(plugin or ()), tuple(add or ()), data, runs, tuple(catalogue or ())
-    )
+    with _no_search_for_cycles():
+        title, description, records = _records(
+            target, tuple(plugin or ()), tuple(add or ()), data, runs, tuple(catalogue or ())
+        )
     beside = reference or target.with_name("reference.yaml")
     published = read_reference(beside) if reference or (target.is_file() and beside.is_file()) else None
     images = ("svg", "png") if png else ("svg",)
@@ -175,9 +179,10 @@ def leaderboard(
         text = render_differences(found, format)
         pictures = difference_plots(found, images) if plots is not None else {}
     else:
-        text = make_leaderboard(
-            records, format=format, title=title, description=description, cost=cost, reference=published
-        )
+        with _no_search_for_cycles():
+            text = make_leaderboard(
+                records, format=format, title=title, description=description, cost=cost, reference=published
+            )
         pictures = draw(boards(records, cost=cost), images) if plots is not None else {}
     if out is not None:
         write_atomically(out, text.encode())
@@ -239,6 +244,16 @@ def _records(
         print(str(missing).replace("error[", "missing[", 1), file=sys.stderr)
     store = Store(runs_store(plan, runs).folder, ranks=False)
     return plan.spec.name, plan.spec.description, planned_records(plan, store)
+
+
+@contextmanager
+def _no_search_for_cycles() -> Iterator[None]:
+    """Looking for cycles among the numbers of 10,000 records, where there are none, takes a quarter of the time."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
 
 
 def _report_broken(registry: Registry) -> None:

@@ -39,8 +39,8 @@ class Column:
 
     def shown(self, value: float) -> str:
         """The value as tables show it."""
-        sign = "+" if self.signed else ""
-        return f"{round(value * self.scale, self.digits) + 0.0:{sign}.{self.digits}f}"  # no -0.00
+        text = f"{value * self.scale:{'+' if self.signed else ''}.{self.digits}f}"
+        return text if text.strip("-0.") else text.replace("-", "+" if self.signed else "")  # no -0.00
 
 
 @dataclass(frozen=True)

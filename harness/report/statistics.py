@@ -26,7 +26,7 @@ _FLIP_TESTS_UP_TO: Final = 500
 """More comparisons need p-values below what 20,000 flips resolve: then the t distribution gives them."""
 _COMPARED: Final = 300
 """Methods compared with each other; of a longer table the best so many."""
-_RESAMPLES: Final = 4_000
+_RESAMPLES: Final = 2_000
 _CHUNK: Final = 2_000_000
 """Numbers held at a time, which bounds the memory."""
 
