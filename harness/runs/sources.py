@@ -53,7 +53,7 @@ def find_results(
 def _folder(path: Path, name: str) -> Results:
     if (path / RESULTS).is_file():
         return _file(path / RESULTS, name)
-    return Results(name, tuple(Store(path, ranks=False).read_all()))
+    return Results(name, tuple(Store(path).read_all()))
 
 
 def _file(path: Path, name: str) -> Results:
