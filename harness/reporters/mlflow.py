@@ -17,6 +17,7 @@ ADDRESS: Final = "MLFLOW_TRACKING_URI"
 EXPERIMENT: Final = "MLFLOW_EXPERIMENT_NAME"
 _BATCH: Final = 100
 """MLflow takes at most 100 parameters, and 1,000 metrics, in one request."""
+_PAGE: Final = 1_000
 _LONGEST: Final = 5_000
 """MLflow refuses values of more than 6,000 (tags: 5,000) characters."""
 T = TypeVar("T")
@@ -49,6 +50,7 @@ class MLflowReporter:
         if "://" not in address or address.startswith("file:"):
             os.environ.setdefault("MLFLOW_ALLOW_FILE_STORE", "true")  # else MLflow >= 3.7 refuses folders
         self._client = MlflowClient(tracking_uri=address)
+        self._there: set[tuple[str, str]] | None = None
         self._experiment = self._find_experiment(os.environ.get(EXPERIMENT) or "harness")
 
     @hookimpl
@@ -80,8 +82,22 @@ class MLflowReporter:
         return str(found.experiment_id if found else self._client.create_experiment(name))
 
     def _is_there(self, record: Record) -> bool:
-        same = f"tags.`harness.run_id` = '{record.id}' and tags.`harness.finished` = '{record.finished}'"
-        return bool(self._client.search_runs([self._experiment], filter_string=same, max_results=1))
+        if self._there is None:
+            self._there = set(self._sent_before())
+        new = (record.id, record.finished) not in self._there
+        self._there.add((record.id, record.finished))
+        return not new
+
+    def _sent_before(self) -> Iterator[tuple[str, str]]:
+        """Run id and end of all records of the experiment: asked for once, not once a record."""
+        token = None
+        while True:
+            runs = self._client.search_runs([self._experiment], max_results=_PAGE, page_token=token)
+            for run in runs:
+                yield run.data.tags.get("harness.run_id", ""), run.data.tags.get("harness.finished", "")
+            token = runs.token
+            if not token:
+                return
 
 
 def _name(record: Record) -> str:

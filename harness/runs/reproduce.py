@@ -110,7 +110,7 @@ def reproduce(
         reporter: shows progress.
 
     Raises:
-        SpecError: the record cannot be read, or is of a run that was not done.
+        SpecError: the record cannot be read, or is of a run that was not done; ``out`` has a record of it already.
         PluginError: a method of the record is not there (exit code 3).
         DataMissing: its data are not there.
         DataDamaged: its data are not those that it was measured on.
@@ -118,12 +118,15 @@ def reproduce(
     known = record if isinstance(record, Record) else _read(Path(record))
     if known.status == "missing":
         raise SpecError(f"run {known.id} was not done: there is nothing to compare with", fix="harness run does it")
+    store = Store(Path(out)) if out is not None else None
+    if store is not None and store.path(known.id).exists():
+        raise SpecError(f"{out} has a record of run {known.id} already", fix="name a folder that is empty")
     with tempfile.TemporaryDirectory(prefix="harness-reproduce-") as cache:
         folders = data_folders(data, cache)
         run = _recreated(known, folders, plugins)
         again = _again(run, known, folders, reporter or Silent())
-    if out is not None:
-        Store(Path(out)).write(again)
+    if store is not None:
+        store.write(again)
     return Reproduction(
         record=known,
         again=again,

@@ -100,6 +100,13 @@ def test_what_is_not_as_it_was_is_told(tmp_path, toy):
         assert words in told
 
 
+def test_no_record_is_overwritten(tmp_path, toy):
+    record = recorded(RETRIEVAL, tmp_path, toy)
+    with pytest.raises(SpecError, match="already"):
+        reproduce(record, plugins=[toy], out=tmp_path / "runs")
+    assert Store(tmp_path / "runs").read(record.id) == record
+
+
 def test_failures_are_reproduced_too(tmp_path, toy):
     spec = {**RETRIEVAL, "methods": {"backbone": "colour", "pooling": "broken"}}
     (record,) = harness.run(spec, plugins=(toy,), runs=tmp_path / "runs", cache=tmp_path / "cache")
