@@ -27,6 +27,7 @@ def composed(kind: str, name: str, parts: tuple[type, ...]) -> type:
     Raises:
         BadParameter: a learning scheme of more than two parts, or whose first part prepares nothing of its own.
     """
+    given = (kind, name, parts)
     if kind == "learning":
         parts = (_preparing(name, parts), parts[-1])
     # Later parts come first: their fields, types and defaults count.
@@ -39,10 +40,16 @@ def composed(kind: str, name: str, parts: tuple[type, ...]) -> type:
     ]
     summary = " ".join(f"{part.__name__}." if part is parts[-1] else f"{part.__name__}, then" for part in parts)
     behaviour = {"learning": _learning, "acquisition": _acquisition}[kind](parts)
+    behaviour = {**behaviour, "__reduce__": lambda self: (_again, (given, vars(self)))}
     made = dataclasses.make_dataclass(name, specified, namespace={**behaviour, "__doc__": summary}, frozen=True)
     made.parts = parts  # type: ignore[attr-defined]
     made.__module__ = parts[-1].__module__
     return made
+
+
+def _again(given: tuple[str, str, tuple[type, ...]], values: Mapping[str, Any]) -> Any:
+    """What a pickle of a composed method becomes: its class stands in no module, so it is put together again."""
+    return composed(*given)(**values)
 
 
 def digest_of(method: type) -> str:

@@ -18,6 +18,13 @@ def test_keeps_the_rules_of_its_kind(subject):
     assert not [result for result in report.results if result.status == "unneeded"]
 
 
+@pytest.mark.parametrize("target", ["learning:pretrain+semi", "acquisition:random+coreset"])
+def test_methods_put_together_keep_them_too(target):
+    (subject,) = find(target)
+    report = check_one(subject, cost=False)
+    assert not report.failed, report.failed
+
+
 def test_each_kind_is_there():
     assert {subject.entry.kind for subject in BUILT_IN} == set(KINDS)
 

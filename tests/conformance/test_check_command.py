@@ -160,3 +160,53 @@ def test_an_unknown_target_of_the_pytest_plugin(tmp_path):
     done = run_pytest(tmp_path, "--harness-plugin", "gone.py")
     assert done.returncode == 4
     assert "there is no plugin file gone.py" in done.err + done.out
+
+
+def installed(folder: Path, code: str) -> None:
+    """A distribution with one entry point, as pip leaves it."""
+    (folder / "some_pooling.py").write_text(code)
+    info = folder / "some_pooling-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: some-pooling\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[harness]\nx = some_pooling\n")
+
+
+def test_an_installed_plugin_is_checked_by_its_name(tmp_path, monkeypatch, harness):
+    installed(tmp_path, HEAD.replace("RESULT", GOOD).replace("DEVIATIONS", ""))
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "some_pooling", raising=False)
+    done = harness("some-pooling", "--no-cost", "--rule", "dtype", "--rule", "frozen-dataclass")
+    assert done.returncode == 0, done.out + done.err
+    assert 'pooling "my-mean" (some-pooling)' in done.out
+
+
+def test_an_installed_plugin_that_is_broken_is_named(tmp_path, monkeypatch, harness):
+    installed(tmp_path, "import no_such_module")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "some_pooling", raising=False)
+    done = harness("some-pooling")
+    assert done.returncode == 3
+    assert "no_such_module" in done.err
+
+
+def test_a_class_that_cannot_be_loaded_is_a_failure_of_its_own(tmp_path, harness):
+    path = tmp_path / "mine.py"
+    path.write_text(
+        "from harness import hookimpl\n"
+        "@hookimpl\n"
+        "def harness_register(registry):\n"
+        "    registry.pooling('lazy', 'no_such_module:Mean')\n"
+    )
+    done = harness(str(path))
+    assert done.returncode == 3
+    assert "no_such_module" in done.out
+    assert "FAILED" in done.out
+
+
+def test_parameters_for_the_check_that_cannot_be_made(tmp_path, harness):
+    path = tmp_path / "mine.py"
+    text = HEAD.replace("RESULT", GOOD).replace("DEVIATIONS", "")
+    path.write_text(text.replace('"my-mean", Mean', '"my-mean", Mean, check=lambda folder: 1 / 0'))
+    done = harness(str(path))
+    assert done.returncode == 3
+    assert "division by zero" in done.err + done.out

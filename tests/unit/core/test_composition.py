@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import pickle
 from dataclasses import dataclass
 
 import numpy as np
@@ -103,3 +104,14 @@ class Own:
 
 def test_a_scheme_of_its_own_prepares_under_its_own_identity():
     assert preparation(Own(), {"name": "own"}) == {"name": "own"}
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "given"),
+    [("learning", "pretrain+semi", {"epochs": 3}), ("acquisition", "random+entropy+coreset", {})],
+)
+def test_methods_put_together_can_be_sent_to_another_process(kind, name, given):
+    method = load_registry().create(kind, name, **given)
+    again = pickle.loads(pickle.dumps(method))
+    assert again == method
+    assert type(again) is type(method)
