@@ -107,7 +107,9 @@ def _identical(changes: Changes) -> list[str]:
     found: dict[str, list[str]] = {}
     for method, change in changes.with_verdict("identical"):
         found.setdefault(f"{names[method.pair.before.setting.key]}: {change.metric}", []).append(method.label)
-    lines = [f"- {escaped(where)} ({len(labels)}): {escaped(', '.join(labels))}" for where, labels in found.items()]
+    lines = [
+        f"- {escaped(where)} ({len(labels)}): {escaped(', '.join(sorted(labels)))}" for where, labels in found.items()
+    ]
     return ["## Identical numbers", "\n".join(lines)] if lines else []
 
 
