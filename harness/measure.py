@@ -12,16 +12,27 @@ from typing import Final
 import psutil
 
 _SAMPLE_SECONDS: Final = 0.005
+_contended = False
+
+
+def set_contended(contended: bool) -> None:
+    """Say whether other runs share the machine with this process from now on."""
+    global _contended
+    _contended = contended
 
 
 @dataclass
 class Cost:
-    """Seconds and bytes of one stage. ``cached``: the work was done by an earlier run, whose cost this is."""
+    """Seconds and bytes of one stage. ``cached``: the work was done by an earlier run, whose cost this is.
+
+    ``contended``: other runs may have shared the machine, so the seconds are too many.
+    """
 
     wall_s: float = 0.0
     cpu_s: float = 0.0
     peak_bytes: int = 0
     cached: bool = False
+    contended: bool = False
 
     def __add__(self, other: Cost) -> Cost:
         return Cost(
@@ -29,6 +40,7 @@ class Cost:
             self.cpu_s + other.cpu_s,
             max(self.peak_bytes, other.peak_bytes),
             self.cached or other.cached,
+            self.contended or other.contended,
         )
 
 
@@ -58,7 +70,7 @@ class _PeakSampler(threading.Thread):
 @contextmanager
 def measured() -> Iterator[Cost]:
     """Seconds and peak memory of a block of code, filled in on leaving it, also by an exception."""
-    cost, sampler = Cost(), _PeakSampler()
+    cost, sampler = Cost(contended=_contended), _PeakSampler()
     sampler.start()
     wall, cpu = time.perf_counter(), time.process_time()
     try:

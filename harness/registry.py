@@ -143,7 +143,7 @@ class Registry:
         self.broken: list[BrokenPlugin] = []
         self.outdated: list[str] = []
         """A sentence for each plugin that was written for an older protocol and still works."""
-        self._loaded: set[str] = set()
+        self._loaded: dict[str, None] = {}
         self._manager = pluggy.PluginManager(GROUP)
         self._manager.add_hookspecs(hooks)
         self.add(Entry(REPORTER, "mlflow", _MLFLOW, Origin("vision-evaluation-harness", "", "built in")))
@@ -204,6 +204,11 @@ class Registry:
             origin=origin.source,
         )
 
+    @property
+    def loaded(self) -> tuple[str, ...]:
+        """Files (with their whole path) and modules that were loaded besides the installed plugins, in that order."""
+        return tuple(self._loaded)
+
     def load(self, plugin: str | Path) -> None:
         """Load one more plugin: a file or a module name; a second time does nothing. Raises ``PluginError``."""
         key = str(Path(plugin).resolve()) if _is_file(str(plugin)) else str(plugin)
@@ -215,7 +220,7 @@ class Registry:
                 raise
             except Exception as error:
                 raise PluginError(f"plugin {origin.source} failed to register: {_reason(error)}") from error
-            self._loaded.add(key)
+            self._loaded[key] = None
 
     def add(self, entry: Entry) -> None:
         """Add one method. Raises ``NameTaken`` if another plugin has the name, naming both."""

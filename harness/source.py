@@ -43,6 +43,26 @@ def source_digest(module: str) -> str:
     return total.hexdigest()
 
 
+def libraries(module: str, roots: frozenset[str]) -> set[str]:
+    """Modules of the packages ``roots`` that a module, and what its source digest covers, imports anywhere.
+
+    Imports inside functions count: they are what a process that is to fork should have done beforehand.
+    """
+    return {name for part in _closure(module) for name in _all_imports(part) if name.partition(".")[0] in roots}
+
+
+@cache
+def _all_imports(module: str) -> tuple[str, ...]:
+    tree = _tree(module)
+    found: list[str] = []
+    for node in ast.walk(tree) if tree else ():
+        if isinstance(node, ast.Import):
+            found += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and not node.level and node.module:
+            found.append(node.module)
+    return tuple(found)
+
+
 @cache
 def summary(module: str, attribute: str) -> str:
     """First line of the docstring of a class or function, read without importing its module.

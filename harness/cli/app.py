@@ -20,6 +20,7 @@ from harness.cli.help import Commands
 from harness.cli.new import new
 from harness.cli.page import page
 from harness.cli.reproduce import reproduce
+from harness.cli.running import How, Memory, Scheduler, Slurm, Threads, Timeout, Workers, run_options
 from harness.cli.send import send
 from harness.cli.train import spatial
 from harness.cli.train_whitening import whitening
@@ -98,6 +99,13 @@ def run(
     report: Report = None,
     catalogue: Catalogues = None,
     strict_plugins: Strict = False,
+    executor: How = "processes",
+    workers: Workers = 1,
+    timeout: Timeout = None,
+    memory: Memory = None,
+    threads: Threads = 0,
+    scheduler: Scheduler = None,
+    slurm: Slurm = None,
 ) -> None:
     """Run the comparison that a spec describes. Runs that are done are not done again."""
     from harness.cli.display import Bars, print_failures, print_plan
@@ -107,6 +115,7 @@ def run(
     from harness.runs.runner import pending, run_plan, runs_store
 
     folders = data_folders(data, cache)
+    options = run_options(executor, workers, timeout, memory, threads, scheduler, slurm)
     plan = make_plan(
         spec,
         folders,
@@ -125,12 +134,25 @@ def run(
         if plan.missing:
             raise Errors(plan.missing)
         return
+    executed: set[str] = set()
     with Bars() as bars:
-        records = run_plan(plan, store, reporter=bars, retry_failed=retry_failed, finished=bars.finished, hooks=hooks)
+
+        def finished(run: Any, record: Any) -> None:
+            executed.add(run.id)
+            bars.finished(run, record)
+
+        records = run_plan(
+            plan,
+            store,
+            reporter=bars,
+            options=options,
+            retry_failed=retry_failed,
+            finished=finished,
+            hooks=hooks,
+        )
     failed = [(run, record) for run, record in zip(plan.runs, records, strict=True) if record.status == "failed"]
-    executed = {run.id for run in waiting}
-    print_failures([(run, record) for run, record in failed if run.id not in executed])  # the others were just shown
-    print(f"{len(waiting)} runs executed, {len(plan.runs) - len(waiting)} were already there, {len(failed)} failed.")
+    print_failures(failed, executed)
+    print(f"{len(executed)} runs executed, {len(plan.runs) - len(executed)} were already there, {len(failed)} failed.")
     print(f"Records: {store.folder}. Leaderboard: harness leaderboard {spec}")
     raise typer.Exit(SOME_FAILED if failed else DONE)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from collections.abc import Collection, Sequence
 from types import TracebackType
 from typing import Self
@@ -79,11 +80,20 @@ def print_plan(plan: Plan, waiting: Collection[str]) -> None:
     print(f"{len(plan.runs)} runs: {counts}{f', {incomplete} without their data' if incomplete else ''}.")
 
 
-def print_failures(failed: Sequence[tuple[Run, Record]]) -> None:
-    """Name what failed and why, on standard error."""
+def print_failures(failed: Sequence[tuple[Run, Record]], shown: Collection[str]) -> None:
+    """Name what failed before and why, and count the kinds of failure, on standard error.
+
+    Args:
+        failed: runs and their records.
+        shown: ids of runs whose line was just shown.
+    """
     for run, record in failed:
-        if record.failure is not None:
+        if record.failure is not None and run.id not in shown:
             print(f"failed  {run.label}: {record.failure.code}: {record.failure.message}", file=sys.stderr)
+    kinds = Counter(record.failure.code for _, record in failed if record.failure is not None)
+    if kinds:
+        counts = ", ".join(f"{count} {code}" for code, count in sorted(kinds.items()))
+        print(f"failures: {counts}; harness run --retry-failed does them again", file=sys.stderr)
 
 
 def _headline(record: Record) -> str:

@@ -91,6 +91,8 @@ class Plan:
     registry: Registry
     folders: DataFolders
     missing: tuple[HarnessError, ...] = ()
+    plugins: tuple[str, ...] = ()
+    """Files and modules that hold methods, besides the installed plugins: whoever does a run loads them again."""
 
 
 def make_plan(
@@ -141,7 +143,7 @@ def make_plan(
         )
     ]
     unique = {run.id: run for run in runs}
-    return Plan(spec, tuple(unique.values()), registry, folders, tuple(_once(missing)))
+    return Plan(spec, tuple(unique.values()), registry, folders, tuple(_once(missing)), registry.loaded)
 
 
 @dataclass(frozen=True)

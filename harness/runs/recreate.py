@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -31,21 +32,31 @@ def recreate(record: Record, folders: DataFolders, plugins: Sequence[str | Path]
         Errors: a method does not take the parameters that it had.
         PluginError: a plugin given in ``plugins`` cannot be loaded.
     """
-    registry = load_registry(plugins)
-    methods = {kind: _configured(registry, kind, m.name, m.parameters) for kind, m in record.methods.items()}
-    loader = _configured(registry, "dataset", record.dataset.loader, record.dataset.parameters)
+    run = restored(record, load_registry(plugins))
     fingerprint, missing = record.dataset.fingerprint, ""
     try:
-        fingerprint = loader.method.fingerprint(folders)
+        fingerprint = run.dataset.loader.method.fingerprint(folders)
     except DataMissing as error:
         missing = error.headline
-    _warn(record, methods, fingerprint, missing)
+    _warn(record, run.methods, fingerprint, missing)
+    return replace(run, dataset=replace(run.dataset, fingerprint=fingerprint))
+
+
+def restored(record: Record, registry: Registry) -> Run:
+    """The run that a record tells of, its methods made anew; the data are taken to be what they were.
+
+    Raises:
+        UnknownName: a method or loader of the record is not registered.
+        Errors: a method does not take the parameters that it had.
+    """
+    methods = {kind: _configured(registry, kind, m.name, m.parameters) for kind, m in record.methods.items()}
+    loader = _configured(registry, "dataset", record.dataset.loader, record.dataset.parameters)
     return Run(
         id=record.id,
         task=record.task,
         protocol=parameters.validate(f"{record.task} protocol", _protocol_class(record.task), record.protocol),
         protocol_id=record.protocol_id,
-        dataset=PlannedDataset(record.dataset.name, loader, fingerprint),
+        dataset=PlannedDataset(record.dataset.name, loader, record.dataset.fingerprint),
         methods=methods,
         seed=record.seed,
     )
@@ -69,7 +80,7 @@ def _protocol_class(task: str) -> type[Any]:
     return ActiveProtocol
 
 
-def _warn(record: Record, methods: dict[str, Configured], fingerprint: str, missing: str) -> None:
+def _warn(record: Record, methods: Mapping[str, Configured], fingerprint: str, missing: str) -> None:
     found = []
     for kind, configured in methods.items():
         then, now = record.methods[kind], configured.id

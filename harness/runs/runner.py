@@ -1,27 +1,30 @@
-"""Does the runs of a plan that have no record yet, one after the other, and leaves a record of each."""
+"""Has the runs of a plan that have no record yet done, and keeps a record of each."""
 
 from __future__ import annotations
 
-import traceback
-from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
+import time
+import warnings
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Final
 
-from harness.composition import deviations_of
-from harness.errors import Errors, HarnessError
+from harness.errors import Errors
 from harness.folders import data_folders
-from harness.parameters import resolved
+from harness.locks import Held
 from harness.progress import Reporter, Silent
-from harness.protocols import DataFolders
 from harness.runs.environment import environment
-from harness.runs.plan import Configured, Plan, Run, make_plan
-from harness.runs.record import DatasetRecord, Failure, MethodRecord, Record
+from harness.runs.executors import Executor, Job
+from harness.runs.executors.choose import LOCAL, Options, make_executor
+from harness.runs.plan import Plan, Run, make_plan
+from harness.runs.record import Record
 from harness.runs.reporting import Reporting, reporting
+from harness.runs.single import describe
 from harness.runs.store import Store
-from harness.runs.tasks import Outcome, perform
 
-_TRACEBACK_LINES = 30
+_POLL_SECONDS: Final = 0.5
+_ELSEWHERE_SECONDS: Final = 0.1
+_BUILT_IN: Final = "vision-evaluation-harness"
 
 
 def run(
@@ -36,6 +39,7 @@ def run(
     retry_failed: bool = False,
     report: tuple[str, ...] = (),
     catalogues: tuple[Path, ...] = (),
+    options: Options | None = None,
 ) -> list[Record]:
     """Do a comparison and return the records of all its runs, in the order of the plan.
 
@@ -52,6 +56,7 @@ def run(
         retry_failed: do failed runs again.
         report: names of reporters that get the records, ``mlflow``.
         catalogues: files with datasets of the user, besides ``datasets.yaml`` beside the spec.
+        options: where runs are done, how many at once, with which limits (default: in this process).
 
     Raises:
         Errors: mistakes in the spec, all at once; nothing was run.
@@ -59,7 +64,7 @@ def run(
     plan = make_plan(spec, data_folders(data, cache), plugins=plugins, add=add, catalogues=catalogues)
     hooks = reporting(plan.registry, report)
     store = runs_store(plan, runs)
-    return run_plan(plan, store, reporter=reporter or Silent(), retry_failed=retry_failed, hooks=hooks)
+    return run_plan(plan, store, reporter=reporter or Silent(), options=options, retry_failed=retry_failed, hooks=hooks)
 
 
 def runs_store(plan: Plan, folder: str | Path | None = None) -> Store:
@@ -78,28 +83,31 @@ def run_plan(
     store: Store,
     *,
     reporter: Reporter,
+    options: Options | None = None,
     retry_failed: bool = False,
     finished: Callable[[Run, Record], None] = lambda run, record: None,
     hooks: Reporting | None = None,
 ) -> list[Record]:
-    """Do what is pending; ``finished`` is called after each run. Returns all records in the order of the plan.
+    """Do what is pending; ``finished`` is called after each run that was done here.
+
+    Other processes may work on the same records: each run is done by one of them. Returns all records in the order of
+    the plan.
 
     Raises:
         Errors: the plan is incomplete; nothing was run.
+        SpecError: the executor cannot begin.
+        HarnessError: a record cannot be written.
     """
     if plan.missing:
         raise Errors(plan.missing)
     hooks = hooks or Reporting()
+    store.sweep()
     waiting = pending(plan, store, retry_failed=retry_failed)
-    for done, run in enumerate(waiting):
-        reporter.update("runs", done, len(waiting))
-        hooks.run_started(run)
-        record = execute(run, plan.folders, reporter)
-        store.write(record)
-        finished(run, record)
-        hooks.run_finished(record)
     if waiting:
-        reporter.update("runs", len(waiting), len(waiting))
+        options = options or Options()
+        executor = make_executor(options, plan, waiting, reporter)
+        _Work(plan, store, executor, options, reporter, finished, hooks).do(waiting)
+        store.sweep()
     known = store.read_many(run.id for run in plan.runs)
     records = [known[run.id] for run in plan.runs]
     hooks.finished(records)
@@ -109,72 +117,92 @@ def run_plan(
 def planned_records(plan: Plan, store: Store) -> list[Record]:
     """One record per run of the plan; ``missing`` ones for runs that have none."""
     known = store.read_many(run.id for run in plan.runs)
-    nothing = Outcome({}, {}, {}, {})
-    return [known.get(run.id) or _record(run, "", "missing", nothing, None) for run in plan.runs]
+    return [known.get(run.id) or describe(run) for run in plan.runs]
 
 
-def execute(run: Run, folders: DataFolders, reporter: Reporter) -> Record:
-    """Do one run; what it raises becomes a record of a failure, except an interrupt by the user."""
-    started = _now()
-    try:
-        outcome = perform(run, folders, reporter)
-    except Exception as error:
-        return _record(run, started, "failed", Outcome({}, {}, {}, {}), _failure(error))
-    return _record(run, started, "done", outcome, None)
+class _Work:
+    """The runs that wait, those under way with the locks that keep other processes off, and those done elsewhere."""
 
+    def __init__(
+        self,
+        plan: Plan,
+        store: Store,
+        executor: Executor,
+        options: Options,
+        reporter: Reporter,
+        finished: Callable[[Run, Record], None],
+        hooks: Reporting,
+    ) -> None:
+        self._plan, self._store, self._executor, self._options = plan, store, executor, options
+        self._reporter, self._finished, self._hooks = reporter, finished, hooks
+        self._todo: deque[Run] = deque()
+        self._running: dict[str, tuple[Run, Held]] = {}
+        self._elsewhere: list[Run] = []
+        self._before: dict[str, Record] = {}
 
-def _failure(error: Exception) -> Failure:
-    lines = "".join(traceback.format_exception(error)).splitlines()
-    code = error.code if isinstance(error, HarnessError) else type(error).__name__
-    message = error.headline if isinstance(error, HarnessError) else str(error).partition("\n")[0]
-    return Failure(code=code, message=message, traceback="\n".join(lines[-_TRACEBACK_LINES:]))
+    def do(self, waiting: Sequence[Run]) -> None:
+        """Have all of them done; ends early, with nothing left under way, by an error or an interrupt."""
+        self._todo.extend(waiting)
+        self._before = self._store.read_many(run.id for run in waiting)
+        try:
+            while self._todo or self._running or self._elsewhere:
+                left = len(self._todo) + len(self._running) + len(self._elsewhere)
+                self._reporter.update("runs", len(waiting) - left, len(waiting))
+                self._submit()
+                self._collect()
+            self._reporter.update("runs", len(waiting), len(waiting))
+        finally:
+            self._executor.close()
+            for _, held in self._running.values():
+                held.release()
 
+    def _submit(self) -> None:
+        """Give the executor what it takes. A run that another process does waits for that process."""
+        if not self._todo:
+            self._todo.extend(self._elsewhere)
+            self._elsewhere.clear()
+        while self._todo and len(self._running) < self._executor.slots:
+            run = self._todo.popleft()
+            held = self._store.claim(run.id)
+            if held is None:
+                self._elsewhere.append(run)
+            elif self._done_elsewhere(run):
+                held.release()
+            else:
+                self._running[run.id] = (run, held)
+                self._hooks.run_started(run)
+                self._executor.submit(run, self._job(run))
 
-def _record(
-    run: Run, started: str, status: Literal["done", "failed", "missing"], outcome: Outcome, failure: Failure | None
-) -> Record:
-    loader = run.dataset.loader.id
-    presets = {m.id.parameters["preset"] for m in run.methods.values() if "preset" in m.id.parameters}
-    return Record(
-        id=run.id,
-        status=status,
-        failure=failure,
-        task=run.task,  # type: ignore[arg-type]  # checked when the spec was read
-        protocol=resolved(run.protocol),
-        protocol_id=run.protocol_id,
-        dataset=DatasetRecord(
-            name=run.dataset.name,
-            loader=loader.name,
-            parameters=dict(loader.parameters),
-            fingerprint=run.dataset.fingerprint,
-            counts=outcome.counts,
-        ),
-        methods={kind: _method(configured) for kind, configured in run.methods.items()},
-        preset="+".join(sorted(presets)) or None,
-        seed=run.seed,
-        metrics=outcome.metrics,
-        details=outcome.details,
-        cost=outcome.cost,
-        figures=outcome.figures,
-        environment=environment(),
-        started=started,
-        finished=_now(),
-    )
+    def _collect(self) -> None:
+        if not self._running:
+            time.sleep(_ELSEWHERE_SECONDS if self._elsewhere else 0)
+            return
+        for result in self._executor.finished(_POLL_SECONDS):
+            run, held = self._running[result.record.id]
+            for text in result.warnings:
+                warnings.warn(text, stacklevel=2)
+            self._store.write(result.record)
+            del self._running[run.id]
+            held.release()
+            self._finished(run, result.record)
+            self._hooks.run_finished(result.record)
 
+    def _done_elsewhere(self, run: Run) -> bool:
+        """Whether there is a record now that was not there when this process looked first."""
+        record = self._store.read_many([run.id]).get(run.id)
+        return record is not None and record != self._before.get(run.id)
 
-def _method(configured: Configured) -> MethodRecord:
-    identity = configured.id
-    return MethodRecord(
-        kind=identity.kind,
-        name=identity.name,
-        parameters=dict(identity.parameters),
-        plugin=identity.plugin,
-        version=identity.version,
-        digest=identity.digest,
-        origin=identity.origin,
-        deviations=deviations_of(type(configured.method)),
-    )
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="milliseconds")
+    def _job(self, run: Run) -> Job:
+        local, limits = self._options.executor in LOCAL, self._options.limits
+        methods = [*run.methods.values(), run.dataset.loader]
+        built_in = all(method.id.plugin == _BUILT_IN for method in methods)
+        return Job(
+            description=describe(run),
+            label=run.label,
+            plugins=() if built_in else self._plan.plugins,
+            folders=self._plan.folders,
+            limits=limits,
+            may_share=built_in and limits.memory_bytes is None,
+            contended=self._executor.contended,
+            surroundings=environment() if local else None,
+        )

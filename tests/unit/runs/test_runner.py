@@ -43,7 +43,7 @@ def test_records_hold_what_the_run_was_and_gave(tmp_path, toy):
 
 def test_a_second_run_does_nothing(tmp_path, toy, monkeypatch):
     first = harness.run(SPEC, plugins=(toy,), runs=tmp_path, cache=tmp_path / "cache")
-    monkeypatch.setattr("harness.runs.runner.execute", lambda *a: pytest.fail("executed again"))
+    monkeypatch.setattr("harness.runs.single.execute", lambda *a: pytest.fail("executed again"))
     assert harness.run(SPEC, plugins=(toy,), runs=tmp_path, cache=tmp_path / "cache") == first
 
 
@@ -93,13 +93,13 @@ def test_active_learning_end_to_end_and_cycle_0_is_shared(tmp_path, toy):
 
 KILLED = """
 import sys, harness
-from harness.runs import runner
-real = runner.execute
+from harness.runs import single
+real = single.execute
 def slow(run, *rest):
     print("start", flush=True)
     record = real(run, *rest)
     return record
-runner.execute = slow
+single.execute = slow
 harness.run({spec!r}, plugins=({toy!r},), runs={runs!r}, cache={cache!r})
 """
 

@@ -1,0 +1,113 @@
+"""The executor that a user names, ready for a plan."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from harness.errors import BadParameter, SpecError
+from harness.progress import Reporter
+from harness.runs.executors.inline import Inline
+from harness.runs.executors.job import Executor, Limits
+from harness.runs.plan import ENGINES, Plan, Run
+from harness.source import libraries
+
+INLINE, PROCESSES, DASK, SLURM = "inline", "processes", "dask", "slurm"
+NAMES: Final = (INLINE, PROCESSES, DASK, SLURM)
+LOCAL: Final = frozenset({INLINE, PROCESSES})
+"""Executors whose runs are done on this machine."""
+
+_HEAVY: Final = frozenset(
+    {"cv2", "faiss", "igraph", "numba", "numpy", "PIL", "psutil", "scipy", "sklearn", "torch", "torchvision"}
+)
+
+_PRELOADED: Final = _HEAVY | {"filelock"}
+_LAZY: Final[Mapping[str, tuple[str, ...]]] = {
+    "retrieval": ("PIL.JpegImagePlugin", "PIL.PngImagePlugin"),
+    "active-learning": ("torch._dynamo",),  # the first optimiser imports it, in two seconds
+}
+_LAZY_ALWAYS: Final = ("filelock", "numpy.ma", "numpy.random")
+"""What libraries import when they are first used: a fresh process would import it in every run."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """How a plan is to be run.
+
+    Attributes:
+        executor: one of ``NAMES``.
+        workers: runs at once; for ``dask`` the scheduler knows, for ``slurm`` the jobs at once.
+        seconds: limit of one run's wall time; None is no limit.
+        memory_bytes: limit of one run's resident memory; None is no limit.
+        threads: threads of one run; 0 divides the cores among the workers.
+        scheduler: address of a Dask scheduler, or a Dask client or cluster.
+        slurm: parameters of submitit, ``slurm_partition`` and the like, and ``cluster``.
+    """
+
+    executor: str = INLINE
+    workers: int = 1
+    seconds: float | None = None
+    memory_bytes: int | None = None
+    threads: int = 0
+    scheduler: Any = None
+    slurm: tuple[tuple[str, str], ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.executor not in NAMES:
+            raise BadParameter(f'unknown executor "{self.executor}"', fix=f"one of {', '.join(NAMES)}")
+        if self.workers < 1:
+            raise BadParameter(f"{self.workers} workers are too few", fix="at least 1")
+        if self.threads < 0:
+            raise BadParameter(f"{self.threads} threads are too few", fix="at least 1, or 0 to divide the cores")
+        if self.seconds is not None and self.seconds <= 0:
+            raise BadParameter(f"a time limit of {self.seconds} s ends every run", fix="more than 0 seconds")
+        if self.executor == INLINE and (self.workers > 1 or self.seconds or self.memory_bytes):
+            raise SpecError(
+                "runs in this process have no workers, time limit or memory limit", fix="executor: processes"
+            )
+        if self.executor == DASK and self.scheduler is None:
+            raise SpecError("where is the Dask scheduler?", fix="--scheduler tcp://HOST:PORT")
+
+    @property
+    def limits(self) -> Limits:
+        """What one run may take."""
+        return Limits(self.seconds, self.memory_bytes, self.threads)
+
+
+def make_executor(options: Options, plan: Plan, runs: Iterable[Run], reporter: Reporter) -> Executor:
+    """The executor for these runs of a plan; processes start with the first job.
+
+    Raises:
+        SpecError: a package is missing, or the scheduler does not answer.
+    """
+    if options.executor == INLINE:
+        return Inline(reporter)
+    if options.executor == PROCESSES:
+        from harness.runs.executors.processes import Processes
+
+        return Processes(options.workers, reporter, preload=preloaded(runs), threads_each=options.threads)
+    if options.executor == DASK:
+        from harness.runs.executors.dask import Dask
+
+        return Dask(options.scheduler)
+    from harness.runs.executors.slurm import Slurm
+
+    return Slurm(plan.folders.cache / "slurm", options.workers, options.limits, dict(options.slurm))
+
+
+def preloaded(runs: Iterable[Run]) -> list[str]:
+    """Modules that every worker would otherwise load anew: the engines, the built-in methods, what these import."""
+    found: dict[str, None] = {}
+    for run in runs:
+        methods = [*run.methods.values(), run.dataset.loader]
+        modules = {module for method in methods for module in _modules(type(method.method))}
+        for module in [ENGINES[run.task], *sorted(modules)]:
+            found |= dict.fromkeys(sorted(libraries(module, _HEAVY)))
+            found |= {} if module.startswith("harness_plugin_") else {module: None}
+        found |= dict.fromkeys((*_LAZY[run.task], *_LAZY_ALWAYS))
+    return [name for name in found if name.partition(".")[0] in _PRELOADED or name.startswith("harness")]
+
+
+def _modules(method: type) -> set[str]:
+    return {part.__module__ for part in getattr(method, "parts", (method,))}

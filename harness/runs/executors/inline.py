@@ -1,0 +1,32 @@
+"""Runs in this very process, one after the other: for debugging, and for few short runs from Python."""
+
+from __future__ import annotations
+
+from harness.progress import Reporter
+from harness.runs import single
+from harness.runs.executors.job import Finished, Job
+from harness.runs.plan import Run
+
+
+class Inline:
+    """Does a job when it is asked for what is finished. No isolation, no limits."""
+
+    slots = 1
+    contended = False
+
+    def __init__(self, reporter: Reporter) -> None:
+        self._reporter = reporter
+        self._waiting: list[tuple[Run, Job]] = []
+
+    def submit(self, run: Run, job: Job) -> None:
+        """See ``Executor``."""
+        self._waiting.append((run, job))
+
+    def finished(self, seconds: float) -> list[Finished]:
+        """See ``Executor``; takes as long as the run takes."""
+        run, job = self._waiting.pop(0)
+        return [Finished(job, single.execute(run, job.folders, self._reporter, job.surroundings))]
+
+    def close(self) -> None:
+        """See ``Executor``."""
+        self._waiting.clear()

@@ -1,0 +1,98 @@
+"""What an executor gets and gives: a job names its methods and parameters, so that any process can make them anew."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from harness.errors import PluginError
+from harness.protocols import DataFolders
+from harness.registry import Registry
+from harness.runs.plan import Run
+from harness.runs.record import Record
+from harness.runs.recreate import restored
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What one run may take; None is no limit.
+
+    Attributes:
+        seconds: wall time, from the start of the run's process.
+        memory_bytes: resident memory of the run's processes together.
+        threads: of torch, BLAS, faiss and numba; 0 leaves them alone.
+    """
+
+    seconds: float | None = None
+    memory_bytes: int | None = None
+    threads: int = 0
+
+
+@dataclass(frozen=True)
+class Job:
+    """One run to do, without any object of a plugin.
+
+    Attributes:
+        description: the record of the run as it is before it was done.
+        label: for people.
+        plugins: files and modules that hold its methods, besides the installed ones.
+        folders: where data and cache live.
+        limits: what it may take.
+        may_share: its process may do other runs before and after: only built-in methods run in it.
+        contended: other runs may share the machine meanwhile.
+        surroundings: what the record says of the machine; None: found out where the run is done.
+    """
+
+    description: Record
+    label: str
+    plugins: tuple[str, ...]
+    folders: DataFolders
+    limits: Limits = Limits()
+    may_share: bool = False
+    contended: bool = False
+    surroundings: Mapping[str, Any] | None = None
+
+    def restore(self, registry: Registry) -> Run:
+        """The run itself. Raises ``PluginError`` where a method is not the one that was planned."""
+        run = restored(self.description, registry)
+        for kind, configured in run.methods.items():
+            planned = self.description.methods[kind]
+            if (planned.digest, planned.version) != (configured.id.digest, configured.id.version):
+                raise PluginError(f'{kind} "{planned.name}" changed after the plan was made', fix="run again")
+        return run
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A job that ended, with its record and what it warned of."""
+
+    job: Job
+    record: Record
+    warnings: tuple[str, ...] = field(default=())
+
+
+class Executor(Protocol):
+    """Does jobs, in this process or elsewhere. One thread uses it."""
+
+    @property
+    def slots(self) -> int:
+        """How many jobs it takes at once."""
+        ...
+
+    @property
+    def contended(self) -> bool:
+        """Whether runs share a machine while their seconds are counted."""
+        ...
+
+    def submit(self, run: Run, job: Job) -> None:
+        """Begin a job; at most ``slots`` are under way."""
+        ...
+
+    def finished(self, seconds: float) -> list[Finished]:
+        """The jobs that ended since; waits up to ``seconds`` for one. A job gives its record whatever happened."""
+        ...
+
+    def close(self) -> None:
+        """Stop what is under way and leave no process behind."""
+        ...

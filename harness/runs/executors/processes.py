@@ -1,0 +1,178 @@
+"""Runs in isolated processes of this machine, forked from one that has torch loaded.
+
+A run that raises, hangs, exits, crashes, eats memory or floods its output costs itself only. The parent alone writes
+records; a worker sends its record through a pipe and ends.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import sys
+import types
+import warnings
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from multiprocessing import forkserver
+from multiprocessing.connection import wait
+from typing import Final
+
+from harness.progress import Reporter
+from harness.runs.executors import threads, worker
+from harness.runs.executors.gpus import GpuSlots
+from harness.runs.executors.job import Finished, Job
+from harness.runs.executors.watched import Child, Watched
+from harness.runs.plan import Run
+
+_TICK: Final = 0.05
+"""Seconds between two looks at time and memory of the runs."""
+
+
+class Processes:
+    """Up to ``workers`` runs at once, in as many processes.
+
+    Args:
+        workers: how many at once.
+        reporter: shows progress.
+        preload: modules that the process from which workers are forked loads once.
+        threads_each: threads of each run; 0: the cores divided among the workers.
+        gpus: cards to share out; default: all there are.
+    """
+
+    def __init__(
+        self,
+        workers: int,
+        reporter: Reporter,
+        *,
+        preload: Iterable[str] = (),
+        threads_each: int = 0,
+        gpus: GpuSlots | None = None,
+    ) -> None:
+        self.slots = workers
+        self.contended = workers > 1
+        self._reporter = reporter
+        self._preload = [worker.__name__, *preload]
+        self._threads = threads_each or threads.share(workers)
+        self._gpus = gpus or GpuSlots()
+        self._waiting: list[Job] = []
+        self._running: list[Watched] = []
+        self._idle: list[Child] = []
+        self._died: dict[str, int] = {}
+
+    def submit(self, run: Run, job: Job) -> None:
+        """See ``Executor``."""
+        self.begin(job)
+
+    def begin(self, job: Job) -> None:
+        """Begin a job; it waits here for a GPU, where there are some."""
+        self._waiting.append(replace(job, limits=replace(job.limits, threads=self._threads)))
+
+    def finished(self, seconds: float) -> list[Finished]:
+        """See ``Executor``."""
+        remaining = seconds
+        while True:
+            self._start_waiting()
+            pipes = [pipe for watched in self._running for pipe in watched.pipes]
+            wait(pipes, min(_TICK, remaining))
+            ended = [watched for watched in self._running if self._look_at(watched)]
+            results = [result for watched in ended if (result := self._result(watched)) is not None]
+            remaining -= _TICK
+            if results or remaining <= 0 or not (self._running or self._waiting):
+                return results
+
+    def close(self) -> None:
+        """See ``Executor``."""
+        self._waiting.clear()
+        for watched in self._running:
+            watched.end()
+            watched.child.close()
+        self._running.clear()
+        self._discard_idle()
+
+    def _start_waiting(self) -> None:
+        while self._waiting and len(self._running) < self.slots:
+            taken = self._gpus.take()
+            if taken is None:
+                return
+            held, environment = taken
+            job = self._waiting.pop(0)
+            self._running.append(Watched(job, self._child(job, environment), held))
+
+    def _child(self, job: Job, environment: dict[str, str]) -> Child:
+        """One that waits and had nothing foreign in it, else a new one; a run of a plugin has a new one."""
+        while self._idle:
+            child = self._idle.pop()
+            if job.may_share and child.environment == environment and child.process.is_alive():
+                return child
+            child.close()
+        return self._forked(environment)
+
+    def _forked(self, environment: dict[str, str]) -> Child:
+        context = multiprocessing.get_context("forkserver")
+        context.set_forkserver_preload(self._preload)
+        messages, theirs = context.Pipe(duplex=True)
+        output, their_output = context.Pipe(duplex=False)
+        arguments = (theirs, their_output, environment)
+        with _without_main(), _environment(dict.fromkeys(threads.VARIABLES, str(self._threads))):
+            try:
+                process = context.Process(target=worker.main, args=arguments, daemon=False)
+                process.start()
+            except (OSError, EOFError):  # the process that forks was killed: there will be another one
+                forkserver.ensure_running()
+                process = context.Process(target=worker.main, args=arguments, daemon=False)
+                process.start()
+        theirs.close()
+        their_output.close()
+        return Child(process, messages, output, environment)
+
+    def _discard_idle(self) -> None:
+        while self._idle:
+            self._idle.pop().close()
+
+    def _look_at(self, watched: Watched) -> bool:
+        """Read what a run sent and printed; whether it has ended."""
+        for kind, content in watched.read():
+            if kind == worker.PROGRESS:
+                label, done, total = content
+                self._reporter.update(label if self.slots == 1 else f"{watched.job.label}: {label}", done, total)
+        return watched.over()
+
+    def _result(self, watched: Watched) -> Finished | None:
+        """The job with its record; None where its process was killed from outside, once: it is done again."""
+        self._running.remove(watched)
+        if watched.end():
+            self._idle.append(watched.child)
+        run_id = watched.job.description.id
+        if watched.killed_from_outside and run_id not in self._died:
+            self._died[run_id] = 1
+            warnings.warn(f"the process of {watched.job.label} was killed from outside: done again", stacklevel=2)
+            self._waiting.insert(0, watched.job)
+            return None
+        return Finished(watched.job, watched.record(), tuple(watched.warnings))
+
+
+@contextmanager
+def _environment(values: dict[str, str]) -> Iterator[None]:
+    """Variables for a process that is started meanwhile."""
+    before = {name: os.environ.get(name) for name in values}
+    os.environ.update(values)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
+
+
+@contextmanager
+def _without_main() -> Iterator[None]:
+    """Workers need nothing of the script that runs: it would be run again in each of them."""
+    main = sys.modules["__main__"]
+    sys.modules["__main__"] = types.ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = main

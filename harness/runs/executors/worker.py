@@ -1,0 +1,130 @@
+"""The process that does runs: cut off from the terminal, gone with its parent, its output caught; it sends records.
+
+A run with methods of a plugin that is not built in has a process to itself. Runs of built-in methods alone follow one
+another in one process as long as they end well: what is warm stays warm, and nothing foreign was in it.
+"""
+
+from __future__ import annotations
+
+import faulthandler
+import os
+import signal
+import sys
+import threading
+import time
+import warnings
+from multiprocessing import forkserver
+from multiprocessing.connection import Connection
+from typing import Any, Final
+
+from harness.measure import set_contended
+from harness.runs import single
+from harness.runs.executors import threads
+from harness.runs.executors.job import Job
+from harness.runs.executors.preload import registry
+from harness.runs.record import Record
+
+_PROGRESS_SECONDS: Final = 0.2
+_PARENT_DIES: Final = 1  # PR_SET_PDEATHSIG of prctl(2)
+
+STARTED, PROGRESS, WARNING, RECORD = "started", "progress", "warning", "record"
+"""Kinds of message to the parent."""
+
+
+def main(messages: Connection, output: Connection, environment: dict[str, str]) -> None:
+    """Do the jobs that come, until one is not to be followed by another, or ends other than well."""
+    _cut_off(output)
+    os.environ.update(environment)
+    parent = _Parent(messages)
+    warnings.showwarning = parent.show_warning
+    while True:
+        try:
+            job: Job = messages.recv()
+        except (EOFError, OSError):
+            break
+        parent.send(STARTED, None)
+        record = _record(job, parent)
+        for stream in (sys.stdout, sys.stderr):
+            stream.flush()
+        parent.send(RECORD, record)
+        if not (job.may_share and record.status == "done"):
+            break
+    os._exit(0)  # threads and exit handlers of plugins have no say any more
+
+
+def _record(job: Job, parent: _Parent) -> Record:
+    """Whatever a plugin does to this process it does to this run alone."""
+    started = single.now()
+    try:
+        found = registry()
+        for plugin in job.plugins:
+            found.load(plugin)
+        run = job.restore(found)
+        threads.limit(job.limits.threads)
+        set_contended(job.contended)
+        return single.execute(run, job.folders, parent, job.surroundings)
+    except BaseException as error:  # a plugin may raise anything, while it is loaded too
+        return single.failed(job.description, single.failure_of(error), started, job.surroundings)
+
+
+class _Parent:
+    """The other end of the pipe: gets progress, not more often than a person can see, warnings, and the record."""
+
+    def __init__(self, messages: Connection) -> None:
+        self._messages, self._last = messages, 0.0
+        self._one_at_a_time = threading.Lock()  # threads of a method may warn
+
+    def send(self, kind: str, content: Any) -> None:
+        """Send one message."""
+        with self._one_at_a_time:
+            self._messages.send((kind, content))
+
+    def update(self, label: str, done: int, total: int) -> None:
+        """See ``harness.progress.Reporter``."""
+        if done in (0, total) or time.monotonic() - self._last > _PROGRESS_SECONDS:
+            self._last = time.monotonic()
+            self.send(PROGRESS, (label, done, total))
+
+    def show_warning(self, message: Warning | str, *rest: Any, **options: Any) -> None:
+        """In place of ``warnings.showwarning``."""
+        self.send(WARNING, str(message))
+
+
+def _cut_off(output: Connection) -> None:
+    os.setsid()  # Ctrl-C in the terminal reaches the parent alone, which ends the whole group
+    _die_with_parent()
+    with open(os.devnull) as nothing:
+        os.dup2(nothing.fileno(), 0)
+    for stream in (1, 2):
+        os.dup2(output.fileno(), stream)
+    output.close()
+    faulthandler.enable(all_threads=False)  # what crashes in compiled code says where
+    faulthandler.register(signal.SIGUSR1)  # asked before a run that takes too long is ended
+
+
+def _let_go_of_forker() -> None:
+    """Close the pipe by which the forking process would live as long as this one does, its runner dead or not."""
+    server: Any = forkserver._forkserver
+    if getattr(server, "_forkserver_alive_fd", None) is not None:
+        os.close(server._forkserver_alive_fd)
+        server._forkserver_alive_fd = server._forkserver_address = server._forkserver_pid = None
+
+
+def _die_with_parent() -> None:
+    """The process that forked this one ends with the runner; this one then gets killed, even if it hangs."""
+    _let_go_of_forker()
+    if sys.platform == "linux":
+        import ctypes
+
+        ctypes.CDLL(None).prctl(_PARENT_DIES, signal.SIGKILL)
+        if os.getppid() == 1:
+            os._exit(1)
+        return
+    parent = os.getppid()
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(1)
+        os.killpg(0, signal.SIGKILL)
+
+    threading.Thread(target=watch, daemon=True).start()

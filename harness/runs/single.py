@@ -1,0 +1,132 @@
+"""One run: described before it is done, done here, and turned into the record that says how it went."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from harness.composition import deviations_of
+from harness.errors import ContractError, HarnessError
+from harness.parameters import resolved
+from harness.progress import Reporter
+from harness.protocols import DataFolders
+from harness.runs.environment import environment
+from harness.runs.plan import Configured, Run
+from harness.runs.record import DatasetRecord, Failure, MethodRecord, Record
+from harness.runs.tasks import Outcome, perform
+from harness.signed import signed
+
+_TRACEBACK_LINES: Final = 30
+
+
+def describe(run: Run) -> Record:
+    """The record of a run that was not done: all that is known before it. Such a record is never written."""
+    loader = run.dataset.loader.id
+    presets = {m.id.parameters["preset"] for m in run.methods.values() if "preset" in m.id.parameters}
+    return Record(
+        id=run.id,
+        status="missing",
+        task=run.task,  # type: ignore[arg-type]  # checked when the spec was read
+        protocol=resolved(run.protocol),
+        protocol_id=run.protocol_id,
+        dataset=DatasetRecord(
+            name=run.dataset.name,
+            loader=loader.name,
+            parameters=dict(loader.parameters),
+            fingerprint=run.dataset.fingerprint,
+        ),
+        methods={kind: _method(configured) for kind, configured in run.methods.items()},
+        preset="+".join(sorted(presets)) or None,
+        seed=run.seed,
+        started="",
+        finished="",
+    )
+
+
+def execute(
+    run: Run, folders: DataFolders, reporter: Reporter, surroundings: Mapping[str, Any] | None = None
+) -> Record:
+    """Do one run; what it raises becomes the record of a failure, except an interrupt by the user.
+
+    Args:
+        run: what to do.
+        folders: where data and cache live.
+        reporter: shows progress.
+        surroundings: what the record says of machine and versions (default: those of this process).
+    """
+    started, description = now(), describe(run)
+    try:
+        record = _done(description, perform(run, folders, reporter), started, surroundings)
+        _require_json(record)
+        return record
+    except (Exception, SystemExit) as error:
+        return failed(description, failure_of(error), started, surroundings)
+
+
+def failed(
+    description: Record, failure: Failure, started: str, surroundings: Mapping[str, Any] | None = None
+) -> Record:
+    """The record of a run that gave no result."""
+    where = environment() if surroundings is None else surroundings
+    return description.model_copy(
+        update={
+            "status": "failed",
+            "failure": failure,
+            "environment": dict(where),
+            "started": started or now(),
+            "finished": now(),
+        }
+    )
+
+
+def failure_of(error: BaseException) -> Failure:
+    """What a record says of an error: code, one sentence, the end of the traceback."""
+    lines = "".join(traceback.format_exception(error)).splitlines()
+    code = error.code if isinstance(error, HarnessError) else type(error).__name__
+    message = error.headline if isinstance(error, HarnessError) else str(error).partition("\n")[0]
+    return Failure(code=code, message=message, traceback="\n".join(lines[-_TRACEBACK_LINES:]))
+
+
+def now() -> str:
+    """The time as records have it."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
+
+
+def _done(description: Record, outcome: Outcome, started: str, surroundings: Mapping[str, Any] | None) -> Record:
+    return description.model_copy(
+        update={
+            "status": "done",
+            "dataset": description.dataset.model_copy(update={"counts": outcome.counts}),
+            "metrics": outcome.metrics,
+            "details": outcome.details,
+            "cost": outcome.cost,
+            "figures": outcome.figures,
+            "environment": dict(environment() if surroundings is None else surroundings),
+            "started": started,
+            "finished": now(),
+        }
+    )
+
+
+def _require_json(record: Record) -> None:
+    """What a method reports must be plain: a record that cannot be written would end the runs after it."""
+    try:
+        signed(record.model_dump(by_alias=True))
+    except (ValueError, TypeError) as error:
+        raise ContractError(f"what the run reports cannot be written as JSON: {error}") from error
+
+
+def _method(configured: Configured) -> MethodRecord:
+    identity = configured.id
+    return MethodRecord(
+        kind=identity.kind,
+        name=identity.name,
+        parameters=dict(identity.parameters),
+        plugin=identity.plugin,
+        version=identity.version,
+        digest=identity.digest,
+        origin=identity.origin,
+        deviations=deviations_of(type(configured.method)),
+    )

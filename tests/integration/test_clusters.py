@@ -1,0 +1,110 @@
+"""Dask and submitit as real processes on this machine: the records are those of one process."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+import harness
+from harness.errors import SpecError
+from harness.runs.executors.choose import Options
+
+HOSTILE = str(Path(__file__).parents[1] / "fixtures" / "hostile.py")
+
+
+def spec(toy: str, numbers: list[int], seconds: float = 0.0) -> dict:
+    fine = {"hostile": {"how": "fine", "seconds": seconds, "number": numbers}}
+    return {
+        "name": "toy",
+        "task": "retrieval",
+        "datasets": "toy-images",
+        "methods": {"backbone": "colour", "pooling": ["mac", fine, {"hostile": {"how": "exception"}}]},
+        "plugins": [toy, HOSTILE],
+    }
+
+
+def plain(records) -> list[dict]:
+    timed = {"started", "finished", "cost", "figures", "environment", "failure"}
+    return [{**r.model_dump(exclude=timed), "failure": r.failure and r.failure.code} for r in records]
+
+
+def free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
+
+
+@pytest.fixture
+def cluster():
+    pytest.importorskip("distributed")
+    address = f"tcp://127.0.0.1:{free_port()}"
+    code = "from distributed.cli.dask_{}; main()"
+    scheduler = code.format("scheduler import main")
+    words = ["--host", address, "--dashboard-address", ":0", "--no-dashboard"]
+    children = [subprocess.Popen([sys.executable, "-c", scheduler, *words], stderr=subprocess.DEVNULL)]
+    time.sleep(1)
+    worker = code.format("worker import main")
+    options = ["--nthreads", "1", "--no-nanny", "--no-dashboard", "--memory-limit", "0"]
+    children += [
+        subprocess.Popen(
+            [sys.executable, "-c", worker, address, *options], stderr=subprocess.DEVNULL, start_new_session=True
+        )
+        for _ in range(2)
+    ]
+    yield address, children
+    for child in children:
+        child.kill()
+        child.wait()
+
+
+def test_dask_with_a_worker_killed_in_the_middle_gives_the_records_of_one_process(tmp_path, toy, cluster):
+    address, (_, first, _) = cluster
+    given = spec(toy, [1, 2, 3, 4, 5, 6], seconds=0.05)
+    done = []
+
+    class Watching:
+        def update(self, label, finished, total):
+            if label == "runs" and finished >= 2 and not done:
+                done.append(finished)
+                os.kill(first.pid, signal.SIGKILL)
+
+    options = Options(executor="dask", scheduler=address, threads=1)
+    folders = {"runs": tmp_path / "dask", "cache": tmp_path / "a"}
+    records = harness.run(given, **folders, options=options, reporter=Watching())
+    assert done
+    assert first.poll() == -signal.SIGKILL
+    alone = harness.run(given, runs=tmp_path / "alone", cache=tmp_path / "b")
+    assert plain(records) == plain(alone)
+    assert [record.status for record in records] == ["done"] * 7 + ["failed"]
+
+
+def test_no_scheduler_is_the_users_mistake(tmp_path, toy, monkeypatch):
+    pytest.importorskip("distributed")
+    monkeypatch.setattr("harness.runs.executors.dask._CONNECT_SECONDS", 1)
+    options = Options(executor="dask", scheduler=f"tcp://127.0.0.1:{free_port()}")
+    with pytest.raises(SpecError, match="no Dask scheduler"):
+        harness.run(spec(toy, [1]), runs=tmp_path / "runs", cache=tmp_path / "cache", options=options)
+
+
+def test_submitit_gives_the_records_of_one_process(tmp_path, toy):
+    pytest.importorskip("submitit")
+    options = Options(executor="slurm", workers=2, slurm=(("cluster", "local"),), threads=1, seconds=60)
+    given = spec(toy, [1])
+    records = harness.run(given, runs=tmp_path / "slurm", cache=tmp_path / "a", options=options)
+    alone = harness.run(given, runs=tmp_path / "alone", cache=tmp_path / "b")
+    assert plain(records) == plain(alone)
+    assert not (tmp_path / "a" / "slurm").exists()
+
+
+def test_no_slurm_is_the_users_mistake(tmp_path, toy):
+    pytest.importorskip("submitit")
+    with pytest.raises(SpecError, match=re.escape("submitit cannot use slurm")):
+        harness.run(spec(toy, [1]), runs=tmp_path / "runs", cache=tmp_path / "cache", options=Options(executor="slurm"))

@@ -1,0 +1,239 @@
+"""Runs in processes of their own: what a plugin does costs its own run; the records are those of one process."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+import harness
+from harness.errors import BadParameter, SpecError
+from harness.runs.executors.choose import Options
+from harness.runs.executors.gpus import GpuSlots, cuda_devices
+from harness.runs.executors.threads import share
+from harness.runs.store import Store
+
+HOSTILE = str(Path(__file__).parents[1] / "fixtures" / "hostile.py")
+TIMEOUT = 6.0
+ENDINGS = {
+    "exception": ("ZeroDivisionError", ""),
+    "loop": ("Timeout", "SIGKILL"),
+    "sys.exit": ("SystemExit", ""),
+    "os._exit": ("Exited", ""),
+    "segfault": ("Killed", "SIGSEGV"),
+    "memory": ("MemoryLimit", "SIGKILL"),
+    "nan": ("P300", ""),
+    "output": ("OutputLimit", "SIGKILL"),
+}
+
+
+def spec(toy: str, poolings: list, **more) -> dict:
+    methods = {"backbone": "colour", "pooling": poolings}
+    return {
+        "name": "toy",
+        "task": "retrieval",
+        "datasets": "toy-images",
+        "methods": methods,
+        "plugins": [toy, HOSTILE],
+        **more,
+    }
+
+
+def without_times(records) -> list[dict]:
+    timed = {"started", "finished", "cost", "figures", "environment"}
+    found = [record.model_dump(exclude=timed) for record in records]
+    for record in found:
+        for cycle in record["details"].get("cycles", ()):
+            for stage in ("train", "extract", "acquire"):
+                del cycle[stage]
+    return found
+
+
+def test_eight_hostile_plugins_cost_their_own_runs_only(tmp_path, toy):
+    poolings = ["mac", *({"hostile": {"how": how}} for how in ENDINGS), "spoc"]
+    options = Options(executor="processes", seconds=TIMEOUT, memory_bytes=850 * 2**20)
+    records = harness.run(spec(toy, poolings), runs=tmp_path / "runs", cache=tmp_path / "cache", options=options)
+    found = {record.methods["pooling"].parameters.get("how", "fine"): record for record in records}
+    assert [records[0].status, records[-1].status] == ["done", "done"]
+    for how, (code, name) in ENDINGS.items():
+        failure = found[how].failure
+        assert failure is not None, how
+        assert (failure.code, failure.signal) == (code, name), (how, failure)
+        assert failure.message
+        assert len(failure.output) <= 10_000
+    assert "ZeroDivisionError" in found["exception"].failure.traceback
+    assert "string_at" in found["segfault"].failure.output  # faulthandler says where
+    assert "in _loop" in found["loop"].failure.output
+    assert "exit code 4" in found["os._exit"].failure.message
+    took = seconds(found["loop"])
+    assert TIMEOUT <= took < TIMEOUT + 2, took
+    board = harness.leaderboard(records)
+    assert board.count("failed") >= len(ENDINGS)
+    assert [path for path in (tmp_path / "runs").iterdir() if path.suffix != ".json"] == []
+
+
+def seconds(record) -> float:
+    from datetime import datetime
+
+    started, finished = (datetime.fromisoformat(text) for text in (record.started, record.finished))
+    return (finished - started).total_seconds()
+
+
+def test_the_summary_names_failures_and_retry_failed_does_them_again(tmp_path, toy):
+    path = tmp_path / "spec.yaml"
+    path.write_text(json.dumps(spec(toy, ["mac", {"hostile": {"how": ["segfault", "os._exit"]}}])))
+    command = [sys.executable, "-m", "harness", "run", str(path), "--cache", str(tmp_path / "cache"), "--workers", "2"]
+    first = subprocess.run(command, capture_output=True, text=True)
+    assert first.returncode == 1
+    assert "3 runs executed, 0 were already there, 2 failed" in first.stdout
+    assert "failures: 1 Exited, 1 Killed" in first.stderr
+    assert "Traceback" not in first.stderr
+    again = subprocess.run([*command, "--retry-failed"], capture_output=True, text=True)
+    assert "2 runs executed, 1 were already there, 2 failed" in again.stdout
+
+
+ACTIVE = {
+    "name": "toy",
+    "task": "active-learning",
+    "datasets": "toy-classes",
+    "methods": {"learning": {"supervised": {"epochs": 2}}, "acquisition": ["random+margin", "entropy", "first"]},
+    "protocol": {"initial": 6, "budget": 3, "cycles": 3},
+    "seeds": [0, 1],
+}
+
+
+def test_the_same_records_whatever_the_executor_and_the_number_of_workers(tmp_path, toy):
+    """Threads are held equal: sums of floats depend on how they are split."""
+    for name, given in {
+        "active": {**ACTIVE, "plugins": [toy]},
+        "retrieval": spec(toy, ["mac", {"gem": {"p": [2, 3]}}, {"hostile": {"how": "exception"}}]),
+    }.items():
+        found = []
+        for executor, workers in (("inline", 1), ("processes", 1), ("processes", 3)):
+            folder = tmp_path / f"{name}-{executor}-{workers}"
+            options = Options(executor=executor, workers=workers, threads=1)
+            records = harness.run(given, runs=folder / "runs", cache=folder / "cache", options=options)
+            found.append(without_traceback(records))
+            assert all(cost.contended == (workers > 1) for record in records for cost in record.cost.values())
+        assert found[0] == found[1] == found[2]
+        assert {record["status"] for record in found[0]} >= {"done"}
+
+
+def without_traceback(records) -> list[dict]:
+    found = without_times(records)
+    for record in found:
+        if record["failure"]:
+            record["failure"] = (record["failure"]["code"], record["failure"]["message"])
+    return found
+
+
+RUNNER = [sys.executable, "-m", "harness", "run"]
+
+
+def test_two_runs_at_once_on_one_folder_do_each_run_once(tmp_path, toy):
+    path, log = tmp_path / "spec.yaml", tmp_path / "log"
+    poolings = [{"hostile": {"how": "fine", "seconds": 0.01, "number": list(range(8))}}]
+    path.write_text(json.dumps(spec(toy, poolings)))
+    command = [*RUNNER, str(path), "--cache", str(tmp_path / "cache")]
+    both = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(2)]
+    outputs = [child.communicate()[0] for child in both]
+    assert [child.returncode for child in both] == [0, 0], outputs
+    executed = [int(output.partition(" runs executed")[0].split()[-1]) for output in outputs]
+    assert sum(executed) == 8, outputs
+    records = Store(tmp_path / "runs").read_all()
+    assert len({record.id for record in records}) == len(records) == 8
+    assert [p for p in (tmp_path / "runs").iterdir() if p.suffix != ".json"] == []
+    assert not log.exists()
+
+
+def family(child: subprocess.Popen) -> list[psutil.Process]:
+    try:
+        return psutil.Process(child.pid).children(recursive=True)
+    except psutil.Error:
+        return []
+
+
+def wait_for(condition, seconds=60.0):
+    until = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < until, "did not happen in time"
+        time.sleep(0.05)
+
+
+def gone(processes) -> bool:
+    return not any(p.is_running() and p.status() != psutil.STATUS_ZOMBIE for p in processes if p.is_running())
+
+
+@pytest.mark.parametrize(("how", "code"), [(signal.SIGINT, 130), (signal.SIGKILL, -9)])
+def test_an_interrupt_or_a_killed_runner_leaves_no_process_and_can_go_on(tmp_path, toy, how, code):
+    path = tmp_path / "spec.yaml"
+    path.write_text(json.dumps(spec(toy, ["mac", {"hostile": {"how": "loop", "number": [1, 2]}}])))
+    command = [*RUNNER, str(path), "--cache", str(tmp_path / "cache"), "--workers", "2"]
+    child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    wait_for(lambda: len(list((tmp_path / "runs").glob("*.json"))) == 1 and len(family(child)) >= 4)
+    below = family(child)
+    os.kill(child.pid, how)
+    _, error = child.communicate()
+    assert child.returncode == code
+    assert "Traceback" not in error
+    wait_for(lambda: gone(below), 10)
+    path.write_text(path.read_text().replace('"loop"', '"exception"'))
+    again = subprocess.run(command, capture_output=True, text=True)
+    assert "2 runs executed, 1 were already there" in again.stdout
+    assert [p for p in (tmp_path / "runs").iterdir() if p.suffix != ".json"] == []
+
+
+def test_options_are_checked():
+    with pytest.raises(BadParameter, match="unknown executor"):
+        Options(executor="cloud")
+    with pytest.raises(BadParameter, match="workers"):
+        Options(executor="processes", workers=0)
+    with pytest.raises(SpecError, match="in this process"):
+        Options(executor="inline", seconds=3)
+    with pytest.raises(SpecError, match="scheduler"):
+        Options(executor="dask")
+
+
+def test_threads_are_divided(monkeypatch):
+    monkeypatch.setattr("harness.runs.executors.threads.cores", lambda: 8)
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    assert [share(workers) for workers in (1, 2, 3, 16)] == [8, 4, 2, 1]
+    monkeypatch.setenv("OMP_NUM_THREADS", "5")
+    assert share(2) == 5
+
+
+def test_a_card_is_given_to_one_run_at_a_time(tmp_path, monkeypatch):
+    slots, others = (GpuSlots(("0", "1"), tmp_path) for _ in range(2))
+    first, second = slots.take(), others.take()
+    assert first is not None
+    assert second is not None
+    assert first[0] is not None
+    assert [first[1], second[1]] == [{"CUDA_VISIBLE_DEVICES": "0"}, {"CUDA_VISIBLE_DEVICES": "1"}]
+    assert slots.take() is None
+    first[0].release()
+    again = others.take()
+    assert again is not None
+    assert again[1] == {"CUDA_VISIBLE_DEVICES": "0"}
+    assert GpuSlots((), tmp_path).take() == (None, {})
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "2, 3")
+    assert cuda_devices() == ("2", "3")
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "-1")
+    assert cuda_devices() == ()
+
+
+def test_runs_wait_for_a_card(tmp_path, toy, monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "7")
+    monkeypatch.setattr("tempfile.gettempdir", lambda: str(tmp_path))
+    poolings = [{"hostile": {"how": "fine", "seconds": 0.02, "number": [1, 2, 3]}}]
+    options = Options(executor="processes", workers=3)
+    records = harness.run(spec(toy, poolings), runs=tmp_path / "runs", cache=tmp_path / "cache", options=options)
+    assert [record.status for record in records] == ["done"] * 3
+    spans = sorted((record.started, record.finished) for record in records)
+    assert all(before[1] <= after[0] for before, after in zip(spans, spans[1:], strict=False))
