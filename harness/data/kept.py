@@ -44,8 +44,10 @@ def read_kept(root: Path, name: str) -> Kept:
 
 
 def write_kept(root: Path, name: str, kept: Kept) -> bool:
-    """Remember; False where the folder may not be written to."""
+    """Remember; False where the folder may not be written to, by its mode, which also holds for an administrator."""
     try:
+        if not root.stat().st_mode & 0o222:
+            return False
         write_atomically(_path(root, name), json.dumps(asdict(kept), indent=1, sort_keys=True).encode())
     except OSError:
         return False

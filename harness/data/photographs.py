@@ -7,7 +7,7 @@ and a fingerprint that says what the data are, not where they lie or in which fo
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import overload
@@ -81,6 +81,13 @@ def content_digest(found: Instances, files: Mapping[str, Path], folders: DataFol
     return digest([asdict(found), named_digest(files, folders)])
 
 
+def _below(folder: Path) -> Iterator[str]:
+    """Files below a folder, relative to it; the prefix is found once a folder, as there may be a million files."""
+    for parent, _, files in os.walk(folder, followlinks=True):
+        prefix = os.path.relpath(parent, folder).replace(os.sep, "/") + "/"
+        yield from files if prefix == "./" else (prefix + name for name in files)
+
+
 def listed(list_file: Path, folder: Path, *, skip_missing: bool) -> list[str]:
     """Files of a list with one name a line, relative to a folder: the distractors, in the order of the list.
 
@@ -103,11 +110,7 @@ def listed(list_file: Path, folder: Path, *, skip_missing: bool) -> list[str]:
         raise DataDamaged(f"{list_file} names {len(names) - len(set(names)):,} files twice")
     if wrong := [name for name in names if name.startswith("/") or ".." in name.split("/")]:
         raise DataDamaged(f"{list_file} names {wrong[0]}, which is not inside of {folder}")
-    there = {
-        os.path.relpath(os.path.join(parent, name), folder).replace(os.sep, "/")
-        for parent, _, files in os.walk(folder)
-        for name in files
-    }
+    there = set(_below(folder))
     if not skip_missing:
         refuse_missing([name for name in names if name not in there], len(names), folder)
     return [f"{folder}/{name}" for name in names if name in there]

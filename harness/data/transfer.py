@@ -18,6 +18,8 @@ from harness.data.space import require_space, size_text, writing_to
 from harness.progress import Reporter
 
 _BLOCK: Final = 1 << 18
+_NO_NAME: Final = "its name is not known here: no network?"
+_NO_CONNECTION: Final = "no connection"
 
 
 @dataclass(frozen=True)
@@ -168,7 +170,7 @@ def _from_http(transfer: Transfer, url: str, timeout: float) -> None:
             # As sent: some servers call a .tgz a compressed answer, and requests would unpack it.
             transfer.receive(answer.raw.stream(_BLOCK, decode_content=False), state)
     except (requests.RequestException, HTTPError) as error:
-        raise Cut(_reason(error, timeout)) from error
+        raise _stopped(transfer, error, timeout) from error
 
 
 def _goes_on(answer: Any, offset: int, state: State) -> bool:
@@ -204,7 +206,7 @@ def _from_ftp(transfer: Transfer, url: str, timeout: float) -> None:
     except ftplib.error_perm as error:
         raise Unavailable(f"answers {error}") from error
     except (OSError, EOFError, ftplib.Error) as error:
-        raise Cut(_reason(error, timeout)) from error
+        raise _stopped(transfer, error, timeout) from error
 
 
 def _blocks(data: Any) -> Iterator[bytes]:
@@ -212,14 +214,20 @@ def _blocks(data: Any) -> Iterator[bytes]:
         yield block
 
 
+def _stopped(transfer: Transfer, error: BaseException, timeout: float) -> Cut | Unavailable:
+    """A connection that never was is no cut: without a network nobody should wait for further attempts."""
+    reason = _reason(error, timeout)
+    return Unavailable(reason) if not transfer.size and reason in (_NO_NAME, _NO_CONNECTION) else Cut(reason)
+
+
 def _reason(error: BaseException, timeout: float) -> str:
     text = f"{type(error).__name__} {error}".lower()
     if "timed out" in text or "timeout" in text:
         return f"sent nothing for {timeout:g} seconds"
     if any(words in text for words in ("name or service", "name resolution", "getaddrinfo", "nodename", "resolve")):
-        return "its name is not known here: no network?"
+        return _NO_NAME
     if any(words in text for words in ("refused", "unreachable", "no route", "max retries")):
-        return "no connection"
+        return _NO_CONNECTION
     if any(words in text for words in ("incomplete", "broken", "reset", "closed", "aborted")):
         return "the connection was cut"
     return str(error).partition("\n")[0][:200] or type(error).__name__

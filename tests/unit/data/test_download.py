@@ -179,6 +179,7 @@ def test_a_host_without_name(wanted, tmp_path, monkeypatch):
         raise socket.gaierror(-2, "Name or service not known")
 
     monkeypatch.setattr(socket, "getaddrinfo", unknown)
+    monkeypatch.setattr(transfer.time, "sleep", None)  # nobody waits for a network that is not there
     with pytest.raises(DownloadFailed, match="could not be downloaded") as caught:
         download(wanted("http://nowhere.invalid/a.tgz"), tmp_path, patience=QUICK)
     assert "no network?" in caught.value.why

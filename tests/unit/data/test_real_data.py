@@ -1,0 +1,70 @@
+"""The same code on real files: archives, image decoding, ground truth, checksums (make test-all)."""
+
+from __future__ import annotations
+
+import shutil
+
+import pytest
+
+from harness.data.archives import unpack
+from harness.data.decode import undecodable
+from harness.data.export import write_ground_truth
+from harness.data.named import counts, named_dataset
+from harness.data.verify import verify_dataset
+from harness.protocols import DataFolders
+from harness.registry import load_registry
+from harness_dataset.image_classes import ImageClasses
+from harness_dataset.image_instances import ImageInstances
+
+pytestmark = pytest.mark.realdata
+
+
+def test_mnist_is_verified(realdata, tmp_path):
+    (tmp_path / "MNIST").symlink_to(realdata / "MNIST")
+    found = verify_dataset(named_dataset("mnist", load_registry()), DataFolders(tmp_path, tmp_path / "cache"))
+    assert found.problems == ()
+    assert found.counts == {"train": 60_000, "test": 10_000, "classes": 10}
+    assert set(found.checksums.values()) <= {"published", "content"}
+
+
+def test_cifar10_as_jpeg_is_unpacked_and_loaded(realdata, tmp_path):
+    archive = realdata / "cifar10-jpeg.tar.xz"
+    if not archive.is_file():
+        pytest.skip(f"no {archive}")
+    assert unpack(archive, tmp_path, keep=(".jpg",)) == 60_000
+    images = sorted((tmp_path / "cifar10-jpeg").rglob("*.jpg"))
+    assert undecodable(images) == []
+    data = ImageClasses("cifar10-jpeg").load(DataFolders(tmp_path, tmp_path / "cache"))
+    assert counts(data) == {"train": 50_000, "test": 10_000, "classes": 10}
+    assert data.train_images.shape == (50_000, 3, 32, 32)
+
+
+@pytest.mark.parametrize(("truth", "queries"), [("gnd_single.json", 400), ("gnd_multi.json", 100)])
+def test_covers_are_verified_and_written_out_again(realdata, tmp_path, truth, queries):
+    source = realdata / "retrieval" / "smvs_dvd"
+    if not source.is_dir():
+        pytest.skip(f"no {source}")
+    (tmp_path / "covers").mkdir()
+    shutil.copy(source / truth, tmp_path / "covers" / truth)
+    (tmp_path / "covers" / "images").symlink_to(source / "images")
+    (tmp_path / "datasets.yaml").write_text(f"""\
+covers:
+  loader: image-instances
+  task: retrieval
+  parameters: {{path: covers, ground_truth: {truth}}}
+  description: covers
+  protocol: revisited
+  source: local
+  licence: third-party works, not to be published
+  counts: {{queries: {queries}}}
+""")
+    folders = DataFolders(tmp_path, tmp_path / "cache")
+    dataset = named_dataset("covers", load_registry(), (tmp_path / "datasets.yaml",))
+    found = verify_dataset(dataset, folders)
+    assert found.problems == ()
+    assert found.decoded >= 500
+    write_ground_truth(dataset, folders, tmp_path / "covers" / "again.json")
+    before, after = dataset.loader.load(folders), ImageInstances("covers", "again.json").load(folders)
+    assert list(before.images) == list(after.images)
+    assert list(before.queries) == list(after.queries)
+    assert (before.boxes, before.ground_truth) == (after.boxes, after.ground_truth)
