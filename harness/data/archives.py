@@ -72,6 +72,7 @@ def unpack(
     keep: tuple[str, ...] = (),
     limits: Limits | None = None,
     reporter: Reporter | None = None,
+    work: Path | None = None,
 ) -> int:
     """Unpack a tar (plain, gzip, bzip2, xz) or zip archive; files of the folder with the same name are replaced.
 
@@ -82,6 +83,7 @@ def unpack(
         keep: suffixes of the files to keep, lower case; empty keeps all.
         limits: sizes that are refused.
         reporter: shows progress, in bytes of the archive.
+        work: folder on the same disk for what is not complete yet; beside ``into`` if None.
 
     Returns:
         Number of files.
@@ -96,10 +98,10 @@ def unpack(
         raise DataMissing(f"there is no archive {archive}")
     with writing_to(into):
         into.mkdir(parents=True, exist_ok=True)
-        work = Path(tempfile.mkdtemp(dir=into.parent, prefix=f".{into.name}.unpacking-"))
+        part = Path(tempfile.mkdtemp(dir=work or into.parent, prefix=f".{into.name}.unpacking-"))
         try:
             budget = _Budget(archive, limits or Limits(), reporter or Silent())
-            writer = _Writer(archive, work, flat, keep, budget)
+            writer = _Writer(archive, part, flat, keep, budget)
             try:
                 with archive.open("rb") as file:
                     zipped = file.read(2) == b"PK"
@@ -109,10 +111,10 @@ def unpack(
                     f"{archive} cannot be unpacked: {error}", fix="remove it and get it again; it may be cut off"
                 ) from error
             budget.done()
-            _move(work, into)
+            _move(part, into)
             return len(writer.targets)
         finally:
-            shutil.rmtree(work, ignore_errors=True)
+            shutil.rmtree(part, ignore_errors=True)
 
 
 class _Budget:
@@ -255,9 +257,9 @@ def _from_zip(archive: Path, writer: _Writer, budget: _Budget) -> None:
             budget.read_up_to(info.header_offset + info.compress_size)
 
 
-def _move(work: Path, into: Path) -> None:
-    for parent, _, names in os.walk(work):
-        target = into / Path(parent).relative_to(work)
+def _move(part: Path, into: Path) -> None:
+    for parent, _, names in os.walk(part):
+        target = into / Path(parent).relative_to(part)
         target.mkdir(parents=True, exist_ok=True)
         for name in names:
             os.replace(Path(parent, name), target / name)

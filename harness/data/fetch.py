@@ -11,7 +11,7 @@ import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from harness.cache import write_atomically
@@ -118,10 +118,12 @@ class _Work:
         self._folder = folders.root / ".fetching" / dataset.name
         self._tree, self._state = self._folder / "tree", self._folder / "state.json"
         self.downloaded: dict[str, str] = {}
-        self._known: dict[str, KeptFile] = {}
+        # What earlier attempts brought into the tree, with its checksums.
+        self._known: dict[str, KeptFile] = _read_state(self._state)
         with writing_to(folders.root):
             self._tree.mkdir(parents=True, exist_ok=True)
-            self._unpacked: set[str] = set(_read_list(self._state))
+        for left in self._folder.glob(".*.unpacking-*"):  # by a process that was killed
+            shutil.rmtree(left, ignore_errors=True)
 
     def has(self, source: SourceFile) -> bool:
         """Whether the data folder holds what this file gives; a link in the tree then leads there."""
@@ -140,12 +142,10 @@ class _Work:
         """Bring one file or the content of one archive into the tree."""
         if not file.unpack:
             self._single(file)
-        elif file.name not in self._unpacked:
-            archive = self._archive(file)
+        elif file.name not in self._known:
+            archive, known = self._archive(file)
             self._unpack(archive, file)
-            self._unpacked.add(file.name)
-            with writing_to(self._folder):
-                write_atomically(self._state, json.dumps(sorted(self._unpacked)).encode())
+            self._remember(file.name, known)
             if not last and archive.parent == self._folder:  # a hundred archives need not lie beside their content
                 archive.unlink()
 
@@ -153,7 +153,8 @@ class _Work:
         into = self._tree / file.to
         self._unlink(into)
         try:
-            unpack(archive, into, flat=file.unpack == "flat", keep=file.keep, reporter=self._reporter)
+            flat = file.unpack == "flat"
+            unpack(archive, into, flat=flat, keep=file.keep, reporter=self._reporter, work=self._folder)
         except DataDamaged:
             if archive.parent == self._folder:
                 archive.unlink()  # the next attempt downloads it again
@@ -184,28 +185,27 @@ class _Work:
             shutil.rmtree(self._folder, ignore_errors=True)
 
     def _single(self, file: SourceFile) -> None:
-        there = found_file(self._root, file)
+        there, target = found_file(self._root, file), self._tree / file.to / file.name
         if there is not None:
-            self._check(there, file)
+            self._known[file.name] = self._checked(there, file)
             self._link(there, self._tree / file.to / there.name)
-            return
-        got = self._downloaded(file, self._folder)
-        target = self._tree / file.to / file.name
-        with writing_to(self._folder):
-            target.parent.mkdir(parents=True, exist_ok=True)
-            os.replace(got, target)
+        elif file.name not in self._known or not target.is_file():
+            got, known = self._downloaded(file)
+            with writing_to(self._folder):
+                target.parent.mkdir(parents=True, exist_ok=True)
+                os.replace(got, target)
+            self._remember(file.name, known)
 
-    def _archive(self, file: SourceFile) -> Path:
+    def _archive(self, file: SourceFile) -> tuple[Path, KeptFile]:
         """The archive: where the user has put it, or downloaded."""
         for place in (self._root / file.to, (self._root / file.to).parent, self._root):
             if (place / file.name).is_file():
-                self._check(place / file.name, file)
-                return place / file.name
-        return self._downloaded(file, self._folder)
+                return place / file.name, self._checked(place / file.name, file)
+        return self._downloaded(file)
 
-    def _downloaded(self, file: SourceFile, folder: Path) -> Path:
+    def _downloaded(self, file: SourceFile) -> tuple[Path, KeptFile]:
         try:
-            path, url = download(file, folder, reporter=self._reporter, patience=self._patience)
+            path, url = download(file, self._folder, reporter=self._reporter, patience=self._patience)
         except DownloadFailed as failed:
             size = f" ({size_text(file.size)})" if file.size else ""
             place = (self._root / file.to) if not file.unpack else self._root
@@ -213,16 +213,22 @@ class _Work:
                 f"put {file.name}{size} into {place} and run the command again; or {self._dataset.entry.source}"
             )
             raise
-        self._check(path, file, url)
+        known = self._checked(path, file, url)
         self.downloaded[file.name] = url
-        return path
+        return path, known
 
-    def _check(self, path: Path, file: SourceFile, url: str = "") -> None:
-        known = read_kept(self._root, self._dataset.name).files.get(file.name)
-        _, now, problem = checked_file(path, file, known)
+    def _checked(self, path: Path, file: SourceFile, url: str = "") -> KeptFile:
+        first = read_kept(self._root, self._dataset.name).files.get(file.name)
+        _, now, problem = checked_file(path, file, first)
         if problem:
             raise DataDamaged(problem, fix=f"remove {path} and run the command again")
-        self._known[file.name] = replace(now, url=url or now.url)
+        return replace(now, url=url or now.url)
+
+    def _remember(self, name: str, known: KeptFile) -> None:
+        self._known[name] = known
+        with writing_to(self._folder):
+            content = {name: asdict(file) for name, file in self._known.items()}
+            write_atomically(self._state, json.dumps(content).encode())
 
     def _link(self, there: Path, link: Path) -> None:
         self._unlink(link)
@@ -261,9 +267,8 @@ def _count(folder: Path, keep: tuple[str, ...]) -> int:
     )
 
 
-def _read_list(path: Path) -> list[str]:
+def _read_state(path: Path) -> dict[str, KeptFile]:
     try:
-        found = json.loads(path.read_text())
-    except (OSError, ValueError):
-        return []
-    return [item for item in found if isinstance(item, str)] if isinstance(found, list) else []
+        return {name: KeptFile(**values) for name, values in json.loads(path.read_text()).items()}
+    except (OSError, ValueError, TypeError, AttributeError):
+        return {}

@@ -153,7 +153,17 @@ def test_an_interrupted_fetch_goes_on_and_shows_nothing_half(tiny, folders, mirr
     monkeypatch.undo()
     fetch_dataset(dataset, folders, patience=QUICK)
     assert below(folders.root) == COMPLETE
-    assert mirror.counts["/good/one.tgz"] == mirror.counts["/good/two.tgz"] == 1
+    assert mirror.counts["/good/one.tgz"] == mirror.counts["/good/two.tgz"] == mirror.counts["/good/gnd.pkl"] == 1
+    kept = json.loads((folders.root / ".harness" / "tiny.json").read_text())
+    assert sorted(kept["files"]) == ["gnd.pkl", "one.tgz", "two.tgz"]  # also what came before the interruption
+
+
+def test_what_a_killed_process_left_is_swept_up(tiny, folders):
+    left = folders.root / ".fetching" / "tiny" / ".jpg.unpacking-abc"
+    left.mkdir(parents=True)
+    (left / "half.jpg").write_bytes(b"half")
+    fetch_dataset(tiny(), folders, patience=QUICK)
+    assert below(folders.root) == COMPLETE
 
 
 BAD = {
