@@ -166,9 +166,10 @@ def _cell(done: Sequence[Record], column: Column) -> Cell | None:
     numbers = [number for record in done if (number := value(record, column)) is not None]
     if not numbers:
         return None
-    mean = math.fsum(numbers) / len(numbers)
-    square = math.fsum((number - mean) ** 2 for number in numbers)
-    std = math.sqrt(square / (len(numbers) - 1)) if len(numbers) > 1 else None
+    mean, std = numbers[0], None
+    if len(numbers) > 1:
+        mean = math.fsum(numbers) / len(numbers)
+        std = math.sqrt(math.fsum((number - mean) ** 2 for number in numbers) / (len(numbers) - 1))
     stages = STAGES.get(column.key) or _FIGURE_STAGES.get(column.key)
     costs = [cost for record in done for cost in stages.costs(record)] if stages else []
     return Cell(mean, std, len(numbers), any(c.cached for c in costs), any(c.contended for c in costs))

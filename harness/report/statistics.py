@@ -194,15 +194,15 @@ def _t_p_values(values: Floats, pairs: tuple[NDArray[np.intp], NDArray[np.intp]]
 
     n, m = values.shape
     first, second = np.triu_indices(m, 1) if pairs is None else pairs
-    result = np.ones(len(first))
-    step = max(1, _CHUNK // n)
-    for start in range(0, len(first), step):
-        part = slice(start, start + step)
-        difference = values[:, first[part]] - values[:, second[part]]
-        mean, spread = difference.mean(axis=0), difference.std(axis=0, ddof=1)
-        t = np.divide(np.abs(mean) * np.sqrt(n), spread, out=np.where(mean == 0, 0.0, np.inf), where=spread > 0)
-        result[part] = 2 * stdtr(n - 1, -t)
-    return result
+    mean = values.mean(axis=0)
+    apart, covariance = np.abs(mean[first] - mean[second]), np.atleast_2d(np.cov(values, rowvar=False))
+    both = covariance[first, first] + covariance[second, second]
+    spread = np.sqrt(np.maximum(both - 2 * covariance[first, second], 0))
+    # Of columns that are nearly equal the covariances say too little.
+    for near in np.flatnonzero(spread <= 1e-6 * np.sqrt(both)):
+        spread[near] = np.std(values[:, first[near]] - values[:, second[near]], ddof=1)
+    t = np.divide(apart * np.sqrt(n), spread, out=np.where(apart == 0, 0.0, np.inf), where=spread > 0)
+    return np.asarray(2 * stdtr(n - 1, -t))
 
 
 def holm(p_values: ArrayLike, tests: int | None = None) -> Floats:

@@ -149,9 +149,10 @@ def _without_ranks(content: bytes) -> bytes:
     first = content.find(b'\n  "ranks": [\n', details)
     if details < 0 or first < 0 or content.find(b"\n }", details, first) >= 0:
         return content
-    last = content.find(b"]\n  ]", first)
-    whole = last < 0 or content.find(b'"', first + len(b'\n  "ranks": '), last) >= 0  # not lists of numbers
-    return content if whole else content[:first] + b'\n  "ranks": [' + content[last + 4 :]
+    last = content.rfind(b"]\n  ]")  # little follows the rankings, so that this end is near
+    if last < first or content.find(b'"', first + len(b'\n  "ranks": '), last) >= 0:  # not lists of numbers
+        return content
+    return content[:first] + b'\n  "ranks": [' + content[last + 4 :]
 
 
 def _upgraded(data: dict[str, Any]) -> dict[str, Any]:

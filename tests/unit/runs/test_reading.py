@@ -12,7 +12,7 @@ from harness.signed import signed
 METHOD = {"plugin": "p", "version": "1", "digest": "d", "origin": "o"}
 
 
-def record(details, parameters=None):
+def record(details, parameters=None, environment=None):
     return Record(
         id="one",
         status="done",
@@ -23,7 +23,7 @@ def record(details, parameters=None):
         methods={"pooling": {"kind": "pooling", "name": "gem", "parameters": {}, **METHOD}},
         seed=0,
         details=details,
-        environment={"ranks": [[1]], "list": ["a"]},
+        environment=environment or {"ranks": [1], "list": ["a"]},
         started="",
         finished="",
     )
@@ -51,6 +51,12 @@ def test_only_the_rankings_are_left_out(tmp_path, details, expected):
     else:
         assert found.details == expected
     assert found.model_copy(update={"details": made.details}) == made
+
+
+def test_lists_behind_the_rankings_are_not_lost(tmp_path):
+    made = record({"ranks": [[1, 2], [3]]}, environment={"lists": [[1]]})
+    Store(tmp_path).write(made)
+    assert Store(tmp_path, ranks=False).read_all() == [made]
 
 
 def test_damage_to_the_rankings_is_seen_although_they_are_not_read(tmp_path):
