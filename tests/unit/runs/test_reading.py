@@ -32,7 +32,8 @@ def record(details, parameters=None, environment=None):
 @pytest.mark.parametrize(
     ("details", "expected"),
     [
-        ({"ap": [0.5], "ranks": [[1, 2], [3]], "z": [[4]]}, {"ap": [0.5], "ranks": [], "z": [[4]]}),
+        ({"ap": [0.5], "ranks": [[1, 2], [3]]}, {"ap": [0.5], "ranks": []}),
+        ({"ranks": [[1, 2], [3]], "z": [[4]]}, None),
         ({"ranks": [[1, 2], []]}, {"ranks": []}),
         ({"ranks": []}, {"ranks": []}),
         ({"ranks": [1, 2], "z": [[4]]}, None),
