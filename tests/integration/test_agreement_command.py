@@ -129,3 +129,19 @@ def test_a_spec_of_another_task_is_refused(root):
     done = CliRunner().invoke(app, [str(root / "leaderboards" / "quick-retrieval" / "spec.yaml")])
     assert isinstance(done.exception, SpecError)
     assert "is a retrieval spec" in done.exception.headline
+
+
+def test_published_numbers_beside_the_spec_stand_beside_the_measured_ones(call, tmp_path):
+    (tmp_path / "reference.yaml").write_text(
+        "source: {work: A. Author 2020, table: Table 7}\nstudy: agreement\n"
+        "columns:\n  - {title: agree, dataset: toy-classes, metric: agree, cycle: 0}\n"
+        "rows:\n  - {name: Chance, methods: {acquisition: random}, values: [12.5]}\n"
+    )
+    text = call("[random, entropy]").output
+    assert "Published: Table 7 of A. Author 2020." in text
+    (line,) = [line for line in text.splitlines() if "| Chance " in line]
+    measured, published, difference = (float(cell) for cell in line.strip("| ").split("|")[3:])
+    assert published == 12.5
+    assert difference == pytest.approx(measured - published)
+    (study,) = json.loads(call("[random, entropy]", "--json").output)
+    assert study["published"][0]["measured"] == pytest.approx(measured, abs=0.005)
