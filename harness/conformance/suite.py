@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 import tempfile
 from collections.abc import Collection, Iterable
+from contextlib import redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -89,7 +91,8 @@ def check_one(subject: Subject, *, rules: Collection[str] = (), cost: bool = Tru
     except PluginError as error:
         broken_class = Result(all_rules()[0], "failed", error.headline, right=error.fix)
         return Report(entry.kind, entry.name, entry.origin.plugin, (broken_class,))
-    with tempfile.TemporaryDirectory(prefix="harness-check-") as folder:
+    # What a plugin prints must not get into the report.
+    with tempfile.TemporaryDirectory(prefix="harness-check-") as folder, redirect_stdout(sys.stderr):
         trial = Trial(subject, Path(folder))
         results = try_rules(trial, rules)
         broken = {result.rule.name for result in results if result.status == "failed"}
@@ -129,7 +132,7 @@ def try_rule(rule: Rule, trial: Trial, declared: str = "") -> Result:
         return Result(rule, status, violation.found, given, violation.right, declared)
     except HarnessError as error:
         return Result(rule, "skipped", f"it refuses an input of this rule: {error.headline}")
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         text = f"{type(error).__name__}: {error}"
         return Result(rule, "failed", first_line(text), right="no error here", reason=declared)
     if declared:

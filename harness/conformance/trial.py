@@ -39,7 +39,7 @@ class Refused:
 
     case: Case
     given: Given
-    error: Exception
+    error: BaseException
 
     @property
     def excused(self) -> bool:
@@ -122,7 +122,7 @@ class Trial:
             used, given = case.make(), case.make()
             try:
                 raw = self.of(used)
-            except Exception as error:
+            except (Exception, SystemExit) as error:
                 found.append(Refused(case, given, error))
             else:
                 changed = tuple(name for name in given if snapshot(used[name]) != snapshot(given[name]))

@@ -27,6 +27,8 @@ from harness.registry import Registry, load_registry
 
 _SECONDS: Final = 300.0
 _DIED: Final = "it ended the process"
+_ANSWERED: Final = 83
+"""Exit status of a child that has sent its answer: a plugin that ends the process gives another one."""
 _LIBRARIES: Final = ("torch._dynamo", "torchvision", "faiss", "cv2", "sklearn.linear_model", "scipy.sparse.csgraph")
 """Slow to load: where this process has them, the other one loads them once and before it forks."""
 
@@ -137,16 +139,18 @@ def _serve() -> None:
         child = os.fork()
         if child == 0:
             _send(answers, _result(job, registry))
-            os._exit(0)
+            os._exit(_ANSWERED)
         status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-        if status != 0:
+        if status != _ANSWERED:
             _send(answers, (None, f"{_DIED} with exit status {status}"))
 
 
 def _result(job: dict[str, Any], registry: Registry) -> tuple[Plain | None, str]:
     try:
         return _perform(job, registry), ""
-    except Exception as error:
+    except SystemExit as ending:
+        return None, f"{_DIED} with exit status {ending.code}"
+    except BaseException as error:
         return None, f"{type(error).__name__}: {error}"
 
 
