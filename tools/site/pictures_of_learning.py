@@ -122,12 +122,13 @@ def features(name: str, method: type, folder: Path) -> tuple[Figure, str]:
     from harness_learning.supervised import Supervised
 
     digits, large = _digits(folder), name == "cnn13"
-    shown, truth = digits.test_images[:300], digits.test_labels[:300]
+    count = 100 if large else 300
+    shown, truth = digits.test_images[:count], digits.test_labels[:count]
     model = training.initialise(method(), digits.train_images, 10, np.random.default_rng(0))
     figure = Figure(figsize=(3.4 if large else 6.8, 3.0), layout="constrained")
     panels = np.atleast_1d(figure.subplots(1, 1 if large else 2))
     _plot_features(panels[0], model, shown, truth, "before training")
-    where = "The features of 300 test digits on their first two principal components, a colour a class; "
+    where = f"The features of {count} test digits on their first two principal components, a colour a class; "
     if large:
         return figure, f"{where}with initial weights: training takes minutes on a CPU."
     data = TrainingSet(digits.train_images[:100], digits.train_labels[:100], 10, flip=False)
