@@ -59,6 +59,8 @@ def search_blocks(
         InvalidInput: shapes that do not fit, or a labelled id that is not in the database.
     """
     _check(queries, database, distractors, depth, labelled)
+    if not len(queries):
+        return Found(Ranking(np.empty((0, 0), np.int64), np.empty((0, 0), np.float32)), ())
     wanted = [np.asarray(ids, np.int64) for ids in labelled] or [np.empty(0, np.int64)] * len(queries)
     best, scores, places = _database(queries, database, depth, wanted)
     start = len(database)

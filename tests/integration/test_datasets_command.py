@@ -127,7 +127,13 @@ far:
 
 def test_show_names_source_checksum_protocol_licence_and_citation():
     card = harness("datasets", "show", "roxford5k").stdout
-    for words in ("gnd_roxford5k.pkl, 150 kB, no checksum published", "revisitop", "licence", "CVPR, 2018", "4,993 images"):
+    for words in (
+        "gnd_roxford5k.pkl, 150 kB, no checksum published",
+        "revisitop",
+        "licence",
+        "CVPR, 2018",
+        "4,993 images",
+    ):
         assert words in card
     assert harness("datasets", "roxford5k").stdout == card
     assert json.loads(harness("datasets", "mnist", "--json").stdout)["files"][0]["checksum"].startswith("md5:")

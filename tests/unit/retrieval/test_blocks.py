@@ -95,3 +95,8 @@ def test_without_distractors_it_is_the_search_of_the_database():
     queries, database = whole_numbers(3, 5, rng), whole_numbers(30, 5, rng)
     found = search_blocks(queries, database, [], 10)
     np.testing.assert_array_equal(found.ranking.indices, brute_force(queries, database)[0][:, :10])
+
+
+def test_no_query_has_no_answer():
+    found = search_blocks(np.empty((0, 4), np.float32), np.zeros((3, 4), np.float32), [], 2)
+    assert len(found.ranking.indices) == len(found.places) == 0
