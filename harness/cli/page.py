@@ -17,6 +17,9 @@ def page(
         int, typer.Option("--galleries", min=0, help="Show the answers to so many queries of each board (needs data).")
     ] = 0,
     plugin: Annotated[list[str] | None, typer.Option("--plugin", help="File or module with methods.")] = None,
+    catalogue: Annotated[
+        list[Path] | None, typer.Option("--catalogue", help="File with datasets of yours; may be repeated.")
+    ] = None,
     data: Annotated[Path | None, typer.Option("--data", help="Folder of your data [default: $HARNESS_DATA].")] = None,
     cache: Annotated[
         Path | None, typer.Option("--cache", help="Folder of the cache [default: $HARNESS_CACHE].")
@@ -32,6 +35,7 @@ def page(
         pictures=pictures,
         galleries=galleries,
         plugins=tuple(plugin or ()),
+        catalogues=tuple(catalogue or ()),
         data=data,
         cache=cache,
     )

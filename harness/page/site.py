@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from harness.folders import data_folders
 from harness.page.cards import Summaries, environments, method_cards, quality, run_cards, stage_costs, summaries
@@ -13,13 +14,16 @@ from harness.page.folder import replaced_folder
 from harness.page.gallery import Gallery, gallery
 from harness.page.names import run_name
 from harness.page.render import render
-from harness.page.sources import Collection, collect
+from harness.page.sources import Collection, Reader
 from harness.page.view import AcrossView, BoardView, RowView, across_views, board_views, value_text
 from harness.registry import load_registry
-from harness.report import boards
+from harness.report import Board, boards, with_published
 from harness.report.across import across
 from harness.runs.record import Record
 from harness.signed import signed
+
+_NAMED: Final = 3
+"""Specs whose names make a heading."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +44,7 @@ def write_page(
     pictures: bool = True,
     galleries: int = 0,
     plugins: tuple[str, ...] = (),
+    catalogues: tuple[Path, ...] = (),
     data: str | Path | None = None,
     cache: str | Path | None = None,
 ) -> Written:
@@ -51,11 +56,12 @@ def write_page(
     Args:
         sources: spec files, folders of records, or records.
         out: folder to write; one that is new, empty, or was written by this function.
-        title: heading; else the names of the specs.
+        title: heading; else the names of the specs, if they are few.
         pictures: draw curves and costs; they take most of the time where there are many boards.
         galleries: number of queries of each retrieval board whose first answers are shown as small pictures, framed as
             positive, negative or junk. This loads the data; where they cannot be had, a sentence says why.
         plugins: files or modules with methods, besides the installed ones.
+        catalogues: files with datasets, besides the built-in ones.
         data: folder of the user's data (default ``$HARNESS_DATA``).
         cache: folder of what can be made again (default ``$HARNESS_CACHE``).
 
@@ -66,24 +72,42 @@ def write_page(
     """
     folders = data_folders(data, cache)
     given = [sources] if isinstance(sources, str | Path | Record) else sources
-    collection = collect(given, folders, plugins)
+    collection = Reader(folders, plugins, catalogues, ranks=galleries > 0).collect(given)
     registry = load_registry(plugins)
     about = summaries(registry, collection.records)
-    found = boards(collection.records)
+    found, left_out = _boards(collection)
     views = board_views(found, {record.id: record for record in collection.records}, pictures=pictures)
-    ranks = across_views(across(found))
-    heading = title or ", ".join(name for name, _ in collection.titles) or "Leaderboards"
+    ranks = across_views(across(found), pictures=pictures)
+    names = [name for name, _ in collection.titles]
+    heading = title or (", ".join(names) if 0 < len(names) <= _NAMED else "Leaderboards")
     with replaced_folder(Path(out)) as folder:
         shown = {view.id: gallery(view, galleries, registry, folders, folder) for view in views if galleries}
         _copy_records(collection, folder / "records")
         (folder / "methods").mkdir()
         for view in views:
-            for row in view.rows:
+            for row in (row for row in view.rows if row.records):
                 page = _method_page(view, row, heading, about, shown.get(view.id, Gallery()))
                 _write(folder / row.href, page)
         _write(folder / "index.html", _index(collection, views, ranks, heading, about, shown))
-    notes = [f"{view.title}: {shown[view.id].reason}" for view in views if view.id in shown and shown[view.id].reason]
-    return Written(Path(out) / "index.html", len(views), len(collection.records), tuple(notes))
+    reasons = [f"{view.title}: {shown[view.id].reason}" for view in views if view.id in shown and shown[view.id].reason]
+    return Written(
+        Path(out) / "index.html", len(views), len(collection.records), (*collection.notes, *left_out, *reasons)
+    )
+
+
+def _boards(collection: Collection) -> tuple[list[Board], list[str]]:
+    """The boards, each beside the first published numbers that there are for it; and which were left out."""
+    found, notes = [], []
+    for board in boards(collection.records):
+        beside = [(with_published(board, one, collection.records), one.source) for one in collection.references]
+        beside = [(changed, source) for changed, source in beside if changed is not board]
+        found.append(beside[0][0] if beside else board)
+        if rest := ", ".join(source.table for _, source in beside[1:]):
+            kept = beside[0][1].table
+            notes.append(
+                f"{board.dataset}: published numbers of {kept} are shown; for those of {rest}, make other pages"
+            )
+    return found, notes
 
 
 def _index(

@@ -9,13 +9,17 @@ from typing import Any, Final, Literal
 from harness.page.names import method_page, slug, unique
 from harness.report.across import Across
 from harness.report.board import Board, Column, Row
-from harness.report.plots import plots
+from harness.report.plots import plots, rank_plots
 from harness.report.table import Entry, Table, across_table, board_table
 from harness.runs.record import Record
 
 Group = Literal["rank", "method", "quality", "interval", "cost", "runs"]
 
-_CAPTIONS: Final[Mapping[str, str]] = {"curves": "Learning curves", "cost": "Quality against cost"}
+_CAPTIONS: Final[Mapping[str, str]] = {
+    "curves": "Learning curves",
+    "cost": "Quality against cost",
+    "ranks": "Mean ranks",
+}
 
 
 @dataclass(frozen=True)
@@ -44,7 +48,7 @@ class RowView:
         entries: texts, one a heading.
         name: the labels in one text.
         rest: all labels but the first, for screens without room for their columns.
-        href: its page.
+        href: its page; empty for a row that was published elsewhere and has no runs.
         whisker: None without an interval.
         reason: why runs have no result; empty where all are done.
         notes: what is to be said of it.
@@ -88,6 +92,7 @@ class AcrossView:
     id: str
     title: str
     table: Table
+    plots: tuple[tuple[str, bytes], ...]
 
 
 def board_views(boards: Sequence[Board], records: Mapping[str, Record], *, pictures: bool) -> list[BoardView]:
@@ -102,9 +107,14 @@ def board_views(boards: Sequence[Board], records: Mapping[str, Record], *, pictu
     return [_view(board, anchor, records, pictures) for board, anchor in zip(boards, ids, strict=True)]
 
 
-def across_views(found: Sequence[Across]) -> list[AcrossView]:
+def across_views(found: Sequence[Across], *, pictures: bool) -> list[AcrossView]:
     """The tables of ranks over several boards."""
-    return [AcrossView(f"ranks-{one.task}", f"Ranks, {one.task}", across_table(one)) for one in found]
+    views = []
+    for one in found:
+        drawn = rank_plots([one]) if pictures else {}
+        plots = tuple((_caption(name), picture) for name, picture in drawn.items())
+        views.append(AcrossView(f"ranks-{one.task}", f"Ranks, {one.task}", across_table(one), plots))
+    return views
 
 
 def _view(board: Board, anchor: str, records: Mapping[str, Record], pictures: bool) -> BoardView:
@@ -153,7 +163,7 @@ def _row(
         entries=entries,
         name=_joined(labels) or "none",
         rest=_joined(labels[1:]),
-        href=f"methods/{method_page(found[0])}",
+        href=f"methods/{method_page(found[0])}" if found else "",
         whisker=_whisker(row, board.columns[0], bounds) if board.columns else None,
         reason=row.reason,
         notes=row.notes,

@@ -48,11 +48,21 @@ def plots(boards: Sequence[Board], images: Sequence[str] = ("svg",)) -> dict[str
         across_panels = min(_PANELS, len(curved))
         size = 3.2 * across_panels, 2.8 * math.ceil(len(curved) / across_panels) + 0.8
         drawings["active-learning-curves"] = functools.partial(_curves, boards=curved), size
-    for found in across(boards):
-        if found.p is not None:
-            size = 6.4, 0.9 + 0.11 * (min(len(found.methods), MOST_NAMES) + 3)
-            drawings[f"{found.task}-ranks"] = functools.partial(_ranks, found=found), size
-    return {f"{name}.{image}": picture(*drawing, image) for name, drawing in drawings.items() for image in images}
+    pictures = {f"{name}.{image}": picture(*drawing, image) for name, drawing in drawings.items() for image in images}
+    return pictures | rank_plots(across(boards), images)
+
+
+def rank_plots(found: Sequence[Across], images: Sequence[str] = ("svg",)) -> dict[str, bytes]:
+    """Mean ranks with the critical difference of each task that has enough boards for the test, by file name."""
+    pictures: dict[str, bytes] = {}
+    for one in found:
+        if one.p is not None:
+            draw, size = (
+                functools.partial(_ranks, found=one),
+                (6.4, 0.9 + 0.11 * (min(len(one.methods), MOST_NAMES) + 3)),
+            )
+            pictures |= {f"{one.task}-ranks.{image}": picture(draw, size, image) for image in images}
+    return pictures
 
 
 def _file_name(board: Board, taken: Mapping[str, Any]) -> str:

@@ -268,7 +268,7 @@ def test_pictures_of_the_boards_are_drawn(page):
     driver = page()
     for image in driver.find_elements(By.CSS_SELECTOR, "#board-digits figure img"):
         assert image.get_property("naturalWidth") > 100
-        assert image.get_attribute("alt").endswith("of digits")
+        assert image.get_attribute("alt").endswith(": digits")
 
 
 def colours(driver):

@@ -128,6 +128,55 @@ def test_ranks_over_several_boards_have_a_tab(tmp_path, index):
     assert "ranks-" not in index  # one board a task
 
 
+def test_mean_ranks_are_drawn_where_there_are_boards_enough(tmp_path):
+    records = [
+        made.retrieval(name, value, dataset=f"set-{number}")
+        for number in range(6)
+        for name, value in {"gem": 0.6, "mac": 0.5, "spoc": 0.4}.items()
+    ]
+    text = harness.write_page(records, tmp_path / "site").index.read_text()
+    assert 'alt="Mean ranks: Ranks, retrieval"' in text
+    text = harness.write_page(records, tmp_path / "site", pictures=False).index.read_text()
+    assert "<img" not in text
+
+
+PUBLISHED = """\
+source: {work: "A. Author. Title. 2020", table: Table 1}
+columns: [{title: mAP, dataset: toy-images, metric: map_medium}]
+rows:
+  - {name: ours, methods: {pooling: gem}, values: [51.5]}
+  - {name: theirs, methods: {pooling: another}, values: [77.7]}
+"""
+
+
+def test_published_numbers_beside_a_spec_stand_on_the_page(tmp_path, toy):
+    methods = "methods: {backbone: colour, pooling: [mac, gem]}"
+    spec = f"name: toy\ntask: retrieval\ndatasets: toy-images\n{methods}\nplugins: [{toy}]\n"
+    (tmp_path / "spec.yaml").write_text(spec)
+    (tmp_path / "reference.yaml").write_text(PUBLISHED)
+    text = harness.write_page(tmp_path / "spec.yaml", tmp_path / "site").index.read_text()
+    assert "51.5" in text
+    assert "Table 1 of A. Author. Title. 2020" in text
+    row = re.search(r"<tr[^>]*>(?:(?!</tr>).)*77\.7.*?</tr>", text, re.DOTALL)[0]
+    assert "href" not in row  # nobody ran it here
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "spec.yaml").write_text(spec)
+    (other / "reference.yaml").write_text(PUBLISHED.replace("Table 1", "Table 2"))
+    both = harness.write_page([tmp_path / "spec.yaml", other / "spec.yaml"], tmp_path / "both")
+    assert both.notes == ("toy-images: published numbers of Table 1 are shown; for those of Table 2, make other pages",)
+    assert "<h1>toy, toy</h1>" in both.index.read_text()
+    assert len(list((tmp_path / "site" / "methods").iterdir())) == 2
+
+
+def test_data_that_are_missing_are_named_and_the_rest_is_shown(tmp_path):
+    methods = "methods: {learning: supervised, acquisition: random}"
+    (tmp_path / "spec.yaml").write_text(f"name: two\ntask: active-learning\ndatasets: [digits, mnist]\n{methods}\n")
+    written = harness.write_page(tmp_path / "spec.yaml", tmp_path / "site", pictures=False)
+    assert written.boards >= 1
+    assert any("mnist" in note.lower() for note in written.notes)
+
+
 def test_of_two_records_of_one_run_the_one_that_says_more_counts(tmp_path):
     run = made.retrieval("gem", 0.5)
     for order in ([run, made.failed(run), made.missing(run)], [made.missing(run), made.failed(run), run]):
