@@ -9,11 +9,14 @@ import re
 from html.parser import HTMLParser
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tabulate import tabulate
 
 import harness
 from harness.report import FORMATS, boards
 from harness.report.data import no_formula
-from harness.report.formats import escaped
+from harness.report.formats import _pipes, escaped
 from harness.report.latex import latex
 
 HOSTILE = "<script>alert(1)</script>|**x**"
@@ -206,6 +209,19 @@ def test_a_method_that_lacks_seeds_is_named_and_does_not_spoil_the_others(record
         ("b", 2, 2),
     ]
     assert "c: not compared: it lacks some of the 10 seeds" in harness.leaderboard(records)
+
+
+CELLS = st.from_regex(r"\A[a-z0-9.]{0,9}\Z")
+LINES = st.integers(1, 4).flatmap(lambda n: st.lists(st.lists(CELLS, min_size=n, max_size=n), min_size=2, max_size=5))
+
+
+@settings(deadline=None, max_examples=50)
+@given(LINES)
+def test_tables_are_those_of_tabulate(lines):
+    headers, *body = lines
+    align = ["left", "right", "right", "left"][: len(headers)]
+    theirs = tabulate(body, headers, tablefmt="pipe", disable_numparse=True, colalign=align)
+    assert _pipes(headers, body, align) == theirs
 
 
 @pytest.mark.parametrize(
