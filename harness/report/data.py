@@ -102,7 +102,7 @@ def _column(column: Column) -> Mapping[str, Any]:
 def _comparison(comparison: Comparison | None) -> Mapping[str, Any] | None:
     if comparison is None:
         return None
-    detectable = comparison.detectable if math.isfinite(comparison.detectable) else None
+    detectable = round(comparison.detectable, 6) if math.isfinite(comparison.detectable) else None
     return {
         **{name: getattr(comparison, name) for name in ("pairs", "methods", "tests", "test", "can_decide")},
         "detectable": detectable,

@@ -52,7 +52,8 @@ class Units:
             if size < LEAST_UNITS:
                 continue
             columns = np.array([[found for _, found in sorted(self.values[name].items())] for name in names]).T
-            bounds = bootstrap_intervals(columns, np.random.default_rng(0)).tolist()
+            # Rounded: the last digits of a matrix product depend on the processor, and files should not.
+            bounds = bootstrap_intervals(columns, np.random.default_rng(0)).round(6).tolist()
             intervals |= {name: (low, high) for name, (low, high) in zip(names, bounds, strict=True)}
         return intervals
 

@@ -76,7 +76,7 @@ def board_table(board: Board) -> Table:
         align=tuple(align for _, align, _ in columns),
         rows=tuple(zip(*(entries for _, _, entries in columns), strict=True)),
         notes=tuple(f"{row_name(row, board.kinds)}: {note}" for row in board.rows for note in row.notes),
-        below=(*board.provenance[:1], *_legend(board), *board.provenance[1:]),
+        below=(*board.provenance, *_legend(board)),
     )
 
 
