@@ -58,7 +58,7 @@ class Bars:
         if task is None:
             task = self._tasks[label] = self._progress.add_task(label, total=total, rate="")
         speed = self._progress.tasks[self._progress.task_ids.index(task)].speed
-        self._progress.update(task, completed=done, total=total, rate=f"{speed:.3g}/s" if speed else "")
+        self._progress.update(task, completed=done, total=total, rate=_rate(speed))
         if done >= total and label != "runs":
             self._progress.remove_task(self._tasks.pop(label))
 
@@ -68,6 +68,13 @@ class Bars:
         self._console.print(
             f"{record.status:>6}  {run.label}  {headline}", markup=False, highlight=False, soft_wrap=True
         )
+
+
+def _rate(speed: float | None) -> str:
+    """``3,400/s``, ``2.5/s``; three digits where there are no more."""
+    if not speed:
+        return ""
+    return f"{speed:,.0f}/s" if speed >= 100 else f"{speed:.3g}/s"
 
 
 def print_plan(plan: Plan, waiting: Collection[str]) -> None:

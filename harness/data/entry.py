@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import Annotated, Any, Final, Literal, Self
 from urllib.parse import urlsplit
 
@@ -123,6 +123,10 @@ class CatalogueEntry(_Model):
     """What the loaded data must hold: train, test, classes; or images, queries, easy, hard, junk."""
     files: tuple[SourceFile, ...] = ()
     """What ``harness datasets fetch`` downloads; nothing where data are embedded or brought by the user."""
+
+    def how_to_get(self, name: str, root: Path) -> str:
+        """What to do for data that are missing in a data folder, for error messages."""
+        return f"{f'harness datasets fetch {name}; or ' if self.files else ''}{self.source} ({root})"
 
     @model_validator(mode="after")
     def _counts_are_known(self) -> Self:

@@ -88,7 +88,7 @@ def _present(dataset: NamedDataset, folders: DataFolders) -> dict[str, int] | No
         found = counts(dataset.loader.load(folders))
     except DataMissing as missing:
         if not dataset.entry.files:
-            missing.fix = f"{dataset.entry.source} ({folders.root})"
+            missing.fix = dataset.entry.how_to_get(dataset.name, folders.root)
             raise
         return None
     wrong = [key for key, wanted in dataset.entry.counts.items() if found.get(key) != wanted]

@@ -15,7 +15,7 @@ from harness.data.decode import undecodable
 from harness.data.entry import SourceFile
 from harness.data.kept import Kept, KeptFile, read_kept, write_kept
 from harness.data.named import NamedDataset, counts
-from harness.errors import DataDamaged
+from harness.errors import DataDamaged, DataMissing
 from harness.progress import Reporter, Silent
 from harness.protocols import DataFolders, RetrievalSet
 
@@ -74,7 +74,11 @@ def verify_dataset(
     kept = read_kept(folders.root, dataset.name)
     files = dict(_files(dataset, folders.root, kept))
     problems = [problem for _, _, problem in files.values() if problem]
-    loaded = dataset.loader.load(folders)
+    try:
+        loaded = dataset.loader.load(folders)
+    except DataMissing as missing:
+        missing.fix = dataset.entry.how_to_get(dataset.name, folders.root)
+        raise
     found = counts(loaded)
     problems += [
         f"{found.get(key, 0):,} {key}, there should be {wanted:,}"

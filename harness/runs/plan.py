@@ -256,7 +256,7 @@ def _dataset(
             yield PlannedDataset(choice.name, configured, configured.method.fingerprint(folders))
         except DataMissing as error:
             if entry and entry.files:
-                error.fix = f"harness datasets fetch {choice.name}; or {entry.source} ({folders.root})"
+                error.fix = entry.how_to_get(choice.name, folders.root)
             found.missing.append(document.error(error, choice.at))
             yield PlannedDataset(choice.name, configured, "")
         except HarnessError as error:

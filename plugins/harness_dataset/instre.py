@@ -58,6 +58,9 @@ class Instre:
         return checked_instances(instre_content(file), file)
 
     def _files(self, found: Instances, folders: DataFolders) -> dict[str, Path]:
+        for name in (*found.images, *found.queries):
+            if name.startswith("/") or ".." in name.split("/"):
+                raise DataDamaged(f"the ground truth names {name}, which is not inside of {folders.root / self.path}")
         first_folder(folders.root, [self.path], "INSTRE-S1, INSTRE-S2 and INSTRE-M")
         folders_there = [folders.root / f"{self.path}{place}" for place in _PLACES]
         folder = next((place for place in folders_there if (place / found.images[0]).is_file()), folders_there[0])

@@ -123,6 +123,7 @@ far:
     assert "Traceback" not in done.stderr
     missing = harness("datasets", "verify", "far", "--catalogue", mine, "--data", tmp_path / "d")
     assert missing.returncode == 4
+    assert "harness datasets fetch far; or put the four idx files into far" in missing.stderr
 
 
 def test_show_names_source_checksum_protocol_licence_and_citation():

@@ -80,6 +80,14 @@ def test_a_box_of_width_and_height_is_refused_where_it_shows(folders):
         Instre().load(folders)
 
 
+@pytest.mark.parametrize("name", ["../../secret.jpg", "/etc/passwd"])
+def test_a_name_that_leaves_the_folder(folders, monkeypatch, name):
+    monkeypatch.setitem(globals(), "IMAGES", [name, *IMAGES[1:]])
+    write(folders.root / "instre")
+    with pytest.raises(DataDamaged, match="not inside of"):
+        Instre().load(folders)
+
+
 def test_photographs_one_folder_below(folders):
     before = Instre().fingerprint(folders)
     inner = folders.root / "instre" / "instre"
