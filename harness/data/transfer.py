@@ -128,7 +128,8 @@ class Transfer:
                 self._refuse_too_much(done, state.total)
                 with writing_to(self._part.parent):
                     out.write(block)
-                self._show(done, state.total)
+                if done != state.total:  # the end is shown once, by the caller
+                    self._show(done, state.total)
         if done < state.total:
             raise Cut(f"stopped after {size_text(done)} of {size_text(state.total)}")
 
