@@ -59,6 +59,7 @@ def test_a_tutorial_ends_in_the_row_that_it_shows(page, tmp_path, monkeypatch, c
     compared = 0
     for row in shown:
         same = found[labels(row)]
+        assert set(row) <= set(same)
         for column, value in row.items():
             if any(word in column for word in MEASURED):
                 assert float(same[column].split()[0]) == pytest.approx(float(value.split()[0]), abs=POINTS), column
