@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -11,13 +12,16 @@ from typing import Any
 from harness.registry import Entry
 
 _COSTS = {
-    "query_s_p50": ("ms a query", 1000.0),
-    "bytes_per_image": ("bytes an image", 1.0),
-    "acquire_s": ("seconds an acquisition", 1.0),
-    "cost.acquire.peak_mb": ("MB an acquisition", 1.0),
-    "cost.train.wall_s": ("seconds of training", 1.0),
+    "ms a query": (("query_s_p50", 1e3),),
+    "ms of extraction an image": (("describe_s", 1e3), ("extract_s", 1e3)),
+    "s of preparation": (("prepare_s", 1.0),),
+    "bytes an image": (("bytes_per_image", 1.0),),
+    "s an acquisition": (("acquire_s", 1.0),),
+    "MB an acquisition": (("acquire_bytes", 1e-6), ("cost.acquire.peak_mb", 1.0)),
+    "s of training": (("train_s", 1.0), ("cost.train.wall_s", 1.0)),
+    "MB at most": (("peak_bytes", 1e-6),),
 }
-"""Costs that a board has, what they are called here, and the factor to that unit."""
+"""What a cost is called here, and the keys of boards that have it, each with the factor to its unit."""
 
 
 def lines(entry: Entry, root: Path) -> Iterator[str]:
@@ -27,23 +31,42 @@ def lines(entry: Entry, root: Path) -> Iterator[str]:
         for board, kinds, label, cells in _rows(root)
         if kinds.get(entry.kind, "").split(" ")[0] == entry.name
     ]
-    shown = [key for key in _COSTS if any(cells.get(key, {}).get("mean") is not None for _, _, cells in rows)]
+    shown = [title for title in _COSTS if any(_value(cells, title) for _, _, cells in rows)]
+    measured = _benchmark(entry, root)
     if not rows or not shown:
-        yield "No committed board measures it; `harness run` measures every stage of a run of yours.\n"
+        nothing = "No committed board measures it; `harness run` measures every stage of a run of yours."
+        yield f"{measured or nothing}\n"
         return
     yield "Means over runs, on the machines that each board names.\n"
-    yield "| board | row | " + " | ".join(_COSTS[key][0] for key in shown) + " |"
+    yield "| board | row | " + " | ".join(shown) + " |"
     yield "| --- | --- |" + " ---: |" * len(shown)
     for board, label, cells in rows[:8]:
-        values = [_number(cells.get(key, {}).get("mean"), _COSTS[key][1]) for key in shown]
+        values = [_value(cells, title) for title in shown]
         yield f"| [{board}](../../leaderboards/{board}/README.md) | {label} | {' | '.join(values)} |"
     if len(rows) > 8:
         yield f"\nThe boards have {len(rows) - 8} more rows with it."
-    yield ""
+    yield f"\n{measured}\n"
 
 
-def _number(value: Any, factor: float) -> str:
-    return "" if value is None else f"{value * factor:.3g}" if value * factor < 1000 else f"{value * factor:.0f}"
+def _benchmark(entry: Entry, root: Path) -> str:
+    """What the benchmark of acquisitions measured, from the table in docs/acquisitions.md."""
+    text = (root / "docs" / "acquisitions.md").read_text(encoding="utf-8")
+    row = re.search(rf"^\| `{re.escape(entry.name)}` \| ([\d.]+) \| ([\d.]+) \| ([\d.]+) \|", text, re.MULTILINE)
+    if entry.kind != "acquisition" or row is None:
+        return ""
+    return (
+        f"Choosing 1,000 of 50,000 examples of 128 dimensions took {row[1]} s ({row[2]} s of one processor, {row[3]} MB): "
+        "[all acquisitions](../../acquisitions.md#cost)."
+    )
+
+
+def _value(cells: Mapping[str, Any], title: str) -> str:
+    """The mean of a cost of one row; empty where the board has none."""
+    for key, factor in _COSTS[title]:
+        mean = cells.get(key, {}).get("mean")
+        if mean is not None:
+            return f"{mean * factor:.3g}" if mean * factor < 1000 else f"{mean * factor:.0f}"
+    return ""
 
 
 @cache
