@@ -43,6 +43,10 @@ def test_a_page_holds_what_the_registry_knows(pages, root):
     assert "methods: {pooling: gem}" in text
 
 
+def test_products_are_no_tags(pages):
+    assert pages._escaped("of <g, h>, `a < b` and x < 1") == "of &lt;g, h>, `a < b` and x &lt; 1"
+
+
 @pytest.mark.parametrize("name", ["random", "coreset", "jlp"])
 def test_a_picture_is_drawn_once(pages, tmp_path, name):
     pictures = importlib.import_module("method_pictures")

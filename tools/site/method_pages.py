@@ -121,13 +121,13 @@ def _overview() -> str:
 def _page(entry: Entry, root: Path, picture: method_pictures.Picture | None) -> Iterator[str]:
     method = entry.load()
     found = documentation(method)
-    yield f"# {entry.name}\n\n{found.summary}\n"
+    yield f"# {entry.name}\n\n{_escaped(found.summary)}\n"
     if found.formula:
         yield "## Formula\n\n```text\n" + found.formula + "\n```\n"
     if found.source:
         yield f"Source: {found.source}.\n"
     if found.text:
-        yield f"## What it does\n\n{found.text}\n"
+        yield f"## What it does\n\n{_escaped(found.text)}\n"
     yield "## Parameters\n"
     yield from _parameters(method, found)
     yield "## Cost\n"
@@ -151,7 +151,7 @@ def _parameters(method: type, found: Documentation) -> Iterator[str]:
     for row in rows:
         meaning = found.parameters.get(row.name) or inherited.get(row.name, "")
         default = "required" if row.default is None else f"`{row.default}`"
-        yield f"| `{row.name}` | `{_cell(row.type)}` | {default} | {_cell(meaning)} |"
+        yield f"| `{row.name}` | `{_code(row.type)}` | {default} | {_cell(meaning)} |"
     yield ""
 
 
@@ -164,4 +164,14 @@ def _use(entry: Entry, method: type) -> str:
 
 
 def _cell(text: str) -> str:
+    return _escaped(text).replace("|", "\\|")
+
+
+def _code(text: str) -> str:
     return text.replace("|", "\\|")
+
+
+def _escaped(text: str) -> str:
+    """Text in which ``<x, y>`` is a product and no tag; code between backticks stays as it is."""
+    parts = re.split(r"(`+[^`]*`+)", text)
+    return "".join(part if part.startswith("`") else part.replace("<", "&lt;") for part in parts)
