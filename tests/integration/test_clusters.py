@@ -94,6 +94,7 @@ def test_no_scheduler_is_the_users_mistake(tmp_path, toy, monkeypatch):
         harness.run(spec(toy, [1]), runs=tmp_path / "runs", cache=tmp_path / "cache", options=options)
 
 
+@pytest.mark.slow  # each job is a new interpreter that loads torch
 def test_submitit_gives_the_records_of_one_process(tmp_path, toy):
     pytest.importorskip("submitit")
     options = Options(executor="slurm", workers=2, slurm=(("cluster", "local"),), threads=1, seconds=60)

@@ -5,7 +5,7 @@ Workers need the harness, the plugins and the folders of data and cache under th
 
 from __future__ import annotations
 
-import contextlib
+import time
 from collections import Counter
 from collections.abc import Mapping
 from typing import Any, Final
@@ -17,6 +17,7 @@ from harness.runs.executors.remote import perform_job
 from harness.runs.plan import Run
 
 _CONNECT_SECONDS: Final = 10
+_POLL_SECONDS: Final = 0.05
 
 
 class Dask:
@@ -63,11 +64,9 @@ class Dask:
 
     def finished(self, seconds: float) -> list[Finished]:
         """See ``Executor``."""
-        from distributed import wait
-
-        with contextlib.suppress(TimeoutError):
-            wait(list(self._running), timeout=seconds, return_when="FIRST_COMPLETED")
-        ended = [future for future in self._running if future.done()]
+        until = time.monotonic() + seconds
+        while not (ended := [future for future in self._running if future.done()]) and time.monotonic() < until:
+            time.sleep(_POLL_SECONDS)
         return [self._result(future, self._running.pop(future)) for future in ended]
 
     def close(self) -> None:
