@@ -72,9 +72,12 @@ def validate(label: str, method: type, given: Mapping[str, Any]) -> Any:
         try:
             text = json.dumps(given[field.name], default=_plain)
             values[field.name] = TypeAdapter(hints[field.name]).validate_json(text, strict=True)
+            json.dumps(values[field.name], default=_plain, allow_nan=False)
         except ValidationError as error:
             reason = error.errors()[0]["msg"].removeprefix("Input should be ")
             errors.append(_bad(label, field, given[field.name], reason))
+        except ValueError:  # ValidationError, which is one, is caught above
+            errors.append(_bad(label, field, given[field.name], "finite"))
         except TypeError:
             errors.append(_bad(label, field, given[field.name], "a plain number, string, flag or list"))
     if errors:

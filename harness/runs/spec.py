@@ -30,6 +30,8 @@ DEFAULT_SEEDS: Final[Mapping[str, tuple[int, ...]]] = {
     "active-learning": (0, 1, 2, 3, 4, 5),
 }
 NONE: Final = "none"
+_SEEDS: Final = 2**63
+"""Generators of numpy and torch take seeds below this."""
 
 
 @dataclass(frozen=True)
@@ -133,6 +135,8 @@ def _seeds(document: Document, task: str, errors: list[HarnessError]) -> tuple[i
             continue
         if seed < 0:
             errors.append(document.error(BadParameter(f"seed {seed} is negative", fix="seeds are 0, 1, 2, ..."), at))
+        if seed >= _SEEDS:
+            errors.append(document.error(BadParameter(f"seed {seed} is too large", fix="below 2**63"), at))
         if seed in seeds[:position]:
             errors.append(document.error(BadParameter(f"seed {seed} stands twice", fix="list each seed once"), at))
     return tuple(dict.fromkeys(int(seed) for seed in seeds if type(seed) is not bool and isinstance(seed, int)))
