@@ -110,6 +110,7 @@ def run(
     """Run the comparison that a spec describes. Runs that are done are not done again."""
     from harness.cli.display import Bars, print_failures, print_plan
     from harness.folders import data_folders
+    from harness.runs.estimate import estimate
     from harness.runs.plan import make_plan
     from harness.runs.reporting import reporting
     from harness.runs.runner import pending, run_plan, runs_store
@@ -131,6 +132,7 @@ def run(
     waiting = pending(plan, store, retry_failed=retry_failed)
     if dry_run:
         print_plan(plan, {run.id for run in waiting})
+        print("\n".join(estimate(plan, store, [run for run in waiting if not run.incomplete]).lines()))
         if plan.missing:
             raise Errors(plan.missing)
         return
