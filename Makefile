@@ -31,7 +31,7 @@ $(BOARDS:%=%/README.md): leaderboards/%/README.md:
 	@$(BIN)/harness leaderboard $(@D)/spec.yaml --out $@ --plots $(@D) && echo
 
 test: install lint
-	$(BIN)/pytest
+	$(BIN)/pytest -n auto --dist loadfile
 
 test-all: install lint
 	$(BIN)/pytest -m "not gpu" --benchmark-columns=min,median,max
