@@ -81,7 +81,7 @@ class CpuEngine:
         from harness.graph import kernels
 
         self._kernels = kernels
-        self._matrix = (alpha_s.indptr, alpha_s.indices, alpha_s.data)
+        self._matrix = (_unsigned(alpha_s.indptr), _unsigned(alpha_s.indices), alpha_s.data)
         n = alpha_s.shape[0]
         self._groups = [(i, min(i + _CHUNK_ROWS, n)) for i in range(0, n, _CHUNK_ROWS)]
         self._threads = max(1, min(threads_here(), len(self._groups)))
@@ -136,6 +136,11 @@ class CpuEngine:
         for done in [pool.submit(drain) for _ in range(self._threads)]:
             done.result()
         return results
+
+
+def _unsigned(positions: NDArray[Any]) -> NDArray[Any]:
+    """The same bytes as unsigned integers; there are no negative ones among them."""
+    return positions.view(np.dtype(f"u{positions.itemsize}"))
 
 
 @functools.cache

@@ -182,7 +182,8 @@ def _block(engine: Engine, b: NDArray[Any], guess: NDArray[Any] | None, tol: flo
         x = engine.load(guess * (size > 0).astype(b.dtype))  # the solution for b = 0 is 0 exactly
     for left in range(_ROUNDS, -1, -1):
         r = engine.load(b)
-        norms = np.sqrt(engine.residual(loaded, x, r))
+        # From zero the first residual is b itself.
+        norms = size if guess is None and left == _ROUNDS else np.sqrt(engine.residual(loaded, x, r))
         rounding = 4 * np.finfo(b.dtype).eps * (np.linalg.norm(engine.fetch(x), axis=0) + size)
         converged = norms <= np.maximum(tol * size, rounding)
         todo = np.flatnonzero(~converged & (norms > 0) & (iterations < cap))
