@@ -1,7 +1,8 @@
 """Compiled selection of the largest scores of each row, block by block. Loads numba: import it where work is done.
 
-The kept scores of a row are a heap with the worst on top: the lowest score, and of equal scores the highest index. So
-what is kept, and its order at the end, is that of a full sort by score and then index, whatever the blocks.
+Scores above the bound of a row gather in a buffer; when that is full the k best of it stay, and the worst of them is
+the new bound. Best is the highest score, and of equal scores the lowest index: a strict order, so that what is kept is
+that of a full sort, whatever the blocks. The work for a score that is kept for a while does not grow with k.
 """
 
 from __future__ import annotations
@@ -18,49 +19,72 @@ _CHUNK: Final = 32
 
 
 @njit(nogil=True, cache=True, fastmath={"nnan"})
-def push(scores: Dense, first: int, kept: Dense, indices: Dense) -> None:
-    """Push the scores (m, w), whose columns are ``first``, ``first + 1``, ..., into the heaps (m, k)."""
-    width = scores.shape[1]
+def push(scores: Dense, first: int, k: int, values: Dense, indices: Dense, counts: Dense, bounds: Dense) -> None:
+    """Push the scores (m, w), whose columns are ``first``, ``first + 1``, ..., into the buffers.
+
+    Args:
+        scores: one block of scores; the blocks of a row come in the order of their columns.
+        first: index of the block's first column.
+        k: how many are to be kept.
+        values: buffers (m, more than k, or all columns).
+        indices: those of the scores in them.
+        counts: (m,) entries in each buffer.
+        bounds: (m,) scores that are not above it are not among the k best; at first minus infinity.
+    """
+    width, room = scores.shape[1], values.shape[1]
     for i in range(scores.shape[0]):
-        row, values, ids = scores[i], kept[i], indices[i]
+        row, count, bound = scores[i], counts[i], bounds[i]
         for start in range(0, width, _CHUNK):
             end = min(start + _CHUNK, width)
             largest = row[start]
             for j in range(start + 1, end):
                 largest = max(largest, row[j])
-            if largest > values[0]:
+            if largest > bound:
                 for j in range(start, end):
-                    # An equal score has a higher index than what is kept: columns come in order.
-                    if row[j] > values[0]:
-                        _sift(values, ids, len(values), row[j], first + j)
+                    # A score equal to the bound has a higher index than the k that are there: columns come in order.
+                    if row[j] > bound:
+                        if count == room:
+                            _select(values[i], indices[i], count, k)
+                            count, bound = k, values[i, k - 1]
+                            if row[j] <= bound:
+                                continue
+                        values[i, count], indices[i, count] = row[j], first + j
+                        count += 1
+        counts[i], bounds[i] = count, bound
 
 
 @njit(nogil=True, cache=True)
-def sort(kept: Dense, indices: Dense) -> None:
-    """Turn the heaps (m, k) into lists, best first."""
-    for i in range(kept.shape[0]):
-        values, ids = kept[i], indices[i]
-        for end in range(len(values) - 1, 0, -1):
-            value, place = values[end], ids[end]
-            values[end], ids[end] = values[0], ids[0]
-            _sift(values, ids, end, value, place)
+def finish(values: Dense, indices: Dense, counts: Dense, best: Dense, places: Dense) -> None:
+    """Write the best (m, k) of the buffers and their indices, in any order."""
+    k = best.shape[1]
+    for i in range(best.shape[0]):
+        _select(values[i], indices[i], counts[i], k)
+        best[i], places[i] = values[i, :k], indices[i, :k]
 
 
 @njit(nogil=True, cache=True)
-def _sift(values: Dense, ids: Dense, size: int, value: float, place: int) -> None:
-    """Put an entry in place of the heap's top and let it sink."""
-    hole = 0
-    while True:
-        child = 2 * hole + 1
-        if child >= size:
+def _select(values: Dense, ids: Dense, count: int, k: int) -> None:
+    """Move the k best of the first ``count`` entries to the front, the worst of them to place k - 1 (Hoare 1961)."""
+    low, high = 0, count - 1
+    while low < high:
+        middle = (low + high) // 2
+        value, place = values[middle], ids[middle]
+        i, j = low, high
+        while i <= j:
+            while _worse(value, place, values[i], ids[i]):
+                i += 1
+            while _worse(values[j], ids[j], value, place):
+                j -= 1
+            if i <= j:
+                values[i], values[j] = values[j], values[i]
+                ids[i], ids[j] = ids[j], ids[i]
+                i, j = i + 1, j - 1
+        if k - 1 <= j:
+            high = j
+        elif k - 1 >= i:
+            low = i
+        else:
             break
-        if child + 1 < size and _worse(values[child + 1], ids[child + 1], values[child], ids[child]):
-            child += 1
-        if not _worse(values[child], ids[child], value, place):
-            break
-        values[hole], ids[hole] = values[child], ids[child]
-        hole = child
-    values[hole], ids[hole] = value, place
 
 
 @njit(nogil=True, cache=True, inline="always")
