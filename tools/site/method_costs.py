@@ -63,7 +63,7 @@ def _benchmark(entry: Entry, root: Path) -> str:
 def _value(cells: Mapping[str, Any], title: str) -> str:
     """The mean of a cost of one row; empty where the board has none."""
     for key, factor in _COSTS[title]:
-        mean = cells.get(key, {}).get("mean")
+        mean = (cells.get(key) or {}).get("mean")  # a row without this cost has None
         if mean is not None:
             return f"{mean * factor:.3g}" if mean * factor < 1000 else f"{mean * factor:.0f}"
     return ""
