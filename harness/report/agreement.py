@@ -5,7 +5,6 @@ matplotlib is imported when a picture is drawn. The same comparisons give the sa
 
 from __future__ import annotations
 
-import io
 import math
 import re
 from collections.abc import Mapping, Sequence
@@ -14,9 +13,11 @@ from typing import TYPE_CHECKING, Any, Final
 from tabulate import tabulate
 
 from harness.metrics.agreement import Comparison
+from harness.report.drawing import COLOURS, picture
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 Compared = Mapping[str, Sequence[Comparison]]
 """Label of an acquisition -> its comparisons, of any seeds and cycles."""
@@ -50,19 +51,6 @@ _PICKS_NOTES: Final = (
     "overlap: share of the budget that both picked; Jaccard: share of all picks that both picked.",
     "Spearman, Kendall: correlation of the ranks of all unlabelled examples (1 the same order, 0 unrelated).",
 )
-
-_COLOURS: Final = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#999933")
-_RC: Final[Mapping[str, Any]] = {
-    "svg.hashsalt": "harness",
-    "svg.fonttype": "path",
-    "font.size": 9,
-    "axes.grid": True,
-    "grid.alpha": 0.3,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    # A name that a plugin chose must not be read as a formula.
-    "text.parse_math": False,
-}
 
 
 def agreement_markdown(title: str, reference: str, compared: Compared, *, unlabelled: bool = False) -> str:
@@ -126,26 +114,21 @@ def rank_plot(title: str, reference: str, compared: Compared) -> bytes | None:
     }
     if not drawn:
         return None
-    import matplotlib as mpl
-    from matplotlib.figure import Figure
-
     columns = max(len(found) for found in drawn.values())
-    settings: Any = dict(_RC)  # the stub names every key; ours are checked by matplotlib itself
-    with mpl.rc_context(settings):
-        figure = Figure(figsize=(2.5 * columns + 0.5, 2.4 * len(drawn) + 0.7), layout="constrained")
+
+    def draw(figure: Figure) -> None:
         grid = figure.subplots(len(drawn), columns, squeeze=False)
         for row, (label, found) in enumerate(drawn.items()):
             for axes in grid[row]:
                 axes.set_visible(False)
             for axes, comparison in zip(grid[row], found, strict=False):
-                _scatter(axes, comparison, _COLOURS[row % len(_COLOURS)])
+                _scatter(axes, comparison, COLOURS[row % len(COLOURS)])
             grid[row, 0].set_ylabel(f"rank by {label}")
         for axes in grid[-1]:
             axes.set_xlabel(f"rank by {reference}")
         figure.suptitle(f"{title}, seed {seed}")
-        out = io.BytesIO()
-        figure.savefig(out, format="svg", metadata={"Date": None, "Creator": None})
-    return out.getvalue()
+
+    return picture(draw, (2.5 * columns + 0.5, 2.4 * len(drawn) + 0.7))
 
 
 def _scatter(axes: Axes, comparison: Comparison, colour: str) -> None:

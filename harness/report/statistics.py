@@ -236,7 +236,7 @@ def compare(values: Mapping[str, ArrayLike], rng: np.random.Generator) -> Compar
     pairs, methods = sizes.pop() if sizes else 0, len(samples)
     tests = methods * (methods - 1) // 2
     by_flips = tests <= _FLIP_TESTS_UP_TO or pairs <= _EXACT_UP_TO
-    smallest = 0.0 if not by_flips else 2.0 ** (1 - pairs) if pairs <= _EXACT_UP_TO else 1 / (_FLIPS + 1)
+    smallest = smallest_p(pairs, tests)
     decidable = smallest * max(tests, 1) <= LEVEL
     best = sorted(samples, key=lambda name: (-samples[name].mean() if pairs else 0.0, name))[:_COMPARED]
     compared = np.array([samples[name] for name in best]).reshape(len(best), pairs).T
