@@ -1,6 +1,6 @@
 """vision-evaluation-harness: benchmarks for deep active learning and instance image retrieval.
 
-The public names are the ones in ``__all__``, ``harness.protocols``, ``harness.graph``, ``harness.metrics`` and
+The public names are the ones in ``__all__``, ``harness.plugin_api``, ``harness.graph``, ``harness.metrics`` and
 ``harness.active``; nothing else is promised. Importing the package loads nothing heavy.
 """
 
@@ -8,15 +8,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from harness.hooks import hookimpl
+from harness.plugin_api.hooks import hookimpl
 
 if TYPE_CHECKING:
-    from harness.page import write_page
+    from harness.boards import leaderboard
+    from harness.boards.comparing import compare
     from harness.registry import Registry, load_registry
-    from harness.report import leaderboard
-    from harness.report.comparing import compare
     from harness.runs import Record, run
-    from harness.runs.sources import find_results
+    from harness.runs.targets import find_results
+    from harness.site import write_page
 
 __version__ = "0.1.0"
 __all__ = [
@@ -34,13 +34,13 @@ __all__ = [
 _HOMES = {
     "Record": "harness.runs",
     "run": "harness.runs",
-    "leaderboard": "harness.report",
-    "compare": "harness.report.comparing",
-    "data_folders": "harness.folders",
-    "find_results": "harness.runs.sources",
+    "leaderboard": "harness.boards",
+    "compare": "harness.boards.comparing",
+    "data_folders": "harness.data.folders",
+    "find_results": "harness.runs.targets",
     "Registry": "harness.registry",
     "load_registry": "harness.registry",
-    "write_page": "harness.page",
+    "write_page": "harness.site",
 }
 _ROOMS = frozenset({"active", "graph", "metrics", "protocols"})
 """Public packages, so that ``harness.active.Pool`` works after ``import harness``."""

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from harness.errors import ContractError
+from harness.core.errors import ContractError
 
 if TYPE_CHECKING:
-    from harness.protocols import Ids, PoolView
+    from harness.plugin_api import Ids, PoolView
 
 
 def check_selection(name: str, picks: Any, pool: PoolView, budget: int) -> Ids:

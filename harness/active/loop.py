@@ -23,17 +23,18 @@ from harness.active.contract import check_selection
 from harness.active.pool import Pool
 from harness.active.protocol import ActiveProtocol
 from harness.active.split import balanced_labels, long_tail
-from harness.cache import Arrays, Cache, digest
-from harness.composition import preparation
-from harness.errors import ContractError
-from harness.measure import Cost, measured
+from harness.cache.store import Arrays, Cache
+from harness.core.cost import Cost, measured
+from harness.core.digest import digest
+from harness.core.errors import ContractError
+from harness.core.progress import Reporter
 from harness.metrics.classification import accuracy
-from harness.progress import Reporter
-from harness.protocols import AcquisitionFunction, ClassificationSet, LearningScheme, Network, TrainingSet
-from harness.source import source_digest
+from harness.plugin_api import AcquisitionFunction, ClassificationSet, LearningScheme, Network, TrainingSet
+from harness.registry.composition import preparation
+from harness.registry.source import source_digest
 
 if TYPE_CHECKING:
-    from harness.protocols import Floats, Ids
+    from harness.plugin_api import Floats, Ids
 
 _WEIGHT: Final = "weight "
 

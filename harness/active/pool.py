@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from harness.errors import InvalidInput
+from harness.core.errors import InvalidInput
 
 Floats = NDArray[np.float32]
 Ids = NDArray[np.int64]
@@ -18,7 +18,7 @@ Array = TypeVar("Array", bound=NDArray[Any])
 
 
 class Pool:
-    """A sealed view of the examples; implements ``harness.protocols.PoolView``. All arrays are read-only.
+    """A sealed view of the examples; implements ``harness.plugin_api.PoolView``. All arrays are read-only.
 
     Hidden labels cannot be reached from it: they are never given to it.
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from annotated_types import Ge, Gt, Le
 
-from harness.errors import InvalidInput
+from harness.core.errors import InvalidInput
 
 Positive = Annotated[int, Gt(0)]
 

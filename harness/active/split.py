@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from harness.errors import InvalidInput
+from harness.core.errors import InvalidInput
 
 if TYPE_CHECKING:
-    from harness.protocols import Ids
+    from harness.plugin_api import Ids
 
 
 def balanced_labels(labels: Ids, n_classes: int, total: int, rng: np.random.Generator) -> Ids:

@@ -17,12 +17,12 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from harness.graph.engines import threads_here
+from harness.core.threads import threads_here
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from harness.protocols import Floats, Network
+    from harness.plugin_api import Floats, Network
 
 RAMP = 1.05  # thesis §3.5.1: the cosine would reach zero at epoch 210 of 200
 EXTRACTION_BATCH = 500

@@ -1,4 +1,4 @@
-"""The command line: parses, calls one documented function, prints. Exit codes: ``harness.errors``."""
+"""The command line: parses, calls one documented function, prints. Exit codes: ``harness.core.errors``."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import sys
 import warnings
 from typing import TextIO
 
-from harness.errors import INTERRUPTED, USER_MISTAKE, Errors, HarnessError
+from harness.core.errors import INTERRUPTED, USER_MISTAKE, Errors, HarnessError
 
 
 def main() -> None:

@@ -27,12 +27,12 @@ def agreement(
     """Compare picks, ranks and pseudo-labels of the acquisitions of a spec with those of a reference."""
     import json
 
-    from harness.cache import write_atomically
+    from harness.boards.agreement_published import published_agreement, published_agreement_markdown
+    from harness.boards.agreement_table import agreement_data, agreement_markdown, rank_plot
+    from harness.boards.reference import read_reference
     from harness.cli.display import Bars
-    from harness.report.agreement import agreement_data, agreement_markdown, rank_plot
-    from harness.report.published_agreement import published_agreement, published_agreement_markdown
-    from harness.report.reference import read_reference
-    from harness.runs.agreement import agreement_studies
+    from harness.core.files import write_atomically
+    from harness.studies.agreement_spec import agreement_studies
 
     with Bars() as bars:
         studies = agreement_studies(

@@ -26,8 +26,8 @@ from harness.cli.train import spatial
 from harness.cli.train_whitening import whitening
 from harness.cli.view_matches import matches
 from harness.cli.view_saliency import results, saliency
-from harness.errors import DONE, SOME_FAILED, Errors, SpecError
-from harness.protocols import KINDS
+from harness.core.errors import DONE, SOME_FAILED, Errors, SpecError
+from harness.plugin_api import KINDS
 from harness.registry import Registry, load_registry
 
 app = typer.Typer(
@@ -109,11 +109,11 @@ def run(
 ) -> None:
     """Run the comparison that a spec describes. Runs that are done are not done again."""
     from harness.cli.display import Bars, print_failures, print_plan
-    from harness.folders import data_folders
+    from harness.data.folders import data_folders
     from harness.runs.estimate import estimate
     from harness.runs.plan import make_plan
-    from harness.runs.reporting import reporting
     from harness.runs.runner import pending, run_plan, runs_store
+    from harness.runs.sinks import reporting
 
     folders = data_folders(data, cache)
     options = run_options(executor, workers, timeout, memory, threads, scheduler, slurm)
@@ -184,11 +184,11 @@ def leaderboard(
     ] = None,
 ) -> None:
     """Print the leaderboard of a spec or of a folder of records, beside published numbers if there are any."""
-    from harness.cache import write_atomically
-    from harness.report import boards, read_reference
-    from harness.report import leaderboard as make_leaderboard
-    from harness.report.pair import difference_plots, differences, render_differences
-    from harness.report.plots import plots as draw
+    from harness.boards import boards, read_reference
+    from harness.boards import leaderboard as make_leaderboard
+    from harness.boards.pair import difference_plots, differences, render_differences
+    from harness.boards.plots import plots as draw
+    from harness.core.files import write_atomically
 
     with _no_search_for_cycles():
         title, description, records = _records(
@@ -252,7 +252,7 @@ def _records(
     catalogues: tuple[Path, ...],
 ) -> tuple[str, str, list[Any]]:
     """Title, description and records of a spec (missing runs included) or of a folder."""
-    from harness.folders import data_folders
+    from harness.data.folders import data_folders
     from harness.runs.plan import make_plan
     from harness.runs.runner import planned_records, runs_store
     from harness.runs.store import Store

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from harness.cli.help import Commands
-from harness.errors import BAD_DATA, DONE
+from harness.core.errors import BAD_DATA, DONE
 
 cache = typer.Typer(cls=Commands, help="Look at what is kept between runs, check it, clear it.", no_args_is_help=True)
 
@@ -22,7 +22,7 @@ def list_entries(
     """List the entries, the least recently used first."""
     import json
 
-    from harness.runs.cached import cache_entries
+    from harness.cache.inspection import cache_entries
 
     entries = cache_entries(folder)
     if as_json:
@@ -37,7 +37,7 @@ def list_entries(
 @cache.command()
 def verify(folder: Folder = None) -> None:
     """Check every byte. Damaged entries are named and removed, to be made again; exit code 4 if there were any."""
-    from harness.runs.cached import cache_entries, verify_cache
+    from harness.cache.inspection import cache_entries, verify_cache
 
     damaged = verify_cache(folder)
     for entry in damaged:
@@ -52,8 +52,8 @@ def clear(
     keep: Annotated[str, typer.Option("--keep", help="Keep this much, most recently used: 500M, 20G.")] = "0",
 ) -> None:
     """Remove entries, the least recently used first."""
-    from harness.runs.cached import clear_cache
-    from harness.shared_cache import size_of
+    from harness.cache.inspection import clear_cache
+    from harness.cache.shared import size_of
 
     print(f"{len(clear_cache(folder, limit=size_of(keep)))} entries removed")
 
@@ -66,7 +66,7 @@ def why(
     """Show what decided an entry's name, and how it differs from the entry most like it."""
     import json
 
-    from harness.runs.cached import explain
+    from harness.cache.inspection import explain
 
     entry, differences = explain(name, folder)
     print(f"{entry.name}  {_size(entry.bytes)}  {entry.damage or f'made in {entry.seconds:.2f} s'}")

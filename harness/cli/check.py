@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from harness.errors import BROKEN_PLUGIN, DONE, SpecError
+from harness.core.errors import BROKEN_PLUGIN, DONE, SpecError
 
 
 def check(

@@ -32,10 +32,10 @@ def compare(
 
     Whether it is more than noise, what else changed, and what it costs.
     """
-    from harness.cache import write_atomically
-    from harness.report.changes_text import render_changes
-    from harness.report.comparing import compare as compare_results
-    from harness.runs.sources import find_results
+    from harness.boards.changes_text import render_changes
+    from harness.boards.comparing import compare as compare_results
+    from harness.core.files import write_atomically
+    from harness.runs.targets import find_results
 
     sides = [find_results(side, plugins=plugin or (), data=data) for side in (before, after)]
     text = render_changes(compare_results(*sides, metrics=metric or ()), format)
@@ -61,12 +61,12 @@ def gate(
 
     Exit code 5: worse by more than noise. 6: nothing was measured, or it cannot be told. 0: otherwise.
     """
-    from harness.cache import write_atomically
-    from harness.report.changes_text import render_changes
-    from harness.report.comparing import compare as compare_results
-    from harness.report.gate import judge
-    from harness.runs.sources import find_results
-    from harness.tolerances import parse_tolerances
+    from harness.boards.changes_text import render_changes
+    from harness.boards.comparing import compare as compare_results
+    from harness.boards.gate import judge
+    from harness.core.files import write_atomically
+    from harness.runs.targets import find_results
+    from harness.runs.tolerances import parse_tolerances
 
     accepted = parse_tolerances(tolerance or ())
     sides = [find_results(side, plugins=plugin or (), data=data) for side in (before, after)]

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.cli.listing import dump, entry_fields, method_card, table, text_of
+from harness.core.errors import UnknownName, nearest
 from harness.data.catalogue import CatalogueEntry, SourceFile, catalogue, catalogue_files
-from harness.data.kept import read_kept
+from harness.data.manifest import read_kept
 from harness.data.space import size_text
-from harness.errors import UnknownName, nearest
 from harness.registry import Registry
 
 if TYPE_CHECKING:

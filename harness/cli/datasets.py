@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from harness.cli.help import Commands
-from harness.errors import BAD_DATA, DONE
+from harness.core.errors import BAD_DATA, DONE
 from harness.registry import Registry, load_registry
 
 
@@ -42,7 +42,7 @@ def _list(
     if ctx.invoked_subcommand is not None:
         return
     from harness.cli.dataset_cards import dataset_list
-    from harness.folders import data_folders
+    from harness.data.folders import data_folders
 
     print(dataset_list(_registry(plugin), tuple(catalogue or ()), data_folders(data).root, as_json))
 
@@ -66,8 +66,8 @@ def show(
         print(dataset_card(name, registry, tuple(catalogue or ()), as_json))
         return
     from harness.data.export import write_ground_truth
+    from harness.data.folders import data_folders
     from harness.data.named import named_dataset
-    from harness.folders import data_folders
 
     found = write_ground_truth(named_dataset(name, registry, tuple(catalogue or ())), data_folders(data), ground_truth)
     print(f"{ground_truth}: {len(found.images):,} images, {len(found.queries):,} queries")
@@ -89,8 +89,8 @@ def fetch(
     from harness.cli.display import Bars
     from harness.data.download import Patience
     from harness.data.fetch import fetch_dataset
+    from harness.data.folders import data_folders
     from harness.data.named import named_dataset
-    from harness.folders import data_folders
 
     dataset, folders = named_dataset(name, _registry(plugin), tuple(catalogue or ())), data_folders(data, cache)
     with Bars() as bars:
@@ -112,9 +112,9 @@ def verify(
     """Count, compare checksums, decode every image; exit code 4 if something is wrong."""
     from harness.cli.dataset_cards import verified_text
     from harness.cli.display import Bars
+    from harness.data.folders import data_folders
     from harness.data.named import named_dataset
     from harness.data.verify import verify_dataset
-    from harness.folders import data_folders
 
     dataset = named_dataset(name, _registry(plugin), tuple(catalogue or ()))
     with Bars() as bars:

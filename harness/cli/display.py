@@ -51,7 +51,7 @@ class Bars:
         self._progress.stop()
 
     def update(self, label: str, done: int, total: int) -> None:
-        """See ``harness.progress.Reporter``."""
+        """See ``harness.core.progress.Reporter``."""
         if done == 0 and label in self._tasks:
             self._progress.remove_task(self._tasks.pop(label))
         task = self._tasks.get(label)

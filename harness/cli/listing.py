@@ -30,7 +30,7 @@ def method_list(registry: Registry, kinds: Sequence[str], as_json: bool) -> str:
 
 def method_card(entry: Entry, as_json: bool) -> str:
     """One method: documentation, parameters with defaults, source."""
-    from harness.parameters import describe
+    from harness.registry.parameters import describe
 
     method = entry.load()
     parameters = describe(method)
@@ -52,7 +52,7 @@ def method_card(entry: Entry, as_json: bool) -> str:
 
 def doctor_report(registry: Registry, data: Path | None, cache: Path | None, as_json: bool) -> str:
     """Versions, threads, GPU, folders, plugins."""
-    from harness.folders import data_folders
+    from harness.data.folders import data_folders
     from harness.runs.environment import environment, gpus
 
     folders = data_folders(data, cache)

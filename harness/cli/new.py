@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from harness.protocols import KINDS
+from harness.plugin_api import KINDS
 
 
 def new(

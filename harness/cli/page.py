@@ -26,7 +26,7 @@ def page(
     ] = None,
 ) -> None:
     """Write leaderboards as a static page: no network, no server; open index.html."""
-    from harness.page import write_page
+    from harness.site import write_page
 
     written = write_page(
         records,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from harness.runs.reproduce import DetailCheck, MetricCheck, Reproduction
+    from harness.studies.reproduce import DetailCheck, MetricCheck, Reproduction
 
 
 def reproduce(
@@ -29,9 +29,9 @@ def reproduce(
     Nothing is taken from the cache. Exit code 0: the same. 5: it differs. 4: data are missing. 3: a plugin is missing.
     """
     from harness.cli.display import Bars
-    from harness.errors import DONE, REGRESSION
-    from harness.runs.reproduce import reproduce as reproduce_record
-    from harness.tolerances import parse_tolerances
+    from harness.core.errors import DONE, REGRESSION
+    from harness.runs.tolerances import parse_tolerances
+    from harness.studies.reproduce import reproduce as reproduce_record
 
     accepted = parse_tolerances(tolerance or ())
     with Bars() as bars:

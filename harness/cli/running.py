@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from harness.errors import SpecError
+from harness.core.errors import SpecError
 
 if TYPE_CHECKING:
     from harness.runs.executors.choose import Options
@@ -35,8 +35,8 @@ def run_options(
     slurm: Sequence[str] | None,
 ) -> Options:
     """The options as the Python API takes them. Raises ``SpecError``."""
+    from harness.cache.shared import size_of
     from harness.runs.executors.choose import DASK, SLURM, Options
-    from harness.shared_cache import size_of
 
     pairs = []
     for text in slurm or ():

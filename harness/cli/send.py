@@ -17,9 +17,9 @@ def send(
 
     As harness run --report does with new ones.
     """
-    from harness.errors import BROKEN_PLUGIN, DONE
+    from harness.core.errors import BROKEN_PLUGIN, DONE
     from harness.registry import load_registry
-    from harness.runs.reporting import send as send_records
+    from harness.runs.sinks import send as send_records
     from harness.runs.store import read_records
 
     found = read_records(records)

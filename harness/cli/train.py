@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from harness.errors import Errors, HarnessError, SpecError, UnknownName, nearest
+from harness.core.errors import Errors, HarnessError, SpecError, UnknownName, nearest
 
 if TYPE_CHECKING:
-    from harness.document import At, Document
+    from harness.core.document import At, Document
     from harness.registry import Registry
 
 _KEYS = ("name", "description", "start", "training", "checkpoints", "plugins")
@@ -23,7 +23,7 @@ def spatial(
 ) -> None:
     """Fine-tune the backbone tiny on matching pairs, with and without spatial matching."""
     from harness.cli.display import Bars
-    from harness.retrieval.spatial_training import described, train, write
+    from harness.studies.spatial_training import described, train, write
 
     planned = read_training(spec, tuple(plugin or ()))
     for path, how, matcher, matching, start in planned:
@@ -47,7 +47,7 @@ def read_training(spec: Path, plugins: tuple[str, ...] = ()) -> list[tuple[Path,
         Errors: all mistakes found, each with its place.
         SpecError: the spec cannot be read at all.
     """
-    from harness.document import read_document
+    from harness.core.document import read_document
     from harness.registry import load_registry
 
     document, registry = read_document(spec), load_registry(plugins)
@@ -76,8 +76,8 @@ def _checkpoint(
     document: Document, name: str, registry: Registry, errors: list[HarnessError]
 ) -> tuple[Any, Any, dict[str, Any] | None]:
     """Training, matcher and what identifies it."""
-    from harness import parameters
-    from harness.retrieval.spatial_training import SpatialTraining
+    from harness.registry import parameters
+    from harness.studies.spatial_training import SpatialTraining
 
     at: At = ("checkpoints", name)
     if not name.endswith(".npz"):

@@ -22,7 +22,7 @@ def whitening(
 ) -> None:
     """Learn a whitening from a dataset with matching pairs and write it to a file."""
     from harness.cli.display import Bars
-    from harness.runs.whitening import train_whitening
+    from harness.studies.train_whitening import train_whitening
 
     with Bars() as bars:
         digest = train_whitening(

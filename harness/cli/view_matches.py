@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from harness.errors import InvalidInput, SpecError, UnknownName, nearest
+from harness.core.errors import InvalidInput, SpecError, UnknownName, nearest
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from harness.protocols import DataFolders, Ranking, RetrievalSet
+    from harness.plugin_api import DataFolders, Ranking, RetrievalSet
     from harness.runs.plan import Run
     from harness.runs.record import Record
 
@@ -36,8 +36,8 @@ def matches(
     ] = None,
 ) -> None:
     """Draw the inliers between a query and an image, as the re-ranker of a run finds them."""
-    from harness.cache import write_atomically
-    from harness.folders import data_folders
+    from harness.core.files import write_atomically
+    from harness.data.folders import data_folders
     from harness.runs.recreate import recreate
 
     formats = {path: _format(path) for path in (out, histogram) if path is not None}
@@ -86,12 +86,12 @@ def draw_pair(
     run: Run, dataset: RetrievalSet, query: int, image: int, format: Literal["png", "svg"]
 ) -> tuple[int, bytes]:
     """Number of inliers, and the picture."""
-    from harness.pictures.matches import draw_matches
-    from harness.progress import Silent
+    from harness.core.progress import Silent
     from harness.retrieval.extraction import Source
     from harness.retrieval.images import read_image
     from harness.retrieval.representation import Extraction
     from harness.retrieval.reranking import describe
+    from harness.studies.pictures.matches import draw_matches
 
     method = run.methods["reranking"].method
     name = run.methods["reranking"].id.name
@@ -110,10 +110,10 @@ def draw_pair(
 
 def draw_histogram(run: Run, dataset: RetrievalSet, folders: DataFolders, format: Literal["png", "svg"]) -> bytes:
     """Histogram of the inliers of all queries with the images that were re-ranked for them."""
-    from harness.pictures.matches import draw_inliers
-    from harness.progress import Silent
+    from harness.cache.shared import SharedCache
+    from harness.core.progress import Silent
     from harness.retrieval.pipeline import RetrievalMethods, reranked
-    from harness.shared_cache import SharedCache
+    from harness.studies.pictures.matches import draw_inliers
 
     methods = RetrievalMethods(**{kind: configured.method for kind, configured in run.methods.items()})
     keys: dict[str, Any] = {kind: configured.key for kind, configured in run.methods.items()}

@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 import typer
 
 from harness.cli.view_matches import find_record, position
-from harness.errors import InvalidInput, SpecError
+from harness.core.errors import InvalidInput, SpecError
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from harness.pictures.saliency import Panel
-    from harness.progress import Reporter
-    from harness.protocols import Box, RetrievalSet
+    from harness.core.progress import Reporter
+    from harness.plugin_api import Box, RetrievalSet
     from harness.runs.plan import Run
+    from harness.studies.pictures.saliency import Panel
 
 Format = Literal["png", "svg"]
 Runs = Annotated[Path | None, typer.Option("--runs", help="Folder of the records, or a spec beside it.")]
@@ -42,11 +42,11 @@ def saliency(
     cache: CacheFolder = None,
 ) -> None:
     """Draw saliency maps of images and the regions that a run with fs-egm or os-egm found on them."""
-    from harness.cache import write_atomically
     from harness.cli.display import Bars
-    from harness.folders import data_folders
-    from harness.pictures.saliency import draw_panels
+    from harness.core.files import write_atomically
+    from harness.data.folders import data_folders
     from harness.runs.recreate import recreate
+    from harness.studies.pictures.saliency import draw_panels
 
     format = picture_format(out)
     folders = data_folders(data, cache)
@@ -71,11 +71,11 @@ def results(
     cache: CacheFolder = None,
 ) -> None:
     """Draw the ranked answers to a query: positives framed in green, negatives in red, junk in grey."""
-    from harness.cache import write_atomically
-    from harness.folders import data_folders
-    from harness.pictures.gallery import Result, draw_gallery
+    from harness.core.files import write_atomically
+    from harness.data.folders import data_folders
     from harness.retrieval.images import read_image
     from harness.runs.recreate import recreate
+    from harness.studies.pictures.gallery import Result, draw_gallery
 
     format = picture_format(out)
     folders = data_folders(data, cache)
@@ -104,10 +104,10 @@ def panels(
     run: Run, dataset: RetrievalSet, positions: list[int], iterations: bool, reporter: Reporter
 ) -> list[list[Panel]]:
     """A row of panels per image: the image, its maps and regions, or the turns of the mixture."""
-    from harness.pictures.saliency import Panel
     from harness.retrieval.extraction import Source
     from harness.retrieval.images import read_image
     from harness.retrieval.representation import Extraction
+    from harness.studies.pictures.saliency import Panel
 
     extraction = Extraction(dataset, run.protocol, Source(run.methods["backbone"].method, "backbone"), reporter)
     pooling: Any = extraction.fitted(run.methods["pooling"].method)
@@ -151,7 +151,7 @@ def _turns(detection: Any, saliency: NDArray[np.float32], picture: NDArray[np.ui
     """The mixture at the beginning, at its end, and at turns between them (thesis Fig. 5.3)."""
     import numpy as np
 
-    from harness.pictures.saliency import Panel
+    from harness.studies.pictures.saliency import Panel
 
     samples = detection.samples(saliency)
     if not samples.any():

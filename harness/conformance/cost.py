@@ -10,7 +10,7 @@ import numpy as np
 from harness.conformance.guards import seeded_globals
 from harness.conformance.subject import Subject
 from harness.conformance.trial import Trial, quiet
-from harness.measure import Cost, measured
+from harness.core.cost import Cost, measured
 
 
 @dataclass(frozen=True)

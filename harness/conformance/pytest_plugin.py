@@ -41,7 +41,7 @@ def _items(session: pytest.Session, target: str) -> Iterator[pytest.Item]:
     from harness.conformance.rules import rules_of
     from harness.conformance.subject import find
     from harness.conformance.trial import Trial
-    from harness.errors import HarnessError
+    from harness.core.errors import HarnessError
 
     try:
         for subject in find(target):

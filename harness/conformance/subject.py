@@ -8,10 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness import parameters
-from harness.errors import PluginError, UnknownName, nearest
-from harness.protocols import KINDS, DataFolders
-from harness.registry import Entry, Registry, load_registry
+from harness.core.errors import PluginError, UnknownName, nearest
+from harness.plugin_api import KINDS, DataFolders
+from harness.registry import Entry, Registry, load_registry, parameters
 
 
 @dataclass(frozen=True)
@@ -59,7 +58,7 @@ class Subject:
 
     def folders(self, folder: Path) -> DataFolders:
         """Data beside the example that the plugin brings, else the user's; the cache is always a new one."""
-        from harness.folders import data_folders
+        from harness.data.folders import data_folders
 
         root = folder if self.entry.check else data_folders(None).root
         return DataFolders(root=root, cache=folder / "cache")

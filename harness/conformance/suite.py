@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from harness.composition import deviations_of
 from harness.conformance.cost import Measured, measure
 from harness.conformance.rule import NotApplicable, Rule, Violation
 from harness.conformance.rules import all_rules, rules_of
@@ -18,7 +17,8 @@ from harness.conformance.subject import Subject, find
 from harness.conformance.trial import Trial, first_line
 from harness.conformance.values import shown
 from harness.conformance.worker import worker
-from harness.errors import HarnessError, PluginError, UnknownName, nearest
+from harness.core.errors import HarnessError, PluginError, UnknownName, nearest
+from harness.registry.composition import deviations_of
 
 Status = Literal["passed", "failed", "declared", "unneeded", "skipped"]
 

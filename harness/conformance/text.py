@@ -11,7 +11,7 @@ from typing import Any, Final
 from harness.conformance.cost import Measured
 from harness.conformance.rule import Rule
 from harness.conformance.suite import Report, Result, Status
-from harness.protocols import KINDS
+from harness.plugin_api import KINDS
 
 _MANY: Final = 3
 _WORDS: Final = {

@@ -17,8 +17,8 @@ from harness.conformance.kinds import kind_of
 from harness.conformance.rule import NotApplicable
 from harness.conformance.subject import Subject
 from harness.conformance.values import Plain, plain, snapshot
-from harness.errors import HarnessError
-from harness.protocols import DataFolders
+from harness.core.errors import HarnessError
+from harness.plugin_api import DataFolders
 
 
 @dataclass(frozen=True)

@@ -23,9 +23,9 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import IO, Any, Final
 
+from harness.core.errors import DataDamaged, DataMissing
+from harness.core.progress import Reporter, Silent
 from harness.data.space import size_text, writing_to
-from harness.errors import DataDamaged, DataMissing
-from harness.progress import Reporter, Silent
 
 _BLOCK: Final = 1 << 20
 _LONGEST_HEADER: Final = 1 << 20

@@ -14,9 +14,9 @@ from typing import Final
 
 from pydantic import ValidationError
 
+from harness.core.document import Document, plain, read_document, shape_error
+from harness.core.errors import DataDamaged, Errors, HarnessError, SpecError
 from harness.data.entry import CatalogueEntry, SourceFile
-from harness.document import Document, plain, read_document, shape_error
-from harness.errors import DataDamaged, Errors, HarnessError, SpecError
 
 __all__ = ["CATALOGUE_VARIABLE", "NAME", "CatalogueEntry", "SourceFile", "catalogue", "catalogue_files"]
 

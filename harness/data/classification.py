@@ -10,8 +10,8 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.errors import DataDamaged, DataMissing
-from harness.protocols import ClassificationSet
+from harness.core.errors import DataDamaged, DataMissing
+from harness.plugin_api import ClassificationSet
 
 SUFFIXES: Final = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp"})
 _THREADS: Final = 8

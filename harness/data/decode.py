@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Final
 
-from harness.progress import Reporter, Silent, track
+from harness.core.progress import Reporter, Silent, track
 
 _THREADS: Final = 8
 _FORMATS: Final = ("JPEG", "PNG", "BMP", "WEBP", "GIF", "TIFF", "PPM")

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from harness.core.errors import DataMissing
+from harness.core.progress import Reporter, Silent
 from harness.data.entry import SourceFile
 from harness.data.space import writing_to
 from harness.data.transfer import Patience, Transfer, Unavailable
-from harness.errors import DataMissing
-from harness.progress import Reporter, Silent
 
 __all__ = ["DownloadFailed", "Patience", "download"]
 

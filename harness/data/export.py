@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from harness.cache import write_atomically
+from harness.core.errors import InvalidInput
+from harness.core.files import write_atomically
 from harness.data.instances import Instances, instances_json
 from harness.data.named import NamedDataset
 from harness.data.space import writing_to
-from harness.errors import InvalidInput
-from harness.protocols import DataFolders, RetrievalSet
+from harness.plugin_api import DataFolders, RetrievalSet
 
 
 def write_ground_truth(dataset: NamedDataset, folders: DataFolders, file: Path) -> Instances:

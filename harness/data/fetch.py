@@ -14,18 +14,18 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from harness.cache import write_atomically
+from harness.core.errors import DataDamaged, DataMissing, HarnessError
+from harness.core.files import write_atomically
+from harness.core.locks import try_lock
+from harness.core.progress import Reporter, Silent
 from harness.data.archives import unpack
 from harness.data.download import DownloadFailed, Patience, download
 from harness.data.entry import SourceFile
-from harness.data.kept import KeptFile, read_kept
+from harness.data.manifest import KeptFile, read_kept
 from harness.data.named import NamedDataset, counts
 from harness.data.space import size_text, writing_to
 from harness.data.verify import Verification, checked_file, found_file, remember_dataset, verify_dataset
-from harness.errors import DataDamaged, DataMissing, HarnessError
-from harness.locks import try_lock
-from harness.progress import Reporter, Silent
-from harness.protocols import DataFolders
+from harness.plugin_api import DataFolders
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from harness.errors import DataDamaged, DataMissing
+from harness.core.errors import DataDamaged, DataMissing
 
 SUFFIXES: Final = (".jpg", ".jpeg", ".png", ".bmp", ".webp")
 _SHOWN: Final = 3

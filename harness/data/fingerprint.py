@@ -11,9 +11,10 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Final
 
-from harness.cache import digest, write_atomically
-from harness.errors import DataMissing
-from harness.protocols import DataFolders
+from harness.core.digest import digest
+from harness.core.errors import DataMissing
+from harness.core.files import write_atomically
+from harness.plugin_api import DataFolders
 
 _SETTLED_NS: Final = 2_000_000_000
 """Younger files are not remembered: they could change again within one tick of the file system's clock."""

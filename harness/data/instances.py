@@ -18,8 +18,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from harness.errors import DataDamaged, DataMissing, nearest
-from harness.protocols import Box
+from harness.core.errors import DataDamaged, DataMissing, nearest
+from harness.plugin_api import Box
 
 _SHOWN: Final = 10
 _KEYS: Final = frozenset({"image", "positives", "easy", "hard", "junk", "box"})

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from harness.core.errors import UnknownName, nearest
 from harness.data.catalogue import catalogue, catalogue_files
 from harness.data.entry import CatalogueEntry
-from harness.errors import UnknownName, nearest
-from harness.protocols import ClassificationSet, Dataset, RetrievalSet
+from harness.plugin_api import ClassificationSet, Dataset, RetrievalSet
 from harness.registry import Registry
 
 

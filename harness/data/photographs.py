@@ -14,12 +14,12 @@ from typing import overload
 
 import numpy as np
 
-from harness.cache import digest
+from harness.core.digest import digest
+from harness.core.errors import DataDamaged, DataMissing
 from harness.data.files import refuse_missing
 from harness.data.fingerprint import named_digest
 from harness.data.instances import Instances
-from harness.errors import DataDamaged, DataMissing
-from harness.protocols import DataFolders, RetrievalSet
+from harness.plugin_api import DataFolders, RetrievalSet
 
 
 class Paths(Sequence[Path]):

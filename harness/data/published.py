@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 
-from harness.errors import DataDamaged, DataMissing
+from harness.core.errors import DataDamaged, DataMissing
 
 
 def published_file(root: Path, places: Sequence[str], name: str, md5: str, what: str) -> Path:

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import unquote, urlsplit
 
+from harness.core.progress import Reporter
 from harness.data.space import require_space, size_text, writing_to
-from harness.progress import Reporter
 
 _BLOCK: Final = 1 << 18
 _NO_NAME: Final = "its name is not known here: no network?"

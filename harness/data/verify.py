@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from harness.core.errors import DataDamaged, DataMissing
+from harness.core.progress import Reporter, Silent
 from harness.data.decode import undecodable
 from harness.data.entry import SourceFile
-from harness.data.kept import Kept, KeptFile, read_kept, write_kept
+from harness.data.manifest import Kept, KeptFile, read_kept, write_kept
 from harness.data.named import NamedDataset, counts
-from harness.errors import DataDamaged, DataMissing
-from harness.progress import Reporter, Silent
-from harness.protocols import DataFolders, RetrievalSet
+from harness.plugin_api import DataFolders, RetrievalSet
 
 _SHOWN: Final = 20
 _LARGEST: Final = 1 << 32

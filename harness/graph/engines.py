@@ -6,15 +6,15 @@ An engine knows ``A = I - alpha S`` and dense blocks (n, m) of its own array typ
 
 from __future__ import annotations
 
-import functools
 import os
 import warnings
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import numpy as np
 from scipy.sparse import csr_array
+
+from harness.core.threads import shared_threads, threads_here
 
 if TYPE_CHECKING:
     from numpy.typing import DTypeLike, NDArray
@@ -60,14 +60,6 @@ class Engine(Protocol):
     def redirect(self, p: Block, r: Block, ratio: Scalars) -> None:
         """``p = r + ratio p``."""
         ...
-
-
-def threads_here() -> int:
-    """Threads that this process may use: ``OMP_NUM_THREADS`` where set, else the CPUs it may run on."""
-    wanted = os.environ.get("OMP_NUM_THREADS", "")
-    if wanted.isdigit() and int(wanted) > 0:
-        return int(wanted)
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 class CpuEngine:
@@ -141,12 +133,6 @@ class CpuEngine:
 def _unsigned(positions: NDArray[Any]) -> NDArray[Any]:
     """The same bytes as unsigned integers; there are no negative ones among them."""
     return positions.view(np.dtype(f"u{positions.itemsize}"))
-
-
-@functools.cache
-def shared_threads(count: int, process: int) -> ThreadPoolExecutor:
-    """Threads that all work of a process shares; those of its parent do not live in it."""
-    return ThreadPoolExecutor(count, thread_name_prefix="graph")
 
 
 class TorchEngine:

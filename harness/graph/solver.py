@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from harness.errors import InvalidInput
+from harness.core.errors import InvalidInput
 from harness.graph.engines import Block, CpuEngine, Engine, TorchEngine, scaled
 from harness.graph.weights import Matrix, symmetric
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from scipy.sparse import csr_array, issparse
 
-from harness.errors import InvalidInput
+from harness.core.errors import InvalidInput
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -33,7 +33,7 @@ def affinity(
     Raises:
         InvalidInput: as ``neighbours`` and ``affinity_from_neighbours``.
     """
-    from harness.graph.search import neighbours
+    from harness.search.neighbours import neighbours
 
     found = neighbours(x, k)
     return affinity_from_neighbours(found.indices, found.similarities, gamma, mode)

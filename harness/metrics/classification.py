@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from harness.errors import InvalidInput
+from harness.core.errors import InvalidInput
 
 
 def accuracy(predicted: ArrayLike, labels: ArrayLike) -> float:

@@ -9,7 +9,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from harness.errors import InvalidInput
+from harness.core.errors import InvalidInput
 
 Ids = NDArray[np.int64]
 Floats = NDArray[np.float64]

@@ -10,8 +10,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from harness.errors import ContractError
-from harness.protocols import Ranking
+from harness.core.errors import ContractError
+from harness.plugin_api import Ranking
 
 T = TypeVar("T", bound=np.generic)
 
@@ -48,7 +48,7 @@ def require_scores(method: str, scores: object, n: int) -> NDArray[np.float32]:
 def require_ranking(method: str, ranking: object, n_queries: int, n_database: int) -> Ranking:
     """A ranking: one row a query, ids of the database at most once in a row, scores that never rise."""
     if not isinstance(ranking, Ranking):
-        raise ContractError(f"{method} returned {type(ranking).__name__}", fix="harness.protocols.Ranking")
+        raise ContractError(f"{method} returned {type(ranking).__name__}", fix="harness.plugin_api.Ranking")
     indices = _array(method, "indices", ranking.indices, np.int64)
     scores = _array(method, "scores", ranking.scores, np.float32)
     if indices.ndim != 2 or len(indices) != n_queries or scores.shape != indices.shape:

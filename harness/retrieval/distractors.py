@@ -19,10 +19,12 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.cache import Cache, digest, write_atomically
-from harness.errors import DataDamaged, DataMissing
-from harness.locks import locked
-from harness.measure import Cost, measured
+from harness.cache.store import Cache
+from harness.core.cost import Cost, measured
+from harness.core.digest import digest
+from harness.core.errors import DataDamaged, DataMissing
+from harness.core.files import write_atomically
+from harness.core.locks import locked
 from harness.retrieval.shards import Shards, ShardWriter, read_shards
 
 PORTION: Final = 1024

@@ -16,9 +16,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from harness.errors import ContractError, InvalidInput
-from harness.progress import Reporter, track
-from harness.protocols import Backbone, Box, Pooling, Role
+from harness.core.errors import ContractError, InvalidInput
+from harness.core.progress import Reporter, track
+from harness.plugin_api import Backbone, Box, Pooling, Role
 from harness.retrieval.contract import require_maps, require_pooled
 from harness.retrieval.images import read_image
 

@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from harness.errors import DataDamaged, DataMissing
-from harness.protocols import Box
+from harness.core.errors import DataDamaged, DataMissing
+from harness.plugin_api import Box
 
 _UNREADABLE: Final = (OSError, SyntaxError, ValueError, EOFError, struct.error, Image.DecompressionBombError)
 """What the decoders of PIL raise on files that are cut off, damaged or no images."""

@@ -10,11 +10,11 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.protocols import FittedExpansion, Ranking
-from harness.retrieval.blocks import search_blocks
+from harness.plugin_api import FittedExpansion, Ranking
 from harness.retrieval.contract import require_ranking
 from harness.retrieval.reranking import Reranking, stacked, stored_bytes
-from harness.retrieval.search import search
+from harness.search.blocks import search_blocks
+from harness.search.ranking import search
 
 _DEPTH: Final = 10_000
 """Length of rankings among distractors where the protocol asks for the whole: places below are counted, not listed."""

@@ -14,12 +14,12 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.cache import Cache
-from harness.errors import InvalidInput
-from harness.measure import Cost, measured
+from harness.cache.store import Cache
+from harness.core.cost import Cost, measured
+from harness.core.errors import InvalidInput
+from harness.core.progress import Reporter
 from harness.metrics.ranking import Scores, evaluate
-from harness.progress import Reporter
-from harness.protocols import (
+from harness.plugin_api import (
     Backbone,
     Pooling,
     QueryExpansion,

@@ -8,7 +8,7 @@ from typing import Annotated
 
 from annotated_types import Ge, Gt
 
-from harness.errors import InvalidInput
+from harness.core.errors import InvalidInput
 
 
 @dataclass(frozen=True)

@@ -10,10 +10,11 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.cache import Cache
-from harness.measure import Cost
-from harness.progress import Part, Reporter
-from harness.protocols import Pooling, RetrievalSet, Role, Whitening
+from harness.cache.store import Cache
+from harness.core.cost import Cost
+from harness.core.progress import Part, Reporter
+from harness.plugin_api import Pooling, RetrievalSet, Role, Whitening
+from harness.registry.source import source_digest
 from harness.retrieval.contract import require_descriptors
 from harness.retrieval.distractors import files_digest, kept_shards
 from harness.retrieval.distractors import rows_of as distractor_rows
@@ -21,7 +22,6 @@ from harness.retrieval.extraction import MapStream, Pictures, Source, describe
 from harness.retrieval.protocol import RetrievalProtocol
 from harness.retrieval.rows import identities, rows_of
 from harness.retrieval.shards import Shards
-from harness.source import source_digest
 
 NUMERICS: Final = "fp32-cpu"
 """Part of every key: descriptors made with other arithmetic are kept apart."""

@@ -1,6 +1,6 @@
 """The top of a ranking reordered by what a re-ranker stores of each image.
 
-A re-ranker is described by ``harness.protocols.Reranker``. Beyond it one may have
+A re-ranker is described by ``harness.plugin_api.Reranker``. Beyond it one may have
 
 * ``describe_image(image, role)``: it looks at the image (H, W, 3) uint8 itself, cropped and resized as the protocol
   says, and not at maps; no network runs for it;
@@ -19,15 +19,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.cache import Arrays, Cache
-from harness.measure import Cost
-from harness.progress import track
-from harness.protocols import Ranking, Reranker, Role
+from harness.cache.store import Arrays, Cache
+from harness.core.cost import Cost
+from harness.core.progress import track
+from harness.plugin_api import Ranking, Reranker, Role
+from harness.registry.source import source_digest
 from harness.retrieval.contract import require_scores
 from harness.retrieval.extraction import Pictures, prefetched
 from harness.retrieval.images import read_image
 from harness.retrieval.representation import NUMERICS, Extraction
-from harness.source import source_digest
 
 
 @dataclass(frozen=True)

@@ -17,10 +17,10 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.cache import Arrays, Cache
-from harness.errors import ContractError, DataMissing
-from harness.measure import Cost
-from harness.protocols import Box
+from harness.cache.store import Arrays, Cache
+from harness.core.cost import Cost
+from harness.core.errors import ContractError, DataMissing
+from harness.plugin_api import Box
 
 PORTION: Final = 1024
 """Images described before their rows are written: what a stop can cost."""

@@ -19,8 +19,8 @@ from typing import Any, Final, Literal, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.cache import write_atomically
-from harness.errors import DataDamaged, DataMissing, InvalidInput
+from harness.core.errors import DataDamaged, DataMissing, InvalidInput
+from harness.core.files import write_atomically
 
 Precision = Literal["float16", "float32"]
 

@@ -12,16 +12,15 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from harness import parameters
-from harness.cache import digest
+from harness.core.digest import digest
+from harness.core.document import At, Document
+from harness.core.errors import BadParameter, DataMissing, Errors, HarnessError, UnknownName, nearest
 from harness.data.catalogue import CatalogueEntry, catalogue, catalogue_files
-from harness.document import At, Document
-from harness.errors import BadParameter, DataMissing, Errors, HarnessError, UnknownName, nearest
-from harness.folders import use
-from harness.protocols import DataFolders, MethodId
-from harness.registry import Registry, load_registry
+from harness.data.folders import use
+from harness.plugin_api import DataFolders, MethodId
+from harness.registry import Registry, load_registry, parameters
+from harness.registry.source import source_digest
 from harness.runs.spec import STAGES, Choice, Combination, Spec, read_spec
-from harness.source import source_digest
 
 ENGINES: Final[Mapping[str, str]] = {
     "retrieval": "harness.retrieval.pipeline",

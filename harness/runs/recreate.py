@@ -8,10 +8,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from harness import parameters
-from harness.errors import DataMissing, UnknownName
-from harness.protocols import DataFolders
-from harness.registry import Registry, load_registry
+from harness.core.errors import DataMissing, UnknownName
+from harness.plugin_api import DataFolders
+from harness.registry import Registry, load_registry, parameters
 from harness.runs.plan import Configured, PlannedDataset, Run
 from harness.runs.record import Record
 

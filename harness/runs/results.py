@@ -1,4 +1,4 @@
-"""Results to compare, wherever they come from (``harness.runs.sources`` finds them)."""
+"""Results to compare, wherever they come from (``harness.runs.targets`` finds them)."""
 
 from __future__ import annotations
 

@@ -9,17 +9,17 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from harness.errors import Errors
-from harness.folders import data_folders
-from harness.locks import Held
-from harness.progress import Reporter, Silent
+from harness.core.errors import Errors
+from harness.core.locks import Held
+from harness.core.progress import Reporter, Silent
+from harness.data.folders import data_folders
 from harness.runs.environment import environment
 from harness.runs.executors import Executor, Job
 from harness.runs.executors.choose import LOCAL, Options, make_executor
 from harness.runs.plan import Plan, Run, make_plan
 from harness.runs.record import Record
-from harness.runs.reporting import Reporting, reporting
 from harness.runs.single import describe
+from harness.runs.sinks import Reporting, reporting
 from harness.runs.store import Store
 
 _POLL_SECONDS: Final = 0.5

@@ -7,16 +7,16 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from harness.composition import deviations_of
-from harness.errors import ContractError, HarnessError
-from harness.parameters import resolved
-from harness.progress import Reporter
-from harness.protocols import DataFolders
+from harness.core.errors import ContractError, HarnessError
+from harness.core.progress import Reporter
+from harness.core.signed import signed
+from harness.plugin_api import DataFolders
+from harness.registry.composition import deviations_of
+from harness.registry.parameters import resolved
 from harness.runs.environment import environment
 from harness.runs.plan import Configured, Run
 from harness.runs.record import DatasetRecord, Failure, MethodRecord, Record
 from harness.runs.tasks import Outcome, perform
-from harness.signed import signed
 
 _TRACEBACK_LINES: Final = 30
 

@@ -9,9 +9,9 @@ from typing import Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from harness.document import At, Document, path_text, plain, read_document, shape_error
-from harness.errors import BadParameter, Errors, HarnessError, SpecError, UnknownName, nearest
-from harness.protocols import KINDS
+from harness.core.document import At, Document, path_text, plain, read_document, shape_error
+from harness.core.errors import BadParameter, Errors, HarnessError, SpecError, UnknownName, nearest
+from harness.plugin_api import KINDS
 
 STAGES: Final[Mapping[str, tuple[str, ...]]] = {
     "retrieval": ("backbone", "pooling", "whitening", "reranking", "expansion"),

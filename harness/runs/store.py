@@ -10,11 +10,11 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from harness.cache import write_atomically
-from harness.errors import DataDamaged, HarnessError, SpecError
-from harness.locks import Held, remove_temporary, sweep, try_lock
+from harness.core.errors import DataDamaged, HarnessError, SpecError
+from harness.core.files import write_atomically
+from harness.core.locks import Held, remove_temporary, sweep, try_lock
+from harness.core.signed import is_signed, signed, unsigned, verified
 from harness.runs.record import SCHEMA, Record
-from harness.signed import is_signed, signed, unsigned, verified
 
 _AGAIN = "delete the file, or run again: the run is then done anew"
 

@@ -7,14 +7,14 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from harness.cache import Cache
-from harness.folders import use
-from harness.measure import Cost
-from harness.progress import Reporter
-from harness.protocols import DataFolders
+from harness.cache.shared import SharedCache
+from harness.cache.store import Cache
+from harness.core.cost import Cost
+from harness.core.progress import Reporter
+from harness.data.folders import use
+from harness.plugin_api import DataFolders
 from harness.runs.plan import Run
 from harness.runs.record import CostRecord, Number
-from harness.shared_cache import SharedCache
 
 
 @dataclass(frozen=True)

@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from harness.errors import SpecError, UnknownName, nearest
-from harness.protocols import KINDS
+from harness.core.errors import SpecError, UnknownName, nearest
+from harness.plugin_api import KINDS
 from harness.registry import load_registry
 
 _TEMPLATES: Final = Path(__file__).with_name("templates")
@@ -94,7 +94,7 @@ def new_plugin(kind: str, name: str, *, package: bool = False, folder: str | Pat
     """Write a method of a kind that works, to be changed into one's own.
 
     Args:
-        kind: one of ``harness.protocols.KINDS``.
+        kind: one of ``harness.plugin_api.KINDS``.
         name: what specs and leaderboards call it: ``top-mean``.
         package: an installable package with entry point, tests and a workflow for CI, in place of a single file.
         folder: where to write; made if it is not there.

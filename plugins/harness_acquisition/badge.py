@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from harness_acquisition.budget import spendable
 
 if TYPE_CHECKING:
-    from harness.protocols import Floats, Ids, PoolView
+    from harness.plugin_api import Floats, Ids, PoolView
 
 _PENDING = 64
 """Picks, or refused draws, after which all distances are renewed."""

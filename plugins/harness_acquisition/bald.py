@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Annotated
 import numpy as np
 from annotated_types import Gt
 
-from harness.errors import InvalidInput
+from harness.core.errors import InvalidInput
 from harness_acquisition.budget import largest, spendable
 from harness_acquisition.entropy import entropies
 
 if TYPE_CHECKING:
-    from harness.protocols import Ids, PoolView
+    from harness.plugin_api import Ids, PoolView
 
 _ROWS = 1024
 """Examples looked at at once: the float64 copy of their passes stays small."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from harness.protocols import Floats, Ids
+    from harness.plugin_api import Floats, Ids
 
 
 def k_means(points: Floats, k: int, rng: np.random.Generator, iterations: int) -> tuple[Floats, Ids]:

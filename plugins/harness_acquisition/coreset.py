@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from harness_acquisition.budget import spendable
 
 if TYPE_CHECKING:
-    from harness.protocols import Floats, Ids, PoolView
+    from harness.plugin_api import Floats, Ids, PoolView
 
 
 @dataclass(frozen=True)

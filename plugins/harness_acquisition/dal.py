@@ -9,11 +9,11 @@ import numpy as np
 from annotated_types import Ge, Gt
 from numpy.typing import NDArray
 
-from harness.errors import InvalidInput
+from harness.core.errors import InvalidInput
 from harness_acquisition.budget import largest, spendable
 
 if TYPE_CHECKING:
-    from harness.protocols import Floats, Ids, PoolView
+    from harness.plugin_api import Floats, Ids, PoolView
 
 _BATCH = 200
 _STEPS = 500

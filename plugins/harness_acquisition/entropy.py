@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from harness_acquisition.budget import largest_exact, spendable
 
 if TYPE_CHECKING:
-    from harness.protocols import Ids, PoolView
+    from harness.plugin_api import Ids, PoolView
 
 
 @dataclass(frozen=True)

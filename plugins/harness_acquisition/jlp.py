@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 import numpy as np
 from annotated_types import Ge, Gt, Lt
 
-from harness.errors import InvalidInput
+from harness.core.errors import InvalidInput
 from harness_acquisition.budget import spendable
 
 if TYPE_CHECKING:
-    from harness.protocols import Ids, PoolView
+    from harness.plugin_api import Ids, PoolView
 
 _K: Final = 50  # thesis §3.5.1
 _GAMMA: Final = 3.0  # thesis §3.5.1

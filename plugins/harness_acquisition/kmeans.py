@@ -13,7 +13,7 @@ from harness_acquisition.clusters import k_means
 from harness_acquisition.coreset import exact_distances
 
 if TYPE_CHECKING:
-    from harness.protocols import Floats, Ids, PoolView
+    from harness.plugin_api import Floats, Ids, PoolView
 
 _CENTROIDS = 64
 """Centroids compared with all points at once."""

@@ -14,7 +14,7 @@ from harness_acquisition.clusters import k_means
 from harness_acquisition.coreset import FarthestFirst
 
 if TYPE_CHECKING:
-    from harness.protocols import Floats, Ids, PoolView
+    from harness.plugin_api import Floats, Ids, PoolView
 
 _ROWS = 256
 """Rows compared with all others at once."""
@@ -51,7 +51,7 @@ class ProbCover:
 
     def select(self, pool: PoolView, budget: int, rng: np.random.Generator) -> Ids:
         """``budget`` unlabelled positions in the order in which they cover; ties by position."""
-        from harness.graph.search import unit_rows
+        from harness.search.neighbours import unit_rows
 
         budget = spendable(pool, budget)
         if budget == 0:

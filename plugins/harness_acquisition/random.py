@@ -10,7 +10,7 @@ import numpy as np
 from harness_acquisition.budget import spendable
 
 if TYPE_CHECKING:
-    from harness.protocols import Ids, PoolView
+    from harness.plugin_api import Ids, PoolView
 
 
 @dataclass(frozen=True)

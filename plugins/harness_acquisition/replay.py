@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from harness.errors import InvalidInput
+from harness.core.errors import InvalidInput
 from harness_acquisition.budget import spendable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from harness.protocols import Ids, PoolView
+    from harness.plugin_api import Ids, PoolView
 
 
 @dataclass(frozen=True)

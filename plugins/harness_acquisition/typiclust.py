@@ -13,7 +13,7 @@ from harness_acquisition.budget import spendable
 from harness_acquisition.clusters import k_means
 
 if TYPE_CHECKING:
-    from harness.protocols import Floats, Ids, PoolView
+    from harness.plugin_api import Floats, Ids, PoolView
 
 _ROWS = 1024
 """Rows whose neighbours are compared at once in float64."""

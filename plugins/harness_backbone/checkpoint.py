@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from harness.errors import DataDamaged, DataMissing
-from harness.folders import located
+from harness.core.errors import DataDamaged, DataMissing
+from harness.data.folders import located
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -20,8 +20,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
-from harness.data.scenes import View
-from harness.data.synthetic import training_pair
+from harness.data.generators.scenes import View
+from harness.data.generators.synthetic import training_pair
 from harness_backbone.tiny import LAYERS
 
 _SIZE: Final = 112

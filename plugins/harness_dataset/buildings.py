@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
+from harness.core.errors import DataDamaged, DataMissing
 from harness.data.files import first_folder, stems
 from harness.data.instances import Instances, checked_instances
 from harness.data.photographs import content_digest, photographs, retrieval_set
-from harness.errors import DataDamaged, DataMissing
-from harness.protocols import RetrievalSet, Task
+from harness.plugin_api import RetrievalSet, Task
 
 if TYPE_CHECKING:
-    from harness.protocols import DataFolders
+    from harness.plugin_api import DataFolders
 
 _PREFIX: Final = "oxc1_"  # of the query names of Oxford, which name no file
 _GROUND_TRUTH: Final = ("gt", "groundtruth", "lab", "gt_files_170407", "paris_120310")

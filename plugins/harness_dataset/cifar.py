@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal
 
 import numpy as np
 
-from harness.cache import digest
+from harness.core.digest import digest
+from harness.core.errors import DataDamaged
 from harness.data.classification import checked
 from harness.data.fingerprint import file_digest
 from harness.data.pickled import read_pickle
 from harness.data.published import published_file
-from harness.errors import DataDamaged
-from harness.protocols import ClassificationSet, Task
+from harness.plugin_api import ClassificationSet, Task
 
 if TYPE_CHECKING:
-    from harness.protocols import DataFolders
+    from harness.plugin_api import DataFolders
 
 
 @dataclass(frozen=True)

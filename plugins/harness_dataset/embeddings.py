@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from harness.cache import digest
+from harness.core.digest import digest
+from harness.core.errors import DataDamaged, DataMissing
 from harness.data.classification import checked
 from harness.data.fingerprint import file_digest
-from harness.errors import DataDamaged, DataMissing
-from harness.protocols import ClassificationSet, Task
+from harness.plugin_api import ClassificationSet, Task
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from harness.protocols import DataFolders
+    from harness.plugin_api import DataFolders
 
 _PARTS = ("train", "train_labels", "test", "test_labels")
 

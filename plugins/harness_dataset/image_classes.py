@@ -9,16 +9,17 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 import numpy as np
 from annotated_types import Ge, Gt
 
-from harness.cache import Cache, digest
+from harness.cache.store import Cache
+from harness.core.digest import digest
+from harness.core.errors import DataDamaged
 from harness.data.classification import checked, class_files, decode
 from harness.data.fingerprint import files_digest
-from harness.errors import DataDamaged
-from harness.protocols import ClassificationSet, Task
+from harness.plugin_api import ClassificationSet, Task
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from harness.protocols import DataFolders
+    from harness.plugin_api import DataFolders
 
 
 @dataclass(frozen=True)

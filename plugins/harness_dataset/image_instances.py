@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
+from harness.core.errors import DataMissing
 from harness.data.fingerprint import files_digest
 from harness.data.instances import Instances, read_instances
-from harness.errors import DataMissing
-from harness.protocols import RetrievalSet, Task
+from harness.plugin_api import RetrievalSet, Task
 
 if TYPE_CHECKING:
-    from harness.protocols import DataFolders
+    from harness.plugin_api import DataFolders
 
 
 @dataclass(frozen=True)

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 import numpy as np
 
+from harness.core.errors import DataDamaged, DataMissing
 from harness.data.files import first_folder, refuse_missing
 from harness.data.instances import Instances, checked_instances
 from harness.data.photographs import content_digest, retrieval_set
-from harness.errors import DataDamaged, DataMissing
-from harness.protocols import RetrievalSet, Task
+from harness.plugin_api import RetrievalSet, Task
 
 if TYPE_CHECKING:
-    from harness.protocols import DataFolders
+    from harness.plugin_api import DataFolders
 
 _PLACES: Final = ("", "/instre", "/INSTRE", "/images", "/jpg")
 

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from harness.cache import digest
+from harness.core.digest import digest
+from harness.core.errors import DataDamaged, DataMissing
 from harness.data.classification import checked
 from harness.data.fingerprint import file_digest
-from harness.errors import DataDamaged, DataMissing
-from harness.protocols import ClassificationSet, Task
+from harness.plugin_api import ClassificationSet, Task
 
 if TYPE_CHECKING:
-    from harness.protocols import DataFolders
+    from harness.plugin_api import DataFolders
 
 _FILES = {
     "train_images": ("train-images-idx3-ubyte", (60_000, 28, 28)),

@@ -7,16 +7,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from harness.cache import digest
+from harness.core.digest import digest
+from harness.core.errors import DataDamaged
 from harness.data.files import first_folder, stems
 from harness.data.instances import Instances, checked_instances, read_instances
 from harness.data.photographs import content_digest, listed, photographs, retrieval_set
 from harness.data.pickled import read_pickle
-from harness.errors import DataDamaged
-from harness.protocols import RetrievalSet, Task
+from harness.plugin_api import RetrievalSet, Task
 
 if TYPE_CHECKING:
-    from harness.protocols import DataFolders
+    from harness.plugin_api import DataFolders
 
 
 @dataclass(frozen=True)

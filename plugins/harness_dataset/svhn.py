@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, ClassVar, Final
 
 import numpy as np
 
-from harness.cache import digest
+from harness.core.digest import digest
+from harness.core.errors import DataDamaged
 from harness.data.classification import checked
 from harness.data.fingerprint import file_digest
 from harness.data.published import published_file
-from harness.errors import DataDamaged
-from harness.protocols import ClassificationSet, Task
+from harness.plugin_api import ClassificationSet, Task
 
 if TYPE_CHECKING:
-    from harness.protocols import DataFolders
+    from harness.plugin_api import DataFolders
 
 _FILES: Final = {
     "train": ("train_32x32.mat", "e26dedcc434d2e4c54c9b2d4a06d8373"),

@@ -13,10 +13,10 @@ from typing import Annotated, ClassVar, Final
 import numpy as np
 from annotated_types import Ge
 
-from harness.cache import digest
-from harness.errors import DataDamaged, InvalidInput
-from harness.protocols import DataFolders, RetrievalSet, Task
-from harness.source import source_digest
+from harness.core.digest import digest
+from harness.core.errors import DataDamaged, InvalidInput
+from harness.plugin_api import DataFolders, RetrievalSet, Task
+from harness.registry.source import source_digest
 
 _NAME: Final = "synthetic-instances"
 _ABANDONED_SECONDS: Final = 3600
@@ -56,7 +56,7 @@ class SyntheticInstances:
 
     def fingerprint(self, folders: DataFolders) -> str:
         """Hex digest of the parameters and of the generator's source; draws nothing."""
-        return digest({"parameters": asdict(self), "generator": source_digest("harness.data.synthetic")})
+        return digest({"parameters": asdict(self), "generator": source_digest("harness.data.generators.synthetic")})
 
     def load(self, folders: DataFolders) -> RetrievalSet:
         """Draw the images, or read what was drawn before. Raises ``DataDamaged`` where files are gone."""
@@ -66,7 +66,7 @@ class SyntheticInstances:
         return self._read(folder)
 
     def _draw(self, folder: Path) -> None:
-        from harness.data.synthetic import Contents, generate
+        from harness.data.generators.synthetic import Contents, generate
 
         folder.parent.mkdir(parents=True, exist_ok=True)
         _remove_abandoned(folder)
@@ -83,7 +83,7 @@ class SyntheticInstances:
             shutil.rmtree(unfinished, ignore_errors=True)
 
     def _read(self, folder: Path) -> RetrievalSet:
-        from harness.data.synthetic import read
+        from harness.data.generators.synthetic import read
 
         images = [folder / "database" / f"{number:05d}.jpg" for number in range(self.images)]
         queries = [folder / "queries" / f"{number:05d}.jpg" for number in range(self.queries)]

@@ -13,7 +13,7 @@ from harness_expansion.order import search, unit
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from harness.protocols import Floats, Ranking
+    from harness.plugin_api import Floats, Ranking
 
 
 @dataclass(frozen=True)

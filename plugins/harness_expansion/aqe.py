@@ -10,7 +10,7 @@ from annotated_types import Ge
 from harness_expansion.alphaqe import FittedAlphaQE
 
 if TYPE_CHECKING:
-    from harness.protocols import Floats
+    from harness.plugin_api import Floats
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from harness_expansion.alphaqe import similarity_weights
 from harness_expansion.order import search, unit
 
 if TYPE_CHECKING:
-    from harness.protocols import Floats, Ranking
+    from harness.plugin_api import Floats, Ranking
 
 
 @dataclass(frozen=True)

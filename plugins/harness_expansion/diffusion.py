@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Protocol
 import numpy as np
 from annotated_types import Ge, Gt, Lt
 
-from harness.errors import InvalidInput
+from harness.core.errors import InvalidInput
 from harness_expansion.order import reordered, stacked
 from harness_expansion.report import Report
 from harness_expansion.seeds import similarity_seed, verified_seed
@@ -18,7 +18,7 @@ from harness_expansion.seeds import similarity_seed, verified_seed
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from harness.protocols import Floats, Ids, Ranking
+    from harness.plugin_api import Floats, Ids, Ranking
     from harness_expansion.seeds import Seed
     from harness_expansion.spread import Ends
 

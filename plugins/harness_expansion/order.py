@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from harness.protocols import Ranking
+from harness.plugin_api import Ranking
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from harness.protocols import Floats, Ids
+    from harness.plugin_api import Floats, Ids
 
 _QUERIES: Final = 16
 """Queries searched at once. From 20 on faiss multiplies matrices, whose rounding depends on the position in the block:

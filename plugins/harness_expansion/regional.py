@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, Annotated
 import numpy as np
 from annotated_types import Ge, Gt, Lt
 
-from harness.errors import InvalidInput
-from harness.protocols import Ranking
+from harness.core.errors import InvalidInput
+from harness.plugin_api import Ranking
 from harness_expansion.order import reordered, stacked
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from harness.protocols import Floats, Ids
+    from harness.plugin_api import Floats, Ids
     from harness_expansion.seeds import Seed
     from harness_expansion.spread import Whole
 

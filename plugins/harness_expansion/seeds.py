@@ -9,7 +9,7 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from harness.protocols import Floats, Ids
+    from harness.plugin_api import Floats, Ids
 
     Seed = tuple[Ids, NDArray[np.float64]]
 

@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
 
+from harness.core.threads import threads_here
 from harness.graph import Solver, normalise
-from harness.graph.engines import threads_here
 from harness_expansion.kernels import solve_parts, unsigned
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from harness.protocols import Floats, Ids
+    from harness.plugin_api import Floats, Ids
     from harness_expansion.seeds import Seed
 
 _UNCAPPED: Final = 100_000

@@ -17,7 +17,7 @@ from harness_expansion.spread import Ends, System
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from harness.protocols import Floats, Ids
+    from harness.plugin_api import Floats, Ids
     from harness_expansion.seeds import Seed
 
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch.nn import Module
 
-    from harness.protocols import TrainingSet
+    from harness.plugin_api import TrainingSet
 
 
 @dataclass(frozen=True)

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import numpy as np
 from annotated_types import Ge, Gt, Lt
 
-from harness.errors import InvalidInput
+from harness.core.errors import InvalidInput
 from harness_learning.supervised import Supervised
 
 if TYPE_CHECKING:
     from torch import Tensor
     from torch.nn import Module
 
-    from harness.protocols import Floats, Ids, TrainingSet
+    from harness.plugin_api import Floats, Ids, TrainingSet
 
 
 @dataclass(frozen=True)

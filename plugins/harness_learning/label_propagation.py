@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from torch.nn import Module
 
     from harness.graph import Propagation
-    from harness.protocols import Ids, TrainingSet
+    from harness.plugin_api import Ids, TrainingSet
 
     Certainty = NDArray[np.float64]
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from torch import Tensor
     from torch.nn import Module
 
-    from harness.protocols import Ids, TrainingSet
+    from harness.plugin_api import Ids, TrainingSet
 
 
 @dataclass(frozen=True)

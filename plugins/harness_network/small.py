@@ -43,7 +43,7 @@ class SmallCNN:
         from torch import Tensor, nn
         from torch.nn.functional import normalize
 
-        from harness.errors import InvalidInput
+        from harness.core.errors import InvalidInput
 
         if min(shape[1:]) < _SMALLEST:
             raise InvalidInput(f"small-cnn needs images of at least {_SMALLEST} x {_SMALLEST} pixels, not {shape[1:]}")

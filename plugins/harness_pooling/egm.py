@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, NamedTuple
 import numpy as np
 from annotated_types import Ge, Gt, Lt
 
-from harness.errors import InvalidInput
+from harness.core.errors import InvalidInput
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

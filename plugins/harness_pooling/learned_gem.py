@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from harness.errors import InvalidInput
+from harness.core.errors import InvalidInput
 from harness_backbone.checkpoint import checked_sum, read_checkpoint
 from harness_pooling.gem import power_mean
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from harness.errors import InvalidInput
+from harness.core.errors import InvalidInput
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
 import numpy as np
 from annotated_types import Ge, Gt, Lt
 
-from harness.errors import InvalidInput
+from harness.core.errors import InvalidInput
 from harness_pooling.egm import Detection
 from harness_pooling.fs_egm import FeatureSaliencyEGM, Preset, pooled, region_means
 from harness_pooling.gem import power_mean

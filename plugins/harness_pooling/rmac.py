@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import numpy as np
 from annotated_types import Ge
 
-from harness.errors import InvalidInput
+from harness.core.errors import InvalidInput
 from harness_pooling.maps import require_maps
 from harness_pooling.region_whitening import RegionWhitening
 from harness_pooling.regions import Region, region_grid

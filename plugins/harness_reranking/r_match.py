@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
-    from harness.protocols import Floats, Role
+    from harness.plugin_api import Floats, Role
 
     Doubles = NDArray[np.float64]
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import numpy as np
 from annotated_types import Ge
 
-from harness.errors import InvalidInput
+from harness.core.errors import InvalidInput
 from harness_backbone.checkpoint import checked_sum, read_checkpoint
 from harness_whitening.linear import LinearWhitening, require_descriptors
 

@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.errors import InvalidInput
+from harness.core.errors import InvalidInput
 
 Floats = NDArray[np.float32]
 Doubles = NDArray[np.float64]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import numpy as np
 from annotated_types import Ge, Gt, Le
 
-from harness.errors import InvalidInput
+from harness.core.errors import InvalidInput
 from harness_whitening.linear import (
     Doubles,
     LinearWhitening,

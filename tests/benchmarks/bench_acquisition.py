@@ -17,7 +17,7 @@ import pytest
 
 from harness.active import Pool
 from harness.active.contract import check_selection
-from harness.measure import measured
+from harness.core.cost import measured
 from harness.registry import load_registry
 
 CLASSES, DIMENSION = 10, 128

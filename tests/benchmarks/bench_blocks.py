@@ -59,9 +59,9 @@ def main(folder: Path) -> None:
 
     import numpy as np
 
-    from harness.measure import measured
-    from harness.retrieval.blocks import MEMORY, search_blocks
+    from harness.core.cost import measured
     from harness.retrieval.shards import ShardWriter, read_shards
+    from harness.search.blocks import MEMORY, search_blocks
 
     rng = np.random.default_rng(0)
     unit = lambda x: x / np.linalg.norm(x, axis=1, keepdims=True)  # noqa: E731

@@ -17,11 +17,11 @@ import pytest
 import torch
 from threadpoolctl import threadpool_limits
 
-from harness.folders import data_folders
+from harness.core.progress import Silent
+from harness.data.folders import data_folders
 from harness.metrics.saliency import saliency_precisions
-from harness.pictures.saliency import draw_precision
-from harness.progress import Silent
 from harness.retrieval.extraction import Pictures, Source
+from harness.studies.pictures.saliency import draw_precision
 from harness_backbone.tiny import Tiny
 from harness_dataset.synthetic_instances import SyntheticInstances
 from harness_pooling.egm import Detection, Mixture, _maximised

@@ -18,7 +18,7 @@ import scipy.sparse as sp
 from scipy.sparse.linalg import cg
 
 from harness.graph import affinity, neighbours, normalise
-from harness.graph.search import unit_rows
+from harness.search.neighbours import unit_rows
 from harness_expansion.diffusion import Diffusion
 
 pytestmark = pytest.mark.slow
@@ -68,8 +68,8 @@ import json, sys, time
 import numpy as np
 sys.path.insert(0, sys.argv[1])
 from bench_expansion import NOISE, descriptors
-from harness.measure import measured
-from harness.protocols import Ranking
+from harness.core.cost import measured
+from harness.plugin_api import Ranking
 from harness_expansion.diffusion import Diffusion
 
 database = descriptors(100_000, 512, NOISE[sys.argv[2]])

@@ -13,10 +13,10 @@ from dataclasses import dataclass, field
 import pytest
 import torch
 
-from harness.cache import Cache
-from harness.folders import data_folders
-from harness.progress import Silent
-from harness.protocols import RetrievalSet
+from harness.cache.store import Cache
+from harness.core.progress import Silent
+from harness.data.folders import data_folders
+from harness.plugin_api import RetrievalSet
 from harness.retrieval.extraction import Source
 from harness.retrieval.protocol import RetrievalProtocol
 from harness.retrieval.representation import Extraction

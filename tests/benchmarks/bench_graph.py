@@ -29,7 +29,7 @@ from harness.graph import (
     propagate,
     solve,
 )
-from harness.graph.search import unit_rows
+from harness.search.neighbours import unit_rows
 
 pytestmark = pytest.mark.slow
 
@@ -157,7 +157,7 @@ MEMORY = """
 import json, sys
 import numpy as np
 from harness.graph import affinity_from_neighbours, neighbours, normalise, solve
-from harness.measure import measured
+from harness.core.cost import measured
 
 n, d = int(sys.argv[1]), 256
 with measured() as cost:

@@ -7,7 +7,7 @@ import time
 import numpy as np
 import pytest
 
-from harness.report.statistics import compare
+from harness.boards.statistics import compare
 
 QUERIES, PAIRS = 70, 500
 

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from harness import hookimpl
-from harness.protocols import ClassificationSet, Ranking, RetrievalSet
+from harness.plugin_api import ClassificationSet, Ranking, RetrievalSet
 
 
 @dataclass(frozen=True)

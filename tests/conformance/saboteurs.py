@@ -18,7 +18,7 @@ import numpy as np
 import torch
 
 from harness import hookimpl
-from harness.protocols import ClassificationSet, Ranking, RetrievalSet
+from harness.plugin_api import ClassificationSet, Ranking, RetrievalSet
 
 
 def _honest():

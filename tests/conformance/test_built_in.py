@@ -6,7 +6,7 @@ import pytest
 
 from harness.conformance.subject import find
 from harness.conformance.suite import check_one
-from harness.protocols import KINDS
+from harness.plugin_api import KINDS
 
 BUILT_IN = find("vision-evaluation-harness")
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from harness.composition import deviations_of
+from harness.boards import leaderboard
 from harness.registry import load_registry
-from harness.report import leaderboard
+from harness.registry.composition import deviations_of
 from harness.runs import run
 
 PLUGIN = """

@@ -9,7 +9,7 @@ import pytest
 
 from harness.conformance.rules import all_rules, rules_of
 from harness.conformance.text import rules_markdown
-from harness.protocols import KINDS
+from harness.plugin_api import KINDS
 
 
 def test_the_page_lists_the_rules(root):

@@ -9,7 +9,7 @@ import typer
 from typer.testing import CliRunner
 
 from harness.cli.agreement import agreement
-from harness.errors import Errors, SpecError, UnknownName
+from harness.core.errors import Errors, SpecError, UnknownName
 
 SPEC = """
 name: small

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 import harness
-from harness.errors import SpecError
+from harness.core.errors import SpecError
 from harness.runs.executors.choose import Options
 
 HOSTILE = str(Path(__file__).parents[1] / "fixtures" / "hostile.py")

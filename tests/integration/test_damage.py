@@ -13,12 +13,12 @@ from pathlib import Path
 import numpy as np
 
 import harness
-from harness.folders import data_folders
+from harness.cache.shared import SharedCache
+from harness.data.folders import data_folders
 from harness.runs.plan import make_plan
 from harness.runs.record import Record
 from harness.runs.runner import pending, planned_records
 from harness.runs.store import Store
-from harness.shared_cache import SharedCache
 
 SPEC = {
     "name": "toy",

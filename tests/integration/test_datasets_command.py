@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from harness.protocols import DataFolders
+from harness.plugin_api import DataFolders
 from harness_dataset.revisited import Revisited
 
 _spec = importlib.util.spec_from_file_location("mirror", Path(__file__).parents[1] / "unit" / "data" / "server.py")

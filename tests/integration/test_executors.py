@@ -14,10 +14,10 @@ import psutil
 import pytest
 
 import harness
-from harness.errors import BadParameter, SpecError
+from harness.core.errors import BadParameter, SpecError
+from harness.core.threads import share
 from harness.runs.executors.choose import Options
 from harness.runs.executors.gpus import GpuSlots, cuda_devices
-from harness.runs.executors.threads import share
 from harness.runs.store import Store
 
 HOSTILE = str(Path(__file__).parents[1] / "fixtures" / "hostile.py")
@@ -202,7 +202,7 @@ def test_options_are_checked():
 
 
 def test_threads_are_divided(monkeypatch):
-    monkeypatch.setattr("harness.runs.executors.threads.cores", lambda: 8)
+    monkeypatch.setattr("harness.core.threads.cores", lambda: 8)
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     assert [share(workers) for workers in (1, 2, 3, 16)] == [8, 4, 2, 1]
     monkeypatch.setenv("OMP_NUM_THREADS", "5")

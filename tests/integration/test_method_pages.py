@@ -9,8 +9,8 @@ import sys
 
 import pytest
 
-from harness.parameters import describe
 from harness.registry import load_registry
+from harness.registry.parameters import describe
 
 
 @pytest.fixture

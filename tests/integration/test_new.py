@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from harness.protocols import KINDS, PROTOCOL_VERSION
+from harness.plugin_api import KINDS, PROTOCOL_VERSION
 from harness.registry import load_registry
 from harness.scaffold import new_plugin
 

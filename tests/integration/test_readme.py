@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from harness.folders import data_folders
+from harness.data.folders import data_folders
 from harness.runs.plan import make_plan
 
 

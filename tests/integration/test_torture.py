@@ -16,7 +16,7 @@ import psutil
 import pytest
 
 import harness
-from harness.folders import data_folders
+from harness.data.folders import data_folders
 from harness.runs.plan import make_plan
 from harness.runs.runner import pending, planned_records
 from harness.runs.store import Store

@@ -11,9 +11,9 @@ import typer
 from typer.testing import CliRunner
 
 from harness.cli.train import read_training, spatial
-from harness.errors import DataDamaged, DataMissing, Errors, InvalidInput
-from harness.progress import Silent
-from harness.retrieval.spatial_training import (
+from harness.core.errors import DataDamaged, DataMissing, Errors, InvalidInput
+from harness.core.progress import Silent
+from harness.studies.spatial_training import (
     SpatialTraining,
     batch_loss,
     contrastive,
@@ -126,7 +126,7 @@ def test_same_bytes_again_and_other_weights_than_before(matcher):
 
 @pytest.mark.parametrize("optimiser", ["adam", "sgd"])
 def test_a_step_lowers_the_loss_of_its_batch(optimiser):
-    from harness.retrieval.spatial_training import _batches, _optimiser
+    from harness.studies.spatial_training import _batches, _optimiser
 
     how = SpatialTraining(steps=1, batch=4, negatives=2, size=64, optimiser=optimiser, rate=1e-3)
     network, matcher = tiny_network(), DSM(overlap=0.5)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from harness.errors import InvalidInput, SpecError
-from harness.runs.whitening import train_whitening
+from harness.core.errors import InvalidInput, SpecError
+from harness.studies.train_whitening import train_whitening
 from harness_whitening.learned import Learned
 from harness_whitening.supervised import Supervised
 

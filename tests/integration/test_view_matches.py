@@ -13,9 +13,9 @@ from typer.testing import CliRunner
 
 import harness
 from harness.cli.view_matches import find_record, inliers, matches, position
-from harness.errors import InvalidInput, SpecError, UnknownName
-from harness.pictures.matches import draw_inliers, draw_matches
-from harness.protocols import Ranking, RetrievalSet
+from harness.core.errors import InvalidInput, SpecError, UnknownName
+from harness.plugin_api import Ranking, RetrievalSet
+from harness.studies.pictures.matches import draw_inliers, draw_matches
 
 SPEC = {
     "name": "small",

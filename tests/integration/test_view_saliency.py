@@ -12,10 +12,10 @@ from typer.testing import CliRunner
 
 import harness
 from harness.cli.view_saliency import results, saliency, scaled_box
-from harness.errors import InvalidInput, SpecError, UnknownName
-from harness.pictures.gallery import Result, draw_gallery
-from harness.pictures.saliency import Panel, draw_panels, draw_precision
+from harness.core.errors import InvalidInput, SpecError, UnknownName
 from harness.runs.store import Store
+from harness.studies.pictures.gallery import Result, draw_gallery
+from harness.studies.pictures.saliency import Panel, draw_panels, draw_precision
 
 SPEC = {
     "name": "small",
@@ -79,7 +79,7 @@ def test_results_are_those_of_the_record(folder, tmp_path):
     done = view(folder, "results", "gem", "1", "--top", "7", "--out", out)
     assert done.exit_code == 0, done.output + repr(done.exception)
     record = record_of(folder, "gem")
-    from harness.folders import data_folders
+    from harness.data.folders import data_folders
     from harness.runs.recreate import recreate
 
     folders = data_folders(None, folder / "cache")

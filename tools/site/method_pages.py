@@ -12,8 +12,8 @@ from pathlib import Path
 import method_costs
 import method_pictures
 
-from harness.parameters import describe
-from harness.protocols import KINDS
+from harness.registry.parameters import describe
+from harness.plugin_api import KINDS
 from harness.registry import Entry, load_registry
 
 _TITLES: Mapping[str, str] = {

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 import pictures_of_learning
 import pictures_of_retrieval
 
-from harness import composition
-from harness.parameters import describe
+from harness.registry import composition
+from harness.registry.parameters import describe
 from harness.registry import Entry
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
-    from harness.protocols import ClassificationSet
+    from harness.plugin_api import ClassificationSet
 
 _COLOURS = np.array(
     "#0072B2 #E69F00 #009E73 #CC79A7 #56B4E9 #D55E00 #999933 #000000 #882255 #AAAAAA".split()
@@ -71,7 +71,7 @@ def _plane() -> tuple[NDArray[np.float64], NDArray[np.int64]]:
 def schemes(name: str, method: type, folder: Path) -> tuple[Figure, str]:
     """The features of digits after training on thirty labels, by supervised training and by the scheme."""
     from harness.active import training
-    from harness.protocols import TrainingSet
+    from harness.plugin_api import TrainingSet
     from harness_learning.supervised import Supervised
     from harness_network.small import SmallCNN
 
@@ -109,7 +109,7 @@ def _listed(values: dict[str, Any]) -> str:
 
 
 def _digits(folder: Path) -> ClassificationSet:
-    from harness.protocols import DataFolders
+    from harness.plugin_api import DataFolders
     from harness_dataset.digits import Digits
 
     return Digits().load(DataFolders(folder, folder))
@@ -118,7 +118,7 @@ def _digits(folder: Path) -> ClassificationSet:
 def features(name: str, method: type, folder: Path) -> tuple[Figure, str]:
     """The features of digits before and after training on a hundred of them."""
     from harness.active import training
-    from harness.protocols import TrainingSet
+    from harness.plugin_api import TrainingSet
     from harness_learning.supervised import Supervised
 
     digits, large = _digits(folder), name == "cnn13"

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from harness.protocols import RetrievalSet
+    from harness.plugin_api import RetrievalSet
 
 _FRAMES = {"positive": "#009E73", "negative": "#D55E00", "junk": "#999999"}
 _SHOWN = 8
@@ -23,7 +23,7 @@ _BLOCK = 2
 
 @cache
 def _collection(folder: Path) -> RetrievalSet:
-    from harness.protocols import DataFolders
+    from harness.plugin_api import DataFolders
     from harness_dataset.synthetic_instances import SyntheticInstances
 
     found = SyntheticInstances(objects=8, images=120, queries=16, size=192).load(DataFolders(folder, folder))
@@ -162,10 +162,10 @@ def answers(name: str, method: type, folder: Path) -> tuple[Figure, str]:
 
 
 def _ranked(folder: Path, kind: str = "", name: str = "", method: Any = None) -> tuple[Any, Any]:
-    from harness.cache import Cache
-    from harness.progress import Silent
+    from harness.cache.store import Cache
+    from harness.core.progress import Silent
     from harness.retrieval.pipeline import RetrievalMethods, RetrievalProtocol, run_retrieval
-    from harness.source import source_digest
+    from harness.registry.source import source_digest
     from harness_backbone.tiny import Tiny
     from harness_pooling.gem import GeM
 
@@ -196,7 +196,7 @@ def _crop(image: NDArray[np.uint8], box: Any, path: Path) -> NDArray[np.uint8]:
 
 def samples(name: str, method: type, folder: Path) -> tuple[Figure, str] | None:
     """Images of the embedded datasets."""
-    from harness.protocols import DataFolders
+    from harness.plugin_api import DataFolders
 
     if name not in ("digits", "synthetic-instances"):
         return None  # its images are the user's, or a download

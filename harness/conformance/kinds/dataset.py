@@ -10,7 +10,7 @@ import numpy as np
 from harness.conformance.case import Case, Given
 from harness.conformance.kinds import checks
 from harness.conformance.rule import Violation
-from harness.protocols import ClassificationSet, DataFolders, RetrievalSet
+from harness.plugin_api import ClassificationSet, DataFolders, RetrievalSet
 
 
 class DatasetKind:

@@ -12,7 +12,7 @@ from harness.conformance.case import Case, Given
 from harness.conformance.kinds import checks
 from harness.conformance.kinds.whitening import some_descriptors
 from harness.conformance.rule import Violation
-from harness.protocols import Ranking
+from harness.plugin_api import Ranking
 
 
 class ExpansionKind:
@@ -54,7 +54,7 @@ class ExpansionKind:
     def returns(self, given: Given, answer: Any) -> None:
         """A ranking of two arrays."""
         if not isinstance(answer, Ranking):
-            raise Violation(f"expand returned {type(answer).__name__}", right="a harness.protocols.Ranking")
+            raise Violation(f"expand returned {type(answer).__name__}", right="a harness.plugin_api.Ranking")
         checks.require_array(answer.indices, "indices")
         checks.require_array(answer.scores, "scores")
 

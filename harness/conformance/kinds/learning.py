@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from harness.conformance.case import Case, Given
 from harness.conformance.rule import Violation
-from harness.protocols import TrainingSet
+from harness.plugin_api import TrainingSet
 
 
 class LearningKind:

@@ -11,7 +11,7 @@ from harness.conformance.kinds.acquisition import ShownPool, passes, some_pool
 from harness.conformance.rule import NotApplicable, Rule, Violation
 from harness.conformance.rules.answers import answers_to
 from harness.conformance.trial import Trial, quiet
-from harness.protocols import PoolView
+from harness.plugin_api import PoolView
 
 _PUBLIC: Final = frozenset(name for name in vars(PoolView) if not name.startswith("_"))
 _KIND: Final = ("acquisition",)

@@ -11,7 +11,7 @@ from harness.conformance.case import Given
 from harness.conformance.rule import NotApplicable, Rule, Violation
 from harness.conformance.trial import Trial, first_line
 from harness.conformance.values import plain
-from harness.protocols import KINDS
+from harness.plugin_api import KINDS
 
 _VALUES: Final = ("learning", "network", "backbone", "pooling", "whitening", "reranking", "expansion")
 """Kinds that answer with numbers which must be finite."""

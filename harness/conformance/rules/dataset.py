@@ -11,8 +11,8 @@ import numpy as np
 
 from harness.conformance.rule import NotApplicable, Rule, Violation
 from harness.conformance.trial import Trial, first_line
-from harness.errors import DataDamaged, DataMissing, HarnessError
-from harness.protocols import ClassificationSet, DataFolders, RetrievalSet
+from harness.core.errors import DataDamaged, DataMissing, HarnessError
+from harness.plugin_api import ClassificationSet, DataFolders, RetrievalSet
 
 _KIND: Final = ("dataset",)
 
@@ -119,7 +119,7 @@ def _missing(trial: Trial) -> None:
             except Exception as error:
                 raise Violation(
                     f"{call} with an empty data folder: {type(error).__name__}: {first_line(str(error))}",
-                    right="harness.errors.DataMissing: what is missing, and what to put where",
+                    right="harness.core.errors.DataMissing: what is missing, and what to put where",
                 ) from error
 
 

@@ -6,11 +6,11 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Final
 
-from harness import parameters
 from harness.conformance.rule import Rule, Violation
 from harness.conformance.trial import Trial, first_line
-from harness.errors import HarnessError
-from harness.protocols import KINDS
+from harness.core.errors import HarnessError
+from harness.plugin_api import KINDS
+from harness.registry import parameters
 
 _METHODS: Final[Mapping[str, tuple[str, ...]]] = {
     "acquisition": ("select",),
@@ -51,7 +51,7 @@ def _protocol(trial: Trial) -> None:
     method = trial.method()
     for name in _METHODS[trial.subject.entry.kind]:
         if not hasattr(method, name):
-            raise Violation(f"it has no {name}", right=f"see harness.protocols: {trial.subject.entry.kind}")
+            raise Violation(f"it has no {name}", right=f"see harness.plugin_api: {trial.subject.entry.kind}")
 
 
 def _documented(trial: Trial) -> None:

@@ -11,7 +11,7 @@ from harness.conformance.kinds.expansion import given_of, ranked
 from harness.conformance.rule import Rule, Violation
 from harness.conformance.trial import Trial
 from harness.conformance.values import close
-from harness.protocols import Ranking
+from harness.plugin_api import Ranking
 
 _KIND: Final = ("expansion",)
 _AFTER: Final = ("shape", "finite", "deterministic", "no-state", "ignores-global-random", "ranking-length", "ranking")

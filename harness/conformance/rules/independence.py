@@ -10,7 +10,7 @@ from harness.conformance.guards import seeded_globals
 from harness.conformance.rule import Rule, Violation
 from harness.conformance.trial import Trial, quiet
 from harness.conformance.values import difference, plain, same
-from harness.protocols import KINDS
+from harness.plugin_api import KINDS
 
 _AFTER: Final = ("plain-inputs", "returns", "shape")
 

@@ -10,7 +10,7 @@ from harness.conformance.guards import seeded_globals, states
 from harness.conformance.rule import Rule, Violation
 from harness.conformance.trial import Trial, quiet
 from harness.conformance.values import difference, plain, same
-from harness.protocols import KINDS
+from harness.plugin_api import KINDS
 
 _UNUSUAL: Final = 926_535
 """A seed that nobody would choose: who reseeds a generator by 0 or 42 changes its state."""

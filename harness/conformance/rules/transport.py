@@ -6,12 +6,12 @@ import io
 import pickle
 from typing import Final
 
-from harness import parameters
 from harness.conformance.rule import NotApplicable, Rule, Violation
 from harness.conformance.trial import Trial, first_line
 from harness.conformance.values import difference, plain, same
-from harness.errors import HarnessError
-from harness.protocols import KINDS
+from harness.core.errors import HarnessError
+from harness.plugin_api import KINDS
+from harness.registry import parameters
 
 
 def _yaml(trial: Trial) -> None:

@@ -6,12 +6,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from harness.errors import BadParameter, SpecError
-from harness.progress import Reporter
+from harness.core.errors import BadParameter, SpecError
+from harness.core.progress import Reporter
+from harness.registry.source import libraries
 from harness.runs.executors.inline import Inline
 from harness.runs.executors.job import Executor, Limits
 from harness.runs.plan import ENGINES, Plan, Run
-from harness.source import libraries
 
 INLINE, PROCESSES, DASK, SLURM = "inline", "processes", "dask", "slurm"
 NAMES: Final = (INLINE, PROCESSES, DASK, SLURM)

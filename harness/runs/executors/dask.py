@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any, Final
 
-from harness.errors import SpecError
+from harness.core.errors import SpecError
 from harness.runs import single
 from harness.runs.executors.job import Finished, Job
 from harness.runs.executors.remote import perform_job

@@ -6,7 +6,7 @@ import os
 import tempfile
 from pathlib import Path
 
-from harness.locks import Held, try_lock
+from harness.core.locks import Held, try_lock
 
 
 class GpuSlots:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from harness.progress import Reporter
+from harness.core.progress import Reporter
 from harness.runs import single
 from harness.runs.executors.job import Finished, Job
 from harness.runs.plan import Run

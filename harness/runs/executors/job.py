@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from harness.errors import PluginError
-from harness.protocols import DataFolders
+from harness.core.errors import PluginError
+from harness.plugin_api import DataFolders
 from harness.registry import Registry
 from harness.runs.plan import Run
 from harness.runs.record import Record

@@ -18,8 +18,9 @@ from multiprocessing import forkserver
 from multiprocessing.connection import wait
 from typing import Final
 
-from harness.progress import Reporter
-from harness.runs.executors import threads, worker
+from harness.core import threads
+from harness.core.progress import Reporter
+from harness.runs.executors import worker
 from harness.runs.executors.gpus import GpuSlots
 from harness.runs.executors.job import Finished, Job
 from harness.runs.executors.watched import Child, Watched

@@ -5,9 +5,9 @@ from __future__ import annotations
 import multiprocessing
 from dataclasses import replace
 
-from harness.progress import Silent
+from harness.core import threads
+from harness.core.progress import Silent
 from harness.runs.environment import environment
-from harness.runs.executors import threads
 from harness.runs.executors.job import Finished, Job
 from harness.runs.executors.processes import Processes
 

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from harness.errors import SpecError
+from harness.core.errors import SpecError
 from harness.runs import single
 from harness.runs.executors.job import Finished, Job, Limits
 from harness.runs.executors.remote import perform_job

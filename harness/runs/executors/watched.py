@@ -14,7 +14,7 @@ from typing import Any, Final
 
 import psutil
 
-from harness.locks import Held
+from harness.core.locks import Held
 from harness.runs import single
 from harness.runs.executors.job import Job
 from harness.runs.executors.worker import RECORD, STARTED, WARNING

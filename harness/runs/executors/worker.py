@@ -17,9 +17,9 @@ from multiprocessing import forkserver
 from multiprocessing.connection import Connection
 from typing import Any, Final
 
-from harness.measure import set_contended
+from harness.core import threads
+from harness.core.cost import set_contended
 from harness.runs import single
-from harness.runs.executors import threads
 from harness.runs.executors.job import Job
 from harness.runs.executors.preload import registry
 from harness.runs.record import Record
@@ -80,7 +80,7 @@ class _Parent:
             self._messages.send((kind, content))
 
     def update(self, label: str, done: int, total: int) -> None:
-        """See ``harness.progress.Reporter``."""
+        """See ``harness.core.progress.Reporter``."""
         if done in (0, total) or time.monotonic() - self._last > _PROGRESS_SECONDS:
             self._last = time.monotonic()
             self.send(PROGRESS, (label, done, total))

@@ -11,7 +11,7 @@ from annotated_types import Gt
 from harness import hookimpl
 
 if TYPE_CHECKING:
-    from harness.protocols import Ids, PoolView
+    from harness.plugin_api import Ids, PoolView
     from harness.registry import Registrar
 
 

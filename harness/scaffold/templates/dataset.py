@@ -10,10 +10,10 @@ import numpy as np
 from annotated_types import Ge, Gt
 
 from harness import hookimpl
-from harness.protocols import ClassificationSet, Task
+from harness.plugin_api import ClassificationSet, Task
 
 if TYPE_CHECKING:
-    from harness.protocols import DataFolders
+    from harness.plugin_api import DataFolders
     from harness.registry import Registrar
 
 
@@ -26,7 +26,7 @@ class MyMethod:
         seed: other seeds give other images.
     """
 
-    task: ClassVar[Task] = "active-learning"  # or "retrieval": then load gives a harness.protocols.RetrievalSet
+    task: ClassVar[Task] = "active-learning"  # or "retrieval": then load gives a harness.plugin_api.RetrievalSet
 
     images: Annotated[int, Gt(2)] = 300
     seed: Annotated[int, Ge(0)] = 0

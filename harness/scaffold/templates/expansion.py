@@ -9,10 +9,10 @@ import numpy as np
 from annotated_types import Ge
 
 from harness import hookimpl
-from harness.protocols import Ranking
+from harness.plugin_api import Ranking
 
 if TYPE_CHECKING:
-    from harness.protocols import Floats, Ids
+    from harness.plugin_api import Floats, Ids
     from harness.registry import Registrar
 
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from torch import Tensor
     from torch.nn import Module
 
-    from harness.protocols import TrainingSet
+    from harness.plugin_api import TrainingSet
     from harness.registry import Registrar
 
 

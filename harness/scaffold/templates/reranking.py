@@ -14,7 +14,7 @@ from harness import hookimpl
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from harness.protocols import Floats, Role
+    from harness.plugin_api import Floats, Role
     from harness.registry import Registrar
 
 

@@ -11,7 +11,7 @@ from annotated_types import Gt
 from harness import hookimpl
 
 if TYPE_CHECKING:
-    from harness.protocols import Floats, Ids
+    from harness.plugin_api import Floats, Ids
     from harness.registry import Registrar
 
 

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from harness.errors import InvalidInput
+from harness.core.errors import InvalidInput
 from harness_reranking.dsm.features import Features, join
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from harness.protocols import Role
+    from harness.plugin_api import Role
     from harness_reranking.dsm.match import Preset
 
     Singles = NDArray[np.float32]

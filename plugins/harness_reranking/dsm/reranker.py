@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import numpy as np
 from annotated_types import Ge, Gt, Interval
 
-from harness.errors import InvalidInput
+from harness.core.errors import InvalidInput
 from harness_reranking.dsm.detect import Detection, detect
 from harness_reranking.dsm.features import Features
 from harness_reranking.dsm.match import Gates, Match, match
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
-    from harness.protocols import Floats, Role
+    from harness.plugin_api import Floats, Role
 
 
 @dataclass(frozen=True)

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from harness.active.loop import ActiveProtocol, run_cycles
-from harness.cache import Cache
-from harness.errors import ContractError, InvalidInput
-from harness.progress import Silent
-from harness.protocols import ClassificationSet
+from harness.cache.store import Cache
+from harness.core.errors import ContractError, InvalidInput
+from harness.core.progress import Silent
+from harness.plugin_api import ClassificationSet
 from harness_acquisition.coreset import CoreSet
 from harness_acquisition.entropy import Entropy
 from harness_acquisition.random import Random

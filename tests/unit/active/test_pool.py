@@ -5,7 +5,7 @@ import pytest
 
 from harness.active import Pool
 from harness.active.contract import check_selection
-from harness.errors import ContractError, InvalidInput
+from harness.core.errors import ContractError, InvalidInput
 
 
 def arrays(**changes):

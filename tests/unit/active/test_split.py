@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from harness.active.split import balanced_labels, long_tail
-from harness.errors import InvalidInput
+from harness.core.errors import InvalidInput
 
 LABELS = np.repeat(np.arange(4), [50, 30, 20, 10])
 

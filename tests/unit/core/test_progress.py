@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from harness.progress import Part, track
+from harness.core.progress import Part, track
 
 
 class Kept:

@@ -11,10 +11,10 @@ import zipfile
 
 import pytest
 
+from harness.core.errors import DataDamaged, DataMissing
 from harness.data import archives
 from harness.data.archives import Limits, unpack
 from harness.data.space import NoSpace
-from harness.errors import DataDamaged, DataMissing
 
 SMALL = Limits(ratio=20, grace=10_000)
 

@@ -6,9 +6,9 @@ import os
 
 import pytest
 
+from harness.core.errors import Errors, HarnessError, SpecError
 from harness.data.catalogue import catalogue, catalogue_files
-from harness.errors import Errors, HarnessError, SpecError
-from harness.folders import data_folders
+from harness.data.folders import data_folders
 from harness.registry import load_registry
 from harness.runs.plan import make_plan
 

@@ -12,13 +12,13 @@ import tarfile
 import pytest
 from PIL import Image
 
+from harness.core.errors import DataDamaged, DataMissing, HarnessError
 from harness.data import fetch as module
 from harness.data.download import DownloadFailed, Patience
 from harness.data.fetch import fetch_dataset
 from harness.data.named import named_dataset
 from harness.data.verify import verify_dataset
-from harness.errors import DataDamaged, DataMissing, HarnessError
-from harness.protocols import DataFolders
+from harness.plugin_api import DataFolders
 from harness.registry import load_registry
 
 QUICK = Patience(timeout=1, retries=1, pause=0)

@@ -10,8 +10,8 @@ import subprocess
 import numpy as np
 import pytest
 
+from harness.core.errors import DataDamaged, DataMissing
 from harness.data.pickled import read_pickle
-from harness.errors import DataDamaged, DataMissing
 
 DATA = {
     "gnd": [{"bbx": [136.5, 34.1, 648.5, 955.7], "easy": [1, 2], "hard": [], "junk": (300, 70_000, -5, 1 << 40)}],

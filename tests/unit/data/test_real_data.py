@@ -11,7 +11,7 @@ from harness.data.decode import undecodable
 from harness.data.export import write_ground_truth
 from harness.data.named import counts, named_dataset
 from harness.data.verify import verify_dataset
-from harness.protocols import DataFolders
+from harness.plugin_api import DataFolders
 from harness.registry import load_registry
 from harness_dataset.image_classes import ImageClasses
 from harness_dataset.image_instances import ImageInstances

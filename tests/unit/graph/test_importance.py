@@ -10,7 +10,7 @@ import scipy.sparse as sp
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.errors import InvalidInput
+from harness.core.errors import InvalidInput
 from harness.graph import affinity, centrality
 
 KINDS = ("degree", "eigenvector", "pagerank", "katz", "betweenness", "closeness")

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.errors import InvalidInput
+from harness.core.errors import InvalidInput
 from harness.graph import affinity, normalise, propagate
 
 

@@ -8,7 +8,7 @@ import scipy.sparse as sp
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.errors import InvalidInput
+from harness.core.errors import InvalidInput
 from harness.graph import affinity, affinity_from_neighbours, neighbours, normalise
 
 

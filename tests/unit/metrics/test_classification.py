@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from harness.errors import InvalidInput
+from harness.core.errors import InvalidInput
 from harness.metrics.classification import accuracy, area_under_curve, labels_needed
 
 

@@ -9,10 +9,10 @@ import pytest
 import torch
 from PIL import Image
 
-from harness.cache import Cache
-from harness.errors import DataDamaged, DataMissing, InvalidInput
-from harness.progress import Silent
-from harness.protocols import Ranking, RetrievalSet
+from harness.cache.store import Cache
+from harness.core.errors import DataDamaged, DataMissing, InvalidInput
+from harness.core.progress import Silent
+from harness.plugin_api import Ranking, RetrievalSet
 from harness.retrieval import distractors, online
 from harness.retrieval.pipeline import RetrievalMethods, run_retrieval
 from harness.retrieval.protocol import RetrievalProtocol

@@ -11,10 +11,10 @@ import pytest
 import torch
 from PIL import Image
 
-from harness.cache import Cache
-from harness.errors import ContractError, DataDamaged, InvalidInput
-from harness.progress import Silent
-from harness.protocols import RetrievalSet
+from harness.cache.store import Cache
+from harness.core.errors import ContractError, DataDamaged, InvalidInput
+from harness.core.progress import Silent
+from harness.plugin_api import RetrievalSet
 from harness.retrieval.extraction import MapStream, Pictures, Source, describe, prefetched
 from harness.retrieval.pipeline import RetrievalMethods, run_retrieval
 from harness.retrieval.protocol import RetrievalProtocol

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from harness.errors import DataDamaged, DataMissing
+from harness.core.errors import DataDamaged, DataMissing
 from harness.retrieval.images import read_image
 
 

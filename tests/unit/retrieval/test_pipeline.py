@@ -10,10 +10,10 @@ import pytest
 import torch
 from PIL import Image
 
-from harness.cache import Cache
-from harness.errors import ContractError, InvalidInput
-from harness.progress import Silent
-from harness.protocols import Ranking, RetrievalSet
+from harness.cache.store import Cache
+from harness.core.errors import ContractError, InvalidInput
+from harness.core.progress import Silent
+from harness.plugin_api import Ranking, RetrievalSet
 from harness.retrieval import rows
 from harness.retrieval.pipeline import RetrievalMethods, run_retrieval
 from harness.retrieval.protocol import RetrievalProtocol

@@ -9,9 +9,9 @@ import pytest
 import torch
 from PIL import Image
 
-from harness.cache import Cache
-from harness.progress import Silent
-from harness.protocols import RetrievalSet
+from harness.cache.store import Cache
+from harness.core.progress import Silent
+from harness.plugin_api import RetrievalSet
 from harness.retrieval.pipeline import RetrievalMethods, run_retrieval
 from harness.retrieval.protocol import RetrievalProtocol
 from harness.retrieval.reranking import packed, unpacked

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from harness.errors import DataDamaged, DataMissing, InvalidInput
+from harness.core.errors import DataDamaged, DataMissing, InvalidInput
 from harness.retrieval.shards import SIDECAR, ShardWriter, read_shards
 
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import harness
-from harness.folders import data_folders
+from harness.data.folders import data_folders
 from harness.runs.estimate import estimate
 from harness.runs.plan import make_plan
 from harness.runs.store import Store

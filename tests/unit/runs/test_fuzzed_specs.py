@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from harness.errors import BAD_DATA, BROKEN_PLUGIN, USER_MISTAKE
+from harness.core.errors import BAD_DATA, BROKEN_PLUGIN, USER_MISTAKE
 
 GOOD = """\
 name: fuzz

@@ -5,8 +5,8 @@ import sys
 
 import pytest
 
-from harness.errors import DataMissing, Errors
-from harness.folders import data_folders, located, use
+from harness.core.errors import DataMissing, Errors
+from harness.data.folders import data_folders, located, use
 from harness.runs.plan import make_plan
 from harness.runs.runner import planned_records, run_plan, runs_store
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from harness.folders import data_folders
+from harness.data.folders import data_folders
 from harness.runs.plan import make_plan
 
 SPEC = {

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from harness.errors import DataDamaged
+from harness.core.errors import DataDamaged
+from harness.core.signed import signed
 from harness.runs.record import Record
 from harness.runs.store import Store, _without_ranks
-from harness.signed import signed
 
 METHOD = {"plugin": "p", "version": "1", "digest": "d", "origin": "o"}
 

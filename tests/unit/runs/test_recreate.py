@@ -7,9 +7,9 @@ import warnings
 import pytest
 
 import harness
-from harness.errors import Errors, UnknownName
-from harness.folders import data_folders
-from harness.progress import Silent
+from harness.core.errors import Errors, UnknownName
+from harness.core.progress import Silent
+from harness.data.folders import data_folders
 from harness.runs.plan import make_plan
 from harness.runs.recreate import recreate
 from harness.runs.runner import planned_records, runs_store

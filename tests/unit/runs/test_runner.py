@@ -10,7 +10,7 @@ import time
 import pytest
 
 import harness
-from harness.errors import DataDamaged
+from harness.core.errors import DataDamaged
 from harness.runs.record import Record
 from harness.runs.store import Store, read_record
 

@@ -8,8 +8,8 @@ import sys
 
 import pytest
 
-from harness.errors import Errors, HarnessError
-from harness.folders import data_folders
+from harness.core.errors import Errors, HarnessError
+from harness.data.folders import data_folders
 from harness.runs.plan import make_plan
 
 RETRIEVAL = """\

@@ -1,0 +1,168 @@
+"""The methods of a task over several boards: mean ranks, Friedman's test and Nemenyi's critical difference.
+
+After Demšar, Statistical Comparisons of Classifiers over Multiple Data Sets, JMLR 2006.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.boards.board import Board, Row
+from harness.boards.statistics import LEVEL
+from harness.plugin_api import KINDS
+
+LEAST_BOARDS: Final = 5
+"""Fewest boards for the test: below, the distribution that it assumes is far from the true one."""
+LEAST_METHODS: Final = 3
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Across:
+    """Methods that were measured on all boards of a task.
+
+    Attributes:
+        task: task of the boards.
+        boards: labels of the boards.
+        methods: names, best mean rank first.
+        ranks: (methods, boards) rank by the measured mean of the first column among these methods, equal ones sharing
+            the middle.
+        mean: (methods,) mean rank.
+        left_out: number of methods that a board lacks.
+        p: p-value of Friedman's test, None where it was not done.
+        critical: difference of mean ranks that tells two methods apart, None where Friedman's test was not done or
+            found nothing.
+        why_not: why the test was not done; empty if it was.
+        datasets: number of different datasets among the boards.
+    """
+
+    task: str
+    boards: tuple[str, ...]
+    methods: tuple[str, ...]
+    ranks: Floats
+    mean: Floats
+    left_out: int
+    p: float | None
+    critical: float | None
+    why_not: str
+    datasets: int
+
+    @property
+    def sentence(self) -> str:
+        """What the mean ranks are worth."""
+        n = len(self.boards)
+        dependent = f" The {n} settings are of {self.datasets} dataset(s), which the test takes for independent."
+        dependent = dependent if self.datasets < n else ""
+        if self.p is None:
+            return f"No test over settings: {self.why_not}."
+        found = f"Friedman's test over {n} settings: p = {max(self.p, 1e-4):.2g}{' or less' if self.p < 1e-4 else ''}"
+        if self.critical is None:
+            return f"{found}, so that no method can be called better than another over these settings.{dependent}"
+        return (
+            f"{found}; two methods can be told apart (Nemenyi, {LEVEL:.0%} level) where their mean ranks differ by at "
+            f"least {self.critical:.2f}.{dependent}"
+        )
+
+
+def across(boards: Sequence[Board]) -> list[Across]:
+    """Methods over the boards of each task that has several boards and methods in common; ordered by task."""
+    tasks = sorted({board.task for board in boards})
+    return [found for task in tasks if (found := _across(task, [b for b in boards if b.task == task]))]
+
+
+def _across(task: str, boards: Sequence[Board]) -> Across | None:
+    scores: dict[str, dict[int, float]] = {}
+    for number, board in enumerate(boards):
+        for row in board.rows:
+            cell = row.cells[board.columns[0].key] if board.columns else None
+            if cell is not None:
+                scores.setdefault(full_name(board, row), {})[number] = cell.mean
+    complete = {name: found for name, found in scores.items() if len(found) == len(boards)}
+    if len(boards) < 2 or len(complete) < 2:
+        return None
+    table = np.array([[found[number] for found in complete.values()] for number in range(len(boards))])
+    ranks = placed(table)
+    names = list(complete)
+    order = sorted(range(len(names)), key=lambda place: (ranks[:, place].mean(), names[place]))
+    why_not = _why_not(len(boards), len(names))
+    p = None if why_not else friedman(table)
+    return Across(
+        task=task,
+        boards=tuple(board.dataset for board in boards),
+        methods=tuple(names[place] for place in order),
+        ranks=ranks[:, order].T,
+        mean=ranks.mean(axis=0)[order],
+        left_out=len(scores) - len(complete),
+        p=p,
+        critical=critical_difference(len(boards), len(names)) if p is not None and p <= LEVEL else None,
+        why_not=why_not,
+        datasets=len({board.fingerprint for board in boards}),
+    )
+
+
+def full_name(board: Board, row: Row) -> str:
+    """All kinds of a row, those that all rows share too."""
+    labels = {**board.common, **row.labels}
+    return " · ".join(labels[kind] for kind in KINDS if kind in labels)
+
+
+def _why_not(boards: int, methods: int) -> str:
+    if boards < LEAST_BOARDS:
+        return f"{boards} are too few, it takes at least {LEAST_BOARDS}"
+    return f"it takes at least {LEAST_METHODS} methods" if methods < LEAST_METHODS else ""
+
+
+def placed(scores: Floats) -> Floats:
+    """Ranks (n, m) within each row of ``scores``, 1 the highest, equal ones sharing the middle."""
+    higher = (scores[:, None, :] > scores[:, :, None]).sum(axis=2)
+    equal = (scores[:, None, :] == scores[:, :, None]).sum(axis=2)
+    return np.asarray(higher + (equal + 1) / 2)
+
+
+def friedman(scores: Floats) -> float:
+    """P-value of Friedman's test on ``scores`` (n blocks, m methods), in the form of Iman and Davenport (1980)."""
+    from scipy.special import fdtrc
+
+    n, m = scores.shape
+    ranks = placed(scores)
+    spread = ((ranks - (m + 1) / 2) ** 2).sum()
+    between = n * ((ranks.mean(axis=0) - (m + 1) / 2) ** 2).sum()
+    if spread == 0:
+        return 1.0
+    chi2 = n * (m - 1) * between / spread
+    left = n * (m - 1) - chi2
+    return 0.0 if left <= 0 else float(fdtrc(m - 1, (m - 1) * (n - 1), (n - 1) * chi2 / left))
+
+
+def critical_difference(n: int, m: int, level: float = LEVEL) -> float:
+    """Nemenyi's smallest difference of mean ranks over ``n`` blocks that tells two of ``m`` methods apart."""
+    from scipy.special import ndtr
+
+    z = np.linspace(-8, 8, 4001)
+    density = np.exp(-z * z / 2) / np.sqrt(2 * np.pi)
+    low, high = 0.0, 20.0
+    # The studentised range with infinite freedom: P(range <= q) = m ∫ φ(z) (Φ(z) - Φ(z - q))^(m-1) dz.
+    for _ in range(50):
+        q = (low + high) / 2
+        below = m * np.trapezoid(density * (ndtr(z) - ndtr(z - q)) ** (m - 1), z)
+        low, high = (q, high) if below < 1 - level else (low, q)
+    return float(high / np.sqrt(2) * np.sqrt(m * (m + 1) / (6 * n)))
+
+
+def indistinct(ranks: Sequence[float], difference: float) -> list[tuple[int, int]]:
+    """First and last position of each longest run of sorted ``ranks`` that spans less than ``difference``."""
+    runs: list[tuple[int, int]] = []
+    for first, last in itertools.combinations(range(len(ranks)), 2):
+        if ranks[last] - ranks[first] < difference:
+            if runs and runs[-1][0] == first:
+                runs[-1] = (first, last)
+            elif not runs or runs[-1][1] < last:
+                runs.append((first, last))
+    return runs

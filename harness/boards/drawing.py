@@ -1,0 +1,93 @@
+"""What all pictures of boards share: colours and marks, settings of matplotlib, legends, the same bytes each time.
+
+matplotlib is imported when a picture is drawn.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+from harness.core.errors import UnknownName
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+# Okabe and Ito: distinguishable with every kind of colour blindness; marks and lines differ too, for print.
+COLOURS: Final = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#999933")
+MARKS: Final = ("o", "s", "^", "D", "v", "P", "X", "*")
+LINES: Final = ("-", "--", ":", "-.")
+PLAIN: Final = "#BBBBBB"
+MOST_NAMES: Final = 12
+"""Methods that get a colour and a name, best first: nobody can tell more apart, and each name takes time to draw."""
+IMAGES: Final = ("svg", "png")
+_LONGEST: Final = 60
+_RC: Final[Mapping[str, Any]] = {
+    "svg.hashsalt": "harness",
+    "svg.fonttype": "path",
+    "font.size": 9,
+    "axes.grid": True,
+    "grid.alpha": 0.3,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "legend.frameon": False,
+    # A name that a plugin chose must not be read as a formula.
+    "text.parse_math": False,
+    "text.usetex": False,
+}
+
+
+def picture(draw: Callable[[Figure], None], size: tuple[float, float], image: str = "svg") -> bytes:
+    """What ``draw`` puts on a figure of ``size`` inches, as SVG or PNG; the user's settings of matplotlib do not count.
+
+    Raises:
+        UnknownName: no such kind of image.
+    """
+    if image not in IMAGES:
+        raise UnknownName(f'unknown kind of image "{image}"', fix=f"one of: {', '.join(IMAGES)}")
+    import matplotlib as mpl
+    from matplotlib.figure import Figure
+
+    metadata = {"Date": None, "Creator": None} if image == "svg" else {"Software": None}
+    with mpl.rc_context():
+        mpl.rcdefaults()
+        settings: Any = dict(_RC)  # the stub names every key; ours are checked by matplotlib itself
+        mpl.rcParams.update(settings)
+        figure = Figure(figsize=size, layout="constrained")
+        draw(figure)
+        out = io.BytesIO()
+        figure.savefig(out, format=image, dpi=200, metadata=metadata)
+    return out.getvalue()
+
+
+def plain(text: str) -> str:
+    """A name as pictures show it: one line, not too long."""
+    text = "".join(letter if letter.isprintable() else " " for letter in text)
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST // 2]}…{text[-_LONGEST // 2 :]}"
+
+
+def legend(figure: Figure, entries: Mapping[str, Any]) -> None:
+    """Names and what was drawn for them, below the axes in as many columns as fit."""
+    names = [plain(name) for name in entries]
+    columns = max(1, min(4, int(16 * figure.get_figwidth()) // (max(map(len, names), default=1) + 6)))
+    # Given as lists: matplotlib would leave out names that begin with a low line.
+    figure.legend(list(entries.values()), names, loc="outside lower center", ncols=columns, fontsize=7)
+
+
+def mark(position: int) -> dict[str, Any]:
+    """Colour and mark of a method by its position; 64 differ."""
+    return {
+        "color": COLOURS[position % len(COLOURS)],
+        "marker": MARKS[(position + position // len(COLOURS)) % len(MARKS)],
+    }
+
+
+def written_out(axes: Any, values: Sequence[float]) -> None:
+    """A logarithmic axis of x with plain numbers where the values span more than a factor of ten."""
+    if values and min(values) > 0 and max(values) > 10 * min(values):
+        axes.set_xscale("log")
+        # matplotlib writes powers as formulas, which are not parsed here.
+        axes.xaxis.set_major_formatter("{x:g}")
+        axes.xaxis.set_minor_formatter("")
+        axes.tick_params(axis="x", labelrotation=45)

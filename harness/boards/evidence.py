@@ -1,0 +1,122 @@
+"""The values behind a mean: per query or per seed, paired over the methods of a board, and what they say in words."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.boards.statistics import LEAST_UNITS, LEVEL, POWER, Comparison, bootstrap_intervals
+from harness.runs.record import Record
+
+Floats = NDArray[np.float64]
+Interval = tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Units:
+    """Values of the headline number of each method, by query or seed.
+
+    Attributes:
+        values: method -> query or seed -> value; methods without results are left out.
+        shared: the queries or seeds that are compared.
+    """
+
+    values: Mapping[str, Mapping[int, float]]
+    shared: frozenset[int]
+
+    @property
+    def paired(self) -> dict[str, Floats]:
+        """Per method the values on the shared units; methods that lack one are left out."""
+        order = sorted(self.shared)
+        return {
+            name: np.array([found[unit] for unit in order], dtype=np.float64)
+            for name, found in self.values.items()
+            if self.shared <= found.keys()
+        }
+
+    def intervals(self) -> dict[str, Interval]:
+        """95% interval of each mean, of methods with enough values.
+
+        The same resamples for all with as many values: an interval does not depend on which other methods there are.
+        """
+        by_size: dict[int, list[str]] = {}
+        for name, found in self.values.items():
+            by_size.setdefault(len(found), []).append(name)
+        intervals: dict[str, Interval] = {}
+        for size, names in by_size.items():
+            if size < LEAST_UNITS:
+                continue
+            columns = np.array([[found for _, found in sorted(self.values[name].items())] for name in names]).T
+            # Rounded: the last digits of a matrix product depend on the processor, and files should not.
+            bounds = bootstrap_intervals(columns, np.random.default_rng(0)).round(6).tolist()
+            intervals |= {name: (low, high) for name, (low, high) in zip(names, bounds, strict=True)}
+        return intervals
+
+
+def paired_units(groups: Mapping[str, Sequence[Record]], metric: str) -> Units:
+    """The values of ``metric`` by query (retrieval) or seed (active learning).
+
+    Methods are compared on the queries or seeds that most of them have: of all the sets that a method has, the one
+    that leaves the most values. So one method that failed for some seeds does not spoil the others' comparison.
+
+    Args:
+        groups: records of each method.
+        metric: key of the headline number, ``map_medium`` or ``accuracy@100``.
+    """
+    values = {name: found for name, records in groups.items() if (found := unit_values(records, metric))}
+    sets = Counter(frozenset(found) for found in values.values())
+
+    def left(units: frozenset[int]) -> tuple[int, int]:
+        holders = sum(count for other, count in sets.items() if units <= other)
+        return holders * len(units), holders
+
+    return Units(values, max(sorted(sets, key=sorted), key=left, default=frozenset()))
+
+
+def sentence(comparison: Comparison, task: str, metric: str, scale: float = 100.0) -> str:
+    """What the ranks of a board mean, for its footer; empty for a single method."""
+    unit = "queries" if task == "retrieval" else "seeds"
+    pairs, tests = comparison.pairs, comparison.tests
+    if tests == 0:
+        return ""
+    counted = f"{tests} comparison{'s' if tests > 1 else ''}"
+    intervals = f"Intervals: bootstrap over {unit}, 95%" + (
+        "." if pairs >= LEAST_UNITS else f"; none from fewer than {LEAST_UNITS} {unit}."
+    )
+    if not comparison.can_decide:
+        needed = math.ceil(1 + math.log2(tests / LEVEL))
+        return (
+            f"With {pairs} paired {unit} and {counted} no difference in {metric}, however large, can be called "
+            f"significant, so that every method may have any rank (#); that takes at least {needed} {unit}. {intervals}"
+        )
+    first = sum(best == 1 for best, _ in comparison.ranks.values())
+    least = f"{comparison.detectable * scale:.1f}" if math.isfinite(comparison.detectable) else "unknown"
+    few = "" if len(comparison.ranks) == comparison.methods else f"; only the best {len(comparison.ranks)} are compared"
+    return (
+        f"#: the ranks that remain possible if only significant differences in {metric} count ({pairs} paired {unit}, "
+        f"{comparison.test}, Holm-corrected over {counted}, {LEVEL:.0%} level{few}); {first} of {comparison.methods} "
+        f"methods may be the best; a true difference of {least} points would be found in {POWER:.0%} of such "
+        f"comparisons. {intervals}"
+    )
+
+
+def unit_values(records: Sequence[Record], metric: str) -> dict[int, float]:
+    """Value per seed; for retrieval per query, averaged over seeds."""
+    done = [record for record in records if record.status == "done"]
+    columns = [record.details.get("ap_" + metric.removeprefix("map_")) for record in done]
+    known = [column for column in columns if isinstance(column, list)]
+    if not known:
+        return {record.seed: value for record in done if (value := record.metrics.get(metric)) is not None}
+    if len(known) == 1:
+        return {query: value for query, value in enumerate(known[0]) if value is not None}
+    values: dict[int, float] = {}
+    for query in range(min(len(column) for column in known)):
+        aps = [column[query] for column in known]
+        if None not in aps:
+            values[query] = math.fsum(aps) / len(aps)
+    return values

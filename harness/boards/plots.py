@@ -1,0 +1,215 @@
+"""Boards as pictures: learning curves, quality against cost, mean ranks with the critical difference.
+
+SVG or PNG, legible in print, safe for the colour-blind. The same boards give the same bytes.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+import re
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from harness.boards.across import Across, across, critical_difference, indistinct
+from harness.boards.board import Board, Row
+from harness.boards.columns import Column, pareto_front
+from harness.boards.drawing import COLOURS, LINES, MARKS, MOST_NAMES, PLAIN, legend, mark, picture, plain, written_out
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+Draw = Callable[["Figure"], None]
+_PANELS: int = 3
+"""Panels side by side."""
+
+
+def plots(boards: Sequence[Board], images: Sequence[str] = ("svg",)) -> dict[str, bytes]:
+    """File name -> picture of all that the boards have data for.
+
+    Args:
+        boards: their curves and costs are drawn one by one; curves of several boards once more side by side, and mean
+            ranks where there are enough boards for a test.
+        images: ``svg``, ``png``.
+
+    Raises:
+        UnknownName: no such kind of image.
+    """
+    drawings: dict[str, tuple[Draw, tuple[float, float]]] = {}
+    curved = [board for board in boards if board.task == "active-learning" and _curve_columns(board)]
+    for board in boards:
+        name = _file_name(board, drawings)
+        if board in curved:
+            drawings[f"{name}-curves"] = functools.partial(_curves, boards=[board]), (6.4, 4.0)
+        if any(column.pareto for column in board.columns):
+            drawings[f"{name}-cost"] = functools.partial(_cost, board=board), (6.4, 4.0)
+    if len(curved) > 1:
+        across_panels = min(_PANELS, len(curved))
+        size = 3.2 * across_panels, 2.8 * math.ceil(len(curved) / across_panels) + 0.8
+        drawings["active-learning-curves"] = functools.partial(_curves, boards=curved), size
+    pictures = {f"{name}.{image}": picture(*drawing, image) for name, drawing in drawings.items() for image in images}
+    return pictures | rank_plots(across(boards), images)
+
+
+def rank_plots(found: Sequence[Across], images: Sequence[str] = ("svg",)) -> dict[str, bytes]:
+    """Mean ranks with the critical difference of each task that has enough boards for the test, by file name."""
+    pictures: dict[str, bytes] = {}
+    for one in found:
+        if one.p is not None:
+            draw, size = (
+                functools.partial(_ranks, found=one),
+                (6.4, 0.9 + 0.11 * (min(len(one.methods), MOST_NAMES) + 3)),
+            )
+            pictures |= {f"{one.task}-ranks.{image}": picture(draw, size, image) for image in images}
+    return pictures
+
+
+def _file_name(board: Board, taken: Mapping[str, Any]) -> str:
+    """A name for the files of a board that no other has."""
+    name = re.sub(r"[^A-Za-z0-9._-]+", "-", board.dataset)[:80].lstrip(".") or "board"
+    names = {key.rpartition("-")[0] for key in taken}
+    return next(free for n in range(len(taken) + 1) if (free := f"{name}-{n + 1}" if n else name) not in names)
+
+
+def _curves(figure: Figure, boards: Sequence[Board]) -> None:
+    """Accuracy against number of labels, band of one standard deviation (thesis Fig. 3.2-3.5); one panel a board."""
+    columns = min(_PANELS, len(boards))
+    grid = figure.subplots(math.ceil(len(boards) / columns), columns, squeeze=False).ravel()
+    names = list(dict.fromkeys(_label(board, row) for board in boards for row in board.rows[:MOST_NAMES]))
+    entries: dict[str, Any] = {}
+    for axes in grid[len(boards) :]:
+        axes.set_visible(False)
+    for axes, board in zip(grid, boards, strict=False):
+        for row in board.rows:
+            name = _label(board, row)
+            place = names.index(name) if name in names[:MOST_NAMES] else None
+            line = _curve(axes, board, row, place)
+            if line is not None and place is not None:
+                entries.setdefault(name, line)
+        axes.set(xlabel="labelled images", title=plain(board.dataset))
+        sizes = [size for size, _ in _curve_columns(board)]
+        if len(sizes) <= 6:
+            axes.set_xticks(sizes)
+    for axes in grid[::columns]:
+        axes.set_ylabel("test accuracy (%)")
+    legend(figure, {name: entries[name] for name in names if name in entries})
+
+
+def _curve(axes: Axes, board: Board, row: Row, place: int | None) -> Any:
+    """The line of a row, None if it has no points; thin and grey without a place among the named ones."""
+    points = [(size, cell) for size, key in _curve_columns(board) if (cell := row.cells.get(key)) is not None]
+    sizes, mean = [size for size, _ in points], [100 * cell.mean for _, cell in points]
+    if not points:
+        return None
+    if place is None:
+        return axes.plot(sizes, mean, color=PLAIN, linewidth=0.7, zorder=1)[0]
+    style = _style(board, row, place)
+    (line,) = axes.plot(sizes, mean, **style, markersize=4)
+    band = [100 * (cell.std or 0.0) for _, cell in points]
+    low = [m - b for m, b in zip(mean, band, strict=True)]
+    high = [m + b for m, b in zip(mean, band, strict=True)]
+    axes.fill_between(sizes, low, high, color=style["color"], alpha=0.12 if len(board.rows) <= 6 else 0.06, linewidth=0)
+    return line
+
+
+def _style(board: Board, row: Row, place: int) -> dict[str, Any]:
+    """Colour, mark and line of a curve: one colour an acquisition and one line a scheme where both differ."""
+    kinds = ("acquisition", "learning")
+    places = [sorted({other.labels[k] for other in board.rows}).index(row.labels[k]) for k in kinds if k in board.kinds]
+    if len(places) < len(kinds) or places[0] >= len(COLOURS) or places[1] >= len(LINES):
+        return {**mark(place), "linestyle": LINES[place // len(COLOURS) % len(LINES)]}
+    return {"color": COLOURS[places[0]], "marker": MARKS[places[0]], "linestyle": LINES[places[1]]}
+
+
+def _cost(figure: Figure, board: Board) -> None:
+    """Quality against time and against memory, best at the upper left; the Pareto front is drawn (Fig. 5.10)."""
+    quality, costs = board.columns[0], [column for column in board.columns if column.pareto]
+    styles = {name: mark(place) for place, name in enumerate(_named(board, costs))}
+    entries: dict[str, Any] = {}
+    for axes, column in zip(figure.subplots(1, len(costs), squeeze=False, sharey=True)[0], costs, strict=True):
+        points, unnamed = [], []
+        for row in board.rows:
+            x, y = row.cells[column.key], row.cells[quality.key]
+            if x is None or y is None:
+                continue
+            points.append((x.mean * column.scale, y.mean * quality.scale))
+            name = _label(board, row)
+            if style := styles.get(name):
+                entries.setdefault(name, axes.scatter(*points[-1], **style))
+            else:
+                unnamed.append(points[-1])
+        if unnamed:
+            axes.scatter(*zip(*unnamed, strict=True), color=PLAIN, marker=".", zorder=1)
+        front = pareto_front(points)
+        axes.plot(*zip(*front, strict=True), color="#777777", linewidth=0.8, zorder=0) if front else None
+        axes.set_xlabel(column.title)
+        written_out(axes, [x for x, _ in points])
+    figure.axes[0].set_ylabel(plain(f"{board.metric} (%)"))
+    figure.suptitle(plain(board.dataset))
+    legend(figure, entries)
+
+
+def _named(board: Board, costs: Sequence[Column]) -> list[str]:
+    """Rows that get a colour and a name: all, or of many the first that are best for what they cost in some way."""
+    if len(board.rows) <= len(COLOURS):
+        return [_label(board, row) for row in board.rows]
+    quality, chosen = board.columns[0], set()
+    for column in costs:
+        points = {
+            (x.mean, y.mean): _label(board, row)
+            for row in reversed(board.rows)
+            if (x := row.cells[column.key]) is not None and (y := row.cells[quality.key]) is not None
+        }
+        chosen |= {points[point] for point in pareto_front(list(points))}
+    return [name for row in board.rows if (name := _label(board, row)) in chosen][:MOST_NAMES]
+
+
+def _ranks(figure: Figure, found: Across) -> None:
+    """Mean ranks on one axis; bars join methods that cannot be told apart (Demšar 2006, Fig. 1)."""
+    methods, ranks = found.methods[:MOST_NAMES], found.mean[:MOST_NAMES].tolist()
+    difference = critical_difference(len(found.boards), len(found.methods))
+    # Without a finding by Friedman's test nothing can be told apart.
+    bars = [(0, len(ranks) - 1)] if found.critical is None else indistinct(ranks, difference)
+    axes = figure.add_subplot()
+    left, right = 1.0, max(math.ceil(ranks[-1]), 1 + difference)
+    half, below = math.ceil(len(methods) / 2), 0.6 + 0.35 * len(bars)
+    axes.set(xlim=(left - 0.02 * (right - left), right + 0.02 * (right - left)), ylim=(below + 0.6 * half, -1.2))
+    axes.grid(False)
+    axes.spines[["left", "bottom"]].set_visible(False)
+    axes.spines["top"].set_visible(True)
+    axes.tick_params(top=True, bottom=False, left=False, labeltop=True, labelbottom=False, labelleft=False)
+    axes.set_xticks(range(1, math.ceil(right) + 1, max(1, math.ceil((right - 1) / 12))))
+    shown = "" if len(methods) == len(found.methods) else f", best {len(methods)} of {len(found.methods)} methods"
+    p = "< 0.0001" if (found.p or 0.0) < 1e-4 else f"= {found.p:.2g}"
+    axes.set_title(f"mean rank over {len(found.boards)} settings{shown}; Friedman p {p}", fontsize=8, pad=8)
+    axes.plot([left, left + difference], [-0.6, -0.6], color="black", linewidth=1.2, marker="|")
+    axes.text(
+        left + 1.02 * difference,
+        -0.6,
+        f"critical difference {difference:.2f}",
+        va="center",
+        fontsize=7,
+        bbox={"facecolor": "white", "edgecolor": "none", "pad": 1},
+    )
+    for position, (name, rank) in enumerate(zip(methods, ranks, strict=True)):
+        on_left = position < half
+        height = below + 0.6 * (position if on_left else len(methods) - 1 - position)
+        end = axes.get_xlim()[0 if on_left else 1]
+        axes.plot([rank, rank, end], [-1.2, height, height], color="#444444", linewidth=0.7, clip_on=False)
+        align = "right" if on_left else "left"
+        gap = -4 if on_left else 4
+        text = f"{plain(name)}  {rank:.2f}"
+        axes.annotate(text, (end, height), (gap, 0), textcoords="offset points", ha=align, va="center", fontsize=7)
+    for number, (first, last) in enumerate(bars):
+        axes.plot([ranks[first], ranks[last]], [0.1 + 0.35 * number] * 2, color=COLOURS[0], linewidth=3.5)
+
+
+def _curve_columns(board: Board) -> list[tuple[int, str]]:
+    """Numbers of labels and the keys of their accuracies."""
+    found = [(re.fullmatch(r"accuracy@(\d+)", column.key), column.key) for column in board.columns]
+    return sorted((int(size[1]), key) for size, key in found if size)
+
+
+def _label(board: Board, row: Row) -> str:
+    return " · ".join(row.labels[kind] for kind in board.kinds if row.labels[kind] != "none") or "none"

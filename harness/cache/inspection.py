@@ -1,0 +1,133 @@
+"""What is in a cache folder: list it, check it, clear it, and say what an entry is and how it differs from others."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from harness.cache.shared import (
+    DamagedEntry,
+    entry_bytes,
+    entry_names,
+    evict,
+    read_description,
+    remove_entry,
+    verify_entry,
+)
+from harness.core.errors import SpecError
+from harness.core.locks import sweep, try_lock
+from harness.data.folders import data_folders
+
+SUBFOLDERS: Final = ("arrays", "images")
+"""Folders of the cache that hold content-keyed arrays."""
+
+
+@dataclass(frozen=True)
+class CacheEntry:
+    """One entry; ``damage`` says what is wrong with it, where something is."""
+
+    folder: Path
+    name: str
+    bytes: int
+    key: Mapping[str, Any]
+    seconds: float
+    damage: str = ""
+
+    @property
+    def stage(self) -> str:
+        """What part of a run it belongs to."""
+        return str(self.key.get("stage", self.key.get("kind", "?"))) if self.key else "damaged"
+
+
+def cache_entries(cache: str | Path | None = None) -> list[CacheEntry]:
+    """All entries, the least recently used first; only descriptions are read (``verify_cache`` reads the arrays)."""
+    return [_entry(folder, name) for folder in _folders(cache) for name in entry_names(folder)]
+
+
+def verify_cache(cache: str | Path | None = None, *, remove: bool = True) -> list[CacheEntry]:
+    """Check every byte of every entry. Returns the damaged ones; they are removed, and made again when needed."""
+    damaged = []
+    for folder in _folders(cache):
+        sweep(folder)
+        for name in entry_names(folder):
+            held = try_lock(folder, name)
+            if held is None:  # it is just being made
+                continue
+            try:
+                reason = verify_entry(folder, name)
+                if reason:
+                    damaged.append(CacheEntry(folder, name, entry_bytes(folder, name), {}, 0.0, reason))
+                    if remove:
+                        remove_entry(folder, name)
+            finally:
+                held.release()
+    return damaged
+
+
+def clear_cache(cache: str | Path | None = None, *, limit: int = 0) -> list[str]:
+    """Remove entries, the least recently used first, until at most ``limit`` bytes are left in each folder.
+
+    An entry that a process is making stays.
+    """
+    removed = []
+    for folder in _folders(cache):
+        sweep(folder)
+        removed += evict(folder, limit)
+    return removed
+
+
+def explain(name: str, cache: str | Path | None = None) -> tuple[CacheEntry, list[str]]:
+    """One entry, found by the beginning of its name, and how it differs from the entry most like it.
+
+    Returns:
+        The entry, and lines ``path: here, there``; the first line names the other entry. No lines: there is no other.
+
+    Raises:
+        SpecError: no entry, or several, begin with ``name``.
+    """
+    entries = cache_entries(cache)
+    found = [entry for entry in entries if entry.name.startswith(name)]
+    if len(found) != 1:
+        count = "no entry" if not found else f"{len(found)} entries"
+        raise SpecError(f'{count} of the cache begin with "{name}"', fix="harness cache list shows their names")
+    entry = found[0]
+    others = [other for other in entries if other.stage == entry.stage and other.name != entry.name and other.key]
+    if not entry.key or not others:
+        return entry, []
+    nearest = min(others, key=lambda other: (len(_differences(entry.key, other.key)), other.name))
+    return entry, [f"nearest: {nearest.name}", *_differences(entry.key, nearest.key)]
+
+
+def _folders(cache: str | Path | None) -> list[Path]:
+    root = data_folders(None, cache).cache
+    return [root / name for name in SUBFOLDERS if (root / name).is_dir()]
+
+
+def _entry(folder: Path, name: str) -> CacheEntry:
+    size = entry_bytes(folder, name)
+    try:
+        description = read_description(folder, name)
+        return CacheEntry(folder, name, size, description["key"], float(description["cost"]["wall_s"]))
+    except FileNotFoundError:
+        return CacheEntry(folder, name, size, {}, 0.0, "its description is missing")
+    except DamagedEntry as error:
+        return CacheEntry(folder, name, size, {}, 0.0, str(error))
+
+
+def _differences(here: Any, there: Any) -> list[str]:
+    left, right = dict(_leaves(here)), dict(_leaves(there))
+    return [
+        f"{path}: {left.get(path, 'absent')!s}, there {right.get(path, 'absent')!s}"
+        for path in sorted({*left, *right})
+        if left.get(path, _leaves) != right.get(path, _leaves)
+    ]
+
+
+def _leaves(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+    if isinstance(value, Mapping) and value:
+        for key, item in value.items():
+            yield from _leaves(item, f"{path}.{key}".lstrip("."))
+    else:
+        yield path, value

@@ -1,0 +1,1 @@
+"""Errors, files, locks, YAML with positions, cost, progress: what every package may use."""

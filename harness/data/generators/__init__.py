@@ -1,0 +1,1 @@
+"""Images that are generated, for the embedded data sets."""

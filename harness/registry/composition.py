@@ -1,0 +1,128 @@
+"""Methods made of others by name: ``pretrain+semi``, ``random+coreset``.
+
+A learning scheme ``a+b`` prepares as ``a`` and trains as ``b``. An acquisition ``a+b`` chooses as ``a`` in cycle 0, as
+``b`` from then on; with more parts each has one cycle, the last one the rest. A parameter that several parts have is
+one parameter, with the default of the last. So nobody writes a class per combination.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import typing
+from collections.abc import Mapping
+from functools import cache
+from typing import Any, Final
+
+from harness.core.errors import BadParameter
+from harness.registry import source
+
+COMPOSED: Final = frozenset({"acquisition", "learning"})
+"""Kinds whose names may be joined by ``+``."""
+
+
+@cache
+def composed(kind: str, name: str, parts: tuple[type, ...]) -> type:
+    """The class of a method made of ``parts``: a frozen dataclass with the parameters of all.
+
+    Raises:
+        BadParameter: a learning scheme of more than two parts, or whose first part prepares nothing of its own.
+    """
+    given = (kind, name, parts)
+    if kind == "learning":
+        parts = (_preparing(name, parts), parts[-1])
+    # Later parts come first: their fields, types and defaults count.
+    owners = {field.name: part for part in parts for field in dataclasses.fields(part)}
+    specified = [
+        (field.name, typing.get_type_hints(part, include_extras=True)[field.name], _copied(field))
+        for part in reversed(parts)
+        for field in dataclasses.fields(part)
+        if owners[field.name] is part
+    ]
+    summary = " ".join(f"{part.__name__}." if part is parts[-1] else f"{part.__name__}, then" for part in parts)
+    behaviour = {"learning": _learning, "acquisition": _acquisition}[kind](parts)
+    behaviour = {**behaviour, "__reduce__": lambda self: (_again, (given, vars(self)))}
+    made = dataclasses.make_dataclass(name, specified, namespace={**behaviour, "__doc__": summary}, frozen=True)
+    made.parts = parts  # type: ignore[attr-defined]
+    made.__module__ = parts[-1].__module__
+    return made
+
+
+def _again(given: tuple[str, str, tuple[type, ...]], values: Mapping[str, Any]) -> Any:
+    """What a pickle of a composed method becomes: its class stands in no module, so it is put together again."""
+    return composed(*given)(**values)
+
+
+def digest_of(method: type) -> str:
+    """Digest of the source behind a method, or behind all its parts."""
+    parts = getattr(method, "parts", None)
+    if parts is None:
+        return source.source_digest(method.__module__)[:16]
+    return "+".join(source.source_digest(part.__module__)[:16] for part in parts)
+
+
+def deviations_of(method: type) -> dict[str, str]:
+    """What a method, or a part of it, declares that it does otherwise than its rules say: rule -> reason."""
+    declared: dict[str, str] = {}
+    for part in getattr(method, "parts", (method,)):
+        own = getattr(part, "deviations", {})
+        if isinstance(own, Mapping):
+            declared |= {str(rule): str(reason) for rule, reason in own.items()}
+    return declared
+
+
+def preparation(learning: Any, identity: Any) -> Any:
+    """What decides the weights that ``learning.prepare`` gives: the class that has it, its parameters, its source.
+
+    Args:
+        learning: a learning scheme.
+        identity: what identifies the whole scheme, for one that has ``prepare`` to itself.
+    """
+    parts = getattr(type(learning), "parts", (type(learning),))
+    owner = next((c for c in parts[0].__mro__ if "prepare" in vars(c)), parts[0])
+    if owner is type(learning) or not dataclasses.is_dataclass(owner):
+        return identity
+    values = {field.name: getattr(learning, field.name) for field in dataclasses.fields(owner)}
+    return {"class": owner.__qualname__, "parameters": values, "digest": source.source_digest(owner.__module__)[:16]}
+
+
+def _preparing(name: str, parts: tuple[type, ...]) -> type:
+    """The class of the first part that has ``prepare``, without what else the part does."""
+    owner = next((c for c in parts[0].__mro__ if "prepare" in vars(c)), None)
+    if len(parts) != 2 or owner is None or owner in parts[1].__mro__:
+        raise BadParameter(
+            f'learning "{name}" cannot be put together: the first of two prepares the weights, the second trains',
+            fix="pretrain+semi",
+        )
+    return owner
+
+
+def _part(whole: Any, part: type) -> Any:
+    return part(**{field.name: getattr(whole, field.name) for field in dataclasses.fields(part)})
+
+
+def _learning(parts: tuple[type, ...]) -> Mapping[str, Any]:
+    def prepare(self: Any, model: Any, data: Any, rng: Any) -> Any:
+        return _part(self, parts[0]).prepare(model, data, rng)
+
+    def train(self: Any, model: Any, data: Any, rng: Any) -> Any:
+        return _part(self, parts[1]).train(model, data, rng)
+
+    return {"prepare": prepare, "train": train}
+
+
+def _acquisition(parts: tuple[type, ...]) -> Mapping[str, Any]:
+    def at(self: Any, cycle: int) -> Any:
+        return _part(self, parts[min(cycle, len(parts) - 1)])
+
+    def select(self: Any, pool: Any, budget: int, rng: Any) -> Any:
+        return at(self, 0).select(pool, budget, rng)
+
+    return {"at": at, "select": select}
+
+
+def _copied(field: dataclasses.Field[Any]) -> Any:
+    if field.default is not dataclasses.MISSING:
+        return dataclasses.field(default=field.default)
+    if field.default_factory is not dataclasses.MISSING:
+        return dataclasses.field(default_factory=field.default_factory)
+    return dataclasses.field()

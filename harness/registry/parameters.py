@@ -1,0 +1,193 @@
+"""Parameters of a method: the fields of its dataclass, validated by type and range, and expanded into sweeps."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import json
+import types
+import typing
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from harness.core.errors import BadParameter, DataMissing, Errors, HarnessError, PluginError, UnknownName, nearest
+
+Parameters = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """One parameter for listings: name, type as its author wrote it, default (None where required)."""
+
+    name: str
+    type: str
+    default: str | None
+
+
+def describe(method: type) -> list[Parameter]:
+    """The parameters of a method in the order of its fields."""
+    return [
+        Parameter(field.name, _type_text(field.type), None if _required(field) else repr(_default(field)))
+        for field in _fields(method)
+    ]
+
+
+def sweep(label: str, method: type, given: Mapping[str, Any]) -> Iterator[Parameters]:
+    """All combinations of the lists in ``given``; a list-valued field sweeps over a list of lists.
+
+    Raises:
+        Errors: unknown parameters, as the fields decide what a list means.
+    """
+    hints = _hints(method)
+    if unknown := _unknown(label, hints, given):
+        raise Errors(unknown)
+    axes = [values if _sweeps(hints[name], values) else [values] for name, values in given.items()]
+    for combination in itertools.product(*axes):
+        yield dict(zip(given, combination, strict=True))
+
+
+def validate(label: str, method: type, given: Mapping[str, Any]) -> Any:
+    """An instance of ``method`` with ``given`` parameters and its own defaults.
+
+    Args:
+        label: how messages call the method, ``pooling "gem"``.
+        method: a frozen dataclass.
+        given: JSON-able values.
+
+    Raises:
+        Errors: one error per unknown, missing, wrongly typed or out-of-range parameter.
+        DataMissing: a parameter names a file that is not there.
+    """
+    from pydantic import TypeAdapter, ValidationError
+
+    hints = _hints(method)
+    values: Parameters = {}
+    errors = _unknown(label, hints, given)
+    for field in _fields(method):
+        if field.name not in given:
+            if _required(field):
+                errors.append(BadParameter(f"{label} needs the parameter {field.name}", fix=_example(field)))
+            continue
+        try:
+            text = json.dumps(given[field.name], default=_plain)
+            values[field.name] = TypeAdapter(hints[field.name]).validate_json(text, strict=True)
+            json.dumps(values[field.name], default=_plain, allow_nan=False)
+        except ValidationError as error:
+            reason = error.errors()[0]["msg"].removeprefix("Input should be ")
+            errors.append(_bad(label, field, given[field.name], reason))
+        except ValueError:  # ValidationError, which is one, is caught above
+            errors.append(_bad(label, field, given[field.name], "finite"))
+        except TypeError:
+            errors.append(_bad(label, field, given[field.name], "a plain number, string, flag or list"))
+    if errors:
+        raise Errors(errors)
+    try:
+        return method(**values)
+    except DataMissing:
+        raise  # not a mistake in the spec: a file that a parameter names is not there yet
+    except HarnessError as error:
+        raise Errors([BadParameter(f"{label}: {error.headline}", fix=error.fix)]) from error
+    except (ValueError, TypeError) as error:
+        raise Errors([BadParameter(f"{label} refuses {values}: {error}")]) from error
+
+
+def unprepared(method: type, given: Mapping[str, Any]) -> Any:
+    """An instance that only holds its parameters, for a plan: ``__post_init__`` is left out, where files are missing.
+
+    Args:
+        method: the dataclass.
+        given: parameters that ``validate`` accepted as far as it could.
+    """
+    instance: Any = object.__new__(method)
+    for field in _fields(method):
+        object.__setattr__(instance, field.name, given.get(field.name, None if _required(field) else _default(field)))
+    return instance
+
+
+def resolved(instance: Any) -> Parameters:
+    """All parameters of an instance, defaults included, as JSON-able values."""
+    values = {field.name: getattr(instance, field.name) for field in _fields(type(instance))}
+    return typing.cast(Parameters, json.loads(json.dumps(values, default=_plain)))
+
+
+def _fields(method: type) -> tuple[dataclasses.Field[Any], ...]:
+    if not dataclasses.is_dataclass(method):
+        raise PluginError(
+            f"{method.__module__}.{method.__qualname__} is not a dataclass",
+            why="the fields of a method are its parameters",
+            fix="decorate the class with @dataclass(frozen=True)",
+        )
+    return tuple(field for field in dataclasses.fields(method) if field.init)
+
+
+def _hints(method: type) -> dict[str, Any]:
+    names = [field.name for field in _fields(method)]
+    try:
+        hints = typing.get_type_hints(method, include_extras=True)
+    except NameError as error:
+        raise PluginError(
+            f"{method.__module__}.{method.__qualname__}: a field's type cannot be resolved: {error}",
+            fix="import the types of fields outside TYPE_CHECKING",
+        ) from error
+    return {name: hints[name] for name in names}
+
+
+def _unknown(label: str, hints: Mapping[str, Any], given: Mapping[str, Any]) -> list[HarnessError]:
+    known = ", ".join(hints) or "none: it has no parameters"
+    return [
+        UnknownName(
+            f'{label} has no parameter "{name}"',
+            fix=f"{nearest(name, hints)} known: {known}".strip(),
+            parameter=name,
+        )
+        for name in map(str, given)
+        if name not in hints
+    ]
+
+
+def _sweeps(hint: Any, value: Any) -> bool:
+    if not isinstance(value, list):
+        return False
+    return not _takes_list(hint) or (bool(value) and all(isinstance(item, list) for item in value))
+
+
+def _takes_list(hint: Any) -> bool:
+    origin = typing.get_origin(hint)
+    if origin is typing.Annotated or origin in (typing.Union, types.UnionType):
+        return any(_takes_list(argument) for argument in typing.get_args(hint))
+    return (origin or hint) in (list, tuple)
+
+
+def _bad(label: str, field: dataclasses.Field[Any], value: Any, reason: str) -> BadParameter:
+    return BadParameter(
+        f"{label}: {field.name} = {value!r} is not allowed; should be {reason}",
+        fix=_example(field),
+        parameter=field.name,
+    )
+
+
+def _example(field: dataclasses.Field[Any]) -> str:
+    default = "" if _required(field) else f", default {_default(field)!r}"
+    return f"{field.name}: {_type_text(field.type)}{default}"
+
+
+def _required(field: dataclasses.Field[Any]) -> bool:
+    return field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
+
+
+def _default(field: dataclasses.Field[Any]) -> Any:
+    return field.default if field.default_factory is dataclasses.MISSING else field.default_factory()
+
+
+def _type_text(annotation: Any) -> str:
+    return annotation if isinstance(annotation, str) else getattr(annotation, "__name__", str(annotation))
+
+
+def _plain(value: Any) -> Any:
+    """Numpy scalars and paths as JSON has them."""
+    if hasattr(value, "item"):
+        return value.item()
+    if hasattr(value, "__fspath__"):
+        return str(value)
+    raise TypeError(f"{type(value).__name__} is not JSON-able")

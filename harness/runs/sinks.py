@@ -1,0 +1,121 @@
+"""Calls the reporters that a user asked for; one that fails costs a warning, never a run."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+import pluggy
+
+from harness.core.errors import HarnessError, PluginError
+from harness.plugin_api.hooks import ReporterHooks
+from harness.registry import GROUP, REPORTER, Registry
+from harness.runs.plan import Run
+from harness.runs.record import Record
+
+
+def to_standard_error(text: str) -> None:
+    """Print a warning."""
+    print(f"warning: {text}", file=sys.stderr)
+
+
+class Reporting:
+    """The hooks of some reporters.
+
+    A reporter that raises is named in one warning and not called again: a server that does not answer must not cost its
+    time-out once a run. ``harness send`` sends afterwards what it missed.
+
+    Args:
+        reporters: name -> object with methods marked ``@hookimpl``.
+        warn: takes the sentence about a reporter that failed.
+
+    Raises:
+        PluginError: an object implements no hook, or one that does not exist.
+    """
+
+    def __init__(
+        self, reporters: Mapping[str, object] | None = None, warn: Callable[[str], None] = to_standard_error
+    ) -> None:
+        self._warn = warn
+        self._managers = {name: _manager(name, reporter) for name, reporter in (reporters or {}).items()}
+        self.failed: list[str] = []
+
+    def run_started(self, run: Run) -> None:
+        """Tell that a run begins."""
+        self._call("harness_run_started", run=run)
+
+    def run_finished(self, record: Record) -> None:
+        """Tell that a run ended and its record is written."""
+        self._call("harness_run_finished", record=record)
+
+    def finished(self, records: Sequence[Record]) -> None:
+        """Tell that all runs have records."""
+        self._call("harness_finished", records=records)
+
+    def _call(self, hook: str, **given: Any) -> None:
+        for name, manager in list(self._managers.items()):
+            try:
+                getattr(manager.hook, hook)(**given)
+            except (Exception, SystemExit) as error:
+                del self._managers[name]
+                self.failed.append(name)
+                self._warn(f'reporter "{name}" failed and gets nothing more: {_reason(error)}')
+
+
+def reporting(registry: Registry, names: Iterable[str], warn: Callable[[str], None] = to_standard_error) -> Reporting:
+    """The reporters of these names, made and checked before anything runs.
+
+    Raises:
+        UnknownName: no such reporter.
+        PluginError: a reporter cannot be loaded or made, or implements no hook.
+    """
+    return Reporting({name: _made(registry, name) for name in dict.fromkeys(names)}, warn)
+
+
+def send(
+    records: Sequence[Record], registry: Registry, names: Iterable[str], warn: Callable[[str], None] = to_standard_error
+) -> list[str]:
+    """Send records that are there to reporters, as if their runs had just finished; returns who failed.
+
+    Raises:
+        UnknownName: no such reporter.
+        PluginError: a reporter cannot be loaded or made, or implements no hook.
+    """
+    hooks = reporting(registry, names, warn)
+    for record in records:
+        hooks.run_finished(record)
+    hooks.finished(records)
+    return hooks.failed
+
+
+def _made(registry: Registry, name: str) -> object:
+    reporter = registry.entry(REPORTER, name).load()
+    try:
+        made: object = reporter()
+    except HarnessError:
+        raise
+    except (Exception, SystemExit) as error:
+        raise PluginError(f'reporter "{name}" cannot start: {_reason(error)}') from error
+    return made
+
+
+def _manager(name: str, reporter: object) -> pluggy.PluginManager:
+    """A manager of its own for each, so that one that raises does not keep the call from the others."""
+    manager = pluggy.PluginManager(GROUP)
+    manager.add_hookspecs(ReporterHooks)
+    hooks = ", ".join(hook for hook in vars(ReporterHooks) if hook.startswith("harness_"))
+    try:
+        manager.register(reporter, name=name)
+        manager.check_pending()
+    except pluggy.PluginValidationError as error:
+        raise PluginError(f'reporter "{name}": {" ".join(str(error).split())}', fix=f"the hooks are {hooks}") from error
+    if not manager.get_hookcallers(reporter):
+        raise PluginError(f'reporter "{name}" implements no hook', fix=f"mark one of {hooks} with @hookimpl")
+    return manager
+
+
+def _reason(error: BaseException) -> str:
+    if isinstance(error, HarnessError):
+        return error.headline
+    return f"{type(error).__name__}: {' '.join(str(error).split())}".removesuffix(": ")

@@ -1,0 +1,40 @@
+"""Differences that a user accepts, by metric."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+from harness.core.errors import BadParameter
+
+ALL: Final = ""
+"""Key of the tolerance for metrics that have none of their own."""
+
+Tolerances = Mapping[str, float]
+"""Metric -> points, as tables show them: hundredths of a share; for ``labels_to@T`` labels."""
+
+
+def parse_tolerances(texts: Iterable[str]) -> dict[str, float]:
+    """``["0.5", "map_hard=1"]`` as metric -> points. Raises ``BadParameter`` for what is no number of 0 or more."""
+    found = {}
+    for text in texts:
+        metric, _, number = text.rpartition("=")
+        try:
+            value = float(number)
+        except ValueError:
+            value = -1.0
+        if not (math.isfinite(value) and value >= 0):
+            raise BadParameter(f'bad tolerance "{text}"', fix="give points, 0.5, or of one metric, map_hard=0.5")
+        found[metric] = value
+    return found
+
+
+def tolerated(tolerances: Tolerances, metric: str) -> float | None:
+    """The tolerance of a metric, None where none was given."""
+    return tolerances.get(metric, tolerances.get(ALL))
+
+
+def scale(metric: str) -> float:
+    """Factor from the number in a record to what tables show and tolerances mean: shares are shown in points."""
+    return 1.0 if metric.startswith("labels_to@") else 100.0

@@ -1,0 +1,236 @@
+"""Nearest neighbours by inner product of L2-normalised rows: exact (torch on a GPU) and approximate (faiss).
+
+``neighbours(x, k)`` looks within one set and leaves every row out of its own list; ``neighbours_of(queries, database,
+k)`` looks from one set into another.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
+
+import numpy as np
+
+from harness.core.errors import InvalidInput
+from harness.search.products import largest_products
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
+
+    Floats = NDArray[np.float32]
+    Ids = NDArray[np.int64]
+    Found = tuple[Floats, Ids]
+
+Method = Literal["exact", "hnsw", "ivf"]
+
+_ROWS: Final = 8192
+"""Rows normalised at a time: their float64 copy stays at 64 MB for 1,024 dimensions."""
+_TORCH_SCORES: Final = 1 << 26
+"""Similarities held at a time by the torch search: 256 MB."""
+_RECALL_ROWS: Final = 1000
+"""Rows on which the recall of an approximate search is measured."""
+
+
+@dataclass(frozen=True)
+class SearchReport:
+    """How neighbours were found.
+
+    Attributes:
+        method: ``exact``, ``hnsw`` or ``ivf``.
+        recall: share of the true neighbours that were found; 1 for the exact search.
+        sampled: rows on which the recall was measured (evenly spaced); 0 for the exact search.
+        device: where it ran.
+    """
+
+    method: Method
+    recall: float
+    sampled: int
+    device: str
+
+
+class Neighbours(NamedTuple):
+    """Neighbours of each row, nearest first: ``indices`` (q, k) int64, ``similarities`` (q, k) float32.
+
+    Where fewer than k rows exist the rest of the list is -1 and 0.
+    """
+
+    indices: Ids
+    similarities: Floats
+    report: SearchReport
+
+
+def neighbours(x: ArrayLike, k: int, *, method: Method = "exact", device: str = "cpu") -> Neighbours:
+    """The k nearest rows to every row of ``x``, itself left out.
+
+    Rows are L2-normalised first; a row of zeros stays zero, is equally far from everything and so gets the lowest
+    indices. Among equal similarities the lowest index comes first; rounding in the matrix product can set duplicates
+    apart by one unit in the last place.
+
+    Args:
+        x: (n, d) finite descriptors.
+        k: length of the lists, at least 1; lists are padded with -1 and 0 if k >= n.
+        method: ``exact``, or the approximate ``hnsw`` (32 links) or ``ivf`` (inverted file), with measured recall.
+        device: ``cpu``, or ``cuda`` for torch (exact only; which of equals get into a list is torch's choice).
+
+    Raises:
+        InvalidInput: wrong shape, k or method, or a row that is not finite.
+    """
+    unit = unit_rows(x, "x")
+    rows = np.arange(len(unit))
+    similarities, indices = _search(unit, unit, _valid(k) + 1, method, device)
+    found = _tidy(*_without(rows, similarities, indices), unit, rows)
+    report = _report(unit, unit, rows, found[1], method, device)
+    return Neighbours(*_padded(*found, k), report)
+
+
+def neighbours_of(
+    queries: ArrayLike, database: ArrayLike, k: int, *, method: Method = "exact", device: str = "cpu"
+) -> Neighbours:
+    """The k rows of ``database`` (n, d) nearest to every row of ``queries`` (q, d); otherwise as ``neighbours``.
+
+    Raises:
+        InvalidInput: wrong shapes, k or method, or a row that is not finite.
+    """
+    asked, unit = unit_rows(queries, "queries"), unit_rows(database, "database")
+    if asked.shape[1] != unit.shape[1]:
+        raise InvalidInput(
+            f"queries have {asked.shape[1]} dimensions, the database {unit.shape[1]}", fix="describe both alike"
+        )
+    found = _tidy(*_search(asked, unit, _valid(k), method, device), asked, None)
+    report = _report(asked, unit, None, found[1], method, device)
+    return Neighbours(*_padded(*found, k), report)
+
+
+def unit_rows(x: ArrayLike, name: str = "x") -> Floats:
+    """``x`` (n, d) as C-ordered float32 with rows of length 1; rows of zeros stay zero.
+
+    Computed in float64 after division by the largest entry of the row, so that no scale over- or underflows.
+
+    Raises:
+        InvalidInput: not two-dimensional, no column, or a row that is not finite.
+    """
+    array = np.asarray(x)
+    if array.ndim != 2 or array.shape[1] == 0:
+        raise InvalidInput(f"{name} has shape {array.shape}", fix="pass descriptors of shape (n, d) with d >= 1")
+    unit = np.empty(array.shape, np.float32)
+    for start in range(0, len(array), _ROWS):
+        block = array[start : start + _ROWS].astype(np.float64)
+        largest = np.abs(block).max(axis=1, keepdims=True)
+        if not np.isfinite(largest).all():
+            row = start + int(np.flatnonzero(~np.isfinite(largest))[0])
+            raise InvalidInput(f"row {row} of {name} is not finite", fix="remove NaN and infinity from the descriptors")
+        block /= np.where(largest > 0, largest, 1)
+        length = np.linalg.norm(block, axis=1, keepdims=True)
+        unit[start : start + _ROWS] = block / np.where(length > 0, length, 1)
+    return unit
+
+
+def _valid(k: int) -> int:
+    if k < 1:
+        raise InvalidInput(f"k is {k}", fix="ask for at least one neighbour")
+    return int(k)
+
+
+def _search(queries: Floats, database: Floats, k: int, method: Method, device: str) -> Found:
+    k = min(k, len(database))
+    if method not in ("exact", "hnsw", "ivf"):
+        raise InvalidInput(f"no search method is called {method!r}", fix="use exact, hnsw or ivf")
+    if not len(queries) or k == 0:
+        return np.zeros((len(queries), k), np.float32), np.zeros((len(queries), k), np.int64)
+    if method != "exact":
+        if device != "cpu":
+            raise InvalidInput(f"method {method!r} runs on the CPU only", fix='use device="cpu" or method="exact"')
+        return _approximate(queries, database, k, method)
+    return largest_products(queries, database, k) if device == "cpu" else _exact_torch(queries, database, k, device)
+
+
+def _exact_torch(queries: Floats, database: Floats, k: int, device: str) -> Found:
+    import torch
+
+    columns = torch.from_numpy(database).to(device).T
+    similarities = np.empty((len(queries), k), np.float32)
+    indices = np.empty((len(queries), k), np.int64)
+    step = max(1, _TORCH_SCORES // len(database))
+    for start in range(0, len(queries), step):
+        rows = slice(start, start + step)
+        best = (torch.from_numpy(queries[rows]).to(device) @ columns).topk(k, dim=1)
+        similarities[rows], indices[rows] = best.values.cpu().numpy(), best.indices.cpu().numpy()
+    return similarities, indices
+
+
+def _approximate(queries: Floats, database: Floats, k: int, method: Method) -> Found:
+    import faiss
+
+    n, d = database.shape
+    if method == "hnsw":
+        index: Any = faiss.IndexHNSWFlat(d, 32, faiss.METRIC_INNER_PRODUCT)  # Malkov & Yashunin 2018: M in 5..48
+        index.hnsw.efSearch = max(64, 2 * k)
+        # Links depend on the order in which threads insert: one thread, so that the same data give the same graph.
+        with _one_thread():
+            index.add(database)
+    else:
+        lists = max(1, min(int(4 * np.sqrt(n)), n // 39))  # faiss guidelines: 4 sqrt(n) lists, 39 points a list
+        index = faiss.IndexIVFFlat(faiss.IndexFlatIP(d), d, lists, faiss.METRIC_INNER_PRODUCT)
+        index.train(database)
+        index.add(database)
+        index.nprobe = max(8, lists // 16)
+    similarities, indices = index.search(queries, k)
+    return np.where(indices >= 0, similarities, 0), indices
+
+
+@contextlib.contextmanager
+def _one_thread() -> Iterator[None]:
+    import faiss
+
+    before = faiss.omp_get_max_threads()
+    faiss.omp_set_num_threads(1)
+    try:
+        yield
+    finally:
+        faiss.omp_set_num_threads(before)
+
+
+def _without(rows: Ids, similarities: Floats, indices: Ids) -> Found:
+    """Drop each row from its own list; a list that lacks it (more duplicates than places) loses its last entry."""
+    own = indices == rows[:, None]
+    if indices.size:
+        own[~own.any(axis=1), -1] = True
+    shape = (len(rows), max(0, indices.shape[1] - 1))
+    return similarities[~own].reshape(shape), indices[~own].reshape(shape)
+
+
+def _tidy(similarities: Floats, indices: Ids, unit: Floats, rows: Ids | None) -> Found:
+    """Ties by the lowest index, and the lowest indices for rows of zeros."""
+    k = indices.shape[1]
+    blank = np.flatnonzero(~unit.any(axis=1))
+    if len(blank) and k:
+        lowest = np.broadcast_to(np.arange(k + 1), (len(blank), k + 1))
+        own = lowest == (np.full((len(blank), 1), k) if rows is None else blank[:, None])
+        own = own | (~own.any(axis=1, keepdims=True) & (lowest == k))
+        indices[blank], similarities[blank] = lowest[~own].reshape(-1, k), 0
+    tied = np.flatnonzero((similarities[:, 1:] == similarities[:, :-1]).any(axis=1))
+    order = np.lexsort((indices[tied], -similarities[tied]), axis=1)
+    indices[tied] = np.take_along_axis(indices[tied], order, axis=1)
+    similarities[tied] = np.take_along_axis(similarities[tied], order, axis=1)
+    return similarities, indices
+
+
+def _report(
+    queries: Floats, database: Floats, rows: Ids | None, indices: Ids, method: Method, device: str
+) -> SearchReport:
+    if method == "exact" or not indices.size:
+        return SearchReport(method, 1.0, 0, device)
+    sample = np.unique(np.linspace(0, len(queries) - 1, min(_RECALL_ROWS, len(queries))).astype(np.int64))
+    found = largest_products(queries[sample], database, min(indices.shape[1] + (rows is not None), len(database)))
+    _, truth = found if rows is None else _without(sample, *found)
+    hits = sum(len(np.intersect1d(a, b)) for a, b in zip(indices[sample], truth, strict=True))
+    return SearchReport(method, hits / truth.size, len(sample), device)
+
+
+def _padded(similarities: Floats, indices: Ids, k: int) -> tuple[Ids, Floats]:
+    missing = ((0, 0), (0, k - indices.shape[1]))
+    if missing[1][1] == 0:
+        return indices, similarities
+    return np.pad(indices, missing, constant_values=-1), np.pad(similarities, missing)

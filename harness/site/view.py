@@ -1,0 +1,204 @@
+"""What the templates show of boards: headings, rows, pictures. Knows no HTML; the texts are those of every format."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final, Literal
+
+from harness.site.names import method_page, slug, unique
+from harness.boards.across import Across
+from harness.boards.board import Board, Column, Row
+from harness.boards.plots import plots, rank_plots
+from harness.boards.table import Entry, Table, across_table, board_table
+from harness.runs.record import Record
+
+Group = Literal["rank", "method", "quality", "interval", "cost", "runs"]
+
+_CAPTIONS: Final[Mapping[str, str]] = {
+    "curves": "Learning curves",
+    "cost": "Quality against cost",
+    "ranks": "Mean ranks",
+}
+
+
+@dataclass(frozen=True)
+class Heading:
+    """A column: its title, what it is, and the order in which a first click sorts it."""
+
+    title: str
+    group: Group
+    first: Literal["ascending", "descending"]
+
+
+@dataclass(frozen=True)
+class Whisker:
+    """An interval as a picture: positions in percent of the widest interval of the board."""
+
+    low: float
+    mid: float
+    high: float
+
+
+@dataclass(frozen=True)
+class RowView:
+    """One combination of methods.
+
+    Attributes:
+        entries: texts, one a heading.
+        name: the labels in one text.
+        rest: all labels but the first, for screens without room for their columns.
+        href: its page; empty for a row that was published elsewhere and has no runs.
+        whisker: None without an interval.
+        reason: why runs have no result; empty where all are done.
+        notes: what is to be said of it.
+        records: its runs by seed.
+    """
+
+    entries: tuple[Entry, ...]
+    name: str
+    rest: str
+    href: str
+    whisker: Whisker | None
+    reason: str
+    notes: tuple[str, ...]
+    records: tuple[Record, ...] = field(repr=False)
+
+
+@dataclass(frozen=True)
+class BoardView:
+    """One tab; ``plots``: what a picture shows, and the SVG."""
+
+    id: str
+    title: str
+    task: str
+    common: tuple[tuple[str, str], ...]
+    headings: tuple[Heading, ...]
+    rows: tuple[RowView, ...]
+    footer: tuple[str, ...]
+    plots: tuple[tuple[str, bytes], ...]
+    columns: tuple[Column, ...]
+
+    @property
+    def has_cost(self) -> bool:
+        """Whether there are columns of cost."""
+        return any(heading.group == "cost" for heading in self.headings)
+
+
+@dataclass(frozen=True)
+class AcrossView:
+    """Ranks over several boards of a task."""
+
+    id: str
+    title: str
+    table: Table
+    plots: tuple[tuple[str, bytes], ...]
+
+
+def board_views(boards: Sequence[Board], records: Mapping[str, Record], *, pictures: bool) -> list[BoardView]:
+    """The boards as the page shows them.
+
+    Args:
+        boards: of ``harness.boards``.
+        records: all that stand in them, by id.
+        pictures: whether to draw their pictures.
+    """
+    ids = unique([slug(board.dataset, 50) or "board" for board in boards])
+    return [_view(board, anchor, records, pictures) for board, anchor in zip(boards, ids, strict=True)]
+
+
+def across_views(found: Sequence[Across], *, pictures: bool) -> list[AcrossView]:
+    """The tables of ranks over several boards."""
+    views = []
+    for one in found:
+        drawn = rank_plots([one]) if pictures else {}
+        plots = tuple((_caption(name), picture) for name, picture in drawn.items())
+        views.append(AcrossView(f"ranks-{one.task}", f"Ranks, {one.task}", across_table(one), plots))
+    return views
+
+
+def _view(board: Board, anchor: str, records: Mapping[str, Record], pictures: bool) -> BoardView:
+    table = board_table(board)
+    headings = tuple(_headings(board, table))
+    bounds = [bound for row in board.rows if row.interval for bound in row.interval]
+    drawn = plots([board]) if pictures else {}
+    return BoardView(
+        id=f"board-{anchor}",
+        title=board.dataset,
+        task=board.task,
+        common=tuple(board.common.items()),
+        headings=headings,
+        rows=tuple(
+            _row(board, row, entries, bounds, records) for row, entries in zip(board.rows, table.rows, strict=True)
+        ),
+        footer=table.below,
+        plots=tuple((_caption(name), picture) for name, picture in drawn.items()),
+        columns=board.columns,
+    )
+
+
+def _headings(board: Board, table: Table) -> Iterator[Heading]:
+    """What stands in each column of the table of a board."""
+    columns = {column.title: column for column in board.columns}
+    for place, title in enumerate(table.headers):
+        if place == 0:
+            yield Heading(title, "rank", "ascending")
+        elif place <= len(board.kinds):
+            yield Heading(title, "method", "ascending")
+        elif place == len(table.headers) - 1:
+            yield Heading(title, "runs", "ascending")
+        elif column := columns.get(title):
+            group: Group = "cost" if column.is_cost else "quality"
+            yield Heading(title, group, "descending" if column.higher_is_better else "ascending")
+        else:
+            yield Heading(title, "interval", "descending")
+
+
+def _row(
+    board: Board, row: Row, entries: tuple[Entry, ...], bounds: Sequence[float], records: Mapping[str, Record]
+) -> RowView:
+    labels = [row.labels.get(kind, "none") for kind in board.kinds]
+    found = tuple(records[run_id] for run_id in row.run_ids)
+    return RowView(
+        entries=entries,
+        name=_joined(labels) or "none",
+        rest=_joined(labels[1:]),
+        href=f"methods/{method_page(found[0])}" if found else "",
+        whisker=_whisker(row, board.columns[0], bounds) if board.columns else None,
+        reason=row.reason,
+        notes=row.notes,
+        records=found,
+    )
+
+
+def _joined(labels: Sequence[str]) -> str:
+    return " · ".join(label for label in labels if label != "none")
+
+
+def _whisker(row: Row, column: Column, bounds: Sequence[float]) -> Whisker | None:
+    cell = row.cells[column.key]
+    if row.interval is None or cell is None:
+        return None
+    least, width = min(bounds), (max(bounds) - min(bounds)) or 1.0
+    low, mid, high = (
+        round(100 * (value - least) / width, 1) for value in (row.interval[0], cell.mean, row.interval[1])
+    )
+    return Whisker(low, mid, high)
+
+
+def _caption(name: str) -> str:
+    what = name.removesuffix(".svg").rpartition("-")[2]
+    return _CAPTIONS.get(what, what.capitalize())
+
+
+def value_text(value: Any, depth: int = 4) -> str:
+    """A parameter, an option or a part of the environment in one line; what lies deeper than ``depth`` is left out."""
+    if isinstance(value, Mapping | list | tuple) and not depth:
+        return "…"
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key} {value_text(item, depth - 1)}" for key, item in sorted(value.items())) or "none"
+    if isinstance(value, list | tuple):
+        return ", ".join(value_text(item, depth - 1) for item in value) or "none"
+    if value is None or value == "":
+        return "none"
+    return str(value)

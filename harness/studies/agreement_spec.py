@@ -1,0 +1,144 @@
+"""The agreement study of a spec: every combination of dataset, network and learning apart, all its seeds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cache as once
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from harness.cache.shared import SharedCache
+from harness.core.digest import digest
+from harness.core.errors import SpecError
+from harness.core.progress import Reporter, Silent
+from harness.data.folders import data_folders
+from harness.metrics.selections import Comparison
+from harness.runs.plan import Configured, Plan, Run, make_plan
+
+if TYPE_CHECKING:
+    from harness.studies.agreement import Contender
+
+DEFAULT_REFERENCE = "entropy"  # thesis §3.6: Uncertainty
+
+
+@dataclass(frozen=True)
+class Study:
+    """Acquisitions compared with a reference on one dataset, with one network and one learning scheme.
+
+    Attributes:
+        title: ``digits · small-cnn · supervised``.
+        dataset: name.
+        reference: label of the reference.
+        compared: label of an acquisition -> its comparisons: seed by seed, in each cycle by cycle.
+    """
+
+    title: str
+    dataset: str
+    reference: str
+    compared: Mapping[str, tuple[Comparison, ...]]
+
+
+def agreement_studies(
+    spec: str | Path | Mapping[str, Any],
+    *,
+    reference: str = DEFAULT_REFERENCE,
+    unlabelled: bool = False,
+    plugins: tuple[str, ...] = (),
+    data: str | Path | None = None,
+    cache: str | Path | None = None,
+    reporter: Reporter | None = None,
+) -> list[Study]:
+    """Compare the acquisitions of an active-learning spec with a reference (thesis §3.6).
+
+    Args:
+        spec: path of a YAML spec, or the same as a mapping.
+        reference: name of an acquisition, with the parameters of the spec where it stands there, else its defaults.
+        unlabelled: measure on all unlabelled examples, not only on what neither acquired.
+        plugins: files or modules with methods, besides the installed ones.
+        data: folder of the user's data (default ``$HARNESS_DATA``).
+        cache: folder of what can be made again (default ``$HARNESS_CACHE``).
+        reporter: shows progress.
+
+    Raises:
+        Errors: mistakes in the spec, all at once.
+        SpecError: a spec of another task, nothing to compare, or a reference that is not one method.
+        UnknownName: no acquisition has the name of the reference.
+    """
+    plan = make_plan(spec, data_folders(data, cache), plugins=plugins)
+    if plan.spec.task != "active-learning":
+        raise SpecError(f'"{plan.spec.name}" is a {plan.spec.task} spec', fix="give a spec of task active-learning")
+    chosen = _reference(plan, reference)
+    groups: dict[str, list[Run]] = {}
+    for run in plan.runs:
+        methods = {kind: run.methods[kind].key for kind in ("network", "learning")}
+        groups.setdefault(digest([run.dataset.fingerprint, run.dataset.name, run.protocol_id, methods]), []).append(run)
+    compared = [runs for runs in groups.values() if any(_acquisition(run).key != chosen.key for run in runs)]
+    if not compared:
+        raise SpecError(
+            f'"{plan.spec.name}" has no acquisition beside the reference "{reference}"',
+            fix="list others under acquisition",
+        )
+    if not any(run.protocol.budgets for runs in compared for run in runs):
+        raise SpecError(f'"{plan.spec.name}" acquires nothing: cycles is 1', fix="protocol: {cycles: 2}")
+    return [_study(plan, runs, chosen, unlabelled, reporter or Silent()) for runs in compared]
+
+
+def _reference(plan: Plan, name: str) -> Configured:
+    listed = {digest(m.key): m for m in map(_acquisition, plan.runs) if m.id.name == name}
+    if len(listed) > 1:
+        raise SpecError(
+            f'the reference "{name}" stands in the spec with {len(listed)} settings',
+            fix="leave one of them in the spec",
+        )
+    if listed:
+        return next(iter(listed.values()))
+    method = plan.registry.create("acquisition", name)
+    return Configured(method, plan.registry.identify("acquisition", name, method))
+
+
+def _study(plan: Plan, runs: list[Run], reference: Configured, unlabelled: bool, reporter: Reporter) -> Study:
+    from harness.studies.agreement import Setting, compare
+
+    first, cache = runs[0], SharedCache(plan.folders.cache / "arrays")
+    found = {digest(method.key): method for method in map(_acquisition, runs) if method.key != reference.key}
+    others = {_label(method, (*found.values(), reference)): _contender(method) for method in found.values()}
+    seeds = list(dict.fromkeys(run.seed for run in runs))
+    compared: dict[str, tuple[Comparison, ...]] = dict.fromkeys(others, ())
+    load = once(lambda: first.dataset.loader.method.load(plan.folders))
+    keys: dict[str, Any] = {kind: first.methods[kind].key for kind in ("learning", "network")}
+    keys["dataset"] = {"fingerprint": first.dataset.fingerprint}
+    for done, seed in enumerate(seeds):
+        reporter.update("seeds", done, len(seeds))
+        methods = first.methods["learning"].method, first.methods["network"].method
+        setting = Setting(load, *methods, first.protocol, seed, keys, unlabelled)
+        for label, result in compare(setting, _contender(reference), others, cache=cache, reporter=reporter).items():
+            compared[label] += result
+    reporter.update("seeds", len(seeds), len(seeds))
+    return Study(_title(plan, first), first.dataset.name, _label(reference, found.values()), compared)
+
+
+def _title(plan: Plan, run: Run) -> str:
+    """Dataset, swept options, network and learning, with the parameters that tell them from others of the plan."""
+    names = [_label(run.methods[kind], [r.methods[kind] for r in plan.runs]) for kind in ("network", "learning")]
+    loader = _label(run.dataset.loader, [r.dataset.loader for r in plan.runs if r.dataset.name == run.dataset.name])
+    dataset = " ".join([run.dataset.name, *loader.split(" ")[1:]])
+    return " · ".join([dataset, *([run.setting] if run.setting else []), *names])
+
+
+def _label(method: Configured, others: Iterable[Configured]) -> str:
+    """The name, and the parameters that differ among methods of this name."""
+    same = [other.id.parameters for other in others if other.id.name == method.id.name]
+    values = method.id.parameters
+    differing = [f"{name}={values[name]}" for name in values if any(p.get(name) != values[name] for p in same)]
+    return " ".join([method.id.name, *differing])
+
+
+def _acquisition(run: Run) -> Configured:
+    return run.methods["acquisition"]
+
+
+def _contender(method: Configured) -> Contender:
+    from harness.studies.agreement import Contender
+
+    return Contender(method.id.name, method.method, method.key)

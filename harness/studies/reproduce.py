@@ -1,0 +1,255 @@
+"""A record's recipe done again, from the data on, and what came out compared with what was recorded."""
+
+from __future__ import annotations
+
+import tempfile
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+from harness.core.errors import DataDamaged, DataMissing, HarnessError, PluginError, SpecError, UnknownName
+from harness.core.progress import Reporter, Silent
+from harness.data.folders import data_folders
+from harness.plugin_api import DataFolders
+from harness.runs.environment import environment
+from harness.runs.plan import Run, protocol_identity
+from harness.runs.record import Failure, Number, Record
+from harness.runs.recreate import recreate
+from harness.runs.store import Store, read_record
+from harness.runs.tasks import perform
+from harness.runs.tolerances import Tolerances, scale, tolerated
+
+_COSTS: Final = frozenset({"train", "extract", "acquire", "wall_s", "cpu_s", "peak_bytes", "cached", "contended"})
+"""Parts of the details that are measured anew each time."""
+_SURROUNDINGS: Final = ("python", "platform", "cpu", "cores", "threads")
+
+
+@dataclass(frozen=True)
+class MetricCheck:
+    """One headline number, recorded and measured again."""
+
+    metric: str
+    recorded: Number
+    again: Number
+    tolerance: float
+    """In points."""
+
+    @property
+    def same(self) -> bool:
+        """Whether they agree as far as was asked."""
+        if self.recorded is None or self.again is None:
+            return self.recorded == self.again
+        difference = abs(self.again - self.recorded) * scale(self.metric)
+        # A tolerance of 0.1 points accepts 0.1, which is no binary fraction.
+        return difference <= self.tolerance * (1 + 1e-9)
+
+
+@dataclass(frozen=True)
+class DetailCheck:
+    """One part of the details (ranks, average precisions, cycles): how many of its values differ, and the first."""
+
+    name: str
+    values: int
+    different: int
+    first: str = ""
+
+
+@dataclass(frozen=True)
+class Reproduction:
+    """What came of doing a run again.
+
+    Attributes:
+        record: what was recorded.
+        again: what came out now, as a record of the same id.
+        metrics: headline numbers one by one.
+        details: parts of the details one by one.
+        differs: what is not as it was then: sources, versions, machine.
+        exact: whether details had to agree too: no tolerance was given.
+    """
+
+    record: Record
+    again: Record
+    metrics: tuple[MetricCheck, ...]
+    details: tuple[DetailCheck, ...]
+    differs: tuple[str, ...]
+    exact: bool
+
+    @property
+    def same(self) -> bool:
+        """Whether it is reproduced: the same failure; or metrics within the tolerance and, without one, details."""
+        if self.record.status != self.again.status or _code(self.record) != _code(self.again):
+            return False
+        details = all(detail.different == 0 for detail in self.details)
+        return all(check.same for check in self.metrics) and (details or not self.exact)
+
+
+def reproduce(
+    record: Record | str | Path,
+    *,
+    plugins: Sequence[str | Path] = (),
+    data: str | Path | None = None,
+    out: str | Path | None = None,
+    tolerance: Tolerances | None = None,
+    reporter: Reporter | None = None,
+) -> Reproduction:
+    """Do the run of a record again and compare.
+
+    Nothing is taken from the cache: descriptors, features and trained networks are made anew in a folder that is
+    removed afterwards. Only the user's data folder is read.
+
+    Args:
+        record: a record, or its file.
+        plugins: files or modules with the methods of the record, besides the installed ones.
+        data: folder of the user's data (default ``$HARNESS_DATA``).
+        out: folder that gets the new record; it is not kept otherwise.
+        tolerance: metric -> points that a number may differ by (``harness.runs.tolerances``); without any, metrics and
+            details must be equal to the last digit.
+        reporter: shows progress.
+
+    Raises:
+        SpecError: the record cannot be read, or is of a run that was not done; ``out`` has a record of it already.
+        PluginError: a method of the record is not there (exit code 3).
+        DataMissing: its data are not there.
+        DataDamaged: its data are not those that it was measured on.
+    """
+    known = record if isinstance(record, Record) else _read(Path(record))
+    if known.status == "missing":
+        raise SpecError(f"run {known.id} was not done: there is nothing to compare with", fix="harness run does it")
+    store = Store(Path(out)) if out is not None else None
+    if store is not None and store.path(known.id).exists():
+        raise SpecError(f"{out} has a record of run {known.id} already", fix="name a folder that is empty")
+    with tempfile.TemporaryDirectory(prefix="harness-reproduce-") as cache:
+        folders = data_folders(data, cache)
+        run = _recreated(known, folders, plugins)
+        again = _again(run, known, folders, reporter or Silent())
+    if store is not None:
+        store.write(again)
+    return Reproduction(
+        record=known,
+        again=again,
+        metrics=tuple(_metrics(known, again, tolerance or {})),
+        details=tuple(_details(known, again)),
+        differs=tuple(_differences(known, again)),
+        exact=not tolerance,
+    )
+
+
+def _read(path: Path) -> Record:
+    """A record that cannot be read is a mistake of the command here, not damage of the data."""
+    if not path.is_file():
+        raise SpecError(f"there is no record {path}", fix="give the .json file of a run")
+    try:
+        return read_record(path)
+    except DataDamaged as error:
+        raise SpecError(error.headline, fix="give the .json file of a run") from error
+
+
+def _recreated(record: Record, folders: DataFolders, plugins: Sequence[str | Path]) -> Run:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # all that it warns of is told with the result
+            run = recreate(record, folders, plugins)
+    except UnknownName as error:
+        raise PluginError(error.headline, fix=error.fix) from error
+    if run.dataset.fingerprint != record.dataset.fingerprint:
+        then, now = record.dataset.fingerprint[:12], run.dataset.fingerprint[:12]
+        raise DataDamaged(
+            f"data set {record.dataset.name} is not what the record was measured on: fingerprint {now}, was {then}",
+            fix="bring back the data, or measure anew: harness run",
+        )
+    return run
+
+
+def _again(run: Run, record: Record, folders: DataFolders, reporter: Reporter) -> Record:
+    """The record of the run now; the data that are missing and the plugins that are broken come through."""
+    now = {
+        "protocol_id": protocol_identity(run.task, run.protocol),
+        "methods": {kind: _method(record, kind, run) for kind in run.methods},
+        "environment": environment(),
+        "started": _now(),
+    }
+    outcome: dict[str, Any] = {"metrics": {}, "details": {}, "cost": {}, "figures": {}}
+    try:
+        done = perform(run, folders, reporter)
+        result = {"metrics": done.metrics, "details": done.details, "cost": done.cost, "figures": done.figures}
+        outcome |= {**result, "status": "done", "failure": None}
+    except DataMissing:
+        raise
+    except (Exception, SystemExit) as error:
+        code = error.code if isinstance(error, HarnessError) else type(error).__name__
+        text = error.headline if isinstance(error, HarnessError) else str(error).partition("\n")[0]
+        outcome |= {"status": "failed", "failure": Failure(code=code, message=text, traceback="")}
+    again = record.model_copy(update={**now, **outcome, "finished": _now()})
+    return Record.model_validate_json(again.model_dump_json(by_alias=True))  # as a file holds it: lists, no tuples
+
+
+def _method(record: Record, kind: str, run: Run) -> Any:
+    identity = run.methods[kind].id
+    changed = {name: getattr(identity, name) for name in ("plugin", "version", "digest", "origin")}
+    return record.methods[kind].model_copy(update=changed)
+
+
+def _metrics(record: Record, again: Record, tolerance: Tolerances) -> Iterator[MetricCheck]:
+    for name in dict.fromkeys([*record.metrics, *again.metrics]):
+        accepted = tolerated(tolerance, name) or 0.0
+        yield MetricCheck(name, record.metrics.get(name), again.metrics.get(name), accepted)
+
+
+def _details(record: Record, again: Record) -> Iterator[DetailCheck]:
+    for name in dict.fromkeys([*record.details, *again.details]):
+        then, now = (dict(_leaves(one.details.get(name), name)) for one in (record, again))
+        places = dict.fromkeys([*then, *now])
+        different = [place for place in places if then.get(place, _ABSENT) != now.get(place, _ABSENT)]
+        first = "".join(f"{p}: {then.get(p, 'absent')}, now {now.get(p, 'absent')}" for p in different[:1])
+        yield DetailCheck(name, len(places), len(different), first)
+
+
+_ABSENT: Final = object()
+
+
+def _leaves(value: Any, place: str) -> Iterator[tuple[str, Any]]:
+    """``cycles[0].accuracy`` and its value, for all values but costs; a record and JSON name lists differently."""
+    if isinstance(value, Mapping):
+        for name, part in value.items():
+            if name not in _COSTS and not str(name).endswith(("_s", "seconds")):
+                yield from _leaves(part, f"{place}.{name}")
+    elif isinstance(value, list | tuple):
+        for index, part in enumerate(value):
+            yield from _leaves(part, f"{place}[{index}]")
+    else:
+        yield place, value
+
+
+def _differences(record: Record, again: Record) -> Iterator[str]:
+    """What is not as it was, one clause each."""
+    if record.protocol_id != again.protocol_id:
+        yield f"the source that measures ({record.protocol_id}, now {again.protocol_id})"
+    for kind, then in record.methods.items():
+        now = again.methods[kind]
+        if (then.plugin, then.version) != (now.plugin, now.version):
+            yield f'{kind} "{then.name}": plugin {then.plugin} {then.version}, now {now.plugin} {now.version}'
+        if then.digest != now.digest:
+            yield f'{kind} "{then.name}": source {then.digest[:12]}, now {now.digest[:12]}'
+    packages = (dict(one.environment.get("packages", {})) for one in (record, again))
+    old, new = packages
+    for name in dict.fromkeys([*old, *new]):
+        if old.get(name) != new.get(name):
+            yield f"{name} {old.get(name, 'absent')}, now {new.get(name, 'absent')}"
+    for name in _SURROUNDINGS:
+        before, after = record.environment.get(name), again.environment.get(name)
+        if before != after:
+            yield f"{name} {before or 'not recorded'}, now {after or 'not set'}"
+    commits = [str(one.environment.get("git", {}).get("commit", ""))[:12] for one in (record, again)]
+    if commits[0] != commits[1]:
+        yield f"commit {commits[0] or 'not recorded'}, now {commits[1] or 'none'}"
+
+
+def _code(record: Record) -> str:
+    return record.failure.code if record.failure else ""
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds")

@@ -1,0 +1,76 @@
+"""Methods over several boards: Friedman's test and Nemenyi's critical difference against scipy."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import harness
+from harness.boards import boards
+from harness.boards.across import across, critical_difference, friedman, indistinct, placed
+
+
+def test_ranks_and_friedman_agree_with_scipy():
+    from scipy import stats
+
+    scores = np.random.default_rng(0).integers(0, 6, (12, 5)).astype(float)  # with ties
+    assert np.array_equal(placed(scores), stats.rankdata(-scores, axis=1))
+    chi2 = stats.friedmanchisquare(*scores.T).statistic
+    n, m = scores.shape
+    expected = stats.f.sf((n - 1) * chi2 / (n * (m - 1) - chi2), m - 1, (m - 1) * (n - 1))
+    assert friedman(scores) == pytest.approx(expected)
+    assert friedman(np.ones((5, 3))) == 1.0
+    assert friedman(np.tile(np.arange(3.0), (5, 1))) == 0.0
+
+
+@pytest.mark.parametrize("m", [3, 10, 40])
+def test_the_critical_difference_agrees_with_scipy(m):
+    from scipy import stats
+
+    q = stats.studentized_range.ppf(0.95, m, np.inf) / np.sqrt(2)
+    assert critical_difference(12, m) == pytest.approx(q * np.sqrt(m * (m + 1) / 72), rel=1e-4)
+
+
+def test_runs_of_ranks_that_cannot_be_told_apart():
+    assert indistinct([1.0, 1.5, 3.0, 3.4, 9.0], 1.7) == [(0, 1), (1, 2), (2, 3)]
+    assert indistinct([1.0, 1.5, 3.0], 5) == [(0, 2)]
+    assert indistinct([1.0, 9.0], 5) == []
+
+
+@pytest.fixture
+def settings(record):
+    def of(n, datasets=1, methods=4):
+        rng = np.random.default_rng(0)
+        return [
+            record(f"m{m}", m / 10 + rng.normal(0, 0.01), protocol={"image_size": size}, id=f"{m}{size}").model_copy(
+                update={"dataset": record().dataset.model_copy(update={"fingerprint": str(size % datasets)})}
+            )
+            for size in range(n)
+            for m in range(methods)
+        ]
+
+    return of
+
+
+def test_too_few_settings_say_so(settings):
+    (found,) = across(boards(settings(4)))
+    assert (found.p, found.critical) == (None, None)
+    assert "No test over settings: 4 are too few, it takes at least 5." in harness.leaderboard(settings(4))
+    assert "at least 3 methods" in harness.leaderboard(settings(6, methods=2))
+    assert across(boards(settings(1))) == []
+
+
+def test_enough_settings_give_a_critical_difference(settings):
+    (found,) = across(boards(settings(8)))
+    assert found.methods == tuple(f"tiny · m{m}" for m in (3, 2, 1, 0))
+    assert found.mean.tolist() == [1, 2, 3, 4]
+    assert found.critical == pytest.approx(critical_difference(8, 4))
+    text = harness.leaderboard(settings(8))
+    assert f"differ by at least {found.critical:.2f}. The 8 settings are of 1 dataset(s)" in text
+    assert "dataset(s)" not in harness.leaderboard(settings(8, datasets=8))
+
+
+def test_a_method_that_a_setting_lacks_is_left_out_and_counted(settings):
+    (found,) = across(boards(settings(6)[1:]))
+    assert (len(found.methods), found.left_out) == (3, 1)
+    assert "1 methods that a setting lacks are left out" in harness.leaderboard(settings(6)[1:])

@@ -1,0 +1,82 @@
+"""Regional diffusion against a dense reference, and its pooling by hand."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from harness.core.errors import InvalidInput
+from harness.graph import affinity
+from harness_expansion.regional import RegionalDiffusion, pooling_weights
+
+
+def unit(x):
+    return (x / np.linalg.norm(x, axis=1, keepdims=True)).astype(np.float32)
+
+
+def regions_of(n_images, seed, d=6):
+    """1 to 5 regions an image, in no order; image 0 has none."""
+    rng = np.random.default_rng(seed)
+    images = np.repeat(np.arange(1, n_images), rng.integers(1, 6, n_images - 1))
+    images = rng.permutation(images)
+    return unit(rng.normal(size=(len(images), d))), images
+
+
+def reference(regions, images, n_images, queries, k, kq, gamma=3, alpha=0.99):
+    """Specification 1.15, regional: loops and a dense solve."""
+    w = affinity(regions, k, gamma).toarray().astype(np.float64)
+    degree = w.sum(1)
+    scale = np.array([1 / np.sqrt(x) if x > 0 else 0 for x in degree])
+    system = np.eye(len(w)) - alpha * scale[:, None] * w * scale
+    answers = []
+    for query in queries:
+        y = np.zeros(len(regions))
+        for region in query:
+            s = regions.astype(np.float64) @ region
+            for j in np.argsort(-s, kind="stable")[:kq]:
+                y[j] += s[j]
+        keep = np.argsort(-y, kind="stable")[:kq]
+        seed = np.zeros_like(y)
+        seed[keep] = np.maximum(y[keep], 0) ** gamma
+        f = np.linalg.solve(system, seed)
+        scores = np.zeros(n_images)
+        for image in range(n_images):
+            own = np.flatnonzero(images == image)
+            v = regions[own].astype(np.float64).T
+            if len(own):
+                scores[image] = f[own] @ np.linalg.inv(v.T @ v + np.eye(len(own))) @ np.ones(len(own))
+        answers.append(scores)
+    return np.array(answers)
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(0, 9999), st.integers(2, 40), st.sampled_from([3, 20, 200]), st.sampled_from([2, 10, 200]))
+def test_equals_the_dense_reference(seed, n_images, k, kq):
+    regions, images = regions_of(n_images, seed)
+    rng = np.random.default_rng(seed + 1)
+    queries = [unit(rng.normal(size=(m, 6))) for m in (1, 3, 5)]
+    fitted = RegionalDiffusion(k=k, kq=kq, max_iter=0, tol=1e-12).fit(regions, images, n_images)
+    expected = reference(regions, images, n_images, queries, k, kq)
+    np.testing.assert_allclose(fitted.scores(queries), expected, rtol=1e-5, atol=1e-6 * expected.max())
+    found = fitted.search(queries)
+    for row, values in enumerate(expected):
+        assert sorted(found.indices[row]) == list(range(n_images))
+        assert (np.diff(values[found.indices[row]]) <= 1e-5 * values.max()).all()
+    assert (fitted.search(queries, depth=2).indices == found.indices[:, :2]).all()
+
+
+def test_pooling_weights_by_hand():
+    regions = unit(np.array([[1.0, 0], [1, 0], [0, 1], [1, 0]]))
+    # Two equal regions share what one alone has: (V^T V + I)^-1 1 is 1/3 each against 1/2.
+    np.testing.assert_allclose(pooling_weights(regions, np.array([0, 0, 0, 1])), [1 / 3, 1 / 3, 1 / 2, 1 / 2])
+
+
+def test_an_image_without_regions_scores_zero_and_a_bad_owner_is_refused():
+    regions, images = regions_of(10, 0)
+    fitted = RegionalDiffusion(k=5, kq=5).fit(regions, images, 10)
+    assert fitted.scores([regions[:2]])[0, 0] == 0
+    for wrong in (images[:-1], images + 1, images - 2):
+        with pytest.raises(InvalidInput):
+            RegionalDiffusion().fit(regions, wrong, 10)

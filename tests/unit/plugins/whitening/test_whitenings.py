@@ -1,0 +1,225 @@
+"""Whitenings against their definition: covariances become identities, Gram matrices equal those of slow formulas."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+import pytest
+
+from harness.core.errors import InvalidInput
+from harness_whitening.pca import PCA
+from harness_whitening.supervised import Supervised
+
+
+def unit(x):
+    return x / np.linalg.norm(x, axis=1, keepdims=True)
+
+
+def some_descriptors(n: int, d: int, seed: int = 0) -> np.ndarray:
+    rng = np.random.default_rng(seed)
+    x = rng.normal(size=(n, d)) @ rng.normal(size=(d, d)) + rng.normal(size=d)
+    return unit(x).astype(np.float32)
+
+
+def some_pairs(n: int, p: int, seed: int = 0) -> np.ndarray:
+    rng = np.random.default_rng(seed)
+    pairs = {tuple(sorted(rng.choice(n, 2, replace=False).tolist())) for _ in range(4 * p)}
+    return np.array(sorted(pairs)[:p], np.int64)
+
+
+def projected(fitted, x):
+    return (unit(x.astype(np.float64)) - fitted.mean) @ fitted.projection.T
+
+
+def gram(x):
+    return x @ x.T
+
+
+@pytest.mark.parametrize("dim", [0, 1, 5])
+def test_pca_gives_unit_covariance(dim):
+    x = some_descriptors(300, 12)
+    fitted = PCA(dim=dim).fit(x)
+    z = projected(fitted, x)
+    np.testing.assert_allclose(z.mean(0), 0, atol=1e-9)
+    np.testing.assert_allclose(z.T @ z / len(z), np.eye(dim or 12), atol=1e-7)
+    assert fitted.rank == 12
+
+
+def test_pca_keeps_the_directions_of_largest_variance():
+    x = some_descriptors(200, 8)
+    fitted = PCA(dim=3).fit(x)
+    values, vectors = np.linalg.eigh(np.cov(unit(x.astype(np.float64)).T, bias=True))
+    slow = (unit(x.astype(np.float64)) - unit(x.astype(np.float64)).mean(0)) @ vectors[:, -3:] / np.sqrt(values[-3:])
+    np.testing.assert_allclose(gram(fitted.apply(x)), gram(unit(slow)), atol=1e-5)
+
+
+def test_whitened_rows_are_float32_of_norm_one():
+    x = some_descriptors(10_000, 6)
+    for fitted in (PCA().fit(x), Supervised().fit(x, some_pairs(10_000, 50))):
+        y = fitted.apply(x)
+        assert y.dtype == np.float32
+        np.testing.assert_allclose(np.linalg.norm(y, axis=1), 1, atol=1e-6)
+
+
+def test_zero_rows_stay_zero():
+    x = some_descriptors(50, 6)
+    x[[0, 7]] = 0
+    for fitted in (PCA().fit(x), Supervised().fit(x, some_pairs(50, 40))):
+        y = fitted.apply(x)
+        assert not y[[0, 7]].any()
+        assert np.isfinite(y).all()
+        assert y[1:7].any(1).all()
+
+
+@pytest.mark.parametrize(("n", "d", "rank"), [(5, 20, 4), (2, 6, 1), (40, 6, 3)])
+def test_pca_of_deficient_rank_is_said_and_finite(n, d, rank):
+    rng = np.random.default_rng(1)
+    x = some_descriptors(n, d)
+    if n > d:
+        x = unit(rng.normal(size=(n, 3)) @ rng.normal(size=(3, d))).astype(np.float32)
+    with pytest.warns(UserWarning, match=f"vary in {rank} directions only"):
+        fitted = PCA().fit(x)
+    assert fitted.rank == rank
+    assert fitted.apply(x).shape == (n, rank)
+    assert np.isfinite(fitted.apply(some_descriptors(30, d, seed=5))).all()
+
+
+@pytest.mark.parametrize("n", [1, 4])
+def test_pca_of_equal_descriptors(n):
+    x = np.repeat(some_descriptors(1, 5), n, axis=0)
+    with pytest.warns(UserWarning, match="all descriptors are equal"):
+        fitted = PCA(dim=2).fit(x)
+    assert fitted.rank == 0
+    assert not fitted.apply(x).any()
+
+
+def test_shrinkage_reaches_no_whitening():
+    x = some_descriptors(100, 6)
+    fitted = PCA(shrink=1.0).fit(x)
+    centred = unit(x.astype(np.float64)) - unit(x.astype(np.float64)).mean(0)
+    np.testing.assert_allclose(gram(fitted.apply(x)), gram(unit(centred)), atol=1e-5)
+
+
+def slow_thesis(x, pairs, dim):
+    """Eq. 5.11-5.12 pair by pair."""
+    x = unit(x.astype(np.float64))
+    n, d = x.shape
+    matching = {frozenset(pair) for pair in pairs.tolist()}
+    c0, c1 = np.zeros((d, d)), np.zeros((d, d))
+    n0 = n1 = 0
+    for i in range(n):
+        for j in range(n):
+            outer = np.outer(x[i] - x[j], x[i] - x[j])
+            if frozenset((i, j)) in matching:
+                c1, n1 = c1 + outer, n1 + 1
+            elif i != j:
+                c0, n0 = c0 + outer, n0 + 1
+    values, vectors = np.linalg.eigh(c1 / n1)
+    t = vectors @ np.diag(values**-0.5) @ vectors.T
+    _, u = np.linalg.eigh(t @ (c0 / n0) @ t.T)
+    return lambda y: unit((unit(y.astype(np.float64)) - x.mean(0)) @ t.T @ u[:, ::-1][:, :dim])
+
+
+def slow_released(x, pairs, dim):
+    """The steps of the released code on columns."""
+    columns = x.astype(np.float64).T
+    first, second = pairs.T
+    m = columns[:, first].mean(1, keepdims=True)
+    df = columns[:, first] - columns[:, second]
+    p = np.linalg.inv(np.linalg.cholesky(df @ df.T / len(first)))
+    values, vectors = np.linalg.eig(p @ (columns - m) @ (p @ (columns - m)).T)
+    p = vectors[:, np.argsort(values)[::-1]].T @ p
+    return lambda y: unit((p[:dim] @ (y.astype(np.float64).T - m)).T)
+
+
+@pytest.mark.parametrize(("preset", "slow"), [("thesis", slow_thesis), ("released-code", slow_released)])
+@pytest.mark.parametrize("dim", [0, 4])
+def test_supervised_equals_its_definition(preset, slow, dim):
+    x = some_descriptors(60, 7)
+    pairs = some_pairs(60, 45)
+    if preset == "released-code":
+        pairs = np.concatenate([pairs, pairs[:9]])  # there repetition counts
+    fitted = Supervised(dim=dim, preset=preset).fit(x, pairs)
+    others = some_descriptors(20, 7, seed=9)
+    expected = slow(x, pairs, dim or 7)(others)
+    np.testing.assert_allclose(gram(fitted.apply(others)), gram(expected), atol=2e-5)
+
+
+def test_thesis_preset_takes_each_pair_once_in_any_order():
+    x, pairs = some_descriptors(60, 7), some_pairs(60, 45)
+    doubled = np.concatenate([pairs, pairs[:20, ::-1]])
+    np.testing.assert_allclose(
+        gram(Supervised().fit(x, pairs).apply(x)), gram(Supervised().fit(x, doubled).apply(x)), atol=1e-5
+    )
+
+
+def test_supervised_makes_matching_differences_white():
+    x, pairs = some_descriptors(200, 6), some_pairs(200, 150)
+    for preset in ("thesis", "released-code"):
+        fitted = Supervised(preset=preset).fit(x, pairs)
+        differences = projected(fitted, x[pairs[:, 0]]) - projected(fitted, x[pairs[:, 1]])
+        np.testing.assert_allclose(differences.T @ differences / len(pairs), np.eye(6), atol=1e-6)
+        spread = projected(fitted, x)
+        assert (np.diff(spread.var(0)) <= 1e-6 * spread.var(0)[0]).all()  # most telling directions first
+
+
+@pytest.mark.parametrize("preset", ["thesis", "released-code"])
+def test_supervised_with_few_pairs_is_said_and_finite(preset):
+    x = some_descriptors(30, 10)
+    with pytest.warns(UserWarning, match="differ in 3 of 10 directions"):
+        fitted = Supervised(preset=preset).fit(x, some_pairs(30, 3))
+    assert fitted.rank == 3
+    assert np.isfinite(fitted.apply(x)).all()
+
+
+@pytest.mark.parametrize("preset", ["thesis", "released-code"])
+def test_pairs_of_equal_descriptors(preset):
+    x = np.repeat(some_descriptors(5, 4), 2, axis=0)
+    with pytest.warns(UserWarning, match="differ in 0 of 4 directions"):
+        fitted = Supervised(preset=preset).fit(x, np.array([[0, 1], [2, 3]]))
+    assert np.isfinite(fitted.apply(x)).all()
+
+
+def test_shrinkage_repairs_the_rank():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        fitted = Supervised(shrink=0.1).fit(some_descriptors(30, 10), some_pairs(30, 3))
+    assert fitted.rank == 10
+
+
+@pytest.mark.parametrize("pairs", [None, np.empty((0, 2), np.int64)])
+def test_no_pairs_says_so(pairs):
+    with pytest.raises(InvalidInput, match="this dataset has none"):
+        Supervised().fit(some_descriptors(5, 4), pairs)
+
+
+@pytest.mark.parametrize("pairs", [[[0, 5]], [[-1, 0]], [[2, 2]], [[0, 1, 2]]])
+def test_wrong_pairs_are_refused(pairs):
+    with pytest.raises(InvalidInput, match="pair"):
+        Supervised().fit(some_descriptors(5, 4), np.array(pairs))
+
+
+@pytest.mark.parametrize("method", [PCA(), Supervised()])
+@pytest.mark.parametrize(
+    "descriptors", [np.zeros((0, 4), np.float32), np.zeros(4, np.float32), np.full((3, 4), np.nan, np.float32)]
+)
+def test_wrong_descriptors_are_refused(method, descriptors):
+    with pytest.raises(InvalidInput, match="descriptors"):
+        method.fit(descriptors, np.array([[0, 1]]))
+
+
+def test_dim_above_the_descriptors_is_refused():
+    with pytest.raises(InvalidInput, match="dim = 9"):
+        PCA(dim=9).fit(some_descriptors(20, 4))
+
+
+def test_apply_refuses_another_dimension():
+    with pytest.raises(InvalidInput, match="cannot be whitened"):
+        PCA().fit(some_descriptors(20, 4)).apply(some_descriptors(3, 5))
+
+
+def test_same_data_same_bytes():
+    x, pairs = some_descriptors(300, 16), some_pairs(300, 200)
+    for method in (PCA(dim=8), Supervised(dim=8)):
+        assert method.fit(x, pairs).apply(x).tobytes() == method.fit(x, pairs).apply(x).tobytes()

