@@ -27,7 +27,7 @@ from harness.cache.store import Arrays, Cache
 from harness.core.cost import Cost, measured
 from harness.core.digest import digest
 from harness.core.errors import ContractError
-from harness.core.progress import Reporter
+from harness.core.progress import Progress
 from harness.metrics.classification import accuracy
 from harness.plugin_api import AcquisitionFunction, ClassificationSet, LearningScheme, Network, TrainingSet
 from harness.registry.composition import preparation
@@ -87,7 +87,7 @@ def run_cycles(
     *,
     keys: Mapping[str, Any],
     cache: Cache,
-    reporter: Reporter,
+    progress: Progress,
     device: str | None = None,
 ) -> ActiveResult:
     """Label, train, evaluate, acquire, again and again.
@@ -104,7 +104,7 @@ def run_cycles(
         seed: decides the split, the initial weights, the batches and the acquisition's generator, each on its own.
         keys: identity of the methods by kind, and of the data as ``dataset``: JSON-able.
         cache: where cycles are kept.
-        reporter: shows progress.
+        progress: told how far the work is.
         device: ``cpu`` or ``cuda``; default CUDA where there is one.
 
     Raises:
@@ -119,7 +119,7 @@ def run_cycles(
     new = balanced_labels(labels, len(pool.classes), protocol.initial, generator(seed, "split"))
     state, cycles = _State(np.full(len(labels), -1, dtype=np.int64)).after(new, labels), []
     for number in range(protocol.cycles):
-        reporter.update("cycles", number, protocol.cycles)
+        progress.update("cycles", number, protocol.cycles)
         trained = run.trained(state, number)
         budget = 0 if number == protocol.cycles - 1 else min(protocol.budgets[number], int((state.known < 0).sum()))
         picked = run.acquired(acquisition, trained.arrays, state, budget, number) if budget else None
@@ -138,7 +138,7 @@ def run_cycles(
             break
         new = picked.picks
         state = state.after(new, labels, picked.probabilities)
-    reporter.update("cycles", protocol.cycles, protocol.cycles)
+    progress.update("cycles", protocol.cycles, protocol.cycles)
     return ActiveResult(tuple(cycles), len(labels))
 
 

@@ -42,7 +42,7 @@ def agreement(
             plugins=tuple(plugin or ()),
             data=data,
             cache=cache,
-            reporter=bars,
+            progress=bars,
         )
     beside = spec.with_name("reference.yaml")
     published = read_reference(beside) if beside.is_file() else None

@@ -146,7 +146,7 @@ def run(
         records = run_plan(
             plan,
             store,
-            reporter=bars,
+            progress=bars,
             options=options,
             retry_failed=retry_failed,
             finished=finished,

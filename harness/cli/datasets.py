@@ -95,7 +95,7 @@ def fetch(
     dataset, folders = named_dataset(name, _registry(plugin), tuple(catalogue or ())), data_folders(data, cache)
     with Bars() as bars:
         fetched = fetch_dataset(
-            dataset, folders, reporter=bars, patience=Patience(timeout=timeout), keep_archives=keep_archives
+            dataset, folders, progress=bars, patience=Patience(timeout=timeout), keep_archives=keep_archives
         )
     print(fetched_text(name, fetched, folders.root, as_json))
 
@@ -118,7 +118,7 @@ def verify(
 
     dataset = named_dataset(name, _registry(plugin), tuple(catalogue or ()))
     with Bars() as bars:
-        found = verify_dataset(dataset, data_folders(data, cache), reporter=bars)
+        found = verify_dataset(dataset, data_folders(data, cache), progress=bars)
     print(verified_text(found, as_json))
     raise typer.Exit(BAD_DATA if found.problems else DONE)
 

@@ -24,7 +24,7 @@ from harness.runs.record import Record
 
 
 class Bars:
-    """A reporter that draws one bar per kind of work, with rate and time left."""
+    """Draws one bar per kind of work, with rate and time left."""
 
     def __init__(self) -> None:
         self._console = Console(stderr=True)
@@ -51,7 +51,7 @@ class Bars:
         self._progress.stop()
 
     def update(self, label: str, done: int, total: int) -> None:
-        """See ``harness.core.progress.Reporter``."""
+        """See ``harness.core.progress.Progress``."""
         if done == 0 and label in self._tasks:
             self._progress.remove_task(self._tasks.pop(label))
         task = self._tasks.get(label)

@@ -35,7 +35,7 @@ def reproduce(
 
     accepted = parse_tolerances(tolerance or ())
     with Bars() as bars:
-        found = reproduce_record(record, plugins=plugin or (), data=data, out=out, tolerance=accepted, reporter=bars)
+        found = reproduce_record(record, plugins=plugin or (), data=data, out=out, tolerance=accepted, progress=bars)
     print(_json(found) if as_json else _text(found))
     raise typer.Exit(DONE if found.same else REGRESSION)
 

@@ -26,6 +26,6 @@ def whitening(
 
     with Bars() as bars:
         digest = train_whitening(
-            spec, out, training_set=training_set, plugins=tuple(plugin or ()), data=data, cache=cache, reporter=bars
+            spec, out, training_set=training_set, plugins=tuple(plugin or ()), data=data, cache=cache, progress=bars
         )
     print(f"{out}: SHA-256 {digest}")

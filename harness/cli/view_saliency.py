@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from harness.core.progress import Reporter
+    from harness.core.progress import Progress
     from harness.plugin_api import Box, RetrievalSet
     from harness.runs.plan import Run
     from harness.studies.pictures.saliency import Panel
@@ -101,7 +101,7 @@ def results(
 
 
 def panels(
-    run: Run, dataset: RetrievalSet, positions: list[int], iterations: bool, reporter: Reporter
+    run: Run, dataset: RetrievalSet, positions: list[int], iterations: bool, progress: Progress
 ) -> list[list[Panel]]:
     """A row of panels per image: the image, its maps and regions, or the turns of the mixture."""
     from harness.retrieval.extraction import Source
@@ -109,11 +109,11 @@ def panels(
     from harness.retrieval.representation import Extraction
     from harness.studies.pictures.saliency import Panel
 
-    extraction = Extraction(dataset, run.protocol, Source(run.methods["backbone"].method, "backbone"), reporter)
+    extraction = Extraction(dataset, run.protocol, Source(run.methods["backbone"].method, "backbone"), progress)
     pooling: Any = extraction.fitted(run.methods["pooling"].method)
     # What ``fit`` returns keeps its parameters; a method that learns nothing is its own.
     detection = getattr(pooling, "parameters", pooling)
-    maps = extraction.source.maps(extraction.pictures("database").some(positions), "maps", reporter)
+    maps = extraction.source.maps(extraction.pictures("database").some(positions), "maps", progress)
     rows = []
     for image, scales in zip(positions, maps, strict=True):
         picture = read_image(dataset.images[image], run.protocol.image_size)

@@ -1,4 +1,4 @@
-"""How long work tells how far it is, without knowing who shows it."""
+"""How long work reports its progress, without knowing who shows it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Protocol, TypeVar
 T = TypeVar("T")
 
 
-class Reporter(Protocol):
+class Progress(Protocol):
     """Shows progress; the command line draws bars, tests and pipes stay silent."""
 
     def update(self, label: str, done: int, total: int) -> None:
@@ -16,33 +16,33 @@ class Reporter(Protocol):
         ...
 
 
-class Silent:
-    """The reporter that shows nothing."""
+class SilentProgress:
+    """Shows nothing."""
 
     def update(self, label: str, done: int, total: int) -> None:
         """Do nothing."""
 
 
-class Part:
-    """A reporter for a piece of longer work: counts go on where the pieces before it ended.
+class PartialProgress:
+    """Progress of a piece of longer work: counts continue where the pieces before it ended.
 
     Args:
-        reporter: shows the whole.
+        progress: told of the whole.
         before: steps that are done already.
         total: steps of the whole.
     """
 
-    def __init__(self, reporter: Reporter, before: int, total: int) -> None:
-        self._reporter, self._before, self._total = reporter, before, total
+    def __init__(self, progress: Progress, before: int, total: int) -> None:
+        self._progress, self._before, self._total = progress, before, total
 
     def update(self, label: str, done: int, total: int) -> None:
         """Report ``done`` steps of the piece as steps of the whole."""
-        self._reporter.update(label, self._before + done, self._total)
+        self._progress.update(label, self._before + done, self._total)
 
 
-def track(items: Iterable[T], total: int, label: str, reporter: Reporter) -> Iterator[T]:
+def track(items: Iterable[T], total: int, label: str, progress: Progress) -> Iterator[T]:
     """Yield ``items`` and report after each."""
-    reporter.update(label, 0, total)
+    progress.update(label, 0, total)
     for done, item in enumerate(items, start=1):
         yield item
-        reporter.update(label, done, total)
+        progress.update(label, done, total)

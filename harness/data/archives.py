@@ -24,7 +24,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO, Any, Final
 
 from harness.core.errors import DataDamaged, DataMissing
-from harness.core.progress import Reporter, Silent
+from harness.core.progress import Progress, SilentProgress
 from harness.data.space import size_text, writing_to
 
 _BLOCK: Final = 1 << 20
@@ -71,7 +71,7 @@ def unpack(
     flat: bool = False,
     keep: tuple[str, ...] = (),
     limits: Limits | None = None,
-    reporter: Reporter | None = None,
+    progress: Progress | None = None,
     work: Path | None = None,
 ) -> int:
     """Unpack a tar (plain, gzip, bzip2, xz) or zip archive; files of the folder with the same name are replaced.
@@ -82,7 +82,7 @@ def unpack(
         flat: leave out the folders of the archive.
         keep: suffixes of the files to keep, lower case; empty keeps all.
         limits: sizes that are refused.
-        reporter: shows progress, in bytes of the archive.
+        progress: told how far the work is, in bytes of the archive.
         work: folder on the same disk for what is not complete yet; beside ``into`` if None.
 
     Returns:
@@ -100,7 +100,7 @@ def unpack(
         into.mkdir(parents=True, exist_ok=True)
         part = Path(tempfile.mkdtemp(dir=work or into.parent, prefix=f".{into.name}.unpacking-"))
         try:
-            budget = _Budget(archive, limits or Limits(), reporter or Silent())
+            budget = _Budget(archive, limits or Limits(), progress or SilentProgress())
             writer = _Writer(archive, part, flat, keep, budget)
             try:
                 with archive.open("rb") as file:
@@ -120,12 +120,12 @@ def unpack(
 class _Budget:
     """Counts what comes out of an archive."""
 
-    def __init__(self, archive: Path, limits: Limits, reporter: Reporter) -> None:
-        self._archive, self._reporter = archive, reporter
+    def __init__(self, archive: Path, limits: Limits, progress: Progress) -> None:
+        self._archive, self._progress = archive, progress
         self._size = archive.stat().st_size
         self._left = int(max(limits.grace, limits.ratio * self._size))
         self._members = limits.members
-        reporter.update(self._label, 0, self._size)
+        progress.update(self._label, 0, self._size)
 
     @property
     def _label(self) -> str:
@@ -145,10 +145,10 @@ class _Budget:
             raise DataDamaged(f"{self._archive} holds too many files: refused")
 
     def read_up_to(self, position: int) -> None:
-        self._reporter.update(self._label, min(position, self._size - 1), self._size)
+        self._progress.update(self._label, min(position, self._size - 1), self._size)
 
     def done(self) -> None:
-        self._reporter.update(self._label, self._size, self._size)
+        self._progress.update(self._label, self._size, self._size)
 
 
 class _Writer:

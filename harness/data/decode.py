@@ -8,23 +8,25 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Final
 
-from harness.core.progress import Reporter, Silent, track
+from harness.core.progress import Progress, SilentProgress, track
 
 _THREADS: Final = 8
 _FORMATS: Final = ("JPEG", "PNG", "BMP", "WEBP", "GIF", "TIFF", "PPM")
 """Photographs come in these; the rarer decoders of PIL need not see files from outside."""
 
 
-def undecodable(paths: Sequence[Path], reporter: Reporter | None = None) -> list[str]:
+def undecodable(paths: Sequence[Path], progress: Progress | None = None) -> list[str]:
     """One sentence for each file that is no readable image, is cut off, or is too large to be one.
 
     Args:
         paths: image files.
-        reporter: shows progress.
+        progress: told how far the work is.
     """
     with ThreadPoolExecutor(_THREADS) as pool:
         found: Iterable[str] = pool.map(_problem, paths, chunksize=32)
-        return [problem for problem in track(found, len(paths), "decoding images", reporter or Silent()) if problem]
+        return [
+            problem for problem in track(found, len(paths), "decoding images", progress or SilentProgress()) if problem
+        ]
 
 
 def _problem(path: Path) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from harness.core.errors import DataMissing
-from harness.core.progress import Reporter, Silent
+from harness.core.progress import Progress, SilentProgress
 from harness.data.entry import SourceFile
 from harness.data.space import writing_to
 from harness.data.transfer import Patience, Transfer, Unavailable
@@ -23,7 +23,7 @@ class DownloadFailed(DataMissing):
 
 
 def download(
-    file: SourceFile, folder: Path, *, reporter: Reporter | None = None, patience: Patience | None = None
+    file: SourceFile, folder: Path, *, progress: Progress | None = None, patience: Patience | None = None
 ) -> tuple[Path, str]:
     """Get a file from the first of its addresses that gives it whole and right.
 
@@ -32,7 +32,7 @@ def download(
     Args:
         file: name, addresses, checksum.
         folder: where it goes; made where it is not there.
-        reporter: shows progress, in kilobytes.
+        progress: told how far the work is, in kilobytes.
         patience: time-outs and attempts.
 
     Returns:
@@ -47,7 +47,7 @@ def download(
     reasons = []
     for url in file.urls:
         try:
-            return _retrieved(file, url, folder, reporter or Silent(), patience or Patience()), url
+            return _retrieved(file, url, folder, progress or SilentProgress(), patience or Patience()), url
         except Unavailable as error:
             reasons.append(f"{url}: {error}")
     tried = "its address" if len(file.urls) == 1 else f"any of its {len(file.urls)} addresses"
@@ -58,12 +58,12 @@ def download(
     )
 
 
-def _retrieved(file: SourceFile, url: str, folder: Path, reporter: Reporter, patience: Patience) -> Path:
+def _retrieved(file: SourceFile, url: str, folder: Path, progress: Progress, patience: Patience) -> Path:
     import pooch
 
     pooch.get_logger().setLevel("ERROR")
     limit = (file.size or 0) if file.checksum else 0
-    transfer = Transfer(file.name, folder / f".{file.name}.part", limit, reporter, patience)
+    transfer = Transfer(file.name, folder / f".{file.name}.part", limit, progress, patience)
     try:
         with writing_to(folder):
             return Path(pooch.retrieve(url, file.checksum or None, fname=file.name, path=folder, downloader=transfer))

@@ -17,7 +17,7 @@ from pathlib import Path
 from harness.core.errors import DataDamaged, DataMissing, HarnessError
 from harness.core.files import write_atomically
 from harness.core.locks import try_lock
-from harness.core.progress import Reporter, Silent
+from harness.core.progress import Progress, SilentProgress
 from harness.data.archives import unpack
 from harness.data.download import DownloadFailed, Patience, download
 from harness.data.entry import SourceFile
@@ -47,7 +47,7 @@ def fetch_dataset(
     dataset: NamedDataset,
     folders: DataFolders,
     *,
-    reporter: Reporter | None = None,
+    progress: Progress | None = None,
     patience: Patience | None = None,
     keep_archives: bool = False,
 ) -> Fetched:
@@ -58,7 +58,7 @@ def fetch_dataset(
     Args:
         dataset: what to fetch.
         folders: where the data go.
-        reporter: shows progress.
+        progress: told how far the work is.
         patience: time-outs and attempts.
         keep_archives: leave the archives in ``.fetching`` afterwards.
 
@@ -72,7 +72,7 @@ def fetch_dataset(
     if present is not None:
         return Fetched({}, None, present)
     with _alone(dataset, folders.root):
-        work = _Work(dataset, folders, reporter or Silent(), patience or Patience())
+        work = _Work(dataset, folders, progress or SilentProgress(), patience or Patience())
         for source in dataset.entry.files:
             if not work.has(source):
                 for file in source.files():
@@ -112,9 +112,9 @@ def _alone(dataset: NamedDataset, root: Path) -> Iterator[None]:
 class _Work:
     """A fetch on its way: ``tree`` has the layout of the data folder, links stand for what is there already."""
 
-    def __init__(self, dataset: NamedDataset, folders: DataFolders, reporter: Reporter, patience: Patience) -> None:
+    def __init__(self, dataset: NamedDataset, folders: DataFolders, progress: Progress, patience: Patience) -> None:
         self._dataset, self._root, self._cache = dataset, folders.root, folders.cache
-        self._reporter, self._patience = reporter, patience
+        self._progress, self._patience = progress, patience
         self._folder = folders.root / ".fetching" / dataset.name
         self._tree, self._state = self._folder / "tree", self._folder / "state.json"
         self.downloaded: dict[str, str] = {}
@@ -154,7 +154,7 @@ class _Work:
         self._unlink(into)
         try:
             flat = file.unpack == "flat"
-            unpack(archive, into, flat=flat, keep=file.keep, reporter=self._reporter, work=self._folder)
+            unpack(archive, into, flat=flat, keep=file.keep, progress=self._progress, work=self._folder)
         except DataDamaged:
             if archive.parent == self._folder:
                 archive.unlink()  # the next attempt downloads it again
@@ -164,7 +164,7 @@ class _Work:
         """The verification of the tree. Raises what is wrong with it."""
         try:
             return verify_dataset(
-                self._dataset, DataFolders(self._tree, self._cache), reporter=self._reporter, remember=False
+                self._dataset, DataFolders(self._tree, self._cache), progress=self._progress, remember=False
             ).require()
         except HarnessError as error:
             shutil.rmtree(self._tree, ignore_errors=True)  # the archives stay, to be unpacked again
@@ -205,7 +205,7 @@ class _Work:
 
     def _downloaded(self, file: SourceFile) -> tuple[Path, KeptFile]:
         try:
-            path, url = download(file, self._folder, reporter=self._reporter, patience=self._patience)
+            path, url = download(file, self._folder, progress=self._progress, patience=self._patience)
         except DownloadFailed as failed:
             size = f" ({size_text(file.size)})" if file.size else ""
             place = (self._root / file.to) if not file.unpack else self._root

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import unquote, urlsplit
 
-from harness.core.progress import Reporter
+from harness.core.progress import Progress
 from harness.data.space import require_space, size_text, writing_to
 
 _BLOCK: Final = 1 << 18
@@ -61,13 +61,13 @@ class Transfer:
         name: of the file, for messages.
         part: where to keep what came so far.
         limit: bytes after which it cannot be the file that is asked for; 0: none.
-        reporter: shows progress, in kilobytes.
+        progress: told how far the work is, in kilobytes.
         patience: time-outs and attempts.
     """
 
-    def __init__(self, name: str, part: Path, limit: int, reporter: Reporter, patience: Patience) -> None:
+    def __init__(self, name: str, part: Path, limit: int, progress: Progress, patience: Patience) -> None:
         self._name, self._part, self._notes = name, part, part.with_name(part.name + ".json")
-        self._limit, self._reporter, self._patience = limit, reporter, patience
+        self._limit, self._progress, self._patience = limit, progress, patience
 
     def __call__(self, url: str, output_file: Any, pooch: object, check_only: bool = False) -> None:
         """Bring the file of ``url`` to ``output_file``. Raises ``Unavailable``, or ``NoSpace``."""
@@ -142,7 +142,7 @@ class Transfer:
     def _show(self, done: int, total: int) -> None:
         # Of a file of unknown size there is always one kilobyte more to come.
         kilobytes = -(-total // 1000) if total else done // 1000 + 1
-        self._reporter.update(
+        self._progress.update(
             f"{self._name} (kB)", min(done // 1000, kilobytes) if done < total else kilobytes, kilobytes
         )
 

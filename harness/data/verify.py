@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from harness.core.errors import DataDamaged, DataMissing
-from harness.core.progress import Reporter, Silent
+from harness.core.progress import Progress, SilentProgress
 from harness.data.decode import undecodable
 from harness.data.entry import SourceFile
 from harness.data.manifest import Kept, KeptFile, read_kept, write_kept
@@ -57,14 +57,14 @@ class Verification:
 
 
 def verify_dataset(
-    dataset: NamedDataset, folders: DataFolders, *, reporter: Reporter | None = None, remember: bool = True
+    dataset: NamedDataset, folders: DataFolders, *, progress: Progress | None = None, remember: bool = True
 ) -> Verification:
     """Load a dataset, count, compare checksums, decode every image.
 
     Args:
         dataset: what to verify.
         folders: where its data lie.
-        reporter: shows progress.
+        progress: told how far the work is.
         remember: keep checksums and fingerprint of a dataset that was found right for the first time.
 
     Raises:
@@ -88,7 +88,7 @@ def verify_dataset(
     images: list[Path] = []
     if isinstance(loaded, RetrievalSet):
         images = list(dict.fromkeys((*loaded.images, *loaded.queries)))
-        problems += undecodable(images, reporter or Silent())
+        problems += undecodable(images, progress or SilentProgress())
     fingerprint = dataset.loader.fingerprint(folders)
     if kept.fingerprint not in ("", fingerprint):
         problems.append(f"the data are others than on {kept.date}: fingerprint {fingerprint[:12]}")

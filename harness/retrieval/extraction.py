@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from harness.core.errors import ContractError, InvalidInput
-from harness.core.progress import Reporter, track
+from harness.core.progress import Progress, track
 from harness.plugin_api import Backbone, Box, Pooling, Role
 from harness.retrieval.contract import require_maps, require_pooled
 from harness.retrieval.images import read_image
@@ -65,7 +65,7 @@ class Source:
     backbone: Backbone
     name: str
 
-    def maps(self, pictures: Pictures, label: str, reporter: Reporter) -> Iterator[list[Tensor]]:
+    def maps(self, pictures: Pictures, label: str, progress: Progress) -> Iterator[list[Tensor]]:
         """Per image its maps (C, h, w) float32, one per scale.
 
         Raises:
@@ -73,7 +73,7 @@ class Source:
             ContractError: the backbone returned something else than maps.
         """
         read = prefetched(lambda item: _tensor(read_image(item[0], pictures.size, item[1])), _items(pictures))
-        for image in track(read, len(pictures), label, reporter):
+        for image in track(read, len(pictures), label, progress):
             with torch.inference_mode():
                 maps = [require_maps(self.name, self.backbone.maps(_scaled(image, scale))) for scale in pictures.scales]
             yield maps

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from harness.cache.store import Cache
 from harness.core.cost import Cost, measured
 from harness.core.errors import InvalidInput
-from harness.core.progress import Reporter
+from harness.core.progress import Progress
 from harness.metrics.ranking import Scores, evaluate
 from harness.plugin_api import (
     Backbone,
@@ -98,7 +98,7 @@ def run_retrieval(
     *,
     keys: Mapping[str, Any],
     cache: Cache,
-    reporter: Reporter,
+    progress: Progress,
 ) -> RetrievalResult:
     """Describe, whiten, search, re-rank, expand, evaluate.
 
@@ -109,7 +109,7 @@ def run_retrieval(
         keys: identity of the methods by kind, and of the data as ``dataset``: JSON-able. Descriptors are kept under
             them; a key's ``name`` is what messages call the method.
         cache: where descriptors are kept.
-        reporter: shows progress.
+        progress: told how far the work is.
 
     Raises:
         InvalidInput: no images or no queries, or data that a method cannot use.
@@ -117,7 +117,7 @@ def run_retrieval(
         DataDamaged: an image cannot be read.
         ContractError: a method returned something that its protocol does not allow.
     """
-    online, extraction, costs, notes = _begun(dataset, methods, protocol, keys, cache, reporter)
+    online, extraction, costs, notes = _begun(dataset, methods, protocol, keys, cache, progress)
     ranking = _reranked(online, methods, extraction, costs, keys, cache)
     if methods.expansion is not None:
         with _stage("fit expansion", costs):
@@ -149,13 +149,13 @@ def reranked(
     *,
     keys: Mapping[str, Any],
     cache: Cache,
-    reporter: Reporter,
+    progress: Progress,
 ) -> Ranking:
     """The ranking of every query after re-ranking and before expansion, with the weights of verification.
 
     Arguments and errors are those of ``run_retrieval``.
     """
-    online, extraction, costs, _ = _begun(dataset, methods, protocol, keys, cache, reporter)
+    online, extraction, costs, _ = _begun(dataset, methods, protocol, keys, cache, progress)
     return _reranked(online, methods, extraction, costs, keys, cache)
 
 
@@ -165,13 +165,13 @@ def _begun(
     protocol: RetrievalProtocol,
     keys: Mapping[str, Any],
     cache: Cache,
-    reporter: Reporter,
+    progress: Progress,
 ) -> tuple[Online, Extraction, dict[str, Cost], dict[str, Any]]:
     """Descriptors of both roles, whitened and ready to be searched; costs and notes so far."""
     if not len(dataset.images) or not len(dataset.queries):
         raise InvalidInput(f"dataset {dataset.name} has {len(dataset.images)} images, {len(dataset.queries)} queries")
     names = {kind: _name(kind, method, keys) for kind, method in vars(methods).items()}
-    extraction = Extraction(dataset, protocol, Source(methods.backbone, names["backbone"]), reporter)
+    extraction = Extraction(dataset, protocol, Source(methods.backbone, names["backbone"]), progress)
     described = extraction.descriptors(methods.pooling, names["pooling"], keys, cache)
     costs = {"describe database": described.database_cost, "describe queries": described.query_cost}
     database, queries, notes = described.database, described.queries, _empty(described)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from harness.cache.store import Cache
 from harness.core.cost import Cost
-from harness.core.progress import Part, Reporter
+from harness.core.progress import PartialProgress, Progress
 from harness.plugin_api import Pooling, RetrievalSet, Role, Whitening
 from harness.registry.source import source_digest
 from harness.retrieval.contract import require_descriptors
@@ -51,13 +51,13 @@ class Extraction:
         dataset: images, queries and boxes.
         protocol: size and scales.
         source: the backbone.
-        reporter: shows progress.
+        progress: told how far the work is.
     """
 
     dataset: RetrievalSet
     protocol: RetrievalProtocol
     source: Source
-    reporter: Reporter
+    progress: Progress
 
     def pictures(self, role: Role) -> Pictures:
         """The images of one role as the protocol shows them; only queries are cropped to their box."""
@@ -107,7 +107,9 @@ class Extraction:
 
         def make(positions: range) -> Floats:
             shown = pictures.some(range(first + positions.start, first + positions.stop))
-            maps = self.source.maps(shown, "describe distractors", Part(self.reporter, positions.start, total))
+            maps = self.source.maps(
+                shown, "describe distractors", PartialProgress(self.progress, positions.start, total)
+            )
             return describe(maps, fitted(), name, self.protocol.scale_power, "database")
 
         files = files_digest(pictures.paths[first:])
@@ -123,8 +125,8 @@ class Extraction:
         pictures = self.learning(role)
 
         def make(positions: Sequence[int], done: int) -> Floats:
-            reporter = Part(self.reporter, done, len(set(images)))
-            maps = self.source.maps(pictures.some(positions), f"describe {role}", reporter)
+            progress = PartialProgress(self.progress, done, len(set(images)))
+            maps = self.source.maps(pictures.some(positions), f"describe {role}", progress)
             return describe(maps, fitted(), name, self.protocol.scale_power, role)
 
         images = identities(pictures.paths, pictures.boxes, {"dataset": keys["dataset"], "role": role}, cache)
@@ -138,7 +140,7 @@ class Extraction:
         if fit is None:
             return pooling
         pictures = self.learning("database")
-        fitted: Pooling = fit(MapStream(lambda: self.source.maps(pictures, "fit pooling", self.reporter)))
+        fitted: Pooling = fit(MapStream(lambda: self.source.maps(pictures, "fit pooling", self.progress)))
         return fitted
 
     def _key(self, role: Role, keys: Mapping[str, Any]) -> dict[str, Any]:

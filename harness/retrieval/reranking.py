@@ -116,10 +116,10 @@ def describe(method: Any, extraction: Extraction, role: Role, images: Sequence[i
     pictures = extraction.pictures(role).some(images)
     label = f"describe {role} for re-ranking"
     if hasattr(method, "describe_image"):
-        for image in track(_images(pictures), len(pictures), label, extraction.reporter):
+        for image in track(_images(pictures), len(pictures), label, extraction.progress):
             yield method.describe_image(image, role)
     else:
-        for maps in extraction.source.maps(pictures, label, extraction.reporter):
+        for maps in extraction.source.maps(pictures, label, extraction.progress):
             yield method.describe(maps, role)
 
 

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from harness.core.errors import Errors
 from harness.core.locks import Held
-from harness.core.progress import Reporter, Silent
+from harness.core.progress import Progress, SilentProgress
 from harness.data.folders import data_folders
 from harness.runs.environment import environment
 from harness.runs.executors import Executor, Job
@@ -35,7 +35,7 @@ def run(
     data: str | Path | None = None,
     cache: str | Path | None = None,
     runs: str | Path | None = None,
-    reporter: Reporter | None = None,
+    progress: Progress | None = None,
     retry_failed: bool = False,
     report: tuple[str, ...] = (),
     catalogues: tuple[Path, ...] = (),
@@ -52,7 +52,7 @@ def run(
         data: folder of the user's data (default ``$HARNESS_DATA``).
         cache: folder of what can be made again (default ``$HARNESS_CACHE``).
         runs: folder of the records (default ``runs`` beside the spec).
-        reporter: shows progress.
+        progress: told how far the work is.
         retry_failed: do failed runs again.
         report: names of reporters that get the records, ``mlflow``.
         catalogues: files with datasets of the user, besides ``datasets.yaml`` beside the spec.
@@ -64,7 +64,9 @@ def run(
     plan = make_plan(spec, data_folders(data, cache), plugins=plugins, add=add, catalogues=catalogues)
     hooks = reporting(plan.registry, report)
     store = runs_store(plan, runs)
-    return run_plan(plan, store, reporter=reporter or Silent(), options=options, retry_failed=retry_failed, hooks=hooks)
+    return run_plan(
+        plan, store, progress=progress or SilentProgress(), options=options, retry_failed=retry_failed, hooks=hooks
+    )
 
 
 def runs_store(plan: Plan, folder: str | Path | None = None) -> Store:
@@ -82,7 +84,7 @@ def run_plan(
     plan: Plan,
     store: Store,
     *,
-    reporter: Reporter,
+    progress: Progress,
     options: Options | None = None,
     retry_failed: bool = False,
     finished: Callable[[Run, Record], None] = lambda run, record: None,
@@ -105,8 +107,8 @@ def run_plan(
     waiting = pending(plan, store, retry_failed=retry_failed)
     if waiting:
         options = options or Options()
-        executor = make_executor(options, plan, waiting, reporter)
-        _Work(plan, store, executor, options, reporter, finished, hooks).do(waiting)
+        executor = make_executor(options, plan, waiting, progress)
+        _Work(plan, store, executor, options, progress, finished, hooks).do(waiting)
         store.sweep()
     known = store.read_many(run.id for run in plan.runs)
     records = [known[run.id] for run in plan.runs]
@@ -129,12 +131,12 @@ class _Work:
         store: Store,
         executor: Executor,
         options: Options,
-        reporter: Reporter,
+        progress: Progress,
         finished: Callable[[Run, Record], None],
         hooks: Reporting,
     ) -> None:
         self._plan, self._store, self._executor, self._options = plan, store, executor, options
-        self._reporter, self._finished, self._hooks = reporter, finished, hooks
+        self._progress, self._finished, self._hooks = progress, finished, hooks
         self._todo: deque[Run] = deque()
         self._running: dict[str, tuple[Run, Held]] = {}
         self._elsewhere: list[Run] = []
@@ -147,10 +149,10 @@ class _Work:
         try:
             while self._todo or self._running or self._elsewhere:
                 left = len(self._todo) + len(self._running) + len(self._elsewhere)
-                self._reporter.update("runs", len(waiting) - left, len(waiting))
+                self._progress.update("runs", len(waiting) - left, len(waiting))
                 self._submit()
                 self._collect()
-            self._reporter.update("runs", len(waiting), len(waiting))
+            self._progress.update("runs", len(waiting), len(waiting))
         finally:
             self._executor.close()
             for _, held in self._running.values():

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from harness.core.errors import ContractError, HarnessError
-from harness.core.progress import Reporter
+from harness.core.progress import Progress
 from harness.core.signed import signed
 from harness.plugin_api import DataFolders
 from harness.registry.composition import deviations_of
@@ -46,19 +46,19 @@ def describe(run: Run) -> Record:
 
 
 def execute(
-    run: Run, folders: DataFolders, reporter: Reporter, surroundings: Mapping[str, Any] | None = None
+    run: Run, folders: DataFolders, progress: Progress, surroundings: Mapping[str, Any] | None = None
 ) -> Record:
     """Do one run; what it raises becomes the record of a failure, except an interrupt by the user.
 
     Args:
         run: what to do.
         folders: where data and cache live.
-        reporter: shows progress.
+        progress: told how far the work is.
         surroundings: what the record says of machine and versions (default: those of this process).
     """
     started, description = now(), describe(run)
     try:
-        record = _done(description, perform(run, folders, reporter), started, surroundings)
+        record = _done(description, perform(run, folders, progress), started, surroundings)
         _require_json(record)
         return record
     except (Exception, SystemExit) as error:

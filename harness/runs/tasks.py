@@ -10,7 +10,7 @@ from typing import Any
 from harness.cache.shared import SharedCache
 from harness.cache.store import Cache
 from harness.core.cost import Cost
-from harness.core.progress import Reporter
+from harness.core.progress import Progress
 from harness.data.folders import use
 from harness.plugin_api import DataFolders
 from harness.runs.plan import Run
@@ -28,7 +28,7 @@ class Outcome:
     figures: dict[str, Number] = field(default_factory=dict)
 
 
-def perform(run: Run, folders: DataFolders, reporter: Reporter) -> Outcome:
+def perform(run: Run, folders: DataFolders, progress: Progress) -> Outcome:
     """Do one run. Whatever a method or the data raise comes through."""
     use(folders)
     dataset = run.dataset.loader.method.load(folders)
@@ -36,14 +36,14 @@ def perform(run: Run, folders: DataFolders, reporter: Reporter) -> Outcome:
     keys = {kind: method.key for kind, method in run.methods.items()}
     keys["dataset"] = {"fingerprint": run.dataset.fingerprint}
     work = _retrieval if run.task == "retrieval" else _active_learning
-    return work(run, dataset, keys, cache, reporter)
+    return work(run, dataset, keys, cache, progress)
 
 
-def _retrieval(run: Run, dataset: Any, keys: Mapping[str, Any], cache: Cache, reporter: Reporter) -> Outcome:
+def _retrieval(run: Run, dataset: Any, keys: Mapping[str, Any], cache: Cache, progress: Progress) -> Outcome:
     from harness.retrieval.pipeline import RetrievalMethods, run_retrieval
 
     methods = RetrievalMethods(**{kind: configured.method for kind, configured in run.methods.items()})
-    result = run_retrieval(dataset, methods, run.protocol, keys=keys, cache=cache, reporter=reporter)
+    result = run_retrieval(dataset, methods, run.protocol, keys=keys, cache=cache, progress=progress)
     metrics: dict[str, Number] = {}
     details: dict[str, Any] = {"ranks": result.ranks.tolist(), "notes": dict(result.notes)}
     for setup, scores in result.scores.items():
@@ -65,13 +65,13 @@ def _retrieval(run: Run, dataset: Any, keys: Mapping[str, Any], cache: Cache, re
     )
 
 
-def _active_learning(run: Run, dataset: Any, keys: Mapping[str, Any], cache: Cache, reporter: Reporter) -> Outcome:
+def _active_learning(run: Run, dataset: Any, keys: Mapping[str, Any], cache: Cache, progress: Progress) -> Outcome:
     from harness.active.loop import run_cycles
     from harness.metrics.classification import area_under_curve, labels_needed
 
     methods = {kind: configured.method for kind, configured in run.methods.items()}
     result = run_cycles(
-        dataset, **methods, protocol=run.protocol, seed=run.seed, keys=keys, cache=cache, reporter=reporter
+        dataset, **methods, protocol=run.protocol, seed=run.seed, keys=keys, cache=cache, progress=progress
     )
     labels = [cycle.n_labelled for cycle in result.cycles]
     accuracy = [cycle.accuracy for cycle in result.cycles]

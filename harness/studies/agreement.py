@@ -19,7 +19,7 @@ from harness.active.protocol import ActiveProtocol
 from harness.active.split import long_tail
 from harness.cache.shared import SharedCache
 from harness.cache.store import Arrays, Cache, Key, Made
-from harness.core.progress import Reporter, Silent
+from harness.core.progress import Progress, SilentProgress
 from harness.metrics.selections import Comparison, jaccard, overlap, pseudo_label_agreement, rank_correlation
 from harness.registry.source import source_digest
 
@@ -90,7 +90,7 @@ def compare(
     others: Mapping[str, Contender],
     *,
     cache: Cache,
-    reporter: Reporter | None = None,
+    progress: Progress | None = None,
 ) -> dict[str, tuple[Comparison, ...]]:
     """Compare acquisitions with the reference, which also chooses what is labelled from cycle to cycle.
 
@@ -103,7 +103,7 @@ def compare(
         reference: runs the cycles.
         others: by the label that the result shall have.
         cache: where cycles and comparisons are kept.
-        reporter: shows progress.
+        progress: told how far the work is.
 
     Returns:
         For each label one comparison a cycle, without the last cycle.
@@ -115,7 +115,7 @@ def compare(
 
     @functools.cache
     def views() -> list[_View]:
-        return _views(setting, reference, cache, reporter or Silent())
+        return _views(setting, reference, cache, progress or SilentProgress())
 
     return {label: _compared(setting, reference, other, views, cache) for label, other in others.items()}
 
@@ -196,7 +196,7 @@ class _ChoosingAgain(SharedCache):
         return Cache(None).get_or_make(key, make) if key["stage"] == "acquire" else super().get_or_make(key, make)
 
 
-def _views(setting: Setting, reference: Contender, cache: Cache, reporter: Reporter) -> list[_View]:
+def _views(setting: Setting, reference: Contender, cache: Cache, progress: Progress) -> list[_View]:
     from harness.active.loop import generator, run_cycles
 
     dataset, witness = setting.load(), _Witness(reference)
@@ -209,7 +209,7 @@ def _views(setting: Setting, reference: Contender, cache: Cache, reporter: Repor
         setting.seed,
         keys={**setting.keys, "acquisition": dict(reference.key)},
         cache=_ChoosingAgain(cache.root),
-        reporter=reporter,
+        progress=progress,
     )
     truth = np.asarray(dataset.train_labels)
     if (ratio := setting.protocol.imbalance) != 1:  # positions are those of the part that the loop took

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from harness.cache.shared import SharedCache
 from harness.core.digest import digest
 from harness.core.errors import SpecError
-from harness.core.progress import Reporter, Silent
+from harness.core.progress import Progress, SilentProgress
 from harness.data.folders import data_folders
 from harness.metrics.selections import Comparison
 from harness.runs.plan import Configured, Plan, Run, make_plan
@@ -47,7 +47,7 @@ def agreement_studies(
     plugins: tuple[str, ...] = (),
     data: str | Path | None = None,
     cache: str | Path | None = None,
-    reporter: Reporter | None = None,
+    progress: Progress | None = None,
 ) -> list[Study]:
     """Compare the acquisitions of an active-learning spec with a reference (thesis §3.6).
 
@@ -58,7 +58,7 @@ def agreement_studies(
         plugins: files or modules with methods, besides the installed ones.
         data: folder of the user's data (default ``$HARNESS_DATA``).
         cache: folder of what can be made again (default ``$HARNESS_CACHE``).
-        reporter: shows progress.
+        progress: told how far the work is.
 
     Raises:
         Errors: mistakes in the spec, all at once.
@@ -81,7 +81,7 @@ def agreement_studies(
         )
     if not any(run.protocol.budgets for runs in compared for run in runs):
         raise SpecError(f'"{plan.spec.name}" acquires nothing: cycles is 1', fix="protocol: {cycles: 2}")
-    return [_study(plan, runs, chosen, unlabelled, reporter or Silent()) for runs in compared]
+    return [_study(plan, runs, chosen, unlabelled, progress or SilentProgress()) for runs in compared]
 
 
 def _reference(plan: Plan, name: str) -> Configured:
@@ -97,7 +97,7 @@ def _reference(plan: Plan, name: str) -> Configured:
     return Configured(method, plan.registry.identify("acquisition", name, method))
 
 
-def _study(plan: Plan, runs: list[Run], reference: Configured, unlabelled: bool, reporter: Reporter) -> Study:
+def _study(plan: Plan, runs: list[Run], reference: Configured, unlabelled: bool, progress: Progress) -> Study:
     from harness.studies.agreement import Setting, compare
 
     first, cache = runs[0], SharedCache(plan.folders.cache / "arrays")
@@ -109,12 +109,12 @@ def _study(plan: Plan, runs: list[Run], reference: Configured, unlabelled: bool,
     keys: dict[str, Any] = {kind: first.methods[kind].key for kind in ("learning", "network")}
     keys["dataset"] = {"fingerprint": first.dataset.fingerprint}
     for done, seed in enumerate(seeds):
-        reporter.update("seeds", done, len(seeds))
+        progress.update("seeds", done, len(seeds))
         methods = first.methods["learning"].method, first.methods["network"].method
         setting = Setting(load, *methods, first.protocol, seed, keys, unlabelled)
-        for label, result in compare(setting, _contender(reference), others, cache=cache, reporter=reporter).items():
+        for label, result in compare(setting, _contender(reference), others, cache=cache, progress=progress).items():
             compared[label] += result
-    reporter.update("seeds", len(seeds), len(seeds))
+    progress.update("seeds", len(seeds), len(seeds))
     return Study(_title(plan, first), first.dataset.name, _label(reference, found.values()), compared)
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from harness.core.errors import DataDamaged, DataMissing, HarnessError, PluginError, SpecError, UnknownName
-from harness.core.progress import Reporter, Silent
+from harness.core.progress import Progress, SilentProgress
 from harness.data.folders import data_folders
 from harness.plugin_api import DataFolders
 from harness.runs.environment import environment
@@ -93,7 +93,7 @@ def reproduce(
     data: str | Path | None = None,
     out: str | Path | None = None,
     tolerance: Tolerances | None = None,
-    reporter: Reporter | None = None,
+    progress: Progress | None = None,
 ) -> Reproduction:
     """Do the run of a record again and compare.
 
@@ -107,7 +107,7 @@ def reproduce(
         out: folder that gets the new record; it is not kept otherwise.
         tolerance: metric -> points that a number may differ by (``harness.runs.tolerances``); without any, metrics and
             details must be equal to the last digit.
-        reporter: shows progress.
+        progress: told how far the work is.
 
     Raises:
         SpecError: the record cannot be read, or is of a run that was not done; ``out`` has a record of it already.
@@ -124,7 +124,7 @@ def reproduce(
     with tempfile.TemporaryDirectory(prefix="harness-reproduce-") as cache:
         folders = data_folders(data, cache)
         run = _recreated(known, folders, plugins)
-        again = _again(run, known, folders, reporter or Silent())
+        again = _again(run, known, folders, progress or SilentProgress())
     if store is not None:
         store.write(again)
     return Reproduction(
@@ -163,7 +163,7 @@ def _recreated(record: Record, folders: DataFolders, plugins: Sequence[str | Pat
     return run
 
 
-def _again(run: Run, record: Record, folders: DataFolders, reporter: Reporter) -> Record:
+def _again(run: Run, record: Record, folders: DataFolders, progress: Progress) -> Record:
     """The record of the run now; the data that are missing and the plugins that are broken come through."""
     now = {
         "protocol_id": protocol_identity(run.task, run.protocol),
@@ -173,7 +173,7 @@ def _again(run: Run, record: Record, folders: DataFolders, reporter: Reporter) -
     }
     outcome: dict[str, Any] = {"metrics": {}, "details": {}, "cost": {}, "figures": {}}
     try:
-        done = perform(run, folders, reporter)
+        done = perform(run, folders, progress)
         result = {"metrics": done.metrics, "details": done.details, "cost": done.cost, "figures": done.figures}
         outcome |= {**result, "status": "done", "failure": None}
     except DataMissing:

@@ -24,7 +24,7 @@ from torch import Tensor, nn
 
 from harness.core.errors import DataDamaged, DataMissing, InvalidInput
 from harness.core.files import write_atomically
-from harness.core.progress import Reporter, track
+from harness.core.progress import Progress, track
 from harness.data.generators.scenes import View
 from harness.data.generators.synthetic import training_pair
 
@@ -85,7 +85,7 @@ class Trained:
     guided: float
 
 
-def train(how: SpatialTraining, matcher: Matcher | None, start: Path | None, reporter: Reporter) -> Trained:
+def train(how: SpatialTraining, matcher: Matcher | None, start: Path | None, progress: Progress) -> Trained:
     """Train from ``start`` (None: the embedded weights). The same arguments give the same bytes on one machine.
 
     Raises:
@@ -98,7 +98,7 @@ def train(how: SpatialTraining, matcher: Matcher | None, start: Path | None, rep
     optimiser = _optimiser(how, network)
     schedule = torch.optim.lr_scheduler.ExponentialLR(optimiser, 0.1 ** (1 / how.steps))
     losses, guided = [], []
-    for queries, images in track(_batches(how), how.steps, "train", reporter):
+    for queries, images in track(_batches(how), how.steps, "train", progress):
         loss, share = batch_loss(network(queries), network(images), how, matcher)
         optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped

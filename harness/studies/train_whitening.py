@@ -13,7 +13,7 @@ import numpy as np
 from harness.cache.shared import SharedCache
 from harness.core.errors import SpecError
 from harness.core.files import write_atomically
-from harness.core.progress import Reporter, Silent
+from harness.core.progress import Progress, SilentProgress
 from harness.data.folders import data_folders
 from harness.runs.plan import Plan, Run, make_plan
 
@@ -29,7 +29,7 @@ def train_whitening(
     plugins: tuple[str, ...] = (),
     data: str | Path | None = None,
     cache: str | Path | None = None,
-    reporter: Reporter | None = None,
+    progress: Progress | None = None,
 ) -> str:
     """Learn the whitening of a retrieval spec from its dataset and write it as checkpoints of cirtorch hold it.
 
@@ -43,7 +43,7 @@ def train_whitening(
         plugins: files or modules with methods, besides the installed ones.
         data: folder of the user's data (default ``$HARNESS_DATA``).
         cache: folder of what can be made again (default ``$HARNESS_CACHE``).
-        reporter: shows progress.
+        progress: told how far the work is.
 
     Returns:
         SHA-256 of the file.
@@ -57,7 +57,7 @@ def train_whitening(
 
     plan = make_plan(spec, data_folders(data, cache), plugins=plugins)
     kinds = _kinds(plan)
-    learnt = {kind: _learnt(run, plan, reporter or Silent()) for kind, run in kinds.items()}
+    learnt = {kind: _learnt(run, plan, progress or SilentProgress()) for kind, run in kinds.items()}
     content = io.BytesIO()
     torch.save({"state_dict": {}, "meta": {"Lw": {training_set: learnt}}}, content)
     write_atomically(out, content.getvalue())
@@ -79,7 +79,7 @@ def _kinds(plan: Plan) -> dict[str, Run]:
     return kinds
 
 
-def _learnt(run: Run, plan: Plan, reporter: Reporter) -> dict[str, Any]:
+def _learnt(run: Run, plan: Plan, progress: Progress) -> dict[str, Any]:
     """Mean (D, 1) and projection (d, D) float64."""
     from harness.retrieval.extraction import Source
     from harness.retrieval.representation import Extraction
@@ -89,7 +89,7 @@ def _learnt(run: Run, plan: Plan, reporter: Reporter) -> dict[str, Any]:
     keys["dataset"] = {"fingerprint": run.dataset.fingerprint}
     names = {kind: f'{kind} "{method.id.name}"' for kind, method in run.methods.items()}
     source = Source(run.methods["backbone"].method, names["backbone"])
-    extraction = Extraction(dataset, run.protocol, source, reporter)
+    extraction = Extraction(dataset, run.protocol, source, progress)
     pooling, store = run.methods["pooling"].method, SharedCache(plan.folders.cache / "arrays")
     described = extraction.descriptors(pooling, names["pooling"], keys, store)
     fitted = run.methods["whitening"].method.fit(described.database, dataset.pairs)

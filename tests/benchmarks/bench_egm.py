@@ -17,7 +17,7 @@ import pytest
 import torch
 from threadpoolctl import threadpool_limits
 
-from harness.core.progress import Silent
+from harness.core.progress import SilentProgress
 from harness.data.folders import data_folders
 from harness.metrics.saliency import saliency_precisions
 from harness.retrieval.extraction import Pictures, Source
@@ -149,7 +149,7 @@ def precisions() -> tuple[dict[str, np.ndarray], float]:
     """Precision of every kind of map on each image of synthetic-instances that shows an object; and that of chance."""
     dataset = SyntheticInstances().load(data_folders())
     source = Source(Tiny(), "tiny")
-    images = [maps for (maps,) in source.maps(Pictures(dataset.images, [None] * 600, 256), "", Silent())]
+    images = [maps for (maps,) in source.maps(Pictures(dataset.images, [None] * 600, 256), "", SilentProgress())]
     shown = [i for i, box in enumerate(dataset.image_boxes) if box is not None]
     boxes = [dataset.image_boxes[i] for i in shown]
     feature = [ObjectSaliencyEGM().first_pass.saliency(images[i]).numpy() for i in shown]

@@ -14,7 +14,7 @@ import pytest
 import torch
 
 from harness.cache.store import Cache
-from harness.core.progress import Silent
+from harness.core.progress import SilentProgress
 from harness.data.folders import data_folders
 from harness.plugin_api import RetrievalSet
 from harness.retrieval.extraction import Source
@@ -69,7 +69,7 @@ def test_share_of_the_network(dataset, one_thread, tmp_path, capsys, pooling):
     shares, walls = [], []
     for turn in range(ROUNDS + 1):
         timed = Timed(Tiny())
-        extraction = Extraction(dataset, RetrievalProtocol(image_size=256), Source(timed, "tiny"), Silent())
+        extraction = Extraction(dataset, RetrievalProtocol(image_size=256), Source(timed, "tiny"), SilentProgress())
         start = time.perf_counter()
         extraction.descriptors(pooling, "pooling", KEYS, Cache(tmp_path / str(turn)))
         walls.append(time.perf_counter() - start)

@@ -78,7 +78,7 @@ def test_dask_with_a_worker_killed_in_the_middle_gives_the_records_of_one_proces
 
     options = Options(executor="dask", scheduler=address, threads=1)
     folders = {"runs": tmp_path / "dask", "cache": tmp_path / "a"}
-    records = harness.run(given, **folders, options=options, reporter=Watching())
+    records = harness.run(given, **folders, options=options, progress=Watching())
     assert done
     assert first.poll() == -signal.SIGKILL
     alone = harness.run(given, runs=tmp_path / "alone", cache=tmp_path / "b")

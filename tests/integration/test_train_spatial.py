@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from harness.cli.train import read_training, spatial
 from harness.core.errors import DataDamaged, DataMissing, Errors, InvalidInput
-from harness.core.progress import Silent
+from harness.core.progress import SilentProgress
 from harness.studies.spatial_training import (
     SpatialTraining,
     batch_loss,
@@ -114,13 +114,13 @@ def test_contrast_by_hand():
 
 @pytest.mark.parametrize("matcher", [None, DSM(overlap=0.5)], ids=["TR", "TSP"])
 def test_same_bytes_again_and_other_weights_than_before(matcher):
-    first, second = (train(SMALL, matcher, None, Silent()) for _ in range(2))
+    first, second = (train(SMALL, matcher, None, SilentProgress()) for _ in range(2))
     assert all(first.arrays[name].tobytes() == second.arrays[name].tobytes() for name in first.arrays)
     np.testing.assert_array_equal(first.losses, second.losses)
     assert len(first.losses) == 3
     assert np.isfinite(first.losses).all()
     assert (first.guided > 0) == (matcher is not None)
-    other = train(SpatialTraining(**{**vars(SMALL), "seed": 1}), matcher, None, Silent())
+    other = train(SpatialTraining(**{**vars(SMALL), "seed": 1}), matcher, None, SilentProgress())
     assert any(first.arrays[name].tobytes() != other.arrays[name].tobytes() for name in first.arrays)
 
 
@@ -156,7 +156,7 @@ def test_network_is_that_of_tiny(tmp_path):
     with pytest.raises(DataDamaged, match="layer 0"):
         tiny_network(tmp_path / "some.npz")
     with pytest.raises(InvalidInput, match="3 negatives from a batch of 3"):
-        train(SpatialTraining(batch=3, negatives=3), None, None, Silent())
+        train(SpatialTraining(batch=3, negatives=3), None, None, SilentProgress())
 
 
 def test_the_command_writes_weights_that_tiny_reads(tmp_path):

@@ -163,7 +163,7 @@ def answers(name: str, method: type, folder: Path) -> tuple[Figure, str]:
 
 def _ranked(folder: Path, kind: str = "", name: str = "", method: Any = None) -> tuple[Any, Any]:
     from harness.cache.store import Cache
-    from harness.core.progress import Silent
+    from harness.core.progress import SilentProgress
     from harness.retrieval.pipeline import RetrievalMethods, RetrievalProtocol, run_retrieval
     from harness.registry.source import source_digest
     from harness_backbone.tiny import Tiny
@@ -176,7 +176,7 @@ def _ranked(folder: Path, kind: str = "", name: str = "", method: Any = None) ->
     cache_folder = Cache(folder / "arrays")
     protocol = RetrievalProtocol(image_size=192)
     found = run_retrieval(
-        _collection(folder), methods, protocol, keys=keys, cache=cache_folder, reporter=Silent()
+        _collection(folder), methods, protocol, keys=keys, cache=cache_folder, progress=SilentProgress()
     )
     return found.ranks, found.scores["medium"].ap
 

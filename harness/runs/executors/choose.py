@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from harness.core.errors import BadParameter, SpecError
-from harness.core.progress import Reporter
+from harness.core.progress import Progress
 from harness.registry.source import libraries
 from harness.runs.executors.inline import Inline
 from harness.runs.executors.job import Executor, Limits
@@ -75,18 +75,18 @@ class Options:
         return Limits(self.seconds, self.memory_bytes, self.threads)
 
 
-def make_executor(options: Options, plan: Plan, runs: Iterable[Run], reporter: Reporter) -> Executor:
+def make_executor(options: Options, plan: Plan, runs: Iterable[Run], progress: Progress) -> Executor:
     """The executor for these runs of a plan; processes start with the first job.
 
     Raises:
         SpecError: a package is missing, or the scheduler does not answer.
     """
     if options.executor == INLINE:
-        return Inline(reporter)
+        return Inline(progress)
     if options.executor == PROCESSES:
         from harness.runs.executors.processes import Processes
 
-        return Processes(options.workers, reporter, preload=preloaded(runs), threads_each=options.threads)
+        return Processes(options.workers, progress, preload=preloaded(runs), threads_each=options.threads)
     if options.executor == DASK:
         from harness.runs.executors.dask import Dask
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from harness.core.progress import Reporter
+from harness.core.progress import Progress
 from harness.runs import single
 from harness.runs.executors.job import Finished, Job
 from harness.runs.plan import Run
@@ -14,8 +14,8 @@ class Inline:
     slots = 1
     contended = False
 
-    def __init__(self, reporter: Reporter) -> None:
-        self._reporter = reporter
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
         self._waiting: list[tuple[Run, Job]] = []
 
     def submit(self, run: Run, job: Job) -> None:
@@ -25,7 +25,7 @@ class Inline:
     def finished(self, seconds: float) -> list[Finished]:
         """See ``Executor``; takes as long as the run takes."""
         run, job = self._waiting.pop(0)
-        return [Finished(job, single.execute(run, job.folders, self._reporter, job.surroundings))]
+        return [Finished(job, single.execute(run, job.folders, self._progress, job.surroundings))]
 
     def close(self) -> None:
         """See ``Executor``."""

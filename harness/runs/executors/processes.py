@@ -19,7 +19,7 @@ from multiprocessing.connection import wait
 from typing import Final
 
 from harness.core import threads
-from harness.core.progress import Reporter
+from harness.core.progress import Progress
 from harness.runs.executors import worker
 from harness.runs.executors.gpus import GpuSlots
 from harness.runs.executors.job import Finished, Job
@@ -35,7 +35,7 @@ class Processes:
 
     Args:
         workers: how many at once.
-        reporter: shows progress.
+        progress: told how far the work is.
         preload: modules that the process from which workers are forked loads once.
         threads_each: threads of each run; 0: the cores divided among the workers.
         gpus: cards to share out; default: all there are.
@@ -44,7 +44,7 @@ class Processes:
     def __init__(
         self,
         workers: int,
-        reporter: Reporter,
+        progress: Progress,
         *,
         preload: Iterable[str] = (),
         threads_each: int = 0,
@@ -52,7 +52,7 @@ class Processes:
     ) -> None:
         self.slots = workers
         self.contended = workers > 1
-        self._reporter = reporter
+        self._progress = progress
         self._preload = [worker.__name__, *preload]
         self._threads = threads_each or threads.share(workers)
         self._gpus = gpus or GpuSlots()
@@ -136,7 +136,7 @@ class Processes:
         for kind, content in watched.read():
             if kind == worker.PROGRESS:
                 label, done, total = content
-                self._reporter.update(label if self.slots == 1 else f"{watched.job.label}: {label}", done, total)
+                self._progress.update(label if self.slots == 1 else f"{watched.job.label}: {label}", done, total)
         return watched.over()
 
     def _result(self, watched: Watched) -> Finished | None:

@@ -6,7 +6,7 @@ import multiprocessing
 from dataclasses import replace
 
 from harness.core import threads
-from harness.core.progress import Silent
+from harness.core.progress import SilentProgress
 from harness.runs.environment import environment
 from harness.runs.executors.job import Finished, Job
 from harness.runs.executors.processes import Processes
@@ -19,7 +19,7 @@ def perform_job(job: Job) -> Finished:
     # Dask's workers are marked as processes that may have no children; a run's process is ended with this call.
     multiprocessing.current_process()._config["daemon"] = False  # type: ignore[attr-defined]
     here = replace(job, surroundings=environment())
-    executor = Processes(1, Silent(), preload=("torch",), threads_each=job.limits.threads or threads.share(1))
+    executor = Processes(1, SilentProgress(), preload=("torch",), threads_each=job.limits.threads or threads.share(1))
     executor.begin(here)
     try:
         while not (done := executor.finished(_POLL_SECONDS)):

@@ -80,7 +80,7 @@ class _Parent:
             self._messages.send((kind, content))
 
     def update(self, label: str, done: int, total: int) -> None:
-        """See ``harness.core.progress.Reporter``."""
+        """See ``harness.core.progress.Progress``."""
         if done in (0, total) or time.monotonic() - self._last > _PROGRESS_SECONDS:
             self._last = time.monotonic()
             self.send(PROGRESS, (label, done, total))

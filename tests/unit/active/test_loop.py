@@ -10,7 +10,7 @@ import pytest
 from harness.active.loop import ActiveProtocol, run_cycles
 from harness.cache.store import Cache
 from harness.core.errors import ContractError, InvalidInput
-from harness.core.progress import Silent
+from harness.core.progress import SilentProgress
 from harness.plugin_api import ClassificationSet
 from harness_acquisition.coreset import CoreSet
 from harness_acquisition.entropy import Entropy
@@ -55,7 +55,7 @@ def run(acquisition, cache=None, learning=None, protocol=PROTOCOL, seed=0, data=
     keys = {"dataset": "blobs", "learning": "counting", "network": "small", "acquisition": type(acquisition).__name__}
     methods = (acquisition, learning or Counting(), SmallCNN(width=4))
     cache = cache or Cache(None)
-    return run_cycles(data, *methods, protocol, seed, keys=keys, cache=cache, reporter=Silent(), device="cpu")
+    return run_cycles(data, *methods, protocol, seed, keys=keys, cache=cache, progress=SilentProgress(), device="cpu")
 
 
 def numbers(result):

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from harness.core.progress import Part, track
+from harness.core.progress import PartialProgress, track
 
 
 class Kept:
@@ -13,5 +13,5 @@ class Kept:
 
 def test_a_part_counts_on_from_the_parts_before_it():
     kept = Kept()
-    assert list(track("ab", 2, "read", Part(kept, 3, 5))) == ["a", "b"]
+    assert list(track("ab", 2, "read", PartialProgress(kept, 3, 5))) == ["a", "b"]
     assert kept.said == [("read", 3, 5), ("read", 4, 5), ("read", 5, 5)]

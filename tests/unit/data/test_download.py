@@ -53,7 +53,7 @@ def names(folder):
 
 def test_a_file_and_its_progress(wanted, tmp_path):
     seen = Seen()
-    path, url = download(wanted("good"), tmp_path / "new", reporter=seen, patience=QUICK)
+    path, url = download(wanted("good"), tmp_path / "new", progress=seen, patience=QUICK)
     assert path.read_bytes() == CONTENT
     assert url.endswith("/good/a.tgz")
     assert names(path.parent) == ["a.tgz"]

@@ -11,7 +11,7 @@ from PIL import Image
 
 from harness.cache.store import Cache
 from harness.core.errors import DataDamaged, DataMissing, InvalidInput
-from harness.core.progress import Silent
+from harness.core.progress import SilentProgress
 from harness.plugin_api import Ranking, RetrievalSet
 from harness.retrieval import distractors, online
 from harness.retrieval.pipeline import RetrievalMethods, run_retrieval
@@ -75,7 +75,7 @@ def run(dataset, folder=None, backbone=None, depth=0, **methods):
         RetrievalProtocol(image_size=48, depth=depth),
         keys=KEYS,
         cache=Cache(folder),
-        reporter=Silent(),
+        progress=SilentProgress(),
     )
 
 

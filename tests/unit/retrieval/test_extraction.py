@@ -13,7 +13,7 @@ from PIL import Image
 
 from harness.cache.store import Cache
 from harness.core.errors import ContractError, DataDamaged, InvalidInput
-from harness.core.progress import Silent
+from harness.core.progress import SilentProgress
 from harness.plugin_api import RetrievalSet
 from harness.retrieval.extraction import MapStream, Pictures, Source, describe, prefetched
 from harness.retrieval.pipeline import RetrievalMethods, run_retrieval
@@ -59,19 +59,19 @@ def unit(x):
 
 def test_maps_of_every_scale(paths):
     pictures = Pictures(paths, [None] * 12, 100, (1.0, 0.5))
-    reporter = Notes()
-    maps = list(Source(Average(), "average").maps(pictures, "read", reporter))
+    progress = Notes()
+    maps = list(Source(Average(), "average").maps(pictures, "read", progress))
     assert [tuple(m.shape) for m in maps[3]] == [(3, 6, 8), (3, 3, 4)]
     exact = np.asarray(Image.open(paths[3]), np.float64).transpose(2, 0, 1) / 255
     np.testing.assert_allclose(maps[3][0][:, 0, 0], exact[:, :4, :4].mean((1, 2)), atol=1e-6)
-    assert reporter.calls[0] == ("read", 0, 12)
-    assert reporter.calls[-1] == ("read", 12, 12)
+    assert progress.calls[0] == ("read", 0, 12)
+    assert progress.calls[-1] == ("read", 12, 12)
 
 
 def test_tiny_images_keep_a_pixel(tmp_path):
     Image.new("RGB", (30, 1)).save(tmp_path / "line.png")
     pictures = Pictures([tmp_path / "line.png"], [None], 100, (0.25,))
-    assert next(Source(Average(1), "a").maps(pictures, "", Silent()))[0].shape == (3, 1, 7)
+    assert next(Source(Average(1), "a").maps(pictures, "", SilentProgress()))[0].shape == (3, 1, 7)
 
 
 def test_describe_is_the_mean_over_scales():
@@ -174,7 +174,7 @@ def answered(dataset, backbone, cache, pooling=SPoC(), whitening=None, keys=None
     methods = RetrievalMethods(backbone, pooling, whitening)
     named = {kind: {"name": kind} for kind in ("dataset", "backbone", "pooling")} | (keys or {})
     protocol = RetrievalProtocol(image_size=64, scales=scales)
-    return run_retrieval(dataset, methods, protocol, keys=named, cache=cache, reporter=Silent())
+    return run_retrieval(dataset, methods, protocol, keys=named, cache=cache, progress=SilentProgress())
 
 
 def test_another_whitening_does_not_run_the_network_again(paths, tmp_path):
@@ -219,12 +219,12 @@ def test_what_a_backbone_may_not_return(paths, result, message):
             return result(image)
 
     with pytest.raises(ContractError, match=f'backbone "wrong".*{message}'):
-        list(Source(Wrong(), 'backbone "wrong"').maps(Pictures(paths, [None] * 12, 64), "", Silent()))
+        list(Source(Wrong(), 'backbone "wrong"').maps(Pictures(paths, [None] * 12, 64), "", SilentProgress()))
 
 
 def test_a_damaged_image_stops_with_its_name(paths):
     paths[7].write_bytes(b"gone")
-    maps = Source(Average(), "a").maps(Pictures(paths, [None] * 12, 64), "", Silent())
+    maps = Source(Average(), "a").maps(Pictures(paths, [None] * 12, 64), "", SilentProgress())
     for _ in range(7):
         next(maps)
     with pytest.raises(DataDamaged, match=r"07\.png"):
@@ -236,7 +236,7 @@ def test_map_stream_begins_again(paths):
 
     def start():
         starts.append(1)
-        return Source(Average(), "a").maps(Pictures(paths, [None] * 12, 64, (1.0, 0.5)), "", Silent())
+        return Source(Average(), "a").maps(Pictures(paths, [None] * 12, 64, (1.0, 0.5)), "", SilentProgress())
 
     stream = MapStream(start)
     first, second = list(stream), list(stream)

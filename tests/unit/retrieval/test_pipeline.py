@@ -12,7 +12,7 @@ from PIL import Image
 
 from harness.cache.store import Cache
 from harness.core.errors import ContractError, InvalidInput
-from harness.core.progress import Silent
+from harness.core.progress import SilentProgress
 from harness.plugin_api import Ranking, RetrievalSet
 from harness.retrieval import rows
 from harness.retrieval.pipeline import RetrievalMethods, run_retrieval
@@ -70,7 +70,7 @@ def run(dataset, cache=None, backbone=None, pooling=None, protocol=None, its_key
         protocol or RetrievalProtocol(image_size=48),
         keys=its_keys or keys(),
         cache=Cache(cache),
-        reporter=Silent(),
+        progress=SilentProgress(),
     )
 
 

@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 
 from harness.cache.store import Cache
-from harness.core.progress import Silent
+from harness.core.progress import SilentProgress
 from harness.plugin_api import RetrievalSet
 from harness.retrieval.pipeline import RetrievalMethods, run_retrieval
 from harness.retrieval.protocol import RetrievalProtocol
@@ -65,7 +65,7 @@ def run(dataset, cache=None, backbone=None, pooling=None, protocol=None, its_key
         protocol or RetrievalProtocol(image_size=48),
         keys=its_keys or keys(),
         cache=Cache(cache),
-        reporter=Silent(),
+        progress=SilentProgress(),
     )
 
 

@@ -47,7 +47,7 @@ def test_an_incomplete_plan_is_refused_where_it_is_not_asked_for_and_never_run(s
     assert caught.value.exit_status == 4
     plan = make_plan(spec, folders, incomplete=True)
     with pytest.raises(Errors):
-        run_plan(plan, runs_store(plan, tmp_path / "runs"), reporter=None)
+        run_plan(plan, runs_store(plan, tmp_path / "runs"), progress=None)
     assert not (tmp_path / "runs").exists()
 
 

@@ -8,7 +8,7 @@ import pytest
 
 import harness
 from harness.core.errors import Errors, UnknownName
-from harness.core.progress import Silent
+from harness.core.progress import SilentProgress
 from harness.data.folders import data_folders
 from harness.runs.plan import make_plan
 from harness.runs.recreate import recreate
@@ -54,7 +54,7 @@ def test_recreated_is_what_was_planned(recorded, folders, toy):
         run = recreate(recorded, folders, (toy,))
     (planned,) = make_plan(SPEC, folders, plugins=(toy,)).runs
     assert told(run) == told(planned)
-    outcome = perform(run, folders, Silent())
+    outcome = perform(run, folders, SilentProgress())
     assert outcome.metrics == recorded.metrics
     assert outcome.details["ranks"] == recorded.details["ranks"]
 

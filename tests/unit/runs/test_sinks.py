@@ -79,7 +79,7 @@ def test_nobody_is_told_anything_unasked(tmp_path, toy, plugin):
 
 
 def test_the_record_is_written_before_a_reporter_hears_of_it(tmp_path, toy):
-    from harness.core.progress import Silent
+    from harness.core.progress import SilentProgress
     from harness.data.folders import data_folders
     from harness.runs.plan import make_plan
     from harness.runs.runner import run_plan, runs_store
@@ -93,7 +93,7 @@ def test_the_record_is_written_before_a_reporter_hears_of_it(tmp_path, toy):
         def harness_run_finished(self, record):
             seen.append(store.read(record.id) == record)
 
-    run_plan(plan, store, reporter=Silent(), hooks=Reporting({"looks": Looks()}))
+    run_plan(plan, store, progress=SilentProgress(), hooks=Reporting({"looks": Looks()}))
     assert seen == [True, True]
 
 

@@ -10,7 +10,7 @@ from harness.active.loop import ActiveProtocol, generator, run_cycles
 from harness.active.pool import Pool
 from harness.cache.store import Cache
 from harness.core.errors import ContractError
-from harness.core.progress import Silent
+from harness.core.progress import SilentProgress
 from harness.plugin_api import ClassificationSet
 from harness.studies import agreement as study
 from harness.studies.agreement import Contender, Setting, compare
@@ -97,7 +97,7 @@ def found(cache):
 def pools():
     """The pools of an ordinary run with the reference."""
     seen, keys = Recording(), {**KEYS, "acquisition": "recording"}
-    run_cycles(DATA, seen, SUPERVISED, NETWORK, PROTOCOL, 0, keys=keys, cache=Cache(None), reporter=Silent())
+    run_cycles(DATA, seen, SUPERVISED, NETWORK, PROTOCOL, 0, keys=keys, cache=Cache(None), progress=SilentProgress())
     return seen.pools
 
 
@@ -168,7 +168,7 @@ def test_the_second_time_nothing_is_loaded_or_trained(cache, found):
 def test_models_are_those_of_an_ordinary_run(tmp_path):
     """The study trains nothing that the reference's own run has trained."""
     cache, keys = Cache(tmp_path), {**KEYS, "acquisition": {"name": "entropy"}}
-    run_cycles(DATA, Entropy(), SUPERVISED, NETWORK, PROTOCOL, 0, keys=keys, cache=cache, reporter=Silent())
+    run_cycles(DATA, Entropy(), SUPERVISED, NETWORK, PROTOCOL, 0, keys=keys, cache=cache, progress=SilentProgress())
     before = set(tmp_path.iterdir())
     compare(setting(learning=None), contender("entropy"), others("random"), cache=cache)
     assert len(set(tmp_path.iterdir()) - before) == 2  # one comparison with its key
@@ -179,7 +179,7 @@ def test_the_labels_of_a_long_tailed_pool_are_its_own(tmp_path):
     images[:, 0, 0, 0] = DATA.train_labels
     tagged = dataclasses.replace(DATA, train_images=images)
     changes = {"protocol": dataclasses.replace(PROTOCOL, imbalance=3.0), "load": lambda: tagged}
-    views = study._views(setting(**changes), contender("entropy"), Cache(tmp_path), Silent())
+    views = study._views(setting(**changes), contender("entropy"), Cache(tmp_path), SilentProgress())
     assert len(views) == 2
     for view in views:
         n = len(view.pool.labels)

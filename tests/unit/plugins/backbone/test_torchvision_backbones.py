@@ -15,7 +15,7 @@ from PIL import Image
 from harness.cache.store import Cache
 from harness.core.cost import measured
 from harness.core.errors import DataDamaged, DataMissing, InvalidInput
-from harness.core.progress import Silent
+from harness.core.progress import SilentProgress
 from harness.plugin_api import RetrievalSet
 from harness.registry import load_registry
 from harness.retrieval.pipeline import RetrievalMethods, run_retrieval
@@ -116,7 +116,7 @@ def test_ten_images_at_three_scales_end_to_end(tmp_path, capsys, network, name):
     methods = RetrievalMethods(network(weights="none"), GeM())
     keys = {kind: {"name": kind} for kind in ("backbone", "pooling", "dataset")}
     with measured() as cost:
-        result = run_retrieval(dataset, methods, protocol, keys=keys, cache=Cache(None), reporter=Silent())
+        result = run_retrieval(dataset, methods, protocol, keys=keys, cache=Cache(None), progress=SilentProgress())
     assert result.n_database == 8
     assert result.dimension == (512 if name == "vgg16" else 2048)
     assert result.ranks[0, 0] == 0  # a query that is in the database finds itself
