@@ -186,10 +186,9 @@ def scaled_box(box: Box | None, factor: float) -> Box | None:
 
 def _factor(path: Path, shown: NDArray[np.uint8]) -> float:
     """By how much the image of a file was shrunk."""
-    from PIL import Image
+    from harness.data.decode import image_size
 
-    with Image.open(path) as file:
-        return float(shown.shape[1] / file.size[0])
+    return int(shown.shape[1]) / image_size(path)[0]
 
 
 def _require_saliency(run: Run) -> None:

@@ -1,22 +1,16 @@
-"""What loaders of classification sets share: checks of the arrays, decoding of folders of images."""
+"""What loaders of classification sets share: checks of the arrays, folders of images by class."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from harness.core.errors import DataDamaged, DataMissing
 from harness.plugin_api import ClassificationSet
 
 SUFFIXES: Final = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp"})
-_THREADS: Final = 8
-
-Images = NDArray[np.uint8]
 
 
 def checked(dataset: ClassificationSet) -> ClassificationSet:
@@ -52,30 +46,3 @@ def class_files(folder: Path) -> dict[str, list[Path]]:
     if not found:
         raise DataMissing(f"{folder} holds no images", fix="put one folder of images per class into it")
     return found
-
-
-def decode(files: Sequence[Path], size: int, channels: int) -> Images:
-    """Images (n, channels, size, size) uint8, resized to a square. Raises ``DataDamaged`` naming a bad file."""
-    result = np.empty((len(files), channels, size, size), dtype=np.uint8)
-
-    def read(position: int) -> None:
-        result[position] = _decode(files[position], size, channels)
-
-    with ThreadPoolExecutor(_THREADS) as pool:
-        for _ in pool.map(read, range(len(files)), chunksize=64):
-            pass
-    return result
-
-
-def _decode(path: Path, size: int, channels: int) -> Any:
-    from PIL import Image
-
-    try:
-        with Image.open(path) as file:
-            image = file.convert("L" if channels == 1 else "RGB")
-            if image.size != (size, size):
-                image = image.resize((size, size), Image.Resampling.BILINEAR)
-            pixels = np.asarray(image)
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise DataDamaged(f"{path} is no readable image: {error}") from error
-    return pixels[None] if channels == 1 else pixels.transpose(2, 0, 1)

@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import math
-import struct
 from pathlib import Path
-from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from harness.core.errors import DataDamaged, DataMissing
+from harness.core.errors import DataDamaged
+from harness.data.decode import decode_image
 from harness.plugin_api import Box
-
-_UNREADABLE: Final = (OSError, SyntaxError, ValueError, EOFError, struct.error, Image.DecompressionBombError)
-"""What the decoders of PIL raise on files that are cut off, damaged or no images."""
 
 
 def read_image(path: Path, size: int, box: Box | None = None) -> NDArray[np.uint8]:
@@ -26,7 +22,7 @@ def read_image(path: Path, size: int, box: Box | None = None) -> NDArray[np.uint
     (Lanczos). An orientation noted in EXIF is ignored: boxes count pixels as they are stored.
 
     Args:
-        path: any format PIL reads; colours become RGB.
+        path: an image file; colours become RGB.
         size: longest side in pixels that the full image would get.
         box: x0, y0, x1, y1 in pixels of the full image, rounded and clipped to it; None keeps the whole image.
 
@@ -35,16 +31,9 @@ def read_image(path: Path, size: int, box: Box | None = None) -> NDArray[np.uint
 
     Raises:
         DataMissing: there is no such file.
-        DataDamaged: the file is no readable image, or the box lies outside of it.
+        DataDamaged: the file cannot be read as an image, or the box lies outside of it.
     """
-    try:
-        with Image.open(path) as file:
-            image = file.convert("RGB")
-    except FileNotFoundError as error:
-        raise DataMissing(f"image {path} does not exist") from error
-    except _UNREADABLE as error:
-        reason = str(error).partition("\n")[0] or type(error).__name__
-        raise DataDamaged(f"image {path} cannot be read: {reason}", fix="replace the file") from error
+    image = decode_image(path)
     limit = float(size)
     if box is not None:
         full = max(image.size)

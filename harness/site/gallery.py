@@ -180,12 +180,12 @@ class _Album:
 def _thumbnail(file: Path, box: Box | None) -> bytes:
     from PIL import Image, ImageDraw
 
+    from harness.data.decode import image_size
     from harness.retrieval.images import read_image
 
     image = Image.fromarray(read_image(file, _SIDE))
     if box is not None:
-        with Image.open(file) as full:
-            factor = image.width / full.size[0]
+        factor = image.width / image_size(file)[0]
         x0, y0, x1, y1 = (round(bound * factor) for bound in box)
         frame = (x0, y0, max(x1 - 1, x0), max(y1 - 1, y0))
         ImageDraw.Draw(image).rectangle(frame, outline="white", width=2)

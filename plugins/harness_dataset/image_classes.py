@@ -12,7 +12,8 @@ from annotated_types import Ge, Gt
 from harness.cache.store import Cache
 from harness.core.digest import digest
 from harness.core.errors import DataDamaged
-from harness.data.classification import checked, class_files, decode
+from harness.data.classification import checked, class_files
+from harness.data.decode import decode_squares
 from harness.data.fingerprint import files_digest
 from harness.plugin_api import ClassificationSet, Task
 
@@ -75,7 +76,9 @@ class ImageClasses:
     ) -> dict[str, np.ndarray]:
         arrays = {}
         for part, files in (("train", train), ("test", test)):
-            arrays[f"{part}_images"] = decode(list(chain.from_iterable(files.values())), self.size, self.channels)
+            arrays[f"{part}_images"] = decode_squares(
+                list(chain.from_iterable(files.values())), self.size, self.channels
+            )
             labels = [np.full(len(files.get(name, ())), label) for label, name in enumerate(classes)]
             arrays[f"{part}_labels"] = np.concatenate(labels).astype(np.int64)
         return arrays

@@ -100,7 +100,7 @@ buildings-of-mine:
     (data / "mine" / "jpg" / f"{DATABASE[3]}.jpg").write_bytes(picture(DATABASE[3])[:-200])
     wrong = harness("datasets", "verify", *options)
     assert wrong.returncode == 4
-    assert f"wrong: {data / 'mine' / 'jpg' / DATABASE[3]}.jpg cannot be decoded" in wrong.stdout
+    assert f"wrong: image {data / 'mine' / 'jpg' / DATABASE[3]}.jpg cannot be read" in wrong.stdout
     assert json.loads(harness("datasets", "verify", *options, "--json").stdout)["problems"]
 
 

@@ -1,4 +1,4 @@
-"""Images that are none: every reason is named with its file."""
+"""Files that cannot be read as images: every reason is named with its file."""
 
 from __future__ import annotations
 
@@ -35,12 +35,12 @@ CASES = {
     "good.bmp": (encoded("BMP"), ""),
     "other_suffix.jpg": (encoded("PNG"), ""),
     "cut.jpg": (encoded("JPEG")[:-300], "truncated"),
-    "cut.png": (encoded("PNG")[:-300], "cannot be decoded"),
-    "header.jpg": (b"\x00\x00" + encoded("JPEG")[2:], "is no image"),
-    "html.jpg": (b"<html>302 Found</html>", "it starts with b'<html>302 Found<'"),
-    "empty.jpg": (b"", "is no image"),
-    "bomb.png": (huge_png(), "too large"),
-    "script.jpg": (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "is no image"),
+    "cut.png": (encoded("PNG")[:-300], "cannot be read"),
+    "header.jpg": (b"\x00\x00" + encoded("JPEG")[2:], "it is not an image"),
+    "html.jpg": (b"<html>302 Found</html>", "its first bytes are b'<html>302 Found<'"),
+    "empty.jpg": (b"", "it is not an image"),
+    "bomb.png": (huge_png(), "decompression bomb"),
+    "script.jpg": (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "it is not an image"),
 }
 
 
@@ -63,7 +63,7 @@ def test_all_files_in_order_with_progress(tmp_path):
     for name, (content, _) in CASES.items():
         (tmp_path / name).write_bytes(content)
     problems = undecodable([*(tmp_path / name for name in CASES), tmp_path / "gone.jpg"], Seen())
-    assert [problem.split()[0] for problem in problems] == [
+    assert [problem.split()[1] for problem in problems] == [
         *(str(tmp_path / name) for name, (_, words) in CASES.items() if words),
         str(tmp_path / "gone.jpg"),
     ]

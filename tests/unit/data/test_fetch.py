@@ -167,10 +167,10 @@ def test_what_a_killed_process_left_is_swept_up(tiny, folders):
 
 
 BAD = {
-    "a truncated image": (f"paris/c/{NAMES[2]}.jpg", jpeg(9)[:900], "cannot be decoded"),
-    "a wrong header": (f"paris/c/{NAMES[2]}.jpg", b"302 Found" + jpeg(9)[9:], "is no image"),
-    "a page of HTML": (f"paris/c/{NAMES[2]}.jpg", b"<html>302 Found</html>", "starts with b'<html>302"),
-    "an empty image": (f"paris/c/{NAMES[2]}.jpg", b"", "is no image"),
+    "a truncated image": (f"paris/c/{NAMES[2]}.jpg", jpeg(9)[:900], "cannot be read"),
+    "a wrong header": (f"paris/c/{NAMES[2]}.jpg", b"302 Found" + jpeg(9)[9:], "it is not an image"),
+    "a page of HTML": (f"paris/c/{NAMES[2]}.jpg", b"<html>302 Found</html>", "first bytes are b'<html>302"),
+    "an empty image": (f"paris/c/{NAMES[2]}.jpg", b"", "it is not an image"),
     "a missing image": ("paris/c/d_000004.jpg", jpeg(9), f"1 of 3 images are not in .*{NAMES[2]}"),
     "a way out": ("../../evil.jpg", jpeg(9), "leaves the folder"),
 }

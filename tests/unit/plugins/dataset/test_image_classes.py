@@ -49,7 +49,7 @@ def test_an_absolute_path_is_taken_as_it_is(place, tmp_path):
 
 def test_a_second_load_decodes_nothing(place, monkeypatch):
     first = ImageClasses(path="insects").load(place)
-    monkeypatch.setattr(module, "decode", None)
+    monkeypatch.setattr(module, "decode_squares", None)
     assert np.array_equal(first.train_images, ImageClasses(path="insects").load(place).train_images)
 
 
