@@ -11,7 +11,7 @@ from urllib.error import URLError
 from annotated_types import Ge
 
 from harness.core.errors import DataDamaged, DataMissing, InvalidInput
-from harness_backbone.checkpoint import Checkpoint, checked_sum, read_checkpoint
+from harness.data.checkpoint import Checkpoint, checked_sum, read_checkpoint
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import numpy as np
 
 from harness.core.errors import DataDamaged, InvalidInput
-from harness_backbone.checkpoint import checked_sum, file_content, read_checkpoint
+from harness.data.checkpoint import checked_sum, file_content, read_checkpoint
 
 if TYPE_CHECKING:
     from torch import Tensor

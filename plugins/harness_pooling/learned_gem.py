@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from harness.core.errors import InvalidInput
-from harness_backbone.checkpoint import checked_sum, read_checkpoint
+from harness.data.checkpoint import checked_sum, read_checkpoint
 from harness_pooling.gem import power_mean
 
 if TYPE_CHECKING:

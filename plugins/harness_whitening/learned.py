@@ -9,7 +9,7 @@ import numpy as np
 from annotated_types import Ge
 
 from harness.core.errors import InvalidInput
-from harness_backbone.checkpoint import checked_sum, read_checkpoint
+from harness.data.checkpoint import checked_sum, read_checkpoint
 from harness_whitening.linear import LinearWhitening, require_descriptors
 
 if TYPE_CHECKING:

@@ -16,11 +16,11 @@ from harness.cache.store import Cache
 from harness.core.cost import measured
 from harness.core.errors import DataDamaged, DataMissing, InvalidInput
 from harness.core.progress import SilentProgress
+from harness.data.checkpoint import read_checkpoint
 from harness.plugin_api import RetrievalSet
 from harness.registry import load_registry
 from harness.retrieval.pipeline import RetrievalMethods, run_retrieval
 from harness.retrieval.protocol import RetrievalProtocol
-from harness_backbone.checkpoint import read_checkpoint
 from harness_backbone.convolutional import _network
 from harness_backbone.resnet import ResNet50, ResNet101
 from harness_backbone.tiny import LAYERS, WEIGHTS, Tiny
@@ -247,9 +247,9 @@ def test_files_that_are_no_checkpoints_are_refused(tmp_path, content, message):
         (lambda c: c["state_dict"].update({"features.0.weight": torch.zeros(1)}), "size mismatch"),
         (lambda c: c["state_dict"]["features.0.weight"].fill_(float("nan")), "NaN"),
         (lambda c: c["meta"].update(architecture="resnet101"), "those of resnet101"),
-        (lambda c: c.update(state_dict=[1, 2]), "no checkpoint"),
+        (lambda c: c.update(state_dict=[1, 2]), "not a checkpoint"),
         (lambda c: c["state_dict"].update({"features.0.weight": "text"}), "not a tensor"),
-        (lambda c: c["meta"].update(Lw={"x": {"ss": {"m": 1}}}), "no checkpoint"),
+        (lambda c: c["meta"].update(Lw={"x": {"ss": {"m": 1}}}), "not a checkpoint"),
     ],
 )
 def test_checkpoints_that_do_not_fit_are_refused(tmp_path, change, message):

@@ -1,4 +1,4 @@
-"""Files of weights: read without running anything that is in them, and checked before use.
+"""Files of weights: loaded without running any code in them, and checked before use.
 
 Two formats of torch are known: a plain state dict, and the published checkpoints of Radenovic et al. 2018 (cirtorch), a
 state dict with ``meta``. A file is identified by its SHA-256, which becomes a parameter of the method that reads it and
@@ -32,7 +32,7 @@ _PLACE: Final = (
 )
 
 _UNREADABLE: Final = (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError, TypeError, AttributeError)
-"""What torch raises on files that are cut off, damaged, no checkpoints, or hold more than tensors."""
+"""What torch raises on files that are cut off, damaged, not checkpoints, or hold more than tensors."""
 
 
 @dataclass(frozen=True)
@@ -60,10 +60,10 @@ class Checkpoint:
 
 
 def checked_sum(weights: str, checksum: str) -> str:
-    """The checksum that identifies a file of weights: the one given, or that of the file.
+    """The checksum that identifies a file of weights: ``checksum``, or that of the file where it is empty.
 
     Raises:
-        DataMissing: no checksum is given and there is no such file.
+        DataMissing: the checksum is empty and there is no such file.
     """
     return checksum or hashlib.sha256(file_content(weights)).hexdigest()
 
@@ -79,8 +79,8 @@ def file_content(weights: str, checksum: str = "") -> bytes:
         content = located(weights).read_bytes()
     except OSError as error:
         raise DataMissing(f"weights {weights} cannot be read: {error.strerror}", fix=_PLACE) from error
-    if checksum and (found := hashlib.sha256(content).hexdigest()) != checksum:
-        raise DataDamaged(f"weights {weights} have the SHA-256 {found}, not {checksum}", fix="the file of that time")
+    if checksum and (actual := hashlib.sha256(content).hexdigest()) != checksum:
+        raise DataDamaged(f"weights {weights} have the SHA-256 {actual}, not {checksum}", fix="the original file")
     return content
 
 
@@ -90,7 +90,7 @@ def read_checkpoint(weights: str, checksum: str = "") -> Checkpoint:
 
     Raises:
         DataMissing: there is no such file.
-        DataDamaged: it is no checkpoint, holds anything else, or is not the file of this SHA-256.
+        DataDamaged: it is not a checkpoint, holds anything else, or is not the file of this SHA-256.
     """
     import torch
 
@@ -105,7 +105,7 @@ def read_checkpoint(weights: str, checksum: str = "") -> Checkpoint:
         return _checkpoint(loaded)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise DataDamaged(
-            f"weights {weights} are no checkpoint: {error}", fix="a state dict, or one with meta"
+            f"weights {weights} are not a checkpoint: {error}", fix="a state dict, or one with meta"
         ) from error
 
 
