@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 from harness.cli.listing import dump, entry_fields, method_card, table, text_of
 from harness.core.errors import UnknownName, nearest
 from harness.data.catalogue import CatalogueEntry, SourceFile, catalogue, catalogue_files
+from harness.data.disk import size_text
 from harness.data.manifest import read_kept
-from harness.data.space import size_text
 from harness.registry import Registry
 
 if TYPE_CHECKING:

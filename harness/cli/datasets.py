@@ -87,7 +87,7 @@ def fetch(
     """Download, unpack and verify a dataset; an interrupted download goes on where it stopped."""
     from harness.cli.dataset_cards import fetched_text
     from harness.cli.display import Bars
-    from harness.data.download import Patience
+    from harness.data.download import RetryPolicy
     from harness.data.fetch import fetch_dataset
     from harness.data.folders import data_folders
     from harness.data.named import named_dataset
@@ -95,7 +95,7 @@ def fetch(
     dataset, folders = named_dataset(name, _registry(plugin), tuple(catalogue or ())), data_folders(data, cache)
     with Bars() as bars:
         fetched = fetch_dataset(
-            dataset, folders, progress=bars, patience=Patience(timeout=timeout), keep_archives=keep_archives
+            dataset, folders, progress=bars, policy=RetryPolicy(timeout=timeout), keep_archives=keep_archives
         )
     print(fetched_text(name, fetched, folders.root, as_json))
 

@@ -25,7 +25,7 @@ from typing import IO, Any, Final
 
 from harness.core.errors import DataDamaged, DataMissing
 from harness.core.progress import Progress, SilentProgress
-from harness.data.space import size_text, writing_to
+from harness.data.disk import size_text, writing_to
 
 _BLOCK: Final = 1 << 20
 _LONGEST_HEADER: Final = 1 << 20

@@ -1,19 +1,17 @@
-"""One file from the first of several addresses that gives it whole and right; there as a whole or not at all.
-
-pooch checks the file and moves it into place; the transfer is our own, as pooch begins anew after each cut.
-"""
+"""One file from the first of several addresses that gives it whole and correct; in place as a whole or not at all."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
+from harness.core.digest import file_checksum
 from harness.core.errors import DataMissing
 from harness.core.progress import Progress, SilentProgress
+from harness.data.disk import writing_to
 from harness.data.entry import SourceFile
-from harness.data.space import writing_to
-from harness.data.transfer import Patience, Transfer, Unavailable
+from harness.data.transfer import PartialFile, RetryPolicy, SourceUnavailable, transfer
 
-__all__ = ["DownloadFailed", "Patience", "download"]
+__all__ = ["DownloadFailed", "RetryPolicy", "download"]
 
 
 class DownloadFailed(DataMissing):
@@ -23,17 +21,17 @@ class DownloadFailed(DataMissing):
 
 
 def download(
-    file: SourceFile, folder: Path, *, progress: Progress | None = None, patience: Patience | None = None
+    file: SourceFile, folder: Path, *, progress: Progress | None = None, policy: RetryPolicy | None = None
 ) -> tuple[Path, str]:
-    """Get a file from the first of its addresses that gives it whole and right.
+    """Get a file from the first of its addresses that gives it whole and correct.
 
-    A cut transfer goes on where it stopped, also in a later call. A file that is there already and right stays.
+    An interrupted transfer resumes where it stopped, also in a later call. A correct file that exists is kept.
 
     Args:
         file: name, addresses, checksum.
-        folder: where it goes; made where it is not there.
+        folder: where it goes; created if needed.
         progress: told how far the work is, in kilobytes.
-        patience: time-outs and attempts.
+        policy: time-outs and attempts.
 
     Returns:
         The file, and the address that gave it.
@@ -42,13 +40,24 @@ def download(
         DownloadFailed: no address gave the file; says what each answered and what to put where.
         NoSpace: the disk is full or cannot be written to.
     """
+    target = folder / file.name
+    if target.is_file() and _is_correct(target, file):
+        return target, file.urls[0]
     with writing_to(folder):
         folder.mkdir(parents=True, exist_ok=True)
+    limit = (file.size or 0) if file.checksum else 0
+    part = PartialFile(folder / f".{file.name}.part", file.name, limit, progress or SilentProgress())
     reasons = []
     for url in file.urls:
         try:
-            return _retrieved(file, url, folder, progress or SilentProgress(), patience or Patience()), url
-        except Unavailable as error:
+            with writing_to(folder):
+                transfer(url, part, policy or RetryPolicy())
+                if not _is_correct(part.path, file):
+                    part.discard()
+                    raise SourceUnavailable(f"sends another file: its checksum is not {file.checksum}")
+                part.complete(target)
+            return target, url
+        except SourceUnavailable as error:
             reasons.append(f"{url}: {error}")
     tried = "its address" if len(file.urls) == 1 else f"any of its {len(file.urls)} addresses"
     raise DownloadFailed(
@@ -58,16 +67,6 @@ def download(
     )
 
 
-def _retrieved(file: SourceFile, url: str, folder: Path, progress: Progress, patience: Patience) -> Path:
-    import pooch
-
-    pooch.get_logger().setLevel("ERROR")
-    limit = (file.size or 0) if file.checksum else 0
-    transfer = Transfer(file.name, folder / f".{file.name}.part", limit, progress, patience)
-    try:
-        with writing_to(folder):
-            return Path(pooch.retrieve(url, file.checksum or None, fname=file.name, path=folder, downloader=transfer))
-    except ValueError as error:
-        if "hash" not in str(error):  # pooch's word for a wrong checksum
-            raise
-        raise Unavailable(f"sends another file: its checksum is not {file.checksum}") from error
+def _is_correct(path: Path, file: SourceFile) -> bool:
+    algorithm, _, published = file.checksum.partition(":")
+    return not file.checksum or file_checksum(path, algorithm) == published

@@ -19,11 +19,11 @@ from harness.core.files import write_atomically
 from harness.core.locks import try_lock
 from harness.core.progress import Progress, SilentProgress
 from harness.data.archives import unpack
-from harness.data.download import DownloadFailed, Patience, download
+from harness.data.disk import size_text, writing_to
+from harness.data.download import DownloadFailed, RetryPolicy, download
 from harness.data.entry import SourceFile
 from harness.data.manifest import KeptFile, read_kept
 from harness.data.named import NamedDataset, counts
-from harness.data.space import size_text, writing_to
 from harness.data.verify import Verification, checked_file, found_file, remember_dataset, verify_dataset
 from harness.plugin_api import DataFolders
 
@@ -48,7 +48,7 @@ def fetch_dataset(
     folders: DataFolders,
     *,
     progress: Progress | None = None,
-    patience: Patience | None = None,
+    policy: RetryPolicy | None = None,
     keep_archives: bool = False,
 ) -> Fetched:
     """Bring a dataset of the catalogue into the data folder; does nothing where it is there already.
@@ -59,7 +59,7 @@ def fetch_dataset(
         dataset: what to fetch.
         folders: where the data go.
         progress: told how far the work is.
-        patience: time-outs and attempts.
+        policy: time-outs and attempts.
         keep_archives: leave the archives in ``.fetching`` afterwards.
 
     Raises:
@@ -72,7 +72,7 @@ def fetch_dataset(
     if present is not None:
         return Fetched({}, None, present)
     with _alone(dataset, folders.root):
-        work = _Work(dataset, folders, progress or SilentProgress(), patience or Patience())
+        work = _Work(dataset, folders, progress or SilentProgress(), policy or RetryPolicy())
         for source in dataset.entry.files:
             if not work.has(source):
                 for file in source.files():
@@ -112,9 +112,9 @@ def _alone(dataset: NamedDataset, root: Path) -> Iterator[None]:
 class _Work:
     """A fetch on its way: ``tree`` has the layout of the data folder, links stand for what is there already."""
 
-    def __init__(self, dataset: NamedDataset, folders: DataFolders, progress: Progress, patience: Patience) -> None:
+    def __init__(self, dataset: NamedDataset, folders: DataFolders, progress: Progress, policy: RetryPolicy) -> None:
         self._dataset, self._root, self._cache = dataset, folders.root, folders.cache
-        self._progress, self._patience = progress, patience
+        self._progress, self._policy = progress, policy
         self._folder = folders.root / ".fetching" / dataset.name
         self._tree, self._state = self._folder / "tree", self._folder / "state.json"
         self.downloaded: dict[str, str] = {}
@@ -205,7 +205,7 @@ class _Work:
 
     def _downloaded(self, file: SourceFile) -> tuple[Path, KeptFile]:
         try:
-            path, url = download(file, self._folder, progress=self._progress, patience=self._patience)
+            path, url = download(file, self._folder, progress=self._progress, policy=self._policy)
         except DownloadFailed as failed:
             size = f" ({size_text(file.size)})" if file.size else ""
             place = (self._root / file.to) if not file.unpack else self._root

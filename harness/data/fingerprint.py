@@ -5,13 +5,12 @@ What is remembered lies in ``folders.cache / "fingerprints"``, under the path, s
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Final
 
-from harness.core.digest import digest
+from harness.core.digest import digest, file_checksum
 from harness.core.errors import DataMissing
 from harness.core.files import write_atomically
 from harness.plugin_api import DataFolders
@@ -56,13 +55,13 @@ def named_digest(files: Mapping[str, Path], folders: DataFolders) -> str:
     root = folders.root
     states = [_state(path) for path in files.values()]
     memo = _memo(["named", str(root.absolute()), sorted(files), states], folders)
-    return _known(memo, states, lambda: digest([[name, _read(files[name])] for name in sorted(files)]))
+    return _known(memo, states, lambda: digest([[name, file_checksum(files[name])] for name in sorted(files)]))
 
 
 def _remembered(kind: str, paths: list[Path], root: Path, folders: DataFolders) -> str:
     states = [_state(path) for path in paths]
     memo = _memo([kind, str(root.absolute()), states], folders)
-    return _known(memo, states, lambda: _read(paths[0]) if kind == "file" else _combined(paths, root))
+    return _known(memo, states, lambda: file_checksum(paths[0]) if kind == "file" else _combined(paths, root))
 
 
 def _memo(key: list[object], folders: DataFolders) -> Path:
@@ -83,12 +82,7 @@ def _known(memo: Path, states: list[State], read: Callable[[], str]) -> str:
 
 
 def _combined(paths: list[Path], root: Path) -> str:
-    return digest([[path.relative_to(root).as_posix(), _read(path)] for path in paths])
-
-
-def _read(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return digest([[path.relative_to(root).as_posix(), file_checksum(path)] for path in paths])
 
 
 def _state(path: Path) -> State:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 
+from harness.core.digest import file_checksum
 from harness.core.errors import DataDamaged, DataMissing
 
 
@@ -27,8 +27,7 @@ def published_file(root: Path, places: Sequence[str], name: str, md5: str, what:
     if file is None:
         raise DataMissing(f"there is no {name} in {root / places[0]}", fix=f"put {what} there")
     if md5:
-        with file.open("rb") as content:
-            found = hashlib.file_digest(content, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
+        found = file_checksum(file, "md5")
         if found != md5:
             raise DataDamaged(
                 f"{file} is not the published file: its MD5 is {found}, published is {md5}",

@@ -1,35 +1,42 @@
-"""One transfer from one address, by HTTP or FTP, that goes on where it stopped.
+"""One transfer from one address, by HTTP or FTP, that resumes where it was interrupted.
 
-What came so far is kept in ``.NAME.part``; its address and the mark of its version in ``.NAME.part.json``.
+What arrived so far is kept in ``.NAME.part``; its address and the server's mark of its version in ``.NAME.part.json``.
 """
 
 from __future__ import annotations
 
+import errno
+import http.client
 import json
 import os
+import socket
 import time
-from collections.abc import Iterable, Iterator, Mapping
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import unquote, urlsplit
 
 from harness.core.progress import Progress
-from harness.data.space import require_space, size_text, writing_to
+from harness.data.disk import require_space, size_text, writing_to
 
 _BLOCK: Final = 1 << 18
-_NO_NAME: Final = "its name is not known here: no network?"
+_NO_NAME: Final = "its name cannot be resolved: no network?"
 _NO_CONNECTION: Final = "no connection"
+_PARTIAL, _REQUEST_TIMEOUT, _RANGE_NOT_SATISFIABLE, _TOO_MANY_REQUESTS = 206, 408, 416, 429
+_UNREACHABLE: Final = (errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ECONNREFUSED)
 
 
 @dataclass(frozen=True)
-class Patience:
-    """How long to wait for a server, and how often to ask again.
+class RetryPolicy:
+    """How long to wait for a server, and how often to try again.
 
     Attributes:
-        timeout: seconds without a byte after which a transfer counts as cut.
-        retries: further attempts at one address that bring nothing new; a cut after progress does not count.
-        pause: seconds before a further attempt; doubled each time that nothing new came.
+        timeout: seconds without a byte after which a transfer counts as interrupted.
+        retries: further attempts at one address that bring nothing new; an interruption after progress does not count.
+        pause: seconds before a further attempt; doubled each time that nothing new arrived.
     """
 
     timeout: float = 30.0
@@ -37,198 +44,208 @@ class Patience:
     pause: float = 1.0
 
 
-class Cut(Exception):
-    """A transfer that stopped and may go on."""
+class TransferInterrupted(Exception):
+    """A transfer that stopped and may be resumed."""
 
 
-class Unavailable(Exception):
+class SourceUnavailable(Exception):
     """An address that does not give the file."""
 
 
 @dataclass
-class State:
-    """What is known of a file that is only partly there: its address, the server's mark of its version, its size."""
+class _Version:
+    """What is known of a partial file: its address, the server's mark of its version, its size as a whole."""
 
     url: str = ""
-    version: str = ""
+    mark: str = ""
     total: int = 0
 
 
-class Transfer:
-    """A downloader for pooch: called with an address and the file to write.
+class PartialFile:
+    """What has arrived of a file so far.
 
     Args:
+        path: where it is kept.
         name: of the file, for messages.
-        part: where to keep what came so far.
         limit: bytes after which it cannot be the file that is asked for; 0: none.
-        progress: told how far the work is, in kilobytes.
-        patience: time-outs and attempts.
+        progress: told how far the transfer is, in kilobytes.
     """
 
-    def __init__(self, name: str, part: Path, limit: int, progress: Progress, patience: Patience) -> None:
-        self._name, self._part, self._notes = name, part, part.with_name(part.name + ".json")
-        self._limit, self._progress, self._patience = limit, progress, patience
-
-    def __call__(self, url: str, output_file: Any, pooch: object, check_only: bool = False) -> None:
-        """Bring the file of ``url`` to ``output_file``. Raises ``Unavailable``, or ``NoSpace``."""
-        attempts = 0
-        while True:
-            before = self.size
-            try:
-                (_from_ftp if urlsplit(url).scheme == "ftp" else _from_http)(self, url, self._patience.timeout)
-                break
-            except Cut as cut:
-                attempts = 0 if self.size > before else attempts + 1
-                if attempts > self._patience.retries:
-                    raise Unavailable(str(cut)) from cut
-                time.sleep(self._patience.pause * 2 ** max(0, attempts - 1))
-        self._show(self.size, self.size)
-        os.replace(self._part, output_file)
-        self._notes.unlink(missing_ok=True)
+    def __init__(self, path: Path, name: str, limit: int, progress: Progress) -> None:
+        self.path, self._notes = path, path.with_name(path.name + ".json")
+        self._name, self._limit, self._progress = name, limit, progress
 
     @property
     def size(self) -> int:
-        """Bytes that are there already."""
-        return self._part.stat().st_size if self._part.exists() else 0
+        """Bytes that have arrived."""
+        return self.path.stat().st_size if self.path.exists() else 0
 
-    def state(self, url: str) -> State:
-        """What is known of the part; one that came from another address is thrown away."""
+    def version(self, url: str) -> _Version:
+        """What is known of the file; what arrived from another address is discarded."""
         try:
-            state = State(**json.loads(self._notes.read_text()))
+            version = _Version(**json.loads(self._notes.read_text()))
         except (OSError, ValueError, TypeError):
-            state = State()
-        if state.url == url:
-            return state
-        self.forget()
-        return State(url)
+            version = _Version()
+        if version.url == url:
+            return version
+        self.discard()
+        return _Version(url)
 
-    def forget(self) -> None:
-        """Throw away what came so far."""
-        self._part.unlink(missing_ok=True)
+    def discard(self) -> None:
+        """Remove what has arrived."""
+        self.path.unlink(missing_ok=True)
         self._notes.unlink(missing_ok=True)
 
-    def receive(self, blocks: Iterable[bytes], state: State) -> None:
-        """Write blocks behind what is there.
+    def append(self, blocks: Iterable[bytes], version: _Version) -> None:
+        """Write blocks behind what has arrived.
 
         Raises:
-            Cut: fewer bytes came than were announced.
-            Unavailable: more bytes came than were announced, or than the file has.
+            TransferInterrupted: fewer bytes arrived than were announced.
+            SourceUnavailable: more bytes arrived than were announced, or than the file has.
             NoSpace: the disk is full.
         """
         done = self.size
-        if state.total:
-            require_space(self._part.parent, state.total - done, self._name)
-        with writing_to(self._part.parent):
-            self._notes.write_text(json.dumps(asdict(state)))
-            out = self._part.open("ab")
+        if version.total:
+            require_space(self.path.parent, version.total - done, self._name)
+        with writing_to(self.path.parent):
+            self._notes.write_text(json.dumps(asdict(version)))
+            out = self.path.open("ab")
         with out:
-            self._show(done, state.total)
+            self._show(done, version.total)
             for block in blocks:
                 done += len(block)
-                self._refuse_too_much(done, state.total)
-                with writing_to(self._part.parent):
+                self._refuse_excess(done, version.total)
+                with writing_to(self.path.parent):
                     out.write(block)
-                if done != state.total:  # the end is shown once, by the caller
-                    self._show(done, state.total)
-        if done < state.total:
-            raise Cut(f"stopped after {size_text(done)} of {size_text(state.total)}")
+                if done != version.total:  # ``complete`` shows the end
+                    self._show(done, version.total)
+        if done < version.total:
+            raise TransferInterrupted(f"stopped after {size_text(done)} of {size_text(version.total)}")
 
-    def _refuse_too_much(self, done: int, announced: int) -> None:
+    def complete(self, target: Path) -> None:
+        """Move the whole file to its place."""
+        self._show(self.size, self.size)
+        os.replace(self.path, target)
+        self._notes.unlink(missing_ok=True)
+
+    def _refuse_excess(self, done: int, announced: int) -> None:
         for most, whose in ((announced, "it announced"), (self._limit, "the file has")):
             if most and done > most:
-                self.forget()
-                raise Unavailable(f"sends more than the {size_text(most)} that {whose}")
+                self.discard()
+                raise SourceUnavailable(f"sends more than the {size_text(most)} that {whose}")
 
     def _show(self, done: int, total: int) -> None:
         # Of a file of unknown size there is always one kilobyte more to come.
         kilobytes = -(-total // 1000) if total else done // 1000 + 1
-        self._progress.update(
-            f"{self._name} (kB)", min(done // 1000, kilobytes) if done < total else kilobytes, kilobytes
-        )
+        steps = min(done // 1000, kilobytes) if done < total else kilobytes
+        self._progress.update(f"{self._name} (kB)", steps, kilobytes)
 
 
-def _from_http(transfer: Transfer, url: str, timeout: float) -> None:
-    import requests
-    from urllib3.exceptions import HTTPError
+def transfer(url: str, part: PartialFile, policy: RetryPolicy) -> None:
+    """Receive the rest of a file from one address. Raises ``SourceUnavailable`` or ``NoSpace``."""
+    receive = _from_ftp if urlsplit(url).scheme == "ftp" else _from_http
+    attempts = 0
+    while True:
+        before = part.size
+        try:
+            return receive(part, url, policy.timeout)
+        except TransferInterrupted as interrupted:
+            attempts = 0 if part.size > before else attempts + 1
+            if attempts > policy.retries:
+                raise SourceUnavailable(str(interrupted)) from interrupted
+            time.sleep(policy.pause * 2 ** max(0, attempts - 1))
 
-    state, offset = transfer.state(url), transfer.size
-    headers = {"Accept-Encoding": "identity"}
+
+def _from_http(part: PartialFile, url: str, timeout: float) -> None:
+    version, offset = part.version(url), part.size
+    headers = {"Accept-Encoding": "identity", "User-Agent": "vision-evaluation-harness"}
     if offset:
         headers["Range"] = f"bytes={offset}-"
-        headers |= {"If-Range": state.version} if state.version else {}
+        headers |= {"If-Range": version.mark} if version.mark else {}
     try:
-        with requests.get(url, headers=headers, stream=True, timeout=timeout) as answer:
-            if answer.status_code == 416 or (answer.status_code == 206 and not _goes_on(answer, offset, state)):
-                transfer.forget()
-                raise Cut("the file at this address has changed")
-            if answer.status_code in (408, 429) or answer.status_code >= 500:
-                raise Cut(f"answers {answer.status_code} {answer.reason}")
-            if answer.status_code not in (200, 206):
-                raise Unavailable(f"answers {answer.status_code} {answer.reason}")
-            if answer.status_code == 200:
-                transfer.forget()
-                state = State(url, _version(answer.headers), int(answer.headers.get("Content-Length") or 0))
-            # As sent: some servers call a .tgz a compressed answer, and requests would unpack it.
-            transfer.receive(answer.raw.stream(_BLOCK, decode_content=False), state)
-    except (requests.RequestException, HTTPError) as error:
-        raise _stopped(transfer, error, timeout) from error
+        with urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=timeout) as response:
+            if response.status == _PARTIAL:
+                if not _continues(response.headers, offset, version):
+                    raise _changed(part)
+            else:
+                part.discard()
+                version = _Version(url, _mark(response.headers), int(response.headers.get("Content-Length") or 0))
+            part.append(_blocks(response.read), version)
+    except urllib.error.HTTPError as error:
+        raise _refused(error, part) from error
+    except (OSError, http.client.HTTPException) as error:
+        raise _stopped(error, part, timeout) from error
 
 
-def _goes_on(answer: Any, offset: int, state: State) -> bool:
-    """Whether an answer is the rest of the same file: ``Content-Range: bytes 100-199/200``."""
-    span, _, total = answer.headers.get("Content-Range", "").removeprefix("bytes ").partition("/")
+def _refused(error: urllib.error.HTTPError, part: PartialFile) -> TransferInterrupted | SourceUnavailable:
+    if error.code == _RANGE_NOT_SATISFIABLE:
+        return _changed(part)
+    busy = error.code in (_REQUEST_TIMEOUT, _TOO_MANY_REQUESTS) or error.code >= 500
+    return (TransferInterrupted if busy else SourceUnavailable)(f"answers {error.code} {error.reason}")
+
+
+def _changed(part: PartialFile) -> TransferInterrupted:
+    part.discard()
+    return TransferInterrupted("the file at this address has changed")
+
+
+def _continues(headers: Mapping[str, str], offset: int, version: _Version) -> bool:
+    """Whether a response is the rest of the same file: ``Content-Range: bytes 100-199/200``."""
+    span, _, total = headers.get("Content-Range", "").removeprefix("bytes ").partition("/")
     start = span.partition("-")[0]
-    return start == str(offset) and (not state.total or total in ("*", str(state.total)))
+    return start == str(offset) and (not version.total or total in ("*", str(version.total)))
 
 
-def _version(headers: Mapping[str, str]) -> str:
-    """A mark with which the server can tell whether the file is still the same."""
+def _mark(headers: Mapping[str, str]) -> str:
+    """What tells the server whether the file is still the same."""
     mark = headers.get("ETag", "")
     return headers.get("Last-Modified", "") if not mark or mark.startswith("W/") else mark
 
 
-def _from_ftp(transfer: Transfer, url: str, timeout: float) -> None:
+def _from_ftp(part: PartialFile, url: str, timeout: float) -> None:
     import ftplib
 
-    where = urlsplit(url)
-    state = transfer.state(url)
+    address = urlsplit(url)
+    version = part.version(url)
     try:
         with ftplib.FTP(timeout=timeout) as server:
-            server.connect(where.hostname or "", where.port or ftplib.FTP_PORT)
+            server.connect(address.hostname or "", address.port or ftplib.FTP_PORT)
             server.login()
             server.voidcmd("TYPE I")
-            total = server.size(unquote(where.path)) or 0
-            if state.total != total:
-                transfer.forget()
-            state.total = total
-            with server.transfercmd(f"RETR {unquote(where.path)}", rest=transfer.size or None) as data:
-                transfer.receive(_blocks(data), state)
+            total = server.size(unquote(address.path)) or 0
+            if version.total != total:
+                part.discard()
+            version.total = total
+            with server.transfercmd(f"RETR {unquote(address.path)}", rest=part.size or None) as data:
+                part.append(_blocks(data.recv), version)
             server.voidresp()
     except ftplib.error_perm as error:
-        raise Unavailable(f"answers {error}") from error
+        raise SourceUnavailable(f"answers {error}") from error
     except (OSError, EOFError, ftplib.Error) as error:
-        raise _stopped(transfer, error, timeout) from error
+        raise _stopped(error, part, timeout) from error
 
 
-def _blocks(data: Any) -> Iterator[bytes]:
-    while block := data.recv(_BLOCK):
+def _blocks(read: Callable[[int], Any]) -> Iterator[bytes]:
+    while block := read(_BLOCK):
         yield block
 
 
-def _stopped(transfer: Transfer, error: BaseException, timeout: float) -> Cut | Unavailable:
-    """A connection that never was is no cut: without a network nobody should wait for further attempts."""
+def _stopped(error: Exception, part: PartialFile, timeout: float) -> TransferInterrupted | SourceUnavailable:
+    """A connection that never was is not retried: without a network nobody should wait for further attempts."""
     reason = _reason(error, timeout)
-    return Unavailable(reason) if not transfer.size and reason in (_NO_NAME, _NO_CONNECTION) else Cut(reason)
+    never = not part.size and reason in (_NO_NAME, _NO_CONNECTION)
+    return (SourceUnavailable if never else TransferInterrupted)(reason)
 
 
-def _reason(error: BaseException, timeout: float) -> str:
-    text = f"{type(error).__name__} {error}".lower()
-    if "timed out" in text or "timeout" in text:
+def _reason(error: Exception, timeout: float) -> str:
+    if isinstance(error, urllib.error.URLError) and isinstance(error.reason, Exception):
+        error = error.reason
+    if isinstance(error, TimeoutError):
         return f"sent nothing for {timeout:g} seconds"
-    if any(words in text for words in ("name or service", "name resolution", "getaddrinfo", "nodename", "resolve")):
+    if isinstance(error, socket.gaierror):
         return _NO_NAME
-    if any(words in text for words in ("refused", "unreachable", "no route", "max retries")):
+    if isinstance(error, OSError) and error.errno in _UNREACHABLE:
         return _NO_CONNECTION
-    if any(words in text for words in ("incomplete", "broken", "reset", "closed", "aborted")):
-        return "the connection was cut"
+    if isinstance(error, ConnectionError | EOFError | http.client.IncompleteRead):
+        return "the connection was interrupted"
     return str(error).partition("\n")[0][:200] or type(error).__name__

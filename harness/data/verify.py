@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from harness.core.digest import file_checksum
 from harness.core.errors import DataDamaged, DataMissing
 from harness.core.progress import Progress, SilentProgress
 from harness.data.decode import undecodable
@@ -112,11 +113,11 @@ def remember_dataset(
 
 def checked_file(path: Path, file: SourceFile, known: KeptFile | None) -> tuple[str, KeptFile, str]:
     """How a file was found right (see ``Verification``), what it is, and what is wrong with it, if anything."""
-    sha256 = _digest(path, "sha256")
+    sha256 = file_checksum(path, "sha256")
     now = KeptFile(sha256, path.stat().st_size, known.url if known else "", bool(file.checksum))
     kind, _, published = file.checksum.partition(":")
     if file.checksum:
-        found = _digest(path, kind)
+        found = file_checksum(path, kind)
         if found == published:
             return "published", now, ""
         if file.content and _holds(path, file.content):
@@ -159,8 +160,3 @@ def _holds(path: Path, checksum: str) -> bool:
     except (OSError, EOFError, zlib.error):
         return False
     return total.hexdigest() == wanted
-
-
-def _digest(path: Path, kind: str) -> str:
-    with path.open("rb") as content:
-        return hashlib.file_digest(content, lambda: hashlib.new(kind, usedforsecurity=False)).hexdigest()

@@ -14,7 +14,7 @@ import pytest
 from harness.core.errors import DataDamaged, DataMissing
 from harness.data import archives
 from harness.data.archives import Limits, unpack
-from harness.data.space import NoSpace
+from harness.data.disk import NoSpace
 
 SMALL = Limits(ratio=20, grace=10_000)
 

@@ -14,14 +14,14 @@ from PIL import Image
 
 from harness.core.errors import DataDamaged, DataMissing, HarnessError
 from harness.data import fetch as module
-from harness.data.download import DownloadFailed, Patience
+from harness.data.download import DownloadFailed, RetryPolicy
 from harness.data.fetch import fetch_dataset
 from harness.data.named import named_dataset
 from harness.data.verify import verify_dataset
 from harness.plugin_api import DataFolders
 from harness.registry import load_registry
 
-QUICK = Patience(timeout=1, retries=1, pause=0)
+QUICK = RetryPolicy(timeout=1, retries=1, pause=0)
 NAMES = ["a_000001", "b_000002", "c_000003"]
 GND = {"gnd": [{"bbx": [0, 0, 9, 9], "easy": [0], "hard": [], "junk": [1]}], "imlist": NAMES[:2], "qimlist": NAMES[2:]}
 
@@ -94,7 +94,7 @@ COMPLETE = [".harness/tiny.json", "tiny/gnd.pkl", *(f"tiny/jpg/{name}.jpg" for n
 
 def test_fetch_then_nothing_then_verify(tiny, folders, mirror):
     dataset = tiny()
-    fetched = fetch_dataset(dataset, folders, patience=QUICK)
+    fetched = fetch_dataset(dataset, folders, policy=QUICK)
     assert sorted(fetched.downloaded) == ["gnd.pkl", "one.tgz", "two.tgz"]
     assert fetched.counts == {"images": 2, "queries": 1, "easy": 1, "hard": 0, "junk": 1}
     assert below(folders.root) == COMPLETE
@@ -107,7 +107,7 @@ def test_fetch_then_nothing_then_verify(tiny, folders, mirror):
         "published": False,
     }
     asked = len(mirror.requests)
-    again = fetch_dataset(dataset, folders, patience=QUICK)
+    again = fetch_dataset(dataset, folders, policy=QUICK)
     assert (again.downloaded, again.verification, len(mirror.requests)) == ({}, None, asked)
     verified = verify_dataset(dataset, folders)
     assert verified.problems == ()
@@ -118,7 +118,7 @@ def test_fetch_then_nothing_then_verify(tiny, folders, mirror):
 
 def test_what_changed_since_is_found(tiny, folders, mirror):
     dataset = tiny()
-    fetch_dataset(dataset, folders, patience=QUICK)
+    fetch_dataset(dataset, folders, policy=QUICK)
     changed = {**GND, "gnd": [{"bbx": [0, 0, 9, 9], "easy": [1], "hard": [], "junk": [0]}]}
     (folders.root / "tiny" / "gnd.pkl").write_bytes(pickle.dumps(changed))
     problems = verify_dataset(dataset, folders).problems
@@ -128,11 +128,11 @@ def test_what_changed_since_is_found(tiny, folders, mirror):
 
 def test_a_second_download_must_equal_the_first(tiny, folders, mirror):
     dataset = tiny()
-    fetch_dataset(dataset, folders, patience=QUICK)
+    fetch_dataset(dataset, folders, policy=QUICK)
     (folders.root / "tiny" / "gnd.pkl").unlink()
     mirror.files["gnd.pkl"] = pickle.dumps({**GND, "imlist": NAMES[:2][::-1]})
     with pytest.raises(DataDamaged, match="another file than the one first downloaded"):
-        fetch_dataset(dataset, folders, patience=QUICK)
+        fetch_dataset(dataset, folders, policy=QUICK)
     assert not (folders.root / "tiny" / "gnd.pkl").exists()
 
 
@@ -146,12 +146,12 @@ def test_an_interrupted_fetch_goes_on_and_shows_nothing_half(tiny, folders, mirr
 
     monkeypatch.setattr(module, "unpack", killed)
     with pytest.raises(KeyboardInterrupt):
-        fetch_dataset(dataset, folders, patience=QUICK)
+        fetch_dataset(dataset, folders, policy=QUICK)
     assert not (folders.root / "tiny").exists()
     with pytest.raises(DataMissing):
         dataset.loader.load(folders)
     monkeypatch.undo()
-    fetch_dataset(dataset, folders, patience=QUICK)
+    fetch_dataset(dataset, folders, policy=QUICK)
     assert below(folders.root) == COMPLETE
     assert mirror.counts["/good/one.tgz"] == mirror.counts["/good/two.tgz"] == mirror.counts["/good/gnd.pkl"] == 1
     kept = json.loads((folders.root / ".harness" / "tiny.json").read_text())
@@ -162,7 +162,7 @@ def test_what_a_killed_process_left_is_swept_up(tiny, folders):
     left = folders.root / ".fetching" / "tiny" / ".jpg.unpacking-abc"
     left.mkdir(parents=True)
     (left / "half.jpg").write_bytes(b"half")
-    fetch_dataset(tiny(), folders, patience=QUICK)
+    fetch_dataset(tiny(), folders, policy=QUICK)
     assert below(folders.root) == COMPLETE
 
 
@@ -182,7 +182,7 @@ def test_a_bad_archive_never_reaches_the_data_folder(tiny, folders, mirror, tmp_
     good = mirror.files["two.tgz"]
     mirror.files["two.tgz"] = tgz({name: content})
     with pytest.raises(HarnessError, match=words) as caught:
-        fetch_dataset(tiny(), folders, patience=QUICK)
+        fetch_dataset(tiny(), folders, policy=QUICK)
     assert caught.value.exit_code == 4
     assert not (folders.root / "tiny").exists()
     assert not (folders.root / ".harness").exists()
@@ -190,7 +190,7 @@ def test_a_bad_archive_never_reaches_the_data_folder(tiny, folders, mirror, tmp_
     mirror.files["two.tgz"] = good
     archive = folders.root / ".fetching" / "tiny" / "two.tgz"
     archive.unlink(missing_ok=True)  # kept where unpacking it worked, as the message says
-    fetch_dataset(tiny(), folders, patience=QUICK)
+    fetch_dataset(tiny(), folders, policy=QUICK)
     assert below(folders.root) == COMPLETE
 
 
@@ -201,23 +201,23 @@ def test_a_malicious_ground_truth(tiny, folders, mirror, tmp_path):
 
     mirror.files["gnd.pkl"] = pickle.dumps({**GND, "gnd": [Attack()]})
     with pytest.raises(DataDamaged, match=r"asks for posix\.system"):
-        fetch_dataset(tiny(), folders, patience=QUICK)
+        fetch_dataset(tiny(), folders, policy=QUICK)
     assert not (tmp_path / "ran").exists()
     assert not (folders.root / "tiny").exists()
 
 
 def test_wrong_counts(tiny, folders):
     with pytest.raises(DataDamaged, match="2 images, there should be 3"):
-        fetch_dataset(tiny(counts="images: 3"), folders, patience=QUICK)
+        fetch_dataset(tiny(counts="images: 3"), folders, policy=QUICK)
     assert not (folders.root / "tiny").exists()
 
 
 def test_a_published_checksum(tiny, folders, mirror):
     right = "sha256:" + hashlib.sha256(mirror.files["gnd.pkl"]).hexdigest()
     with pytest.raises(DownloadFailed, match="could not be downloaded") as caught:
-        fetch_dataset(tiny(gnd_checksum="sha256:" + "0" * 64), folders, patience=QUICK)
+        fetch_dataset(tiny(gnd_checksum="sha256:" + "0" * 64), folders, policy=QUICK)
     assert "sends another file" in caught.value.why
-    fetch_dataset(tiny(gnd_checksum=right), folders, patience=QUICK)
+    fetch_dataset(tiny(gnd_checksum=right), folders, policy=QUICK)
     verified = verify_dataset(tiny(gnd_checksum=right), folders)
     assert verified.checksums == {"gnd.pkl": "published"}
     (folders.root / "tiny" / "gnd.pkl").write_bytes(pickle.dumps(GND, protocol=4))
@@ -226,7 +226,7 @@ def test_a_published_checksum(tiny, folders, mirror):
 
 def test_without_a_network_one_sentence_says_what_to_put_where(tiny, folders):
     with pytest.raises(DownloadFailed) as caught:
-        fetch_dataset(tiny(ways=("http://127.0.0.1:9/x",)), folders, patience=QUICK)
+        fetch_dataset(tiny(ways=("http://127.0.0.1:9/x",)), folders, policy=QUICK)
     assert f"put gnd.pkl into {folders.root / 'tiny'}" in caught.value.fix
     assert "put gnd.pkl into tiny and the photographs into tiny/jpg" in caught.value.fix
     assert "no connection" in caught.value.why
@@ -238,14 +238,14 @@ def test_files_that_were_put_there_need_no_network(tiny, folders, mirror):
     (folders.root / "tiny" / "gnd.pkl").write_bytes(mirror.files["gnd.pkl"])
     (folders.root / "one.tgz").write_bytes(mirror.files["one.tgz"])
     (folders.root / "tiny" / "two.tgz").write_bytes(mirror.files["two.tgz"])
-    fetched = fetch_dataset(tiny(ways=("http://127.0.0.1:9/x",)), folders, patience=QUICK)
+    fetched = fetch_dataset(tiny(ways=("http://127.0.0.1:9/x",)), folders, policy=QUICK)
     assert fetched.downloaded == {}
     assert set(COMPLETE) < set(below(folders.root))
     assert (folders.root / "one.tgz").exists()
 
 
 def test_photographs_of_another_dataset_are_not_fetched_again(tiny, folders, mirror):
-    fetch_dataset(tiny(), folders, patience=QUICK)
+    fetch_dataset(tiny(), folders, policy=QUICK)
     (folders.root / "other").mkdir()
     (folders.root / "tiny" / "jpg").rename(folders.root / "other" / "jpg")
     dataset = tiny()
@@ -253,7 +253,7 @@ def test_photographs_of_another_dataset_are_not_fetched_again(tiny, folders, mir
     with pytest.raises(DataMissing):
         dataset.loader.load(folders)
     # The loader does not look into other/jpg, which the catalogue allows: fetching says so instead of half a dataset.
-    fetch_dataset(dataset, folders, patience=QUICK)
+    fetch_dataset(dataset, folders, policy=QUICK)
     assert len(mirror.requests) == asked
 
 
@@ -261,7 +261,7 @@ def test_a_half_dataset_of_the_user_is_completed(tiny, folders, mirror):
     jpg = folders.root / "tiny" / "jpg"
     jpg.mkdir(parents=True)
     (jpg / f"{NAMES[0]}.jpg").write_bytes(jpeg(1))
-    fetch_dataset(tiny(), folders, patience=QUICK)
+    fetch_dataset(tiny(), folders, policy=QUICK)
     assert below(folders.root) == COMPLETE
 
 
@@ -270,17 +270,17 @@ def test_archives_with_folders_beside_a_single_file(tiny, folders, mirror, tmp_p
     text = tiny(to="tiny") and (tmp_path / "datasets.yaml").read_text()
     (tmp_path / "datasets.yaml").write_text(text.replace("unpack: flat", "unpack: tree"))
     dataset = named_dataset("tiny", load_registry(), (tmp_path / "datasets.yaml",))
-    fetch_dataset(dataset, folders, patience=QUICK)
+    fetch_dataset(dataset, folders, policy=QUICK)
     paths = [*(f"tiny/paris/a/{name}.jpg" for name in NAMES[:2]), f"tiny/paris/c/{NAMES[2]}.jpg"]
     assert below(folders.root) == [".harness/tiny.json", "tiny/gnd.pkl", *paths]
     (folders.root / "tiny" / "gnd.pkl").unlink()
-    fetched = fetch_dataset(dataset, folders, patience=QUICK)
+    fetched = fetch_dataset(dataset, folders, policy=QUICK)
     assert list(fetched.downloaded) == ["gnd.pkl"]
     assert (folders.root / "tiny" / "gnd.pkl").is_file()
 
 
 def test_archives_are_kept_on_request(tiny, folders):
-    fetch_dataset(tiny(), folders, patience=QUICK, keep_archives=True)
+    fetch_dataset(tiny(), folders, policy=QUICK, keep_archives=True)
     assert (folders.root / ".fetching" / "tiny" / "one.tgz").is_file()
 
 
@@ -288,7 +288,7 @@ def test_one_fetch_at_a_time(tiny, folders):
     (folders.root / ".fetching").mkdir(parents=True)
     held = module.try_lock(folders.root / ".fetching", "tiny")
     with pytest.raises(HarnessError, match="another process is fetching"):
-        fetch_dataset(tiny(), folders, patience=QUICK)
+        fetch_dataset(tiny(), folders, policy=QUICK)
     held.release()
 
 

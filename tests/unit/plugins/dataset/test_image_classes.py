@@ -69,7 +69,7 @@ def test_an_old_file_is_read_once(place, monkeypatch):
     for path in (place.root / "insects").rglob("*.*"):
         os.utime(path, (1, 1))
     before = ImageClasses(path="insects").fingerprint(place)
-    monkeypatch.setattr(fingerprint, "_read", None)
+    monkeypatch.setattr(fingerprint, "file_checksum", None)
     assert ImageClasses(path="insects").fingerprint(place) == before
 
 

@@ -1,4 +1,4 @@
-"""Errors of the disk as errors that a user can mend."""
+"""Errors of the disk as errors that a user can fix."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def writing_to(folder: Path) -> Iterator[None]:
     except OSError as error:
         if error.errno in _FULL:
             raise NoSpace(
-                f"the disk of {folder} is full", fix="make room and run the command again: it goes on where it stopped"
+                f"the disk of {folder} is full", fix="make room and run the same command again to resume"
             ) from error
         if error.errno in _CLOSED:
             raise NoSpace(
