@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from harness.cli.listing import dump, entry_fields, method_card, table, text_of
 from harness.core.errors import UnknownName, nearest
-from harness.data.catalogue import CatalogueEntry, SourceFile, catalogue, catalogue_files
+from harness.data.catalogue import catalogue, catalogue_files
 from harness.data.disk import size_text
-from harness.data.manifest import read_kept
+from harness.data.entry import CatalogueEntry, SourceFile
+from harness.data.manifest import read_manifest
 from harness.registry import Registry
 
 if TYPE_CHECKING:
@@ -19,12 +20,12 @@ if TYPE_CHECKING:
 
 
 def dataset_list(registry: Registry, catalogues: tuple[Path, ...], root: Path, as_json: bool) -> str:
-    """The catalogue with what is known to be there, then loaders for a user's own data."""
+    """The catalogue with what was verified, then loaders for a user's own data."""
     known = catalogue(catalogue_files(catalogues))
     own = [registry.entry("dataset", name) for name in registry.names("dataset") if name not in known]
     if as_json:
         named = [
-            {"name": name, **entry.model_dump(), "verified": read_kept(root, name).date}
+            {"name": name, **entry.model_dump(), "verified": read_manifest(root, name).date}
             for name, entry in known.items()
         ]
         return dump({"catalogue": named, "loaders": [entry_fields(entry) for entry in own]})
@@ -34,8 +35,8 @@ def dataset_list(registry: Registry, catalogues: tuple[Path, ...], root: Path, a
 
 
 def _state(name: str, entry: CatalogueEntry, root: Path) -> str:
-    """``verified 2026-11-24``, or nothing where nobody looked yet."""
-    date = read_kept(root, name).date
+    """``verified 2026-11-24``, or nothing."""
+    date = read_manifest(root, name).date
     return f"verified {date}" if date and entry.files else ""
 
 
@@ -74,21 +75,19 @@ def fetched_text(name: str, fetched: Fetched, root: Path, as_json: bool) -> str:
             {"name": name, "downloaded": fetched.downloaded, "counts": fetched.counts, "verification": verification}
         )
     if fetched.verification is None:
-        return (
-            f"{name} is there already: {_counts(fetched.counts)}. harness datasets verify {name} looks at every byte."
-        )
+        return f"{name} exists already: {_counts(fetched.counts)}. harness datasets verify {name} checks every byte."
     lines = [f"downloaded  {file}  from {url}" for file, url in fetched.downloaded.items()]
     recorded = f"Checksums and fingerprint are recorded in {root / '.harness' / name}.json."
     return "\n".join([*lines, verified_text(fetched.verification, False), recorded])
 
 
 def verified_text(found: Verification, as_json: bool) -> str:
-    """Counts, fingerprint, checksums; what is wrong, line by line."""
+    """Counts, fingerprint, checksums; then ``OK`` or what is wrong, line by line."""
     if as_json:
         return dump(asdict(found))
     meaning = {
         "published": "equals the published checksum",
-        "content": "packed again, holds what the published file holds",
+        "content": "repacked, holds what the published file holds",
         "wrong": "wrong",
         "recorded": "equals the checksum of the first download",
         "first": "no checksum is published: this one is recorded",
@@ -97,7 +96,7 @@ def verified_text(found: Verification, as_json: bool) -> str:
     lines += [f"{file}: {meaning[how]}" for file, how in found.checksums.items()]
     lines += [f"{found.decoded:,} images decoded"] if found.decoded else []
     if not found.problems:
-        return "\n".join([*lines, "right"])
+        return "\n".join([*lines, "OK"])
     return "\n".join([*lines, *(f"wrong: {problem}" for problem in found.problems)])
 
 

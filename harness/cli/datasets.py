@@ -1,4 +1,4 @@
-"""``harness datasets``: what can be compared on, where it comes from, how to get it, whether it is right."""
+"""``harness datasets``: what can be compared on, where it comes from, how to get it, whether it is correct."""
 
 from __future__ import annotations
 
@@ -65,9 +65,9 @@ def show(
     if ground_truth is None:
         print(dataset_card(name, registry, tuple(catalogue or ()), as_json))
         return
+    from harness.data.catalogue import named_dataset
     from harness.data.export import write_ground_truth
     from harness.data.folders import data_folders
-    from harness.data.named import named_dataset
 
     found = write_ground_truth(named_dataset(name, registry, tuple(catalogue or ())), data_folders(data), ground_truth)
     print(f"{ground_truth}: {len(found.images):,} images, {len(found.queries):,} queries")
@@ -84,13 +84,13 @@ def fetch(
     keep_archives: Annotated[bool, typer.Option("--keep-archives", help="Keep what was unpacked.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Download, unpack and verify a dataset; an interrupted download goes on where it stopped."""
+    """Download, unpack and verify a dataset; run the same command again to resume."""
     from harness.cli.dataset_cards import fetched_text
     from harness.cli.display import Bars
+    from harness.data.catalogue import named_dataset
     from harness.data.download import RetryPolicy
     from harness.data.fetch import fetch_dataset
     from harness.data.folders import data_folders
-    from harness.data.named import named_dataset
 
     dataset, folders = named_dataset(name, _registry(plugin), tuple(catalogue or ())), data_folders(data, cache)
     with Bars() as bars:
@@ -112,8 +112,8 @@ def verify(
     """Count, compare checksums, decode every image; exit code 4 if something is wrong."""
     from harness.cli.dataset_cards import verified_text
     from harness.cli.display import Bars
+    from harness.data.catalogue import named_dataset
     from harness.data.folders import data_folders
-    from harness.data.named import named_dataset
     from harness.data.verify import verify_dataset
 
     dataset = named_dataset(name, _registry(plugin), tuple(catalogue or ()))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Final
@@ -15,10 +16,10 @@ from typing import Final
 from pydantic import ValidationError
 
 from harness.core.document import Document, plain, read_document, shape_error
-from harness.core.errors import DataDamaged, Errors, HarnessError, SpecError
-from harness.data.entry import CatalogueEntry, SourceFile
-
-__all__ = ["CATALOGUE_VARIABLE", "NAME", "CatalogueEntry", "SourceFile", "catalogue", "catalogue_files"]
+from harness.core.errors import DataDamaged, Errors, HarnessError, SpecError, UnknownName, nearest
+from harness.data.entry import COUNTS, CatalogueEntry, SourceFile
+from harness.plugin_api import ClassificationSet, Dataset, RetrievalSet
+from harness.registry import Registry
 
 NAME: Final = "datasets.yaml"
 CATALOGUE_VARIABLE: Final = "HARNESS_CATALOGUE"
@@ -56,6 +57,49 @@ def catalogue_files(given: Iterable[Path] = (), spec_folder: Path | None = None)
     named = [Path(text).expanduser() for text in os.environ.get(CATALOGUE_VARIABLE, "").split(os.pathsep) if text]
     beside = [] if spec_folder is None else [spec_folder / NAME]
     return (*given, *named, *(path for path in beside if path.is_file()))
+
+
+@dataclass(frozen=True)
+class NamedDataset:
+    """Name and entry in the catalogue, and the configured loader."""
+
+    name: str
+    entry: CatalogueEntry
+    loader: Dataset
+
+
+def named_dataset(name: str, registry: Registry, catalogues: tuple[Path, ...] = ()) -> NamedDataset:
+    """The dataset of this name in the catalogue of the harness or in the user's.
+
+    Args:
+        name: as ``harness datasets`` lists it.
+        registry: knows the loaders.
+        catalogues: the user's files, besides ``$HARNESS_CATALOGUE``.
+
+    Raises:
+        UnknownName: no such dataset, with the nearest; or no such loader.
+        Errors: the loader refuses the parameters.
+    """
+    entries = catalogue(catalogue_files(catalogues))
+    if name not in entries:
+        raise UnknownName(f'unknown dataset "{name}"', fix=f"{nearest(name, entries)} (harness datasets)".strip())
+    entry = entries[name]
+    return NamedDataset(name, entry, registry.create("dataset", entry.loader, **entry.parameters))
+
+
+def counts(loaded: ClassificationSet | RetrievalSet) -> Mapping[str, int]:
+    """What is in a dataset, under the names that the catalogue uses."""
+    if isinstance(loaded, ClassificationSet):
+        numbers = len(loaded.train_labels), len(loaded.test_labels), len(loaded.classes)
+        return dict(zip(COUNTS["active-learning"], numbers, strict=True))
+    labels = COUNTS["retrieval"][2:]
+    judged = (sum(len(truth.get(label, ())) for truth in loaded.ground_truth) for label in labels)
+    return dict(zip(COUNTS["retrieval"], (len(loaded.images), len(loaded.queries), *judged), strict=True))
+
+
+def wrong_counts(entry: CatalogueEntry, present: Mapping[str, int]) -> dict[str, int]:
+    """The counts of an entry that the data do not have, as they should be."""
+    return {key: expected for key, expected in entry.counts.items() if present.get(key) != expected}
 
 
 @lru_cache(maxsize=1)

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from harness.core.errors import InvalidInput
 from harness.core.files import write_atomically
+from harness.data.catalogue import NamedDataset
 from harness.data.disk import writing_to
 from harness.data.instances import Instances, instances_json
-from harness.data.named import NamedDataset
 from harness.plugin_api import DataFolders, RetrievalSet
 
 

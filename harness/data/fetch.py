@@ -1,7 +1,7 @@
-"""From addresses to a dataset that can be used: download, unpack, verify, and only then put into the data folder.
+"""From addresses to a usable dataset: download, unpack, verify, and only then put into the data folder.
 
 Everything happens in ``.fetching/NAME`` of the data folder: what was downloaded and unpacked stays there until the
-dataset as a whole is right, so that an interrupted fetch goes on and a half dataset is never seen.
+dataset as a whole is correct, so that an interrupted fetch resumes and an incomplete dataset is never seen.
 """
 
 from __future__ import annotations
@@ -19,22 +19,22 @@ from harness.core.files import write_atomically
 from harness.core.locks import try_lock
 from harness.core.progress import Progress, SilentProgress
 from harness.data.archives import unpack
+from harness.data.catalogue import NamedDataset, counts, wrong_counts
 from harness.data.disk import size_text, writing_to
 from harness.data.download import DownloadFailed, RetryPolicy, download
 from harness.data.entry import SourceFile
-from harness.data.manifest import KeptFile, read_kept
-from harness.data.named import NamedDataset, counts
-from harness.data.verify import Verification, checked_file, found_file, remember_dataset, verify_dataset
+from harness.data.manifest import FileRecord, read_manifest
+from harness.data.verify import Verification, check_file, find_file, remember_dataset, verify_dataset
 from harness.plugin_api import DataFolders
 
 
 @dataclass(frozen=True)
 class Fetched:
-    """What a fetch did.
+    """The result of a fetch.
 
     Attributes:
         downloaded: names of the files that were downloaded, with the address that gave each.
-        verification: None where the dataset was there already and right in number.
+        verification: None where the dataset existed already with the counts that it should have.
         counts: what is in the data.
     """
 
@@ -51,9 +51,9 @@ def fetch_dataset(
     policy: RetryPolicy | None = None,
     keep_archives: bool = False,
 ) -> Fetched:
-    """Bring a dataset of the catalogue into the data folder; does nothing where it is there already.
+    """Download a dataset of the catalogue into the data folder, unless it exists there.
 
-    Archives and files that lie in the data folder, or in the folder they belong to, are used instead of downloads.
+    Archives and files that are in the data folder, or in the folder they belong to, are used instead of downloads.
 
     Args:
         dataset: what to fetch.
@@ -63,40 +63,39 @@ def fetch_dataset(
         keep_archives: leave the archives in ``.fetching`` afterwards.
 
     Raises:
-        DownloadFailed: an address answers nothing, or something else; says what to put where.
-        DataMissing: nothing to download, and the data are not there.
+        DownloadFailed: an address does not answer, or gives something else; says what to put where.
+        DataMissing: there is nothing to download, and the data do not exist.
         DataDamaged: an archive or an image is not what it should be.
         NoSpace: the disk is full or cannot be written to.
     """
     present = _present(dataset, folders)
     if present is not None:
         return Fetched({}, None, present)
-    with _alone(dataset, folders.root):
-        work = _Work(dataset, folders, progress or SilentProgress(), policy or RetryPolicy())
+    with _exclusive(dataset, folders.root):
+        job = FetchJob(dataset, folders, progress or SilentProgress(), policy or RetryPolicy())
         for source in dataset.entry.files:
-            if not work.has(source):
+            if not job.has(source):
                 for file in source.files():
-                    work.get(file, last=source.parts == 1)
-        verification = work.verified()
-        work.finish(verification, keep_archives)
-    return Fetched(work.downloaded, verification, dict(verification.counts))
+                    job.get(file, last=source.parts == 1)
+        verification = job.verified()
+        job.finish(verification, keep_archives)
+    return Fetched(job.downloaded, verification, dict(verification.counts))
 
 
 def _present(dataset: NamedDataset, folders: DataFolders) -> dict[str, int] | None:
-    """What is in the data, if they are there with the counts that they should have."""
+    """What is in the data, if they exist with the counts that they should have."""
     try:
-        found = counts(dataset.loader.load(folders))
+        present = counts(dataset.loader.load(folders))
     except DataMissing as missing:
         if not dataset.entry.files:
             missing.fix = dataset.entry.how_to_get(dataset.name, folders.root)
             raise
         return None
-    wrong = [key for key, wanted in dataset.entry.counts.items() if found.get(key) != wanted]
-    return None if wrong and dataset.entry.files else dict(found)
+    return None if dataset.entry.files and wrong_counts(dataset.entry, present) else dict(present)
 
 
 @contextmanager
-def _alone(dataset: NamedDataset, root: Path) -> Iterator[None]:
+def _exclusive(dataset: NamedDataset, root: Path) -> Iterator[None]:
     folder = root / ".fetching"
     with writing_to(root):
         folder.mkdir(parents=True, exist_ok=True)
@@ -109,8 +108,8 @@ def _alone(dataset: NamedDataset, root: Path) -> Iterator[None]:
         lock.release()
 
 
-class _Work:
-    """A fetch on its way: ``tree`` has the layout of the data folder, links stand for what is there already."""
+class FetchJob:
+    """One fetch: ``tree`` has the layout of the data folder, with links to what exists there already."""
 
     def __init__(self, dataset: NamedDataset, folders: DataFolders, progress: Progress, policy: RetryPolicy) -> None:
         self._dataset, self._root, self._cache = dataset, folders.root, folders.cache
@@ -118,15 +117,15 @@ class _Work:
         self._folder = folders.root / ".fetching" / dataset.name
         self._tree, self._state = self._folder / "tree", self._folder / "state.json"
         self.downloaded: dict[str, str] = {}
-        # What earlier attempts brought into the tree, with its checksums.
-        self._known: dict[str, KeptFile] = _read_state(self._state)
+        # What earlier attempts put into the tree, with its checksums.
+        self._records: dict[str, FileRecord] = _read_state(self._state)
         with writing_to(folders.root):
             self._tree.mkdir(parents=True, exist_ok=True)
-        for left in self._folder.glob(".*.unpacking-*"):  # by a process that was killed
-            shutil.rmtree(left, ignore_errors=True)
+        for abandoned in self._folder.glob(".*.unpacking-*"):  # by a process that was killed
+            shutil.rmtree(abandoned, ignore_errors=True)
 
     def has(self, source: SourceFile) -> bool:
-        """Whether the data folder holds what this file gives; a link in the tree then leads there."""
+        """Whether the data folder has what this file gives; it is then linked into the tree."""
         if not source.unpack:
             return False  # single files are looked at when it is their turn
         for place in (source.to, *source.or_at):
@@ -139,19 +138,19 @@ class _Work:
         return False
 
     def get(self, file: SourceFile, last: bool) -> None:
-        """Bring one file or the content of one archive into the tree."""
+        """Put one file or the content of one archive into the tree."""
         if not file.unpack:
             self._single(file)
-        elif file.name not in self._known:
-            archive, known = self._archive(file)
+        elif file.name not in self._records:
+            archive, record = self._archive(file)
             self._unpack(archive, file)
-            self._remember(file.name, known)
+            self._remember(file.name, record)
             if not last and archive.parent == self._folder:  # a hundred archives need not lie beside their content
                 archive.unlink()
 
     def _unpack(self, archive: Path, file: SourceFile) -> None:
         into = self._tree / file.to
-        self._unlink(into)
+        _unlink(into)
         try:
             flat = file.unpack == "flat"
             unpack(archive, into, flat=flat, keep=file.keep, progress=self._progress, work=self._folder)
@@ -174,77 +173,77 @@ class _Work:
             raise
 
     def finish(self, verification: Verification, keep_archives: bool) -> None:
-        """Put the tree into the data folder, remember what it was, and clean up."""
+        """Put the tree into the data folder, record what it is, and clean up."""
         with writing_to(self._root):
             for path in sorted(self._tree.iterdir()):
                 _put(path, self._root / path.name)
-        remember_dataset(self._dataset, self._root, verification.fingerprint, verification.counts, self._known)
+        remember_dataset(self._dataset, self._root, verification.fingerprint, verification.counts, self._records)
         shutil.rmtree(self._tree, ignore_errors=True)
         self._state.unlink(missing_ok=True)
         if not keep_archives:
             shutil.rmtree(self._folder, ignore_errors=True)
 
     def _single(self, file: SourceFile) -> None:
-        there, target = found_file(self._root, file), self._tree / file.to / file.name
-        if there is not None:
-            self._known[file.name] = self._checked(there, file)
-            self._link(there, self._tree / file.to / there.name)
-        elif file.name not in self._known or not target.is_file():
-            got, known = self._downloaded(file)
+        existing, target = find_file(self._root, file), self._tree / file.to / file.name
+        if existing is not None:
+            self._records[file.name] = self._checked(existing, file)
+            self._link(existing, self._tree / file.to / existing.name)
+        elif file.name not in self._records or not target.is_file():
+            path, record = self._download(file)
             with writing_to(self._folder):
                 target.parent.mkdir(parents=True, exist_ok=True)
-                os.replace(got, target)
-            self._remember(file.name, known)
+                os.replace(path, target)
+            self._remember(file.name, record)
 
-    def _archive(self, file: SourceFile) -> tuple[Path, KeptFile]:
+    def _archive(self, file: SourceFile) -> tuple[Path, FileRecord]:
         """The archive: where the user has put it, or downloaded."""
         for place in (self._root / file.to, (self._root / file.to).parent, self._root):
             if (place / file.name).is_file():
                 return place / file.name, self._checked(place / file.name, file)
-        return self._downloaded(file)
+        return self._download(file)
 
-    def _downloaded(self, file: SourceFile) -> tuple[Path, KeptFile]:
+    def _download(self, file: SourceFile) -> tuple[Path, FileRecord]:
         try:
             path, url = download(file, self._folder, progress=self._progress, policy=self._policy)
         except DownloadFailed as failed:
             size = f" ({size_text(file.size)})" if file.size else ""
-            place = (self._root / file.to) if not file.unpack else self._root
+            place = self._root if file.unpack else self._root / file.to
             failed.fix = (
                 f"put {file.name}{size} into {place} and run the command again; or {self._dataset.entry.source}"
             )
             raise
-        known = self._checked(path, file, url)
+        record = self._checked(path, file, url)
         self.downloaded[file.name] = url
-        return path, known
+        return path, record
 
-    def _checked(self, path: Path, file: SourceFile, url: str = "") -> KeptFile:
-        first = read_kept(self._root, self._dataset.name).files.get(file.name)
-        _, now, problem = checked_file(path, file, first)
-        if problem:
-            raise DataDamaged(problem, fix=f"remove {path} and run the command again")
-        return replace(now, url=url or now.url)
+    def _checked(self, path: Path, file: SourceFile, url: str = "") -> FileRecord:
+        first = read_manifest(self._root, self._dataset.name).files.get(file.name)
+        check = check_file(path, file, first)
+        if check.problem:
+            raise DataDamaged(check.problem, fix=f"remove {path} and run the command again")
+        return replace(check.record, url=url or check.record.url)
 
-    def _remember(self, name: str, known: KeptFile) -> None:
-        self._known[name] = known
+    def _remember(self, name: str, record: FileRecord) -> None:
+        self._records[name] = record
         with writing_to(self._folder):
-            content = {name: asdict(file) for name, file in self._known.items()}
+            content = {name: asdict(file) for name, file in self._records.items()}
             write_atomically(self._state, json.dumps(content).encode())
 
-    def _link(self, there: Path, link: Path) -> None:
-        self._unlink(link)
+    def _link(self, existing: Path, link: Path) -> None:
+        _unlink(link)
         with writing_to(self._folder):
             link.parent.mkdir(parents=True, exist_ok=True)
             if not link.exists():
-                link.symlink_to(there.absolute(), target_is_directory=there.is_dir())
+                link.symlink_to(existing.absolute(), target_is_directory=existing.is_dir())
 
-    @staticmethod
-    def _unlink(link: Path) -> None:
-        if link.is_symlink():
-            link.unlink()
+
+def _unlink(link: Path) -> None:
+    if link.is_symlink():
+        link.unlink()
 
 
 def _put(source: Path, target: Path) -> None:
-    """Move a tree into the data folder; what links there is there already."""
+    """Move a tree into the data folder; what links there exists there already."""
     if source.is_symlink():
         return
     if source.is_dir() and target.exists():
@@ -267,8 +266,8 @@ def _count(folder: Path, keep: tuple[str, ...]) -> int:
     )
 
 
-def _read_state(path: Path) -> dict[str, KeptFile]:
+def _read_state(path: Path) -> dict[str, FileRecord]:
     try:
-        return {name: KeptFile(**values) for name, values in json.loads(path.read_text()).items()}
+        return {name: FileRecord(**values) for name, values in json.loads(path.read_text()).items()}
     except (OSError, ValueError, TypeError, AttributeError):
         return {}

@@ -1,6 +1,6 @@
-"""What a data folder remembers of its datasets: ``.harness/NAME.json`` with checksums and fingerprint.
+"""What a data folder records of its datasets: ``.harness/NAME.json`` with checksums and fingerprint.
 
-Where nobody published a checksum, the SHA-256 of the first download that passed all other checks stands here.
+Where no checksum is published, the SHA-256 of the first download that passed all other checks is recorded here.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from harness.core.files import write_atomically
 
 
 @dataclass(frozen=True)
-class KeptFile:
+class FileRecord:
     """A downloaded file: checksum, size, address, and whether it was compared with a published checksum."""
 
     sha256: str
@@ -24,31 +24,31 @@ class KeptFile:
 
 
 @dataclass(frozen=True)
-class Kept:
-    """What was true of a dataset when it was first found right."""
+class DatasetManifest:
+    """What was true of a dataset when it was first verified."""
 
     fingerprint: str = ""
     date: str = ""
     counts: Mapping[str, int] = field(default_factory=dict)
-    files: Mapping[str, KeptFile] = field(default_factory=dict)
+    files: Mapping[str, FileRecord] = field(default_factory=dict)
 
 
-def read_kept(root: Path, name: str) -> Kept:
-    """What the folder remembers; nothing where there is nothing, or nothing readable."""
+def read_manifest(root: Path, name: str) -> DatasetManifest:
+    """What the folder records; empty where there is nothing, or nothing readable."""
     try:
         content = json.loads(_path(root, name).read_text(encoding="utf-8"))
-        files = {file: KeptFile(**values) for file, values in content.pop("files").items()}
-        return Kept(**content, files=files)
+        files = {file: FileRecord(**values) for file, values in content.pop("files").items()}
+        return DatasetManifest(**content, files=files)
     except (OSError, ValueError, TypeError, KeyError, AttributeError):
-        return Kept()
+        return DatasetManifest()
 
 
-def write_kept(root: Path, name: str, kept: Kept) -> bool:
-    """Remember; False where the folder may not be written to, by its mode, which also holds for an administrator."""
+def write_manifest(root: Path, name: str, manifest: DatasetManifest) -> bool:
+    """Record; False where the folder may not be written to, by its mode, which also holds for an administrator."""
     try:
         if not root.stat().st_mode & 0o222:
             return False
-        write_atomically(_path(root, name), json.dumps(asdict(kept), indent=1, sort_keys=True).encode())
+        write_atomically(_path(root, name), json.dumps(asdict(manifest), indent=1, sort_keys=True).encode())
     except OSError:
         return False
     return True

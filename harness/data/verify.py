@@ -1,4 +1,4 @@
-"""Whether a dataset is what it should be: counts, checksums, every image decoded, the same as when first seen."""
+"""Whether a dataset is what it should be: counts, checksums, every image decoded, unchanged since first verified."""
 
 from __future__ import annotations
 
@@ -6,47 +6,59 @@ import gzip
 import hashlib
 import time
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
 from harness.core.digest import file_checksum
 from harness.core.errors import DataDamaged, DataMissing
 from harness.core.progress import Progress, SilentProgress
+from harness.data.catalogue import NamedDataset, counts, wrong_counts
 from harness.data.decode import undecodable
 from harness.data.entry import SourceFile
-from harness.data.manifest import Kept, KeptFile, read_kept, write_kept
-from harness.data.named import NamedDataset, counts
+from harness.data.manifest import DatasetManifest, FileRecord, read_manifest, write_manifest
 from harness.plugin_api import DataFolders, RetrievalSet
 
 _SHOWN: Final = 20
 _LARGEST: Final = 1 << 32
 
+How = Literal["published", "content", "recorded", "first", "wrong"]
+"""How a file was checked: it has the ``published`` checksum; its ``content`` has (a repacked copy); it equals the
+``recorded`` first download; it is the ``first`` download; or it is ``wrong``."""
+
+
+@dataclass(frozen=True)
+class FileCheck:
+    """One file compared with what is known of it; ``problem`` is empty unless it is wrong."""
+
+    how: How
+    record: FileRecord
+    problem: str = ""
+
 
 @dataclass(frozen=True)
 class Verification:
-    """What was found.
+    """The result of verifying a dataset.
 
     Attributes:
         name: of the dataset.
         fingerprint: of the data; records carry it.
         counts: what is in the data.
         decoded: images that were decoded; of classification sets the loader has read all.
-        checksums: file -> how it was found right: ``published`` checksum, ``content`` of a repacked file, ``recorded``
-            at the first download; ``first`` where it is recorded now, ``wrong`` where it is not right.
-        problems: what is wrong, one sentence each; empty for a dataset that is right.
+        checksums: how each file was checked.
+        problems: what is wrong, one sentence each; empty for a correct dataset.
     """
 
     name: str
     fingerprint: str
     counts: Mapping[str, int]
     decoded: int
-    checksums: Mapping[str, str]
+    checksums: Mapping[str, How]
     problems: tuple[str, ...]
 
     def require(self) -> Verification:
-        """This verification, if it found nothing wrong. Raises ``DataDamaged`` that lists the problems."""
+        """This verification, if it found no problem. Raises ``DataDamaged`` that lists the problems."""
         if not self.problems:
             return self
         rest = len(self.problems) - _SHOWN
@@ -64,94 +76,89 @@ def verify_dataset(
 
     Args:
         dataset: what to verify.
-        folders: where its data lie.
+        folders: where its data are.
         progress: told how far the work is.
-        remember: keep checksums and fingerprint of a dataset that was found right for the first time.
+        remember: record checksums and fingerprint of a dataset that is verified for the first time.
 
     Raises:
-        DataMissing: the data are not there; says what to put where.
+        DataMissing: the data do not exist; says what to put where.
         DataDamaged: the loader cannot read them.
     """
-    kept = read_kept(folders.root, dataset.name)
-    files = dict(_files(dataset, folders.root, kept))
-    problems = [problem for _, _, problem in files.values() if problem]
+    manifest = read_manifest(folders.root, dataset.name)
+    checks = _checks(dataset, folders.root, manifest)
+    problems = [check.problem for check in checks.values() if check.problem]
     try:
         loaded = dataset.loader.load(folders)
     except DataMissing as missing:
         missing.fix = dataset.entry.how_to_get(dataset.name, folders.root)
         raise
-    found = counts(loaded)
+    present = counts(loaded)
     problems += [
-        f"{found.get(key, 0):,} {key}, there should be {wanted:,}"
-        for key, wanted in dataset.entry.counts.items()
-        if found.get(key) != wanted
+        f"{present.get(key, 0):,} {key}, there should be {expected:,}"
+        for key, expected in wrong_counts(dataset.entry, present).items()
     ]
     images: list[Path] = []
     if isinstance(loaded, RetrievalSet):
         images = list(dict.fromkeys((*loaded.images, *loaded.queries)))
         problems += undecodable(images, progress or SilentProgress())
     fingerprint = dataset.loader.fingerprint(folders)
-    if kept.fingerprint not in ("", fingerprint):
-        problems.append(f"the data are others than on {kept.date}: fingerprint {fingerprint[:12]}")
+    if manifest.fingerprint not in ("", fingerprint):
+        problems.append(f"the data have changed since {manifest.date}: fingerprint {fingerprint[:12]}")
     if remember and not problems:
-        now = {name: known for name, (_, known, _) in files.items()}
-        remember_dataset(dataset, folders.root, fingerprint, found, now)
-    checked = {name: how for name, (how, _, _) in files.items()}
-    return Verification(dataset.name, fingerprint, found, len(images), checked, tuple(problems))
+        files = {name: check.record for name, check in checks.items()}
+        remember_dataset(dataset, folders.root, fingerprint, present, files)
+    how = {name: check.how for name, check in checks.items()}
+    return Verification(dataset.name, fingerprint, present, len(images), how, tuple(problems))
 
 
 def remember_dataset(
-    dataset: NamedDataset, root: Path, fingerprint: str, found: Mapping[str, int], files: Mapping[str, KeptFile]
+    dataset: NamedDataset, root: Path, fingerprint: str, present: Mapping[str, int], files: Mapping[str, FileRecord]
 ) -> None:
-    """Keep what was found right; what is known of a file already stays."""
-    kept = read_kept(root, dataset.name)
-    if kept.fingerprint == fingerprint and set(files) <= set(kept.files):
+    """Record a verified dataset; what is recorded of a file already stays."""
+    manifest = read_manifest(root, dataset.name)
+    if manifest.fingerprint == fingerprint and set(files) <= set(manifest.files):
         return
-    date = kept.date or time.strftime("%Y-%m-%d")
-    write_kept(root, dataset.name, Kept(fingerprint, date, dict(found), {**files, **kept.files}))
+    date = manifest.date or time.strftime("%Y-%m-%d")
+    write_manifest(root, dataset.name, DatasetManifest(fingerprint, date, dict(present), {**files, **manifest.files}))
 
 
-def checked_file(path: Path, file: SourceFile, known: KeptFile | None) -> tuple[str, KeptFile, str]:
-    """How a file was found right (see ``Verification``), what it is, and what is wrong with it, if anything."""
-    sha256 = file_checksum(path, "sha256")
-    now = KeptFile(sha256, path.stat().st_size, known.url if known else "", bool(file.checksum))
-    kind, _, published = file.checksum.partition(":")
+def check_file(path: Path, file: SourceFile, first: FileRecord | None) -> FileCheck:
+    """Compare a file with its published checksum, or else with its first download, if there was one."""
+    sha256 = file_checksum(path)
+    record = FileRecord(sha256, path.stat().st_size, first.url if first else "", bool(file.checksum))
+    algorithm, _, published = file.checksum.partition(":")
     if file.checksum:
-        found = file_checksum(path, kind)
-        if found == published:
-            return "published", now, ""
-        if file.content and _holds(path, file.content):
-            return "content", now, ""
-        return (
-            "wrong",
-            now,
-            f"{path} is not the published file: its {kind.upper()} is {found}, published is {published}",
-        )
-    if known is None or sha256 == known.sha256:
-        return "recorded" if known else "first", now, ""
-    changed = f"{path} is another file than the one first downloaded: its SHA-256 is {sha256}, was {known.sha256}"
-    return "wrong", now, changed
+        checksum = file_checksum(path, algorithm)
+        if checksum == published:
+            return FileCheck("published", record)
+        if file.content and _contains(path, file.content):
+            return FileCheck("content", record)
+        kind = algorithm.upper()
+        problem = f"{path} is not the published file: its {kind} is {checksum}, published is {published}"
+        return FileCheck("wrong", record, problem)
+    if first is None or sha256 == first.sha256:
+        return FileCheck("recorded" if first else "first", record)
+    problem = f"{path} differs from the first download: its SHA-256 is {sha256}, was {first.sha256}"
+    return FileCheck("wrong", record, problem)
 
 
-def found_file(root: Path, file: SourceFile) -> Path | None:
-    """A file that stays as it was downloaded, or what is left of a ``.gz`` file when it was unpacked."""
+def find_file(root: Path, file: SourceFile) -> Path | None:
+    """A file that is kept as it was downloaded, or the content of a ``.gz`` file that was unpacked."""
     path = root / file.to / file.name
-    plain = path.with_suffix("") if file.content else path
-    return next((place for place in (path, plain) if place.is_file()), None)
+    unpacked = path.with_suffix("") if file.content else path
+    return next((place for place in (path, unpacked) if place.is_file()), None)
 
 
-def _files(dataset: NamedDataset, root: Path, kept: Kept) -> Iterator[tuple[str, tuple[str, KeptFile, str]]]:
-    """The files that stay as they were downloaded."""
-    for file in dataset.entry.files:
-        path = None if file.unpack else found_file(root, file)
-        if path is not None:
-            yield file.name, checked_file(path, file, kept.files.get(file.name))
+def _checks(dataset: NamedDataset, root: Path, manifest: DatasetManifest) -> dict[str, FileCheck]:
+    """The files that are kept as they were downloaded."""
+    paths = {file: find_file(root, file) for file in dataset.entry.files if not file.unpack}
+    return {file.name: check_file(path, file, manifest.files.get(file.name)) for file, path in paths.items() if path}
 
 
-def _holds(path: Path, checksum: str) -> bool:
-    """Whether a file, unpacked if it is a ``.gz`` file, holds bytes with this checksum."""
-    kind, _, wanted = checksum.partition(":")
-    total, left = hashlib.new(kind, usedforsecurity=False), _LARGEST
+def _contains(path: Path, checksum: str) -> bool:
+    """Whether a file, decompressed if it is a ``.gz`` file, holds bytes with this checksum."""
+    algorithm, _, expected = checksum.partition(":")
+    total, left = hashlib.new(algorithm, usedforsecurity=False), _LARGEST
     try:
         with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as content:
             while left > 0 and (block := content.read(1 << 20)):
@@ -159,4 +166,4 @@ def _holds(path: Path, checksum: str) -> bool:
                 left -= len(block)
     except (OSError, EOFError, zlib.error):
         return False
-    return total.hexdigest() == wanted
+    return total.hexdigest() == expected

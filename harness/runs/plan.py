@@ -15,7 +15,8 @@ from typing import Any, Final
 from harness.core.digest import digest
 from harness.core.document import At, Document
 from harness.core.errors import BadParameter, DataMissing, Errors, HarnessError, UnknownName, nearest
-from harness.data.catalogue import CatalogueEntry, catalogue, catalogue_files
+from harness.data.catalogue import catalogue, catalogue_files
+from harness.data.entry import CatalogueEntry
 from harness.data.folders import use
 from harness.plugin_api import DataFolders, MethodId
 from harness.registry import Registry, load_registry, parameters

@@ -92,7 +92,7 @@ buildings-of-mine:
         assert "8 images decoded" in fetched.stdout
         assert "\x1b" not in fetched.stderr
     again = harness("datasets", "fetch", *options)
-    assert "is there already" in again.stdout
+    assert "exists already" in again.stdout
     assert "verified" in harness("datasets", "--catalogue", mine, "--data", data).stdout
     out = tmp_path / "gnd.json"
     assert "6 images, 2 queries" in harness("datasets", "show", *options, "--ground-truth", out).stdout

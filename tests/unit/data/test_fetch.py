@@ -14,9 +14,9 @@ from PIL import Image
 
 from harness.core.errors import DataDamaged, DataMissing, HarnessError
 from harness.data import fetch as module
+from harness.data.catalogue import named_dataset
 from harness.data.download import DownloadFailed, RetryPolicy
 from harness.data.fetch import fetch_dataset
-from harness.data.named import named_dataset
 from harness.data.verify import verify_dataset
 from harness.plugin_api import DataFolders
 from harness.registry import load_registry
@@ -122,8 +122,8 @@ def test_what_changed_since_is_found(tiny, folders, mirror):
     changed = {**GND, "gnd": [{"bbx": [0, 0, 9, 9], "easy": [1], "hard": [], "junk": [0]}]}
     (folders.root / "tiny" / "gnd.pkl").write_bytes(pickle.dumps(changed))
     problems = verify_dataset(dataset, folders).problems
-    assert "another file than the one first downloaded" in problems[0]
-    assert "the data are others than on" in problems[1]
+    assert "differs from the first download" in problems[0]
+    assert "the data have changed since" in problems[1]
 
 
 def test_a_second_download_must_equal_the_first(tiny, folders, mirror):
@@ -131,7 +131,7 @@ def test_a_second_download_must_equal_the_first(tiny, folders, mirror):
     fetch_dataset(dataset, folders, policy=QUICK)
     (folders.root / "tiny" / "gnd.pkl").unlink()
     mirror.files["gnd.pkl"] = pickle.dumps({**GND, "imlist": NAMES[:2][::-1]})
-    with pytest.raises(DataDamaged, match="another file than the one first downloaded"):
+    with pytest.raises(DataDamaged, match="differs from the first download"):
         fetch_dataset(dataset, folders, policy=QUICK)
     assert not (folders.root / "tiny" / "gnd.pkl").exists()
 

@@ -7,9 +7,9 @@ import shutil
 import pytest
 
 from harness.data.archives import unpack
+from harness.data.catalogue import counts, named_dataset
 from harness.data.decode import undecodable
 from harness.data.export import write_ground_truth
-from harness.data.named import counts, named_dataset
 from harness.data.verify import verify_dataset
 from harness.plugin_api import DataFolders
 from harness.registry import load_registry

@@ -12,8 +12,8 @@ import pytest
 from PIL import Image
 
 from harness.core.errors import DataDamaged, DataMissing
+from harness.data.catalogue import NamedDataset, counts, named_dataset
 from harness.data.export import write_ground_truth
-from harness.data.named import NamedDataset, counts, named_dataset
 from harness.metrics.ranking import evaluate
 from harness.plugin_api import DataFolders
 from harness.registry import load_registry
