@@ -18,7 +18,6 @@ from harness.cache.shared import (
 )
 from harness.core.errors import SpecError
 from harness.core.locks import sweep, try_lock
-from harness.data.folders import data_folders
 
 SUBFOLDERS: Final = ("arrays", "images")
 """Folders of the cache that hold content-keyed arrays."""
@@ -41,12 +40,12 @@ class CacheEntry:
         return str(self.key.get("stage", self.key.get("kind", "?"))) if self.key else "damaged"
 
 
-def cache_entries(cache: str | Path | None = None) -> list[CacheEntry]:
+def cache_entries(cache: Path) -> list[CacheEntry]:
     """All entries, the least recently used first; only descriptions are read (``verify_cache`` reads the arrays)."""
     return [_entry(folder, name) for folder in _folders(cache) for name in entry_names(folder)]
 
 
-def verify_cache(cache: str | Path | None = None, *, remove: bool = True) -> list[CacheEntry]:
+def verify_cache(cache: Path, *, remove: bool = True) -> list[CacheEntry]:
     """Check every byte of every entry. Returns the damaged ones; they are removed, and made again when needed."""
     damaged = []
     for folder in _folders(cache):
@@ -66,7 +65,7 @@ def verify_cache(cache: str | Path | None = None, *, remove: bool = True) -> lis
     return damaged
 
 
-def clear_cache(cache: str | Path | None = None, *, limit: int = 0) -> list[str]:
+def clear_cache(cache: Path, *, limit: int = 0) -> list[str]:
     """Remove entries, the least recently used first, until at most ``limit`` bytes are left in each folder.
 
     An entry that a process is making stays.
@@ -78,7 +77,7 @@ def clear_cache(cache: str | Path | None = None, *, limit: int = 0) -> list[str]
     return removed
 
 
-def explain(name: str, cache: str | Path | None = None) -> tuple[CacheEntry, list[str]]:
+def explain(name: str, cache: Path) -> tuple[CacheEntry, list[str]]:
     """One entry, found by the beginning of its name, and how it differs from the entry most like it.
 
     Returns:
@@ -100,9 +99,8 @@ def explain(name: str, cache: str | Path | None = None) -> tuple[CacheEntry, lis
     return entry, [f"nearest: {nearest.name}", *_differences(entry.key, nearest.key)]
 
 
-def _folders(cache: str | Path | None) -> list[Path]:
-    root = data_folders(None, cache).cache
-    return [root / name for name in SUBFOLDERS if (root / name).is_dir()]
+def _folders(cache: Path) -> list[Path]:
+    return [cache / name for name in SUBFOLDERS if (cache / name).is_dir()]
 
 
 def _entry(folder: Path, name: str) -> CacheEntry:

@@ -9,6 +9,7 @@ import typer
 
 from harness.cli.help import Commands
 from harness.core.errors import BAD_DATA, DONE
+from harness.data.folders import data_folders
 
 cache = typer.Typer(cls=Commands, help="Look at what is kept between runs, check it, clear it.", no_args_is_help=True)
 
@@ -24,7 +25,7 @@ def list_entries(
 
     from harness.cache.inspection import cache_entries
 
-    entries = cache_entries(folder)
+    entries = cache_entries(_root(folder))
     if as_json:
         rows = [{**vars(entry), "folder": str(entry.folder), "stage": entry.stage} for entry in entries]
         print(json.dumps(rows, indent=1, ensure_ascii=False))
@@ -39,10 +40,10 @@ def verify(folder: Folder = None) -> None:
     """Check every byte. Damaged entries are named and removed, to be made again; exit code 4 if there were any."""
     from harness.cache.inspection import cache_entries, verify_cache
 
-    damaged = verify_cache(folder)
+    damaged = verify_cache(_root(folder))
     for entry in damaged:
         print(f"removed  {entry.name[:12]}  {entry.damage}")
-    print(f"{len(damaged)} damaged, {len(cache_entries(folder))} whole")
+    print(f"{len(damaged)} damaged, {len(cache_entries(_root(folder)))} whole")
     raise typer.Exit(BAD_DATA if damaged else DONE)
 
 
@@ -55,7 +56,7 @@ def clear(
     from harness.cache.inspection import clear_cache
     from harness.cache.shared import size_of
 
-    print(f"{len(clear_cache(folder, limit=size_of(keep)))} entries removed")
+    print(f"{len(clear_cache(_root(folder), limit=size_of(keep)))} entries removed")
 
 
 @cache.command()
@@ -68,10 +69,14 @@ def why(
 
     from harness.cache.inspection import explain
 
-    entry, differences = explain(name, folder)
+    entry, differences = explain(name, _root(folder))
     print(f"{entry.name}  {_size(entry.bytes)}  {entry.damage or f'made in {entry.seconds:.2f} s'}")
     print(json.dumps(entry.key, indent=1, ensure_ascii=False))
     print("\n".join(differences))
+
+
+def _root(folder: Path | None) -> Path:
+    return data_folders(None, folder).cache
 
 
 def _size(count: int) -> str:

@@ -14,11 +14,22 @@ from harness.core.digest import digest, file_checksum
 from harness.core.errors import DataMissing
 from harness.core.files import write_atomically
 from harness.plugin_api import DataFolders
+from harness.registry.source import source_digest
 
 _SETTLED_NS: Final = 2_000_000_000
 """Younger files are not remembered: they could change again within one tick of the file system's clock."""
 
 State = tuple[str, int, int]
+
+
+def value_digest(value: object) -> str:
+    """SHA-256 of a JSON-able value in canonical form, as 64 hex characters: of parameters that decide the data."""
+    return digest(value)
+
+
+def code_digest(module: str) -> str:
+    """SHA-256 of the source of a module and of what it uses, as 64 hex characters: of code that generates data."""
+    return source_digest(module)
 
 
 def file_digest(path: Path, folders: DataFolders) -> str:

@@ -12,6 +12,7 @@ import importlib
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
+    from harness.core.threads import threads_here as threads_here
     from harness.graph.importance import centrality as centrality
     from harness.graph.joint import joint_selection as joint_selection
     from harness.graph.propagation import Propagation as Propagation
@@ -44,6 +45,7 @@ _HOMES: Final = {
     "neighbours_of": "harness.search.neighbours",
     "normalise": "harness.graph.weights",
     "propagate": "harness.graph.propagation",
+    "threads_here": "harness.core.threads",
     "solve": "harness.graph.solver",
 }
 

@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
+from harness.plugin_api.registration import REPORTER, Check, Registrar
 from harness.registry.registry import (
     GROUP,
-    REPORTER,
     BrokenPlugin,
-    Check,
     Entry,
-    Registrar,
+    MethodId,
+    Origin,
     Registry,
     load_registry,
 )
 
-__all__ = ["GROUP", "REPORTER", "BrokenPlugin", "Check", "Entry", "Registrar", "Registry", "load_registry"]
+__all__ = [
+    "GROUP",
+    "REPORTER",
+    "BrokenPlugin",
+    "Check",
+    "Entry",
+    "MethodId",
+    "Origin",
+    "Registrar",
+    "Registry",
+    "load_registry",
+]

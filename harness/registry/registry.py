@@ -12,8 +12,8 @@ import importlib.metadata
 import importlib.util
 import sys
 import zlib
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Final
@@ -21,24 +21,41 @@ from typing import Any, Final
 import pluggy
 
 from harness.core.errors import HarnessError, NameTaken, PluginError, UnknownName, nearest
-from harness.plugin_api import KINDS, MethodId, Origin, hooks
+from harness.plugin_api import KINDS, Check, Registrar, hooks
+from harness.plugin_api.registration import REPORTER
 from harness.plugin_api.version import outdated_note
 from harness.registry import composition, parameters, source
 
 GROUP: Final = "harness"
-REPORTER: Final = "reporter"
-"""Reporters are registered as methods are, but are no part of a run."""
 _MLFLOW: Final = "harness.sinks.mlflow:MLflowReporter"
-Check = Mapping[str, Any] | Callable[[Path], Mapping[str, Any]] | str | None
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where a plugin comes from: shown in listings and kept in records."""
+
+    plugin: str
+    version: str
+    source: str
+    """How it was found: ``entry point``, ``file PATH`` or ``module NAME``."""
+
+
+@dataclass(frozen=True)
+class MethodId:
+    """What identifies one configured method in a record: the resolved parameters and the code that runs."""
+
+    kind: str
+    name: str
+    parameters: Mapping[str, Any]
+    plugin: str
+    version: str
+    digest: str
+    origin: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One registered method; ``target`` is the class or a lazy ``"module:Class"``.
-
-    ``check`` says on what it is tried by ``harness check``: parameters, or a function of a folder that returns them
-    and writes what they name into the folder, itself or as ``"module:function"``. None tries the defaults.
-    """
+    """One registered method; ``target`` is the class or a lazy ``"module:Class"``; ``check`` as in ``Registrar``."""
 
     kind: str
     name: str
@@ -79,60 +96,6 @@ class BrokenPlugin:
 
     def __str__(self) -> str:
         return f"plugin {self.name} ({self.source}) is broken and was left out: {self.reason}"
-
-
-class Registrar:
-    """What a plugin gets to register with: one method per kind, ``registry.pooling("gem", GeM)``.
-
-    ``check`` are the parameters on which ``harness check`` tries a method, see ``Entry``: for one that has parameters
-    without defaults, or that takes long by default.
-    """
-
-    def __init__(self, registry: Registry, origin: Origin) -> None:
-        self._registry, self._origin = registry, origin
-
-    def _add(self, kind: str, name: str, method: type | str, check: Check) -> None:
-        self._registry.add(Entry(kind, name, method, self._origin, check))
-
-    def acquisition(self, name: str, method: type | str, *, check: Check = None) -> None:
-        """Register an acquisition function."""
-        self._add("acquisition", name, method, check)
-
-    def learning(self, name: str, method: type | str, *, check: Check = None) -> None:
-        """Register a learning scheme."""
-        self._add("learning", name, method, check)
-
-    def network(self, name: str, method: type | str, *, check: Check = None) -> None:
-        """Register a classification network."""
-        self._add("network", name, method, check)
-
-    def backbone(self, name: str, method: type | str, *, check: Check = None) -> None:
-        """Register a fully convolutional backbone."""
-        self._add("backbone", name, method, check)
-
-    def pooling(self, name: str, method: type | str, *, check: Check = None) -> None:
-        """Register a pooling."""
-        self._add("pooling", name, method, check)
-
-    def whitening(self, name: str, method: type | str, *, check: Check = None) -> None:
-        """Register a whitening."""
-        self._add("whitening", name, method, check)
-
-    def reranking(self, name: str, method: type | str, *, check: Check = None) -> None:
-        """Register a re-ranker."""
-        self._add("reranking", name, method, check)
-
-    def expansion(self, name: str, method: type | str, *, check: Check = None) -> None:
-        """Register a query expansion."""
-        self._add("expansion", name, method, check)
-
-    def dataset(self, name: str, method: type | str, *, check: Check = None) -> None:
-        """Register a dataset."""
-        self._add("dataset", name, method, check)
-
-    def reporter(self, name: str, reporter: type | str) -> None:
-        """Register a reporter (``harness.plugin_api.hooks.ReporterHooks``), called where ``--report`` asks for it."""
-        self._registry.add(Entry(REPORTER, name, reporter, self._origin))
 
 
 class Registry:
@@ -247,7 +210,7 @@ class Registry:
         others = [plugin for plugin in self._manager.get_plugins() if plugin is not module]
         call = self._manager.subset_hook_caller("harness_register", others)
         try:
-            call(registry=Registrar(self, origin))
+            call(registry=Registrar(lambda *method: self.add(_entry(origin, *method))))
         except BaseException:
             self._entries = before
             self._manager.unregister(module)
@@ -335,6 +298,10 @@ def _load_file(path: Path) -> ModuleType:
         del sys.modules[name]
         raise
     return module
+
+
+def _entry(origin: Origin, kind: str, name: str, target: type | str, check: Check) -> Entry:
+    return Entry(kind, name, target, origin, check)
 
 
 def _where(origin: Origin) -> str:

@@ -22,15 +22,15 @@ _WITHOUT_EFFECT: Final = frozenset(
         "harness",
         "harness.registry.composition",
         "harness.core.errors",
-        "harness.plugin_api.hooks",
         "harness.core.cost",
         "harness.core.progress",
-        "harness.plugin_api",
         "harness.registry",
         "harness.registry.source",
     }
 )
-"""Modules used for types, errors, costs, registration and these digests only: they cannot change a result."""
+"""Modules used for errors, costs, registration and these digests only: they cannot change a result."""
+_TYPES: Final = "harness.plugin_api"
+"""The package that holds types only."""
 
 
 def source_digest(module: str) -> str:
@@ -79,12 +79,16 @@ def summary(module: str, attribute: str) -> str:
     return found[1].strip() if found else ""
 
 
+def _is_without_effect(name: str, module: str) -> bool:
+    return name != module and (name in _WITHOUT_EFFECT or f"{name}.".startswith(f"{_TYPES}."))
+
+
 def _closure(module: str) -> set[str]:
     found: set[str] = set()
     waiting = [module]
     while waiting:
         name = waiting.pop()
-        if name in found or (name in _WITHOUT_EFFECT and name != module) or _file(name) is None:
+        if name in found or _is_without_effect(name, module) or _file(name) is None:
             continue
         found.add(name)
         waiting += _imports(name, module.partition(".")[0])

@@ -18,8 +18,8 @@ from harness.core.errors import BadParameter, DataMissing, Errors, HarnessError,
 from harness.data.catalogue import catalogue, catalogue_files
 from harness.data.entry import CatalogueEntry
 from harness.data.folders import use
-from harness.plugin_api import DataFolders, MethodId
-from harness.registry import Registry, load_registry, parameters
+from harness.plugin_api import DataFolders
+from harness.registry import MethodId, Registry, load_registry, parameters
 from harness.registry.source import source_digest
 from harness.runs.spec import STAGES, Choice, Combination, Spec, read_spec
 

@@ -9,7 +9,7 @@ from typing import Any
 import pluggy
 
 from harness.core.errors import HarnessError, PluginError
-from harness.plugin_api.hooks import ReporterHooks
+from harness.plugin_api import ReporterHooks
 from harness.registry import GROUP, REPORTER, Registry
 from harness.runs.plan import Run
 from harness.runs.record import Record

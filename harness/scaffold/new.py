@@ -163,9 +163,9 @@ def _single(names: _Names) -> dict[str, str]:
 def _package(names: _Names) -> dict[str, str]:
     """File name in the package -> content."""
     method = _template(f"{names.kind}.py")
-    own = method[: method.index("\n\nharness_protocol")]
-    for line in ("from harness import hookimpl\n", "    from harness.registry import Registrar\n"):
-        own = own.replace(f"\n\n{line}\n", "\n\n").replace(line, "")
+    own = method[: method.index("\n\nharness_plugin_api")]
+    own = own.replace("\nfrom harness.plugin_api import Registrar, hookimpl\n", "")
+    own = own.replace("Registrar, Task, hookimpl", "Task")
     texts = {
         "pyproject.toml": _template("package/pyproject.toml"),
         "README.md": _template("package/README.md"),

@@ -10,8 +10,7 @@ from typing import Any, Final, TypeVar
 
 from harness.core.errors import PluginError
 from harness.core.signed import signed
-from harness.plugin_api.hooks import hookimpl
-from harness.runs.record import Record
+from harness.plugin_api import RecordView, hookimpl
 
 ADDRESS: Final = "MLFLOW_TRACKING_URI"
 EXPERIMENT: Final = "MLFLOW_EXPERIMENT_NAME"
@@ -54,7 +53,7 @@ class MLflowReporter:
         self._experiment = self._find_experiment(os.environ.get(EXPERIMENT) or "harness")
 
     @hookimpl
-    def harness_run_finished(self, record: Record) -> None:
+    def harness_run_finished(self, record: RecordView) -> None:
         """Send one record."""
         if self._is_there(record):
             return
@@ -64,7 +63,7 @@ class MLflowReporter:
         status = "FINISHED" if record.status == "done" else "FAILED"
         self._client.set_terminated(made.info.run_id, status, _milliseconds(record.finished))
 
-    def _send(self, run_id: str, record: Record) -> None:
+    def _send(self, run_id: str, record: RecordView) -> None:
         from mlflow.entities import Metric, Param
 
         when = _milliseconds(record.finished) or 0
@@ -81,7 +80,7 @@ class MLflowReporter:
         found = self._client.get_experiment_by_name(name)
         return str(found.experiment_id if found else self._client.create_experiment(name))
 
-    def _is_there(self, record: Record) -> bool:
+    def _is_there(self, record: RecordView) -> bool:
         if self._there is None:
             self._there = set(self._sent_before())
         new = (record.id, record.finished) not in self._there
@@ -100,12 +99,12 @@ class MLflowReporter:
                 return
 
 
-def _name(record: Record) -> str:
+def _name(record: RecordView) -> str:
     methods = [method.name for method in record.methods.values()]
     return " · ".join([record.dataset.name, *methods, f"seed {record.seed}"])
 
 
-def _tags(record: Record) -> dict[str, str]:
+def _tags(record: RecordView) -> dict[str, str]:
     tags = {
         "harness.run_id": record.id,
         "harness.finished": record.finished,
@@ -123,7 +122,7 @@ def _tags(record: Record) -> dict[str, str]:
     return {key: value[:_LONGEST] for key, value in tags.items() if value}
 
 
-def _parameters(record: Record) -> dict[str, str]:
+def _parameters(record: RecordView) -> dict[str, str]:
     """``pooling: gem``, ``pooling.p: 3.0``, ``protocol.image_size: 256``."""
     found: dict[str, Any] = {"dataset": record.dataset.name, "seed": record.seed}
     found |= {f"dataset.{name}": value for name, value in record.dataset.parameters.items()}
@@ -134,7 +133,7 @@ def _parameters(record: Record) -> dict[str, str]:
     return {key: value if isinstance(value, str) else json.dumps(value) for key, value in found.items()}
 
 
-def _metrics(record: Record) -> Iterator[tuple[str, float, int]]:
+def _metrics(record: RecordView) -> Iterator[tuple[str, float, int]]:
     """Name, value, step. What is measured once has step 0; the curve has the number of labels as step."""
     numbers: dict[str, float | None] = {**record.metrics, **record.figures}
     for stage, cost in record.cost.items():

@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from harness.plugin_api.hooks import hookimpl
-
-if TYPE_CHECKING:
-    from harness.registry import Registrar
+from harness.plugin_api import Registrar, hookimpl
 
 
 @hookimpl

@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal
 
 import numpy as np
 
-from harness.core.digest import digest
 from harness.core.errors import DataDamaged
 from harness.data.classification import checked
-from harness.data.fingerprint import file_digest
+from harness.data.fingerprint import file_digest, value_digest
 from harness.data.pickled import read_pickle
 from harness.data.published import published_file
 from harness.plugin_api import ClassificationSet, Task
@@ -76,7 +75,9 @@ class Cifar:
         """Digest of the files as they lie there. Raises ``DataMissing``."""
         files = _CIFAR[self.classes]
         names = [*files.train, *files.test, *files.meta]
-        return digest(["cifar", self.classes, *(file_digest(self._file(name, folders), folders) for name in names)])
+        return value_digest(
+            ["cifar", self.classes, *(file_digest(self._file(name, folders), folders) for name in names)]
+        )
 
     def load(self, folders: DataFolders) -> ClassificationSet:
         """Images (n, 3, 32, 32). Raises ``DataMissing`` or ``DataDamaged``."""

@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 import numpy as np
 from annotated_types import Ge
 
-from harness.core.digest import digest
 from harness.core.errors import DataMissing
 from harness.data.classification import checked
-from harness.data.fingerprint import file_digest
+from harness.data.fingerprint import file_digest, value_digest
 from harness.plugin_api import ClassificationSet, Task
 
 if TYPE_CHECKING:
@@ -36,7 +35,7 @@ class Digits:
 
     def fingerprint(self, folders: DataFolders) -> str:
         """Digest of the shipped file and of the split."""
-        return digest(["digits", file_digest(_file(), folders), self.split_seed])
+        return value_digest(["digits", file_digest(_file(), folders), self.split_seed])
 
     def load(self, folders: DataFolders) -> ClassificationSet:
         """Images (n, 1, 8, 8), the 17 grey levels spread over 0 to 255."""

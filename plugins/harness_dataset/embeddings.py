@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from harness.core.digest import digest
 from harness.core.errors import DataDamaged, DataMissing
 from harness.data.classification import checked
-from harness.data.fingerprint import file_digest
+from harness.data.fingerprint import file_digest, value_digest
 from harness.plugin_api import ClassificationSet, Task
 
 if TYPE_CHECKING:
@@ -38,7 +37,7 @@ class Embeddings:
 
     def fingerprint(self, folders: DataFolders) -> str:
         """Digest of the file."""
-        return digest(["embeddings", file_digest(self._file(folders), folders)])
+        return value_digest(["embeddings", file_digest(self._file(folders), folders)])
 
     def load(self, folders: DataFolders) -> ClassificationSet:
         """Features as "images" (n, d, 1, 1) float32.

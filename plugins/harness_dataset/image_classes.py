@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 import numpy as np
 from annotated_types import Ge, Gt
 
-from harness.cache.store import Cache
-from harness.core.digest import digest
+from harness.cache import Cache
 from harness.core.errors import DataDamaged
 from harness.data.classification import checked, class_files
 from harness.data.decode import decode_squares
-from harness.data.fingerprint import files_digest
+from harness.data.fingerprint import files_digest, value_digest
 from harness.plugin_api import ClassificationSet, Task
 
 if TYPE_CHECKING:
@@ -53,7 +52,9 @@ class ImageClasses:
         files = chain.from_iterable(
             chain.from_iterable(classes.values()) for classes in (self._pool(root), class_files(root / self.test))
         )
-        return digest([files_digest(files, root, folders), self.size, self.channels, self.flip, self.train, self.test])
+        return value_digest(
+            [files_digest(files, root, folders), self.size, self.channels, self.flip, self.train, self.test]
+        )
 
     def _pool(self, root: Path) -> dict[str, list[Path]]:
         files = class_files(root / self.train)

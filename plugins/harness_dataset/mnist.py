@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from harness.core.digest import digest
 from harness.core.errors import DataDamaged, DataMissing
 from harness.data.classification import checked
-from harness.data.fingerprint import file_digest
+from harness.data.fingerprint import file_digest, value_digest
 from harness.plugin_api import ClassificationSet, Task
 
 if TYPE_CHECKING:
@@ -42,7 +41,9 @@ class Mnist:
 
     def fingerprint(self, folders: DataFolders) -> str:
         """Digest of the four files as they lie there."""
-        return digest(["mnist", *(file_digest(self._file(name, folders), folders) for name, _ in _FILES.values())])
+        return value_digest(
+            ["mnist", *(file_digest(self._file(name, folders), folders) for name, _ in _FILES.values())]
+        )
 
     def load(self, folders: DataFolders) -> ClassificationSet:
         """Images (n, 1, 28, 28)."""

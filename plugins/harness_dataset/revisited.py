@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from harness.core.digest import digest
 from harness.core.errors import DataDamaged
 from harness.data.files import first_folder, stems
+from harness.data.fingerprint import value_digest
 from harness.data.instances import Instances, checked_instances, read_instances
 from harness.data.photographs import content_digest, listed, photographs, retrieval_set
 from harness.data.pickled import read_pickle
@@ -52,7 +52,7 @@ class Revisited:
             return content
         folder = str(self._distractor_folder(folders))
         # Their bytes alone would take hours to read before every first run.
-        return digest([content, [[file[len(folder) :], os.stat(file).st_size] for file in self._extra(folders)]])
+        return value_digest([content, [[file[len(folder) :], os.stat(file).st_size] for file in self._extra(folders)]])
 
     def load(self, folders: DataFolders) -> RetrievalSet:
         """The dataset.

@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, ClassVar, Final
 
 import numpy as np
 
-from harness.core.digest import digest
 from harness.core.errors import DataDamaged
 from harness.data.classification import checked
-from harness.data.fingerprint import file_digest
+from harness.data.fingerprint import file_digest, value_digest
 from harness.data.published import published_file
 from harness.plugin_api import ClassificationSet, Task
 
@@ -39,7 +38,7 @@ class Svhn:
 
     def fingerprint(self, folders: DataFolders) -> str:
         """Digest of the two files. Raises ``DataMissing``."""
-        return digest(["svhn", *(file_digest(self._file(name, folders), folders) for name, _ in _FILES.values())])
+        return value_digest(["svhn", *(file_digest(self._file(name, folders), folders) for name, _ in _FILES.values())])
 
     def load(self, folders: DataFolders) -> ClassificationSet:
         """Images (n, 3, 32, 32); the label 10 of the files is the digit 0."""

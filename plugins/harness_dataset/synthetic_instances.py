@@ -13,10 +13,9 @@ from typing import Annotated, ClassVar, Final
 import numpy as np
 from annotated_types import Ge
 
-from harness.core.digest import digest
 from harness.core.errors import DataDamaged, InvalidInput
+from harness.data.fingerprint import code_digest, value_digest
 from harness.plugin_api import DataFolders, RetrievalSet, Task
-from harness.registry.source import source_digest
 
 _NAME: Final = "synthetic-instances"
 _ABANDONED_SECONDS: Final = 3600
@@ -56,7 +55,7 @@ class SyntheticInstances:
 
     def fingerprint(self, folders: DataFolders) -> str:
         """Hex digest of the parameters and of the generator's source; draws nothing."""
-        return digest({"parameters": asdict(self), "generator": source_digest("harness.data.generators.synthetic")})
+        return value_digest({"parameters": asdict(self), "generator": code_digest("harness.data.generators.synthetic")})
 
     def load(self, folders: DataFolders) -> RetrievalSet:
         """Draw the images, or read what was drawn before. Raises ``DataDamaged`` where files are gone."""

@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
 
-from harness.core.threads import threads_here
-from harness.graph import Solver, normalise
+from harness.graph import Solver, normalise, threads_here
 from harness_expansion.kernels import solve_parts, unsigned
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from harness.plugin_api import KINDS, PROTOCOL_VERSION
+from harness.plugin_api import KINDS, PLUGIN_API_VERSION
 from harness.registry import load_registry
 from harness.scaffold import new_plugin
 
@@ -105,12 +105,12 @@ def test_a_folder_that_is_not_there_is_made(tmp_path):
 
 
 @pytest.mark.parametrize("package", [False, True])
-def test_the_version_of_the_protocols_is_said(package, tmp_path):
+def test_the_version_of_the_plugin_api_is_said(package, tmp_path):
     made = new_plugin("pooling", "fresh-idea", package=package, folder=tmp_path)
     said = [
-        line for file in made.files for line in file.read_text().splitlines() if line.startswith("harness_protocol")
+        line for file in made.files for line in file.read_text().splitlines() if line.startswith("harness_plugin_api")
     ]
-    assert said == [f"harness_protocol = {PROTOCOL_VERSION}"]
+    assert said == [f"harness_plugin_api = {PLUGIN_API_VERSION}"]
 
 
 def test_the_templates_are_in_the_distribution(root):

@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 import numpy as np
 from annotated_types import Gt
 
-from harness import hookimpl
+from harness.plugin_api import Registrar, hookimpl
 
 if TYPE_CHECKING:
     from harness.plugin_api import Ids, PoolView
-    from harness.registry import Registrar
 
 
 @dataclass(frozen=True)
@@ -46,8 +45,8 @@ class MyMethod:
         return pool.unlabelled[np.argsort(gaps, kind="stable")[:budget]]
 
 
-harness_protocol = 1
-"""Version of the protocols that this is written for."""
+harness_plugin_api = 1
+"""Version of the plugin API that this is written for."""
 
 
 @hookimpl

@@ -7,12 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 
 from annotated_types import Gt
 
-from harness import hookimpl
+from harness.plugin_api import Registrar, hookimpl
 
 if TYPE_CHECKING:
     from torch import Tensor
-
-    from harness.registry import Registrar
 
 
 @dataclass(frozen=True)
@@ -52,8 +50,8 @@ class MyMethod:
         return avg_pool2d(channels[None], self.cell, ceil_mode=True)[0]
 
 
-harness_protocol = 1
-"""Version of the protocols that this is written for."""
+harness_plugin_api = 1
+"""Version of the plugin API that this is written for."""
 
 
 @hookimpl

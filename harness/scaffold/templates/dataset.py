@@ -9,12 +9,10 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 import numpy as np
 from annotated_types import Ge, Gt
 
-from harness import hookimpl
-from harness.plugin_api import ClassificationSet, Task
+from harness.plugin_api import ClassificationSet, Registrar, Task, hookimpl
 
 if TYPE_CHECKING:
     from harness.plugin_api import DataFolders
-    from harness.registry import Registrar
 
 
 @dataclass(frozen=True)
@@ -56,8 +54,8 @@ class MyMethod:
         return grey.clip(0, 255).astype(np.uint8)[:, None], labels
 
 
-harness_protocol = 1
-"""Version of the protocols that this is written for."""
+harness_plugin_api = 1
+"""Version of the plugin API that this is written for."""
 
 
 @hookimpl

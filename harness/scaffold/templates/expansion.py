@@ -8,12 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 import numpy as np
 from annotated_types import Ge
 
-from harness import hookimpl
-from harness.plugin_api import Ranking
+from harness.plugin_api import Ranking, Registrar, hookimpl
 
 if TYPE_CHECKING:
     from harness.plugin_api import Floats, Ids
-    from harness.registry import Registrar
 
 
 @dataclass(frozen=True)
@@ -66,8 +64,8 @@ class FittedMyMethod:
         return order, similarities[order]
 
 
-harness_protocol = 1
-"""Version of the protocols that this is written for."""
+harness_plugin_api = 1
+"""Version of the plugin API that this is written for."""
 
 
 @hookimpl

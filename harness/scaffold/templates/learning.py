@@ -9,14 +9,13 @@ from typing import TYPE_CHECKING, Annotated
 import numpy as np
 from annotated_types import Ge, Gt, Lt
 
-from harness import hookimpl
+from harness.plugin_api import Registrar, hookimpl
 
 if TYPE_CHECKING:
     from torch import Tensor
     from torch.nn import Module
 
     from harness.plugin_api import TrainingSet
-    from harness.registry import Registrar
 
 
 @dataclass(frozen=True)
@@ -73,8 +72,8 @@ class MyMethod:
         return model
 
 
-harness_protocol = 1
-"""Version of the protocols that this is written for."""
+harness_plugin_api = 1
+"""Version of the plugin API that this is written for."""
 
 
 @hookimpl

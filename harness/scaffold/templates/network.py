@@ -7,12 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 
 from annotated_types import Gt
 
-from harness import hookimpl
+from harness.plugin_api import Registrar, hookimpl
 
 if TYPE_CHECKING:
     from torch.nn import Module
-
-    from harness.registry import Registrar
 
 
 @dataclass(frozen=True)
@@ -53,8 +51,8 @@ class MyMethod:
         return Network(shape[0] * shape[1] * shape[2], self.width)
 
 
-harness_protocol = 1
-"""Version of the protocols that this is written for."""
+harness_plugin_api = 1
+"""Version of the plugin API that this is written for."""
 
 
 @hookimpl

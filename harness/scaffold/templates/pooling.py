@@ -7,12 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 
 from annotated_types import Gt
 
-from harness import hookimpl
+from harness.plugin_api import Registrar, hookimpl
 
 if TYPE_CHECKING:
     from torch import Tensor
-
-    from harness.registry import Registrar
 
 
 @dataclass(frozen=True)
@@ -41,8 +39,8 @@ class MyMethod:
         return cells.topk(min(self.count, cells.shape[-1]), dim=-1).values.mean(-1)
 
 
-harness_protocol = 1
-"""Version of the protocols that this is written for."""
+harness_plugin_api = 1
+"""Version of the plugin API that this is written for."""
 
 
 @hookimpl

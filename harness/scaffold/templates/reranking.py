@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING, Annotated
 import numpy as np
 from annotated_types import Gt
 
-from harness import hookimpl
+from harness.plugin_api import Registrar, hookimpl
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from harness.plugin_api import Floats, Role
-    from harness.registry import Registrar
 
 
 @dataclass(frozen=True)
@@ -61,8 +60,8 @@ class MyMethod:
         return np.array([(query @ candidate.T).max(axis=1).sum() for candidate in candidates], np.float32)
 
 
-harness_protocol = 1
-"""Version of the protocols that this is written for."""
+harness_plugin_api = 1
+"""Version of the plugin API that this is written for."""
 
 
 @hookimpl

@@ -1,4 +1,4 @@
-"""How plugins that were written for another version of the protocols are told."""
+"""How plugins that were written for another version of the plugin API are reported."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import sys
 
 import pytest
 
-from harness import plugin_api as protocols
 from harness.core.errors import PluginError
+from harness.plugin_api import PLUGIN_API_VERSION, version
 from harness.registry import load_registry
 
 PLUGIN = """
@@ -40,12 +40,12 @@ def plugin(tmp_path):
 
 @pytest.fixture
 def newer(monkeypatch):
-    """A harness of protocol 3 that still knows 2."""
-    monkeypatch.setattr(protocols, "PROTOCOL_VERSION", 3)
-    monkeypatch.setattr(protocols, "OLDEST_PROTOCOL", 2)
+    """A harness of plugin API 3 that still supports 2."""
+    monkeypatch.setattr(version, "PLUGIN_API_VERSION", 3)
+    monkeypatch.setattr(version, "OLDEST_PLUGIN_API", 2)
 
 
-@pytest.mark.parametrize("line", ["", "harness_protocol = 1"])
+@pytest.mark.parametrize("line", ["", "harness_plugin_api = 1", "harness_protocol = 1"])
 def test_the_current_version_needs_no_word(plugin, line):
     registry = load_registry([plugin(line)])
     assert "my-mean" in registry.names("pooling")
@@ -53,12 +53,12 @@ def test_the_current_version_needs_no_word(plugin, line):
 
 
 def test_an_older_version_works_and_is_told_in_one_sentence(plugin, newer):
-    registry = load_registry([plugin("harness_protocol = 2")])
+    registry = load_registry([plugin("harness_plugin_api = 2")])
     assert "my-mean" in registry.names("pooling")
     (sentence,) = registry.outdated
     assert "mine.py" in sentence
-    assert "protocol 2" in sentence
-    assert "protocol 3 is current" in sentence
+    assert "plugin API 2" in sentence
+    assert "version 3 is current" in sentence
     assert "docs/protocol-version.md" in sentence
     assert "\n" not in sentence
 
@@ -66,8 +66,10 @@ def test_an_older_version_works_and_is_told_in_one_sentence(plugin, newer):
 @pytest.mark.parametrize(
     ("line", "words"),
     [
-        ("harness_protocol = 1", ["written for protocol 1", "knows protocols 2 to 3", "update the plugin"]),
-        ("harness_protocol = 4", ["written for protocol 4", "has protocol 3", "update the harness"]),
+        ("harness_plugin_api = 1", ["written for plugin API 1", "supports 2 to 3", "update the plugin"]),
+        ("harness_plugin_api = 4", ["written for plugin API 4", "has plugin API 3", "update the harness"]),
+        ("harness_protocol = 1", ["written for plugin API 1"]),
+        ("harness_plugin_api = '3'", ["harness_plugin_api = '3'", "a number"]),
         ("harness_protocol = '3'", ["harness_protocol = '3'", "a number"]),
         ("harness_protocol = True", ["harness_protocol = True"]),
     ],
@@ -83,19 +85,19 @@ def test_what_cannot_work_is_refused_whole(plugin, newer, line, words):
 
 def test_the_command_line_says_it_on_standard_error(plugin):
     code = (
-        "import sys; from harness import plugin_api as protocols; protocols.PROTOCOL_VERSION = 2; "
-        f"sys.argv = ['harness', 'methods', 'pooling', '--plugin', {plugin('harness_protocol = 1')!r}]; "
+        "import sys; from harness.plugin_api import version; version.PLUGIN_API_VERSION = 2; "
+        f"sys.argv = ['harness', 'methods', 'pooling', '--plugin', {plugin('harness_plugin_api = 1')!r}]; "
         "from harness.cli import main; main()"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert "my-mean" in done.stdout
     (line,) = done.stderr.splitlines()
-    assert "written for protocol 1 and still works" in line
+    assert "written for plugin API 1 and still works" in line
 
 
 def test_the_page_has_a_row_for_every_version(root):
     page = (root / "docs" / "protocol-version.md").read_text()
-    for version in range(1, protocols.PROTOCOL_VERSION + 1):
-        assert f"| {version} |" in page
-    assert f"now {protocols.PROTOCOL_VERSION}." in page
+    for number in range(1, PLUGIN_API_VERSION + 1):
+        assert f"| {number} |" in page
+    assert f"now {PLUGIN_API_VERSION}." in page

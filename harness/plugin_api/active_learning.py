@@ -1,0 +1,94 @@
+"""What active learning is made of: networks, learning schemes, and acquisition functions over a pool."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+    from torch import Tensor
+    from torch.nn import Module
+
+    from harness.plugin_api.arrays import Floats, Ids
+
+
+class PoolView(Protocol):
+    """What an acquisition sees: everything but the hidden labels. Arrays are read-only.
+
+    ``features`` (n, d) float32 · ``probabilities`` (n, c) float32 · ``labels`` (n,) int64, -1 where not labelled ·
+    ``labelled`` and ``unlabelled`` sorted int64 positions · ``affinity`` the normalised reciprocal k-NN graph (lazy) ·
+    ``dropout_probabilities(t)`` (t, n, c) float32 · ``images(indices)`` (b, C, H, W) uint8.
+    """
+
+    @property
+    def features(self) -> Floats: ...
+    @property
+    def probabilities(self) -> Floats: ...
+    @property
+    def labels(self) -> Ids: ...
+    @property
+    def labelled(self) -> Ids: ...
+    @property
+    def unlabelled(self) -> Ids: ...
+    @property
+    def affinity(self) -> Any: ...  # scipy.sparse.csr_array, which has no useful static type
+    def dropout_probabilities(self, t: int) -> Floats: ...
+    def images(self, indices: Ids) -> NDArray[np.uint8]: ...
+
+
+class AcquisitionFunction(Protocol):
+    """Chooses which examples to label next."""
+
+    def select(self, pool: PoolView, budget: int, rng: np.random.Generator) -> Ids:
+        """``budget`` unlabelled positions, unique, int64, in the order acquired; ties go to the lowest position."""
+        ...
+
+
+class Network(Protocol):
+    """A classifier that also gives features."""
+
+    def build(self, shape: tuple[int, int, int], n_classes: int) -> Module:
+        """A module for images (C, H, W) whose ``forward(images)`` returns ``(logits, features)``.
+
+        Initial weights come from torch's global generator, which the caller has seeded.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class TrainingSet:
+    """What a learning scheme may see in one cycle: all images, only the labels that were asked for.
+
+    Attributes:
+        images: (n, C, H, W) uint8.
+        labels: (n,) int64, -1 where not labelled.
+        n_classes: number of classes.
+        flip: whether a mirrored image keeps its label.
+        cycle: number of the cycle, from 0.
+        previous: (n, n_classes) float32 class probabilities by the model of the cycle before; None in the first.
+    """
+
+    images: NDArray[np.uint8]
+    labels: Ids
+    n_classes: int
+    flip: bool = True
+    cycle: int = 0
+    previous: Floats | None = None
+
+
+class LearningScheme(Protocol):
+    """How one cycle trains: supervised, semi-supervised, ...
+
+    ``train`` may leave a mapping ``report`` on the model it returns: plain values that the record keeps for the cycle.
+    """
+
+    def prepare(self, model: Module, data: TrainingSet, rng: np.random.Generator) -> Mapping[str, Tensor] | None:
+        """Initial weights learnt once per dataset and seed without labels (PRE), or None for the network's own."""
+        ...
+
+    def train(self, model: Module, data: TrainingSet, rng: np.random.Generator) -> Module:
+        """Train ``model`` (already initialised) in place and return it."""
+        ...

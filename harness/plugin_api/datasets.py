@@ -1,0 +1,90 @@
+"""What a dataset is: where its files lie, and the two forms in which data are given."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, Protocol
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from harness.plugin_api.arrays import Ids
+
+Task = Literal["active-learning", "retrieval"]
+Box = tuple[float, float, float, float]
+"""x0, y0, x1, y1 in pixels of the full image; the right and lower border are outside."""
+
+
+@dataclass(frozen=True)
+class DataFolders:
+    """Where a dataset plugin may look and write.
+
+    ``root`` holds what the user brought or downloaded; ``cache`` what the harness made and can make again.
+    """
+
+    root: Path
+    cache: Path
+
+
+@dataclass(frozen=True)
+class ClassificationSet:
+    """Images with labels, split into a training pool and a test set.
+
+    Attributes:
+        train_images: (n, C, H, W) uint8; or features (n, d, 1, 1) float32.
+        train_labels: (n,) int64 in [0, number of classes).
+        test_images: (m, C, H, W) uint8.
+        test_labels: (m,) int64.
+        classes: names of the classes, in the order of their labels.
+        flip: whether a mirrored image keeps its label (false for digits).
+    """
+
+    name: str
+    train_images: NDArray[np.uint8]
+    train_labels: Ids
+    test_images: NDArray[np.uint8]
+    test_labels: Ids
+    classes: tuple[str, ...]
+    flip: bool = True
+
+
+@dataclass(frozen=True)
+class RetrievalSet:
+    """Database images, queries, and who answers whom.
+
+    Attributes:
+        images: files of the database; position = the id that ground truth and rankings use.
+        queries: files of the queries.
+        boxes: per query the object's box in pixels of the full image, or None for the whole image.
+        ground_truth: per query ``easy``, ``hard``, ``junk``: lists of ids (the revisited structure).
+        pairs: (p, 2) int64 database ids that show the same object, for supervised whitening; empty if unknown.
+        image_boxes: per database image the object's box where known (saliency precision), else None.
+        distractors: how many images at the end of ``images`` only stand in the way: no query asks for them, nothing is
+            learnt from them, and their descriptors stay on disk.
+    """
+
+    name: str
+    images: Sequence[Path]
+    queries: Sequence[Path]
+    boxes: Sequence[Box | None]
+    ground_truth: Sequence[Mapping[str, Sequence[int]]]
+    pairs: Ids | None = None
+    image_boxes: Sequence[Box | None] | None = None
+    distractors: int = 0
+
+
+class Dataset(Protocol):
+    """Loads one dataset. ``task`` is a class variable."""
+
+    task: Task
+
+    def fingerprint(self, folders: DataFolders) -> str:
+        """Hex digest of what the data are; cheap on a second call. Raises ``DataMissing``."""
+        ...
+
+    def load(self, folders: DataFolders) -> ClassificationSet | RetrievalSet:
+        """The data themselves; made or read, checked. Raises ``DataMissing`` or ``DataDamaged``."""
+        ...

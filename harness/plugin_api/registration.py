@@ -1,0 +1,81 @@
+"""What a plugin registers with: one method of ``Registrar`` per kind."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+KINDS: Final = (
+    "acquisition",
+    "learning",
+    "network",
+    "backbone",
+    "pooling",
+    "whitening",
+    "reranking",
+    "expansion",
+    "dataset",
+)
+"""Kinds of method, in the order in which tables and listings show them."""
+
+REPORTER: Final = "reporter"
+"""Reporters are registered as methods are, but are no part of a run."""
+
+Check = Mapping[str, Any] | Callable[[Path], Mapping[str, Any]] | str | None
+"""On what ``harness check`` tries a method: parameters; a function of a folder that returns parameters and writes the
+files they name into the folder, itself or as ``"module:function"``; None for the defaults."""
+
+
+class Registrar:
+    """What ``harness_register(registry)`` gets: ``registry.pooling("gem", GeM)``.
+
+    A method is given as its class or, to be imported on first use, as ``"my_package.gem:GeM"``. ``check`` is for a
+    method that has parameters without defaults, or whose defaults take long.
+
+    Args:
+        add: takes kind, name, class and ``check`` of each method.
+    """
+
+    def __init__(self, add: Callable[[str, str, type | str, Check], None]) -> None:
+        self._add = add
+
+    def acquisition(self, name: str, method: type | str, *, check: Check = None) -> None:
+        """Register an acquisition function."""
+        self._add("acquisition", name, method, check)
+
+    def learning(self, name: str, method: type | str, *, check: Check = None) -> None:
+        """Register a learning scheme."""
+        self._add("learning", name, method, check)
+
+    def network(self, name: str, method: type | str, *, check: Check = None) -> None:
+        """Register a classification network."""
+        self._add("network", name, method, check)
+
+    def backbone(self, name: str, method: type | str, *, check: Check = None) -> None:
+        """Register a fully convolutional backbone."""
+        self._add("backbone", name, method, check)
+
+    def pooling(self, name: str, method: type | str, *, check: Check = None) -> None:
+        """Register a pooling."""
+        self._add("pooling", name, method, check)
+
+    def whitening(self, name: str, method: type | str, *, check: Check = None) -> None:
+        """Register a whitening."""
+        self._add("whitening", name, method, check)
+
+    def reranking(self, name: str, method: type | str, *, check: Check = None) -> None:
+        """Register a re-ranker."""
+        self._add("reranking", name, method, check)
+
+    def expansion(self, name: str, method: type | str, *, check: Check = None) -> None:
+        """Register a query expansion."""
+        self._add("expansion", name, method, check)
+
+    def dataset(self, name: str, method: type | str, *, check: Check = None) -> None:
+        """Register a dataset."""
+        self._add("dataset", name, method, check)
+
+    def reporter(self, name: str, reporter: type | str) -> None:
+        """Register a reporter (``harness.plugin_api.ReporterHooks``), called where ``--report`` asks for it."""
+        self._add(REPORTER, name, reporter, None)
