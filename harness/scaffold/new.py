@@ -165,7 +165,7 @@ def _package(names: _Names) -> dict[str, str]:
     method = _template(f"{names.kind}.py")
     own = method[: method.index("\n\nharness_plugin_api")]
     own = own.replace("\nfrom harness.plugin_api import Registrar, hookimpl\n", "")
-    own = own.replace("Registrar, Task, hookimpl", "Task")
+    own = own.replace("Registrar, ", "").replace(", hookimpl", "")
     texts = {
         "pyproject.toml": _template("package/pyproject.toml"),
         "README.md": _template("package/README.md"),
