@@ -17,7 +17,7 @@ def root() -> Path:
     return ROOT
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def toy() -> str:
     """The plugin file with cheap methods."""
     return TOY

@@ -149,6 +149,11 @@ def column_of(key: str) -> Column | None:
     return next((column for column in _RETRIEVAL if column.key == key), None)
 
 
+def known_column(key: str) -> Column | None:
+    """The column of a metric or a cost by its key, None for one that no board of records has."""
+    return column_of(key) or next((column for column in _ACTIVE if column.key == key), None)
+
+
 def value(record: Record, column: Column) -> float | None:
     """The number of a column in a record, None where it has none."""
     if column.key in STAGES:

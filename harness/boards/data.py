@@ -96,7 +96,9 @@ def _board(board: Board) -> Mapping[str, Any]:
 
 
 def _column(column: Column) -> Mapping[str, Any]:
-    return {name: getattr(column, name) for name in ("key", "title", "scale", "higher_is_better", "is_cost")}
+    names = ("key", "title", "scale", "higher_is_better", "is_cost")
+    # All else is known by the key, except of published columns.
+    return {name: getattr(column, name) for name in (*names, *(("digits", "published", "signed") * column.published))}
 
 
 def _comparison(comparison: Comparison | None) -> Mapping[str, Any] | None:

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -26,9 +26,12 @@ from harness.cli.train import spatial
 from harness.cli.train_whitening import whitening
 from harness.cli.view_matches import matches
 from harness.cli.view_saliency import results, saliency
-from harness.core.errors import DONE, SOME_FAILED, Errors, SpecError
+from harness.core.errors import DONE, SOME_FAILED, Errors
 from harness.plugin_api import KINDS
 from harness.registry import Registry, load_registry
+
+if TYPE_CHECKING:
+    from harness.runs.results import Results
 
 app = typer.Typer(
     name="harness",
@@ -161,7 +164,13 @@ def run(
 
 @app.command()
 def leaderboard(
-    target: Annotated[Path, typer.Argument(help="A spec, or a folder of records.", show_default=False)],
+    target: Annotated[
+        str,
+        typer.Argument(
+            help="A spec, a folder of records or of a leaderboard, a record, a results.json, or COMMIT:PATH of one.",
+            show_default=False,
+        ),
+    ],
     plugin: Plugins = None,
     add: Add = None,
     data: Data = None,
@@ -183,31 +192,46 @@ def leaderboard(
         ),
     ] = None,
 ) -> None:
-    """Print the leaderboard of a spec or of a folder of records, beside published numbers if there are any."""
-    from harness.boards import boards, read_reference
+    """Print the leaderboard of a spec or of records, beside published numbers if there are any."""
+    from harness.boards import boards_of, read_reference
     from harness.boards import leaderboard as make_leaderboard
     from harness.boards.pair import difference_plots, differences, render_differences
     from harness.boards.plots import plots as draw
     from harness.core.files import write_atomically
+    from harness.runs.targets import find_results
 
     with _no_search_for_cycles():
-        title, description, records = _records(
-            target, tuple(plugin or ()), tuple(add or ()), data, runs, tuple(catalogue or ())
+        results = find_results(
+            target,
+            plugins=tuple(plugin or ()),
+            add=tuple(add or ()),
+            data=data,
+            runs=runs,
+            catalogues=tuple(catalogue or ()),
+            ranks=False,
         )
-    beside = reference or target.with_name("reference.yaml")
-    published = read_reference(beside) if reference or (target.is_file() and beside.is_file()) else None
+    _warn_of(results)
+    if not results.boards:
+        results.require_records()
+    beside = reference or results.reference
+    published = read_reference(beside) if beside else None
     images = ("svg", "png") if png else ("svg",)
     pictures: dict[str, bytes] = {}
     if difference is not None:
-        found = differences(boards(records, cost=False), *difference)
+        found = differences(boards_of(results, cost=False), *difference)
         text = render_differences(found, format)
         pictures = difference_plots(found, images) if plots is not None else {}
     else:
         with _no_search_for_cycles():
             text = make_leaderboard(
-                records, format=format, title=title, description=description, cost=cost, reference=published
+                results,
+                format=format,
+                title=results.title,
+                description=results.description,
+                cost=cost,
+                reference=published,
             )
-        pictures = draw(boards(records, cost=cost), images) if plots is not None else {}
+        pictures = draw(boards_of(results, cost=cost), images) if plots is not None else {}
     if out is not None:
         write_atomically(out, text.encode())
     for name, picture in pictures.items():
@@ -243,31 +267,12 @@ def doctor(data: Data = None, cache: CacheFolder = None, as_json: AsJson = False
     print(doctor_report(registry, data, cache, as_json))
 
 
-def _records(
-    target: Path,
-    plugins: tuple[str, ...],
-    add: tuple[str, ...],
-    data: Path | None,
-    runs: Path | None,
-    catalogues: tuple[Path, ...],
-) -> tuple[str, str, list[Any]]:
-    """Title, description and records of a spec (missing runs included) or of a folder."""
-    from harness.data.folders import data_folders
-    from harness.runs.plan import make_plan
-    from harness.runs.runner import planned_records, runs_store
-    from harness.runs.store import Store
-
-    if target.is_dir():
-        records = Store(target, ranks=False).read_all()
-        if not records:
-            raise SpecError(f"there are no records in {target}", fix="give a spec, or a folder that harness run wrote")
-        return "", "", records
-    plan = make_plan(target, data_folders(data), plugins=plugins, add=add, incomplete=True, catalogues=catalogues)
-    _report_broken(plan.registry)
-    for missing in plan.missing:
+def _warn_of(results: Results) -> None:
+    """Name what a spec still needs, and plugins that were not loaded, on standard error."""
+    for line in results.plugin_warnings:
+        print(line, file=sys.stderr)
+    for missing in results.missing:
         print(str(missing).replace("error[", "missing[", 1), file=sys.stderr)
-    store = Store(runs_store(plan, runs).folder, ranks=False)
-    return plan.spec.name, plan.spec.description, planned_records(plan, store)
 
 
 @contextmanager

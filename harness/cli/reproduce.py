@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def reproduce(
-    record: Annotated[Path, typer.Argument(help="The .json file of a run.", show_default=False)],
+    record: Annotated[str, typer.Argument(help="The .json file of a run, or COMMIT:PATH of it.", show_default=False)],
     tolerance: Annotated[
         list[str] | None,
         typer.Option("--tolerance", help="Points that may differ: NUMBER, or METRIC=NUMBER [default: not a digit]."),

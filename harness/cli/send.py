@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 
 def send(
-    records: Annotated[Path, typer.Argument(help="A folder of records, or one record.", show_default=False)],
+    target: Annotated[str, typer.Argument(help="A spec, a folder of records, or one record.", show_default=False)],
     to: Annotated[list[str], typer.Option("--to", help="Name of a reporter, such as mlflow; may be repeated.")],
     plugin: Annotated[list[str] | None, typer.Option("--plugin", help="File or module with reporters.")] = None,
 ) -> None:
@@ -20,11 +19,11 @@ def send(
     from harness.core.errors import BROKEN_PLUGIN, DONE
     from harness.registry import load_registry
     from harness.runs.sinks import send as send_records
-    from harness.runs.store import read_records
+    from harness.runs.targets import find_results
 
-    found = read_records(records)
-    failed = send_records(found, load_registry(plugin or ()), to)
+    records = find_results(target, plugins=tuple(plugin or ())).require_records(written=True)
+    failed = send_records(records, load_registry(plugin or ()), to)
     if failed:
         raise typer.Exit(BROKEN_PLUGIN)
-    print(f"{len(found)} records sent to {', '.join(to)}.")
+    print(f"{len(records)} records sent to {', '.join(to)}.")
     raise typer.Exit(DONE)

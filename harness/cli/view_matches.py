@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
     from harness.plugin_api import DataFolders, Ranking, RetrievalSet
     from harness.runs.plan import Run
-    from harness.runs.record import Record
 
 
 def matches(
@@ -39,10 +38,11 @@ def matches(
     from harness.core.files import write_atomically
     from harness.data.folders import data_folders
     from harness.runs.recreate import recreate
+    from harness.runs.targets import Resolver
 
     formats = {path: _format(path) for path in (out, histogram) if path is not None}
     folders = data_folders(data, cache)
-    recreated = recreate(find_record(run, runs), folders, tuple(plugin or ()))
+    recreated = recreate(Resolver().record(run, runs), folders, tuple(plugin or ()))
     if "reranking" not in recreated.methods:
         raise SpecError(f"run {recreated.id} ({recreated.label}) re-ranks nothing", fix="choose a run with reranking")
     dataset: RetrievalSet = recreated.dataset.loader.method.load(folders)
@@ -53,21 +53,6 @@ def matches(
     if histogram is not None:
         write_atomically(histogram, draw_histogram(recreated, dataset, folders, formats[histogram]))
         print(f"inliers of all queries: {histogram}")
-
-
-def find_record(run: str, runs: Path | None) -> Record:
-    """The record in a file, or of an id in a folder of records or beside a spec. Raises ``SpecError``."""
-    from harness.runs.store import Store, read_record
-
-    if Path(run).is_file():
-        return read_record(Path(run))
-    folder = (runs.parent / "runs" if runs.is_file() else runs) if runs else Path()
-    found = Store(folder).read(run)
-    if found is None:
-        known = [path.stem for path in sorted(folder.glob("*.json"))] if runs else []
-        fix = nearest(run, known) or "give a record file, or an id and --runs FOLDER"
-        raise SpecError(f"there is no record {run}" + (f" in {folder}" if runs else ""), fix=fix)
-    return found
 
 
 def position(text: str, files: Sequence[Path], what: str) -> int:

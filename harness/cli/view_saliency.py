@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 import typer
 
-from harness.cli.view_matches import find_record, position
+from harness.cli.view_matches import position
 from harness.core.errors import InvalidInput, SpecError
 
 if TYPE_CHECKING:
@@ -46,11 +46,12 @@ def saliency(
     from harness.core.files import write_atomically
     from harness.data.folders import data_folders
     from harness.runs.recreate import recreate
+    from harness.runs.targets import Resolver
     from harness.studies.pictures.saliency import draw_panels
 
     format = picture_format(out)
     folders = data_folders(data, cache)
-    recreated = recreate(find_record(run, runs), folders, tuple(plugin or ()))
+    recreated = recreate(Resolver().record(run, runs), folders, tuple(plugin or ()))
     _require_saliency(recreated)
     dataset: RetrievalSet = recreated.dataset.loader.method.load(folders)
     positions = [position(text, dataset.images, "image") for text in image]
@@ -75,11 +76,12 @@ def results(
     from harness.data.folders import data_folders
     from harness.retrieval.images import read_image
     from harness.runs.recreate import recreate
+    from harness.runs.targets import Resolver
     from harness.studies.pictures.gallery import Result, draw_gallery
 
     format = picture_format(out)
     folders = data_folders(data, cache)
-    record = find_record(run, runs)
+    record = Resolver().record(run, runs)
     ranks = record.details.get("ranks")
     if not ranks:
         raise SpecError(f"record {record.id} holds no rankings", fix="choose a retrieval run that is done")

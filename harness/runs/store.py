@@ -6,17 +6,19 @@ import json
 import warnings
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from pydantic import ValidationError
 
-from harness.core.errors import DataDamaged, HarnessError, SpecError
+from harness.core.errors import DataDamaged, HarnessError
 from harness.core.files import write_atomically
 from harness.core.locks import Held, remove_temporary, sweep, try_lock
 from harness.core.signed import is_signed, signed, unsigned, verified
 from harness.runs.record import SCHEMA, Record
 
-_AGAIN = "delete the file, or run again: the run is then done anew"
+RESULTS: Final = "results.json"
+"""What a leaderboard folder holds beside records: no record."""
+_AGAIN: Final = "delete the file, or run again: the run is then done anew"
 
 
 class Store:
@@ -53,7 +55,8 @@ class Store:
 
     def read_all(self) -> list[Record]:
         """All records of the folder, ordered by id. A damaged one is named by a warning and left out."""
-        return list(self.read_many(path.stem for path in sorted(self.folder.glob("*.json"))).values())
+        files = [path for path in sorted(self.folder.glob("*.json")) if path.name != RESULTS]
+        return list(self.read_many(path.stem for path in files).values())
 
     def write(self, record: Record) -> None:
         """Write atomically; a record of the same id is replaced. Raises ``HarnessError`` where it cannot be written."""
@@ -80,21 +83,6 @@ class Store:
         except DataDamaged as error:
             warnings.warn(f"{error.headline}: it counts as not there", stacklevel=4)
             return None
-
-
-def read_records(path: Path) -> list[Record]:
-    """The records of a folder, ordered by id, or the one record of a file.
-
-    Raises:
-        SpecError: there is no such file or folder, or no record in it.
-        DataDamaged: a file is no record.
-    """
-    if not path.exists():
-        raise SpecError(f"there is no {path}", fix="give a record, or a folder that harness run wrote")
-    records = Store(path).read_all() if path.is_dir() else [read_record(path)]
-    if not records:
-        raise SpecError(f"there are no records in {path}", fix="give a folder that harness run wrote")
-    return records
 
 
 def read_record(path: Path, *, ranks: bool = True) -> Record:

@@ -1,120 +1,214 @@
-"""Where results come from: a folder of records, one record, a spec, a leaderboard; each of them also at a commit."""
+"""What a TARGET on the command line means. Every command that takes one asks here.
+
+- a spec (``.yaml``): the records of its runs, planned runs without a record included;
+- a leaderboard folder (``spec.yaml``, ``results.json`` or both): the records of the spec where there are any, else the
+  boards of ``results.json``;
+- any other folder: the records in it;
+- a file: one record, or the boards of a ``results.json``;
+- ``COMMIT:PATH``: any of these as git has it.
+"""
 
 from __future__ import annotations
 
-import io
 import json
-import subprocess
-import tarfile
-import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
-from harness.core.errors import DataDamaged, SpecError
+from harness.core.errors import DataDamaged, SpecError, nearest
+from harness.runs.committed import checked_out
 from harness.runs.record import Record
 from harness.runs.results import Results
-from harness.runs.store import Store, read_record
+from harness.runs.store import RESULTS, Store, read_record
 
-RESULTS: Final = "results.json"
+SPEC: Final = "spec.yaml"
+RUNS: Final = "runs"
+REFERENCE: Final = "reference.yaml"
+_SPECS: Final = (".yaml", ".yml")
 _FIX: Final = (
-    "give a folder of records, a record, a spec, a results.json of a leaderboard, or COMMIT:PATH of one of them in git"
+    "give a spec, a folder of records or of a leaderboard, a record, a results.json, or COMMIT:PATH of one of them"
 )
 
 
 def find_results(
-    target: str | Path, *, plugins: Sequence[str] = (), data: str | Path | None = None, runs: str | Path | None = None
+    target: str | Path,
+    *,
+    plugins: Sequence[str] = (),
+    data: str | Path | None = None,
+    cache: str | Path | None = None,
+    runs: str | Path | None = None,
+    add: Sequence[str] = (),
+    catalogues: Sequence[Path] = (),
+    ranks: bool = True,
 ) -> Results:
-    """The results that a word of the command line names.
+    """The results that a TARGET names: a spec, a folder, a record, a ``results.json``, or ``COMMIT:PATH`` of one.
 
     Args:
-        target: a folder of records, a record, a spec, a ``results.json`` or the folder that holds one, or
-            ``COMMIT:PATH`` of a folder or file in git.
+        target: what a user wrote.
         plugins: files or modules with methods, for a spec.
         data: folder of the user's data, for a spec.
-        runs: folder of the records, for a spec (default ``runs`` beside it).
+        cache: folder of the cache, for a spec.
+        runs: folder of the records of a spec (default ``runs`` beside it).
+        add: ``KIND=NAME``: methods that join the alternatives of a spec.
+        catalogues: files with datasets, for a spec.
+        ranks: whether records are read with the ranking of every query; tables do without.
 
     Raises:
         SpecError: there is nothing of this name.
+        Errors: mistakes in a spec, all at once.
         DataDamaged: a file is neither a record nor the results of a leaderboard.
     """
-    path, text = Path(target), str(target)
-    if path.is_dir():
-        return _folder(path, text)
-    if path.suffix in (".yaml", ".yml"):
-        return Results(text, tuple(_planned(path, plugins, data, runs)))
-    if path.is_file():
-        return _file(path, text)
-    if ":" in text:
-        return _committed(text)
+    return Resolver(tuple(plugins), data, cache, runs, tuple(add), tuple(catalogues), ranks).results(target)
+
+
+@dataclass(frozen=True)
+class Resolver:
+    """Says what a TARGET means. The attributes are the arguments of ``find_results``."""
+
+    plugins: tuple[str, ...] = ()
+    data: str | Path | None = None
+    cache: str | Path | None = None
+    runs: str | Path | None = None
+    add: tuple[str, ...] = ()
+    catalogues: tuple[Path, ...] = ()
+    ranks: bool = True
+
+    def results(self, target: str | Path) -> Results:
+        """The results that a target names. See ``find_results``."""
+        path = _path(target)
+        if path.is_dir():
+            return self._folder(path, str(target))
+        if path.suffix in _SPECS:
+            return self._planned(path, str(target))
+        return self._file(path, str(target))
+
+    def record(self, run: str | Path, among: str | Path | None = None) -> Record:
+        """The one record that a target names.
+
+        Args:
+            run: a target that holds one record; or, with ``among``, the id of a run.
+            among: the target that holds the run's record.
+
+        Raises:
+            SpecError: there is no such record, or more than one.
+            DataDamaged: it cannot be read.
+        """
+        if not Path(run).exists() and ":" not in str(run):
+            if among is not None:
+                return _record_of_id(str(run), among)
+            raise SpecError(f"there is no record {run}", fix="give the .json file of a run, or an id and --runs FOLDER")
+        records = self.results(run).require_records()
+        if len(records) > 1:
+            fix = f"give one of them, or its id and --runs {run}"
+            raise SpecError(f"{run} holds {len(records)} records, where one is needed", fix=fix)
+        return records[0]
+
+    def spec(self, target: str | Path) -> Path:
+        """The file of the spec that a target names: a spec, or a leaderboard folder that has one.
+
+        Raises:
+            SpecError: the target is no spec and holds none.
+        """
+        path = _path(target)
+        path = path / SPEC if path.is_dir() else path
+        if path.suffix not in _SPECS or not path.is_file():
+            raise SpecError(f"there is no spec in {target}", fix=f"give a spec, or a folder with a {SPEC}")
+        return path
+
+    def _folder(self, path: Path, name: str) -> Results:
+        spec, boards = path / SPEC, path / RESULTS
+        if not spec.is_file():
+            found = self._records(path, name)
+            return self._file(boards, name) if boards.is_file() and not found.records else found
+        planned = None
+        if self.runs is not None or not boards.is_file() or any((path / RUNS).glob("*.json")):
+            planned = self._planned(spec, name)
+            if not boards.is_file() or any(record.status != "missing" for record in planned.records):
+                return planned
+        shown = self._file(boards, name)
+        return replace(shown, reference=_beside(spec))
+
+    def _records(self, path: Path, name: str) -> Results:
+        store = Store(path, ranks=self.ranks)
+        records = tuple(store.read_all())
+        return Results(name, records, files=_files(store, records))
+
+    def _file(self, path: Path, name: str) -> Results:
+        content = _boards(path)
+        if content is None:
+            record = read_record(path, ranks=self.ranks)
+            return Results(name, (record,), files={record.id: path})
+        title, description = (str(content.get(key) or "") for key in ("title", "description"))
+        return Results(name, boards=tuple(content["boards"]), title=title, description=description)
+
+    def _planned(self, path: Path, name: str) -> Results:
+        from harness.data.folders import data_folders
+        from harness.runs.plan import make_plan
+        from harness.runs.runner import planned_records, runs_store
+
+        plan = make_plan(
+            path,
+            data_folders(self.data, self.cache),
+            plugins=self.plugins,
+            add=self.add,
+            catalogues=self.catalogues,
+            incomplete=True,
+        )
+        store = Store(runs_store(plan, self.runs).folder, ranks=self.ranks)
+        records = tuple(planned_records(plan, store))
+        return Results(
+            name,
+            records,
+            title=plan.spec.name,
+            description=plan.spec.description,
+            files=_files(store, records),
+            reference=_beside(path),
+            missing=plan.missing,
+            plugin_warnings=tuple(map(str, (*plan.registry.broken, *plan.registry.outdated))),
+        )
+
+
+def _path(target: str | Path) -> Path:
+    """Where a target lies; what is at a commit is written to a temporary folder first."""
+    path = Path(target)
+    if path.exists():
+        return path
+    if ":" in str(target):
+        return checked_out(str(target), fix=_FIX)
     raise SpecError(f"there is no {target}", fix=_FIX)
 
 
-def _folder(path: Path, name: str) -> Results:
-    if (path / RESULTS).is_file():
-        return _file(path / RESULTS, name)
-    return Results(name, tuple(Store(path).read_all()))
+def _record_of_id(run: str, among: str | Path) -> Record:
+    path = _path(among)
+    folders = [path, path / RUNS] if path.is_dir() else [path.parent / RUNS]
+    for folder in folders:
+        record = Store(folder).read(run)
+        if record is not None:
+            return record
+    names = [file.stem for folder in folders for file in sorted(folder.glob("*.json"))]
+    raise SpecError(f"there is no record {run} in {among}", fix=nearest(run, names) or "give the id of a run in it")
 
 
-def _file(path: Path, name: str) -> Results:
-    boards = _boards(path)
-    return Results(name, boards=boards) if boards is not None else Results(name, (read_record(path),))
+def _files(store: Store, records: Iterable[Record]) -> dict[str, Path]:
+    return {record.id: store.path(record.id) for record in records if record.status != "missing"}
 
 
-def _boards(path: Path) -> tuple[Mapping[str, Any], ...] | None:
-    """The boards of a ``results.json``; None where the file is something else."""
+def _beside(spec: Path) -> Path | None:
+    """The published numbers beside a spec."""
+    reference = spec.with_name(REFERENCE)
+    return reference if reference.is_file() else None
+
+
+def _boards(path: Path) -> Mapping[str, Any] | None:
+    """The content of a ``results.json``; None where the file is something else."""
     try:
         content = json.loads(path.read_bytes())
     except (OSError, ValueError, RecursionError):
         return None  # read_record says what is wrong
-    boards = content.get("boards") if isinstance(content, dict) else None
-    if boards is None:
+    if not isinstance(content, dict) or "boards" not in content:
         return None
+    boards = content["boards"]
     if not isinstance(boards, list) or not all(isinstance(b, dict) and isinstance(b.get("rows"), list) for b in boards):
         raise DataDamaged(f"{path} is not the JSON of a leaderboard", fix="harness leaderboard --format json writes it")
-    return tuple(boards)
-
-
-def _planned(path: Path, plugins: Sequence[str], data: str | Path | None, runs: str | Path | None) -> list[Record]:
-    from harness.data.folders import data_folders
-    from harness.runs.plan import make_plan
-    from harness.runs.runner import planned_records, runs_store
-
-    plan = make_plan(path, data_folders(data), plugins=tuple(plugins))
-    return planned_records(plan, runs_store(plan, runs))
-
-
-def _committed(target: str) -> Results:
-    """``COMMIT:PATH``: a folder or file as it was committed."""
-    try:
-        # The name goes through rev-parse first, so that no word of the user can be an option of another command.
-        name = _git("rev-parse", "--verify", "--quiet", "--end-of-options", target).decode().strip()
-        kind = _git("cat-file", "-t", name).decode().strip()
-        tree = _git("archive", "--format=tar", name) if kind == "tree" else b""
-        blob = _git("cat-file", "blob", name) if kind == "blob" else b""
-    except FileNotFoundError as error:
-        raise SpecError("git is not installed", fix="give folders or files") from error
-    except subprocess.CalledProcessError as error:
-        raise SpecError(f"there is no {target}, as a file or in git", fix=_FIX) from error
-    with tempfile.TemporaryDirectory() as name_of_folder:
-        folder = Path(name_of_folder)
-        if kind == "tree":
-            _unpack(tree, folder)
-            return _folder(folder, target)
-        file = folder / Path(target.partition(":")[2]).name
-        file.write_bytes(blob)
-        return _file(file, target)
-
-
-def _unpack(archive: bytes, folder: Path) -> None:
-    """The JSON files of the archive's own level; names with folders, and links, are left out."""
-    with tarfile.open(fileobj=io.BytesIO(archive)) as members:
-        for member in members:
-            content = members.extractfile(member) if member.isfile() else None
-            if content is not None and member.name.endswith(".json") and "/" not in member.name:
-                (folder / member.name).write_bytes(content.read())
-
-
-def _git(*arguments: str) -> bytes:
-    done = subprocess.run(["git", *arguments], capture_output=True, check=True)  # noqa: S603, S607  # fixed words
-    return done.stdout
+    return content

@@ -18,7 +18,8 @@ from harness.runs.environment import environment
 from harness.runs.plan import Run, protocol_identity
 from harness.runs.record import Failure, Number, Record
 from harness.runs.recreate import recreate
-from harness.runs.store import Store, read_record
+from harness.runs.store import Store
+from harness.runs.targets import Resolver
 from harness.runs.tasks import perform
 from harness.runs.tolerances import Tolerances, scale, tolerated
 
@@ -101,7 +102,7 @@ def reproduce(
     removed afterwards. Only the user's data folder is read.
 
     Args:
-        record: a record, or its file.
+        record: a record, or a target that holds one: its file, or ``COMMIT:PATH`` of it.
         plugins: files or modules with the methods of the record, besides the installed ones.
         data: folder of the user's data (default ``$HARNESS_DATA``).
         out: folder that gets the new record; it is not kept otherwise.
@@ -115,7 +116,7 @@ def reproduce(
         DataMissing: its data are not there.
         DataDamaged: its data are not those that it was measured on.
     """
-    known = record if isinstance(record, Record) else _read(Path(record))
+    known = record if isinstance(record, Record) else _read(record, plugins, data)
     if known.status == "missing":
         raise SpecError(f"run {known.id} was not done: there is nothing to compare with", fix="harness run does it")
     store = Store(Path(out)) if out is not None else None
@@ -137,12 +138,10 @@ def reproduce(
     )
 
 
-def _read(path: Path) -> Record:
+def _read(target: str | Path, plugins: Sequence[str | Path], data: str | Path | None) -> Record:
     """A record that cannot be read is a mistake of the command here, not damage of the data."""
-    if not path.is_file():
-        raise SpecError(f"there is no record {path}", fix="give the .json file of a run")
     try:
-        return read_record(path)
+        return Resolver(tuple(map(str, plugins)), data).record(target)
     except DataDamaged as error:
         raise SpecError(error.headline, fix="give the .json file of a run") from error
 

@@ -12,9 +12,11 @@ from PIL import Image
 from typer.testing import CliRunner
 
 import harness
-from harness.cli.view_matches import find_record, inliers, matches, position
+from harness.cli.view_matches import inliers, matches, position
 from harness.core.errors import InvalidInput, SpecError, UnknownName
 from harness.plugin_api import Ranking, RetrievalSet
+from harness.runs.store import Store
+from harness.runs.targets import Resolver
 from harness.studies.pictures.matches import draw_inliers, draw_matches
 
 SPEC = {
@@ -38,8 +40,6 @@ def folder(tmp_path_factory):
 
 
 def record_of(folder, name):
-    from harness.runs.store import Store
-
     records = Store(folder / "runs").read_all()
     return next(r for r in records if (r.methods["reranking"].name if "reranking" in r.methods else "none") == name)
 
@@ -85,11 +85,11 @@ def test_what_cannot_be_drawn(folder, name, arguments, error, message):
 def test_records_are_found_beside_a_spec(folder, tmp_path):
     (folder / "spec.yaml").write_text("name: small\n")
     record = record_of(folder, "dsm")
-    assert find_record(record.id, folder / "spec.yaml") == record
+    assert Resolver().record(record.id, folder / "spec.yaml") == record
     with pytest.raises(SpecError, match="no record nowhere"):
-        find_record("nowhere", folder / "runs")
+        Resolver().record("nowhere", folder / "runs")
     with pytest.raises(SpecError, match="--runs FOLDER"):
-        find_record("nowhere", None)
+        Resolver().record("nowhere", None)
 
 
 def test_positions_are_names_or_numbers(tmp_path):
