@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 if TYPE_CHECKING:
     from torch import Tensor
+    from torch.nn import Module
 
     from harness.plugin_api.arrays import Floats, Ids
 
@@ -24,6 +25,31 @@ class Backbone(Protocol):
 
     def maps(self, image: Tensor) -> Tensor:
         """Image (3, H, W) float32 in [0, 1], RGB -> non-negative maps (C, h, w) float32."""
+        ...
+
+
+class HasModule(Protocol):
+    """A backbone that can be trained: what ``harness train spatial`` needs.
+
+    ``weights`` is one of its parameters: the path of a file that ``module`` and ``maps`` read.
+    """
+
+    @property
+    def weights(self) -> str: ...
+
+    def module(self) -> Module:
+        """The network with its weights: images (n, 3, H, W) float32 in [0, 1], RGB -> what ``maps`` gives of each.
+
+        A new object in evaluation mode; the caller may train it in place.
+        """
+        ...
+
+
+class HasCheckpoint(Protocol):
+    """A backbone whose file of weights holds something else than the state dict of its module."""
+
+    def checkpoint(self, module: Any) -> Mapping[str, Any]:
+        """What ``torch.save`` writes; or, for a file that ends in ``.npz``, tensors by name."""
         ...
 
 

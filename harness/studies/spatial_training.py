@@ -1,20 +1,16 @@
-"""Spatial training (thesis 4.5): fine-tuning a backbone on matching pairs, pooled where the two images match.
+"""Spatial training (thesis 4.5): fine-tuning a network on matching pairs, pooled where the two images match.
 
 Contrastive loss on pairs of generated images (Radenovic et al. 2018): matching ones are drawn together, those that the
 network takes for similar though they show different objects apart. With matching (+TSP) every pair of images is pooled
-over the regions of its inliers; without (+TR) over all of both images. What is trained is the network of ``tiny``, from
-its own or given weights; what comes out is a file of weights of the same form. Loads torch.
+over the regions of its inliers; without (+TR) over all of both images. ``harness.studies.spatial_spec`` trains what a
+spec describes. Loads torch.
 """
 
 from __future__ import annotations
 
-import hashlib
-import io
-import json
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
-from pathlib import Path
-from typing import Annotated, Any, Literal, Protocol
+from dataclasses import dataclass
+from typing import Annotated, Literal, Protocol
 
 import numpy as np
 import torch
@@ -22,8 +18,7 @@ from annotated_types import Ge, Gt
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from harness.core.errors import DataDamaged, DataMissing, InvalidInput
-from harness.core.files import write_atomically
+from harness.core.errors import InvalidInput
 from harness.core.progress import Progress, track
 from harness.data.generators.scenes import View
 from harness.data.generators.synthetic import training_pair
@@ -71,68 +66,81 @@ class SpatialTraining:
 
 
 @dataclass(frozen=True)
-class Trained:
-    """Weights, and how they came about.
+class Losses:
+    """How a training went.
 
     Attributes:
-        arrays: ``weight0``, ``bias0``, ... float16.
-        losses: (steps,) mean loss of a query, float64.
+        steps: (n,) mean loss of a query at each step, float64.
         guided: share of the channels of a matching pair that were pooled over regions; 0 without matching.
     """
 
-    arrays: dict[str, NDArray[np.float16]]
-    losses: NDArray[np.float64]
+    steps: NDArray[np.float64]
     guided: float
 
 
-def train(how: SpatialTraining, matcher: Matcher | None, start: Path | None, progress: Progress) -> Trained:
-    """Train from ``start`` (None: the embedded weights). The same arguments give the same bytes on one machine.
+def train(training: SpatialTraining, network: nn.Module, matcher: Matcher | None, progress: Progress) -> Losses:
+    """Train a network in place. The same arguments give the same weights on one machine.
+
+    Args:
+        training: how to train.
+        network: images (n, 3, H, W) float32 in [0, 1] to maps (n, C, h, w).
+        matcher: None pools whole images.
+        progress: shows how far it is.
 
     Raises:
-        DataMissing, DataDamaged: ``start`` is no file of weights.
         InvalidInput: a batch too small for so many negatives.
     """
-    if how.negatives >= how.batch:
-        raise InvalidInput(f"{how.negatives} negatives from a batch of {how.batch}", fix="batch above negatives")
-    network = tiny_network(start)
-    optimiser = _optimiser(how, network)
-    schedule = torch.optim.lr_scheduler.ExponentialLR(optimiser, 0.1 ** (1 / how.steps))
+    if training.negatives >= training.batch:
+        raise InvalidInput(
+            f"{training.negatives} negatives from a batch of {training.batch}", fix="batch above negatives"
+        )
+    network.train()
+    for layer in network.modules():
+        if isinstance(layer, nn.modules.batchnorm._BatchNorm):
+            layer.eval()  # cirtorch, train.py: a batch of few images has no statistics
+    optimiser = _optimiser(training, network)
+    schedule = torch.optim.lr_scheduler.ExponentialLR(optimiser, 0.1 ** (1 / training.steps))
     losses, guided = [], []
-    for queries, images in track(_batches(how), how.steps, "train", progress):
-        loss, share = batch_loss(network(queries), network(images), how, matcher)
-        optimiser.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
-        optimiser.step()
-        schedule.step()
-        losses.append(float(loss.detach()))
-        guided.append(share)
-    return Trained(_arrays(network), np.array(losses), float(np.mean(guided)))
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(training.seed)  # of dropout
+        for queries, images in track(_batches(training), training.steps, "train", progress):
+            loss, share = batch_loss(network(queries), network(images), training, matcher)
+            optimiser.zero_grad()
+            loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
+            optimiser.step()
+            schedule.step()
+            losses.append(float(loss.detach()))
+            guided.append(share)
+    network.eval()
+    return Losses(np.array(losses), float(np.mean(guided)))
 
 
-def batch_loss(queries: Tensor, images: Tensor, how: SpatialTraining, matcher: Matcher | None) -> tuple[Tensor, float]:
+def batch_loss(
+    queries: Tensor, images: Tensor, training: SpatialTraining, matcher: Matcher | None
+) -> tuple[Tensor, float]:
     """Mean contrastive loss of a query with its own image and its negatives.
 
     Args:
         queries: (b, C, h, w) maps; query i shows the object of image i and of no other.
         images: (b, C, h, w) maps.
-        how: pooling, negatives and margin.
+        training: pooling, negatives and margin.
         matcher: None pools everything.
 
     Returns:
         The loss, and the share of the channels of matching pairs that were pooled over regions.
     """
-    left, right = (maps.clamp(min=1e-6).pow(how.p) for maps in (queries, images))
-    negatives = _nearest_others(pool(left, how.p), pool(right, how.p), how.negatives)
+    left, right = (maps.clamp(min=1e-6).pow(training.p) for maps in (queries, images))
+    negatives = _nearest_others(pool(left, training.p), pool(right, training.p), training.negatives)
     pairs = [(i, j) for i in range(len(queries)) for j in (i, *negatives[i])]
     distances, guided = [], []
     for i, j in pairs:
         masks = None if matcher is None else matcher.attention(queries[i], images[j])
-        gap = pool(left[i], how.p, masks and masks[0]) - pool(right[j], how.p, masks and masks[1])
+        gap = pool(left[i], training.p, masks and masks[0]) - pool(right[j], training.p, masks and masks[1])
         distances.append((gap + 1e-6).norm())  # cirtorch, functional.py
         if masks and i == j:
             guided.append(1 - float(masks[0].flatten(1).all(1).float().mean()))
     same = torch.tensor([i == j for i, j in pairs])
-    total = contrastive(torch.stack(distances), same, how.margin).sum() / len(queries)
+    total = contrastive(torch.stack(distances), same, training.margin).sum() / len(queries)
     return total, float(np.mean(guided)) if guided else 0.0
 
 
@@ -153,83 +161,26 @@ def pool(powers: Tensor, p: float, mask: Tensor | None = None) -> Tensor:
     return nn.functional.normalize(mean.pow(1 / p), dim=-1)
 
 
-def tiny_network(start: Path | None = None) -> nn.Sequential:
-    """The layers of ``tiny`` as a module: images (n, 3, H, W) in [-1, 1] to maps.
-
-    Raises:
-        DataMissing: there is no such file.
-        DataDamaged: it does not hold the weights of these layers.
-    """
-    from harness_backbone.tiny import LAYERS, WEIGHTS
-
-    path = start or WEIGHTS
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            given = {name: torch.from_numpy(file[name].astype(np.float32)) for name in file.files}
-    except FileNotFoundError as error:
-        raise DataMissing(f"weights {path} do not exist") from error
-    except (OSError, ValueError) as error:
-        raise DataDamaged(f"{path} holds no weights: {error}") from error
-    modules: list[nn.Module] = []
-    for i, layer in enumerate(LAYERS):
-        conv = nn.Conv2d(layer.inputs, layer.outputs, layer.kernel, layer.stride, layer.padding, layer.dilation)
-        try:
-            conv.load_state_dict({"weight": given[f"weight{i}"], "bias": given[f"bias{i}"]})
-        except (KeyError, RuntimeError) as error:
-            raise DataDamaged(f"{path} does not hold the weights of tiny, layer {i}: {error}") from error
-        modules += [conv, nn.ReLU()]
-    return nn.Sequential(*modules)
-
-
-def write(path: Path, trained: Trained, what: dict[str, Any]) -> str:
-    """The weights, and beside them a JSON file of how they were trained; each whole or not at all.
-
-    Returns:
-        SHA-256 of the file of weights.
-    """
-    buffer = io.BytesIO()
-    np.savez(buffer, **trained.arrays)  # type: ignore[arg-type]  # the stub takes the names for options
-    content = buffer.getvalue()
-    found = hashlib.sha256(content).hexdigest()
-    report = {**what, "sha256": found, "losses": trained.losses.round(6).tolist(), "guided": round(trained.guided, 6)}
-    write_atomically(path, content)
-    write_atomically(path.with_suffix(".json"), json.dumps(report, indent=1).encode() + b"\n")
-    return found
-
-
-def described(how: SpatialTraining, matching: Any) -> dict[str, Any]:
-    """What the report beside the weights says of the training."""
-    return {"training": asdict(how), "matching": matching}
-
-
-def _batches(how: SpatialTraining) -> Iterator[tuple[Tensor, Tensor]]:
-    """Queries and images (batch, 3, size, size) in [-1, 1]; no object comes twice."""
-    for step in range(how.steps):
-        pairs = [training_pair(step * how.batch + i, how.seed, how.size, _DATABASE, _QUERY) for i in range(how.batch)]
+def _batches(training: SpatialTraining) -> Iterator[tuple[Tensor, Tensor]]:
+    """Queries and images (batch, 3, size, size) in [0, 1]; no object comes twice."""
+    for step in range(training.steps):
+        objects = range(step * training.batch, (step + 1) * training.batch)
+        pairs = [training_pair(i, training.seed, training.size, _DATABASE, _QUERY) for i in objects]
         yield _tensor([query.image for _, query in pairs]), _tensor([image.image for image, _ in pairs])
 
 
 def _tensor(images: list[NDArray[np.uint8]]) -> Tensor:
-    return torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2).float() / 127.5 - 1
+    return torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2).float() / 255
 
 
 def _nearest_others(queries: Tensor, images: Tensor, n: int) -> list[list[int]]:
     """Per query the images of other objects with the nearest descriptors, nearest first."""
     similarities = (queries.detach() @ images.detach().T).fill_diagonal_(-torch.inf)
-    found: list[list[int]] = similarities.argsort(dim=1, descending=True, stable=True)[:, :n].tolist()
-    return found
+    nearest: list[list[int]] = similarities.argsort(dim=1, descending=True, stable=True)[:, :n].tolist()
+    return nearest
 
 
-def _optimiser(how: SpatialTraining, network: nn.Module) -> torch.optim.Optimizer:
+def _optimiser(training: SpatialTraining, network: nn.Module) -> torch.optim.Optimizer:
     kinds: dict[str, Callable[..., torch.optim.Optimizer]] = {"adam": torch.optim.Adam, "sgd": torch.optim.SGD}
-    more = {"momentum": 0.9} if how.optimiser == "sgd" else {}  # cirtorch, train.py
-    return kinds[how.optimiser](network.parameters(), lr=how.rate, weight_decay=how.decay, **more)
-
-
-def _arrays(network: nn.Sequential) -> dict[str, NDArray[np.float16]]:
-    convolutions = [module for module in network if isinstance(module, nn.Conv2d)]
-    return {
-        f"{name}{i}": value.detach().numpy().astype(np.float16)
-        for i, conv in enumerate(convolutions)
-        for name, value in conv.named_parameters()
-    }
+    more = {"momentum": 0.9} if training.optimiser == "sgd" else {}  # cirtorch, train.py
+    return kinds[training.optimiser](network.parameters(), lr=training.rate, weight_decay=training.decay, **more)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from copy import deepcopy
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Annotated, Any, Final
@@ -10,12 +11,14 @@ from urllib.error import URLError
 
 from annotated_types import Ge
 
-from harness.core.errors import DataDamaged, DataMissing, InvalidInput
+from harness.core.errors import DataDamaged, DataMissing
 from harness.data.checkpoint import Checkpoint, checked_sum, read_checkpoint
 
 if TYPE_CHECKING:
     from torch import Tensor
     from torch.nn import Module
+
+    from harness_backbone.network import ImageNetwork
 
 IMAGENET: Final = "imagenet"
 NONE: Final = "none"
@@ -68,33 +71,34 @@ class Convolutional:
             DataMissing: the weights cannot be had.
             DataDamaged: the weights are not those of this network.
         """
-        import torch
+        return _network(self, str(image.device)).maps(image)
 
-        if image.ndim != 3 or image.shape[0] != 3 or 0 in image.shape:
-            raise InvalidInput(f"an image of shape {tuple(image.shape)} has no maps", fix="(3, H, W) with H, W >= 1")
-        network, mean, std = _network(self, str(image.device))
-        with torch.inference_mode():
-            normalised = (image - mean) / std
-            height, width = image.shape[1:]
-            missing = (0, max(0, self.min_side - width), 0, max(0, self.min_side - height))
-            maps: Tensor = network(torch.nn.functional.pad(normalised, missing)[None])
-        return maps[0]
+    def module(self) -> ImageNetwork:
+        """A copy of the network that may be trained. Raises as ``maps``."""
+        return deepcopy(_network(self, "cpu")).requires_grad_(True)
+
+    def checkpoint(self, module: ImageNetwork) -> dict[str, Any]:
+        """What a file of trained weights holds: the form of cirtorch."""
+        colours = {name: getattr(module, name).flatten().tolist() for name in ("mean", "std")}
+        return {"state_dict": module.state_dict(), "meta": {"architecture": self.name, **colours}}
 
 
 @lru_cache(maxsize=2)
-def _network(backbone: Convolutional, device: str) -> tuple[Module, Tensor, Tensor]:
-    """The network with its weights, and the mean and deviation of colours (3, 1, 1) that it expects."""
+def _network(backbone: Convolutional, device: str) -> ImageNetwork:
+    """The network with its weights, not to be trained."""
     import torch
+
+    from harness_backbone.network import ImageNetwork
 
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(backbone.seed)
         body = backbone.body()
-    found = _weights(backbone)
-    if found is not None:
-        _load(backbone, body, found)
-    colours = (found and found.mean) or _MEAN, (found and found.std) or _STD
-    mean, std = (torch.tensor(values, dtype=torch.float32, device=device).reshape(3, 1, 1) for values in colours)
-    return body.eval().requires_grad_(False).to(device), mean, std
+    published = _weights(backbone)
+    if published is not None:
+        _load(backbone, body, published)
+    mean, std = (published and published.mean) or _MEAN, (published and published.std) or _STD
+    network = ImageNetwork(body, mean, std, backbone.min_side)
+    return network.eval().requires_grad_(False).to(device)
 
 
 def _weights(backbone: Convolutional) -> Checkpoint | None:
@@ -121,12 +125,12 @@ def _downloaded(name: str) -> Mapping[str, Tensor]:
     return state
 
 
-def _load(backbone: Convolutional, body: Module, found: Checkpoint) -> None:
+def _load(backbone: Convolutional, body: Module, published: Checkpoint) -> None:
     what = f"weights {backbone.weights}"
-    if found.architecture not in ("", backbone.name):
-        raise DataDamaged(f"{what} are those of {found.architecture}", fix=f"a checkpoint of {backbone.name}")
+    if published.architecture not in ("", backbone.name):
+        raise DataDamaged(f"{what} are those of {published.architecture}", fix=f"a checkpoint of {backbone.name}")
     try:
-        missing, unknown = body.load_state_dict(backbone.renamed(found.state), strict=False)
+        missing, unknown = body.load_state_dict(backbone.renamed(published.state), strict=False)
     except RuntimeError as error:
         reason = str(error).strip().splitlines()[-1].strip()
         raise DataDamaged(f"{what} do not fit {backbone.name}: {reason}") from error

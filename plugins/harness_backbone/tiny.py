@@ -6,6 +6,7 @@ import hashlib
 import io
 import zipfile
 from collections.abc import Mapping
+from copy import deepcopy
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -13,11 +14,13 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 
-from harness.core.errors import DataDamaged, InvalidInput
+from harness.core.errors import DataDamaged
 from harness.data.checkpoint import checked_sum, file_content, read_checkpoint
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+    from harness_backbone.network import ImageNetwork
 
 WEIGHTS: Final = Path(__file__).with_name("tiny.npz")
 SHA256: Final = "8e52c14d924338588a29d5e4a4cb4439479962059c3769157f12d75d13ae3c03"
@@ -38,6 +41,9 @@ class Layer(NamedTuple):
         """Cells of zeros on each border."""
         return self.dilation * (self.kernel // 2)
 
+
+_COLOURS: Final = ((0.5,) * 3, (0.5,) * 3)
+"""Mean and deviation: colours are scaled to [-1, 1]."""
 
 LAYERS: Final = (Layer(3, 48, 7, 4), Layer(48, 96, 3, 2), Layer(96, 128, 3), Layer(128, 128, 1))
 
@@ -76,33 +82,46 @@ class Tiny:
             DataMissing: there is no file of weights.
             DataDamaged: it does not hold the weights of this network.
         """
-        import torch
+        return _network(self, str(image.device)).maps(image)
 
-        if image.ndim != 3 or image.shape[0] != 3 or 0 in image.shape:
-            raise InvalidInput(f"an image of shape {tuple(image.shape)} has no maps", fix="(3, H, W) with H, W >= 1")
-        with torch.inference_mode():
-            maps = image[None] * 2 - 1
-            for layer, (weight, bias) in zip(LAYERS, _layers(self, str(image.device)), strict=True):
-                maps = torch.conv2d(maps, weight, bias, layer.stride, layer.padding, layer.dilation).relu_()
-        return maps[0]
+    def module(self) -> ImageNetwork:
+        """A copy of the network that may be trained. Raises as ``maps``."""
+        return deepcopy(_network(self, "cpu")).requires_grad_(True)
+
+    def checkpoint(self, module: ImageNetwork) -> dict[str, Tensor]:
+        """What a file of trained weights holds: ``weight0``, ``bias0``, ... float16."""
+        from torch.nn import Conv2d
+
+        convolutions = [layer for layer in module.modules() if isinstance(layer, Conv2d)]
+        return {
+            f"{name}{i}": value.detach().half()
+            for i, layer in enumerate(convolutions)
+            for name, value in layer.named_parameters()
+        }
 
 
 @lru_cache(maxsize=4)
-def _layers(tiny: Tiny, device: str) -> list[tuple[Tensor, Tensor]]:
-    """Weight (outputs, inputs, kernel, kernel) and bias (outputs,) of each layer, float32."""
-    found = _read(tiny)
-    layers = []
+def _network(tiny: Tiny, device: str) -> ImageNetwork:
+    """The network with its weights, not to be trained."""
+    from torch import nn
+
+    from harness_backbone.network import ImageNetwork
+
+    tensors = _read(tiny)
+    layers: list[nn.Module] = []
     for i, layer in enumerate(LAYERS):
-        shapes = {
-            f"weight{i}": (layer.outputs, layer.inputs, layer.kernel, layer.kernel),
-            f"bias{i}": (layer.outputs,),
-        }
-        for name, shape in shapes.items():
-            if name not in found or tuple(found[name].shape) != shape:
-                has = tuple(found[name].shape) if name in found else "nothing"
+        convolution = nn.Conv2d(
+            layer.inputs, layer.outputs, layer.kernel, layer.stride, layer.padding, layer.dilation, device="meta"
+        ).to_empty(device="cpu")
+        for part, parameter in convolution.named_parameters():
+            name, shape = f"{part}{i}", tuple(parameter.shape)
+            if name not in tensors or tuple(tensors[name].shape) != shape:
+                has = tuple(tensors[name].shape) if name in tensors else "nothing"
                 raise DataDamaged(f"weights {tiny.weights} do not fit tiny: {name} is {has}, not {shape}")
-        layers.append((found[f"weight{i}"].float().to(device), found[f"bias{i}"].float().to(device)))
-    return layers
+            parameter.data = tensors[name].float()
+        layers += [convolution, nn.ReLU(inplace=True)]
+    network = ImageNetwork(nn.Sequential(*layers), *_COLOURS)
+    return network.eval().requires_grad_(False).to(device)
 
 
 def _read(tiny: Tiny) -> Mapping[str, Tensor]:
@@ -116,10 +135,10 @@ def _read(tiny: Tiny) -> Mapping[str, Tensor]:
         return _arrays(content, WEIGHTS.name)
     if tiny.weights.endswith(".npz"):
         return _arrays(file_content(tiny.weights, tiny.checksum), tiny.weights)
-    found = read_checkpoint(tiny.weights, tiny.checksum)
-    if found.architecture not in ("", "tiny"):
-        raise DataDamaged(f"weights {tiny.weights} are those of {found.architecture}", fix="a checkpoint of tiny")
-    return found.state
+    checkpoint = read_checkpoint(tiny.weights, tiny.checksum)
+    if checkpoint.architecture not in ("", "tiny"):
+        raise DataDamaged(f"weights {tiny.weights} are those of {checkpoint.architecture}", fix="a checkpoint of tiny")
+    return checkpoint.state
 
 
 def _arrays(content: bytes, name: str) -> Mapping[str, Tensor]:

@@ -43,10 +43,12 @@ class VGG16(Convolutional):
         from torch import nn
         from torchvision.models import vgg16
 
+        from harness_backbone.network import DensePooling
+
         with torch.device("meta"):  # nothing is computed for the classifier, nine tenths of the weights
             layers = list(vgg16(weights=None, init_weights=False).features.children())[:-1]
         if self.upsample:
-            layers[_POOL4] = _every_window()
+            layers[_POOL4] = DensePooling()
         network = nn.Sequential(*layers).to_empty(device="cpu")
         for position, layer in enumerate(layers):
             if isinstance(layer, nn.Conv2d):
@@ -59,19 +61,3 @@ class VGG16(Convolutional):
     def renamed(self, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """The tensors of a state dict that belong to the body, under the body's names."""
         return renamer({"features.": ""})(state)
-
-
-def _every_window() -> Module:
-    """Max-pooling by 2 with stride 1: twice as many cells, of which every second is that of stride 2."""
-    import torch
-    from torch import nn
-
-    class EveryWindow(nn.Module):
-        def forward(self, maps: Tensor) -> Tensor:
-            height, width = (side - side % 2 for side in maps.shape[-2:])
-            # Activations are not negative: a border of zeros changes no maximum.
-            pooled = nn.functional.max_pool2d(nn.functional.pad(maps, (0, 1, 0, 1)), 2, stride=1)
-            cut: torch.Tensor = pooled[..., :height, :width]
-            return cut
-
-    return EveryWindow()

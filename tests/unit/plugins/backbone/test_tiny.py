@@ -69,9 +69,9 @@ def test_the_weights_are_small_and_fit_the_layers():
 def other_weights(tmp_path, monkeypatch):
     """A file in place of the shipped weights, for one test."""
     monkeypatch.setattr(tiny, "WEIGHTS", tmp_path / "weights.npz")
-    tiny._layers.cache_clear()
+    tiny._network.cache_clear()
     yield tmp_path / "weights.npz"
-    tiny._layers.cache_clear()
+    tiny._network.cache_clear()
 
 
 def test_folding_keeps_what_the_trained_network_gives(other_weights, monkeypatch):
