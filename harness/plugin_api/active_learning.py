@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     import numpy as np
@@ -40,10 +40,19 @@ class PoolView(Protocol):
 
 
 class AcquisitionFunction(Protocol):
-    """Chooses which examples to label next."""
+    """Chooses which examples to label next. Optional: ``ChangesByCycle``."""
 
     def select(self, pool: PoolView, budget: int, rng: np.random.Generator) -> Ids:
         """``budget`` unlabelled positions, unique, int64, in the order acquired; ties go to the lowest position."""
+        ...
+
+
+@runtime_checkable
+class ChangesByCycle(Protocol):
+    """An acquisition that is another one in each cycle, as ``random+coreset`` is."""
+
+    def at(self, cycle: int) -> AcquisitionFunction:
+        """The acquisition of a cycle, counted from 0."""
         ...
 
 
@@ -80,10 +89,7 @@ class TrainingSet:
 
 
 class LearningScheme(Protocol):
-    """How one cycle trains: supervised, semi-supervised, ...
-
-    ``train`` may leave a mapping ``report`` on the model it returns: plain values that the record keeps for the cycle.
-    """
+    """How one cycle trains: supervised, semi-supervised, ... The model it returns may be a ``HasReport``."""
 
     def prepare(self, model: Module, data: TrainingSet, rng: np.random.Generator) -> Mapping[str, Tensor] | None:
         """Initial weights learnt once per dataset and seed without labels (PRE), or None for the network's own."""
@@ -91,4 +97,19 @@ class LearningScheme(Protocol):
 
     def train(self, model: Module, data: TrainingSet, rng: np.random.Generator) -> Module:
         """Train ``model`` (already initialised) in place and return it."""
+        ...
+
+
+@runtime_checkable
+class HasReport(Protocol):
+    """A trained model or a fitted expansion with more to say: the record stores it, for the cycle or for the run.
+
+    Example::
+
+        model.report = {"pseudo_labels": len(confident)}
+    """
+
+    @property
+    def report(self) -> Mapping[str, Any]:
+        """JSON-able values."""
         ...

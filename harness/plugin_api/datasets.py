@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     import numpy as np
@@ -77,7 +77,7 @@ class RetrievalSet:
 
 
 class Dataset(Protocol):
-    """Loads one dataset. ``task`` is a class variable."""
+    """Loads one dataset. ``task`` is a class variable. Optional: ``HasInstances``."""
 
     task: Task
 
@@ -87,4 +87,13 @@ class Dataset(Protocol):
 
     def load(self, folders: DataFolders) -> ClassificationSet | RetrievalSet:
         """The data themselves; made or read, checked. Raises ``DataMissing`` or ``DataDamaged``."""
+        ...
+
+
+@runtime_checkable
+class HasInstances(Protocol):
+    """A retrieval set that knows its ground truth without its images: ``harness datasets show --ground-truth``."""
+
+    def instances(self, folders: DataFolders) -> Any:
+        """The ground truth, a ``harness.data.instances.Instances``. Raises ``DataMissing``."""
         ...

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
     from torch import Tensor
     from torch.nn import Module
 
     from harness.plugin_api.arrays import Floats, Ids
 
 Role = Literal["database", "query"]
+Region = tuple[int, int, int, int]
+"""y, x, height, width in cells of a map."""
 
 
 class Backbone(Protocol):
-    """A fully convolutional network."""
+    """A fully convolutional network. Optional: ``HasModule``, ``HasCheckpoint``."""
 
     @property
     def stride(self) -> int:
@@ -28,6 +32,7 @@ class Backbone(Protocol):
         ...
 
 
+@runtime_checkable
 class HasModule(Protocol):
     """A backbone that can be trained: what ``harness train spatial`` needs.
 
@@ -45,6 +50,7 @@ class HasModule(Protocol):
         ...
 
 
+@runtime_checkable
 class HasCheckpoint(Protocol):
     """A backbone whose file of weights holds something else than the state dict of its module."""
 
@@ -54,14 +60,103 @@ class HasCheckpoint(Protocol):
 
 
 class Pooling(Protocol):
-    """A global descriptor from feature maps; may have ``fit(maps: Iterator[Tensor]) -> Pooling``.
-
-    With ``fit`` descriptors are those of one database: they are made again when it grows. ``learns = False`` (an
-    attribute or property) says that ``fit`` has nothing to learn with these parameters.
-    """
+    """A global descriptor from feature maps. Optional: ``LearnsFromMaps``, ``PoolsQueries``, ``DetectsRegions``."""
 
     def pool(self, maps: Tensor) -> Tensor:
         """(..., C, H, W) float32 -> (..., D) float32, not normalised."""
+        ...
+
+
+@runtime_checkable
+class LearnsFromMaps(Protocol):
+    """A pooling with ``fit``: its descriptors are those of one database, and are computed again when it grows.
+
+    Example::
+
+        def fit(self, maps):
+            return FittedMean(self, torch.stack([image.mean((-2, -1)) for image in maps]).mean(0))
+    """
+
+    def fit(self, maps: Iterator[Tensor]) -> Pooling:
+        """Learn from the database.
+
+        Args:
+            maps: (C, h, w) float32 of one image and scale after the other; ``iter(maps)`` starts again.
+
+        Returns:
+            The pooling that is used, a new object.
+        """
+        ...
+
+
+@runtime_checkable
+class MayLearn(Protocol):
+    """A pooling with ``fit`` that has nothing to learn with some of its parameters.
+
+    Example::
+
+        @property
+        def learns(self):
+            return self.whiten
+    """
+
+    @property
+    def learns(self) -> bool:
+        """Whether ``fit`` learns anything; if not, descriptors do not depend on the database."""
+        ...
+
+
+@runtime_checkable
+class PoolsQueries(Protocol):
+    """A pooling that treats queries in another way than images of the database."""
+
+    def pool_query(self, maps: Tensor) -> Tensor:
+        """As ``Pooling.pool``, of a query: (..., C, H, W) float32 -> (..., D) float32, not normalised."""
+        ...
+
+
+@runtime_checkable
+class HasSaliency(Protocol):
+    """A pooling, or what its ``fit`` returns, that computes saliency maps: ``harness view saliency`` draws them."""
+
+    def saliency(self, maps: Tensor) -> Tensor:
+        """Maps (..., C, H, W) float32 -> saliency (..., H, W) float32, not negative."""
+        ...
+
+
+@runtime_checkable
+class DetectsRegions(Protocol):
+    """A pooling that looks for regions on a saliency map: ``harness view saliency`` draws them."""
+
+    def detect(self, saliency: NDArray[Any]) -> Sequence[Region]:
+        """Regions of a saliency map (H, W), at least one, the most salient first."""
+        ...
+
+
+@runtime_checkable
+class HasFirstPass(Protocol):
+    """A pooling whose saliency is learnt from regions that a simpler pooling detects first."""
+
+    @property
+    def first_pass(self) -> Any:
+        """The simpler pooling: ``HasSaliency`` and ``DetectsRegions``."""
+        ...
+
+
+@runtime_checkable
+class ShowsDetection(Protocol):
+    """A pooling that detects regions by a mixture and shows how: ``harness view saliency --iterations``."""
+
+    def samples(self, saliency: NDArray[Any]) -> NDArray[np.float64]:
+        """The part (H, W) of a saliency map (H, W) that the mixture is fitted to; 0 elsewhere."""
+        ...
+
+    def evolution(self, samples: NDArray[np.float64]) -> Iterable[Any]:
+        """The mixture at the start and after each iteration; each has ``weights`` (m,)."""
+        ...
+
+    def rectangles(self, mixture: Any, shape: tuple[int, ...]) -> Sequence[Region]:
+        """The regions of a mixture on a map of a shape (H, W)."""
         ...
 
 
@@ -74,11 +169,19 @@ class Whitening(Protocol):
 
 
 class FittedWhitening(Protocol):
-    """A learnt whitening."""
+    """A learnt whitening. Optional: ``HasRank``."""
 
     def apply(self, descriptors: Floats) -> Floats:
         """(n, D) float32 -> (n, d) float32, each row L2-normalised."""
         ...
+
+
+@runtime_checkable
+class HasRank(Protocol):
+    """A fitted whitening that knows in how many directions the training descriptors varied; the record says so."""
+
+    @property
+    def rank(self) -> int: ...
 
 
 @dataclass(frozen=True)
@@ -105,7 +208,7 @@ class QueryExpansion(Protocol):
 
 
 class FittedExpansion(Protocol):
-    """A query expansion bound to a database."""
+    """A query expansion bound to a database. Optional: ``HasReport``."""
 
     def expand(self, queries: Floats, ranking: Ranking) -> Ranking:
         """Queries (q, d) float32 and their ranking -> the new ranking. Each query is answered on its own."""
@@ -115,10 +218,8 @@ class FittedExpansion(Protocol):
 class Reranker(Protocol):
     """Reorders the top of a ranking from what is stored per image.
 
-    ``top`` (a field) says how many images are reordered; below it nothing moves. Optional methods:
-    ``describe_image(image (H, W, 3) uint8, role)`` in place of ``describe`` where pixels are needed;
-    ``pack(features) -> mapping of arrays`` and ``unpack(arrays) -> features``, with which features are cached;
-    ``correspondences(query, candidate)`` for pictures of matches; ``attention`` for spatial training.
+    ``top`` (a field) says how many images are reordered; below it nothing moves. Optional: ``DescribesImages``,
+    ``Packs``, ``DrawsMatches``, ``GuidesTraining``.
     """
 
     @property
@@ -130,4 +231,68 @@ class Reranker(Protocol):
 
     def score(self, query: Any, candidates: Sequence[Any]) -> Floats:
         """(len(candidates),) float32, higher is better; ties keep the initial order."""
+        ...
+
+
+@runtime_checkable
+class DescribesImages(Protocol):
+    """A re-ranker that looks at the image itself, and not at maps: no network runs for it."""
+
+    def describe_image(self, image: NDArray[np.uint8], role: Role) -> Any:
+        """What is stored for one image (H, W, 3) uint8 RGB, cropped and resized as the evaluation protocol says."""
+        ...
+
+
+@runtime_checkable
+class Packs(Protocol):
+    """A re-ranker whose features of an image can be written to the cache.
+
+    Without it features are computed in each run: reading back any object from a file would run what the file says.
+
+    Example::
+
+        def pack(self, features):
+            return {"positions": features.positions, "descriptors": features.descriptors}
+
+        def unpack(self, arrays):
+            return Features(**arrays)
+    """
+
+    def pack(self, features: Any) -> Mapping[str, NDArray[Any]]:
+        """Named arrays (n, ...), each of the same dtype and trailing shape for all images."""
+        ...
+
+    def unpack(self, arrays: Mapping[str, NDArray[Any]]) -> Any:
+        """The features that were packed."""
+        ...
+
+
+@runtime_checkable
+class DrawsMatches(Protocol):
+    """A re-ranker that knows which positions of two images match: ``harness view matches`` draws them."""
+
+    def correspondences(
+        self, query: Any, candidate: Any, query_size: tuple[int, int], candidate_size: tuple[int, int]
+    ) -> Mapping[str, NDArray[Any]]:
+        """The inliers of two images in pixels.
+
+        Args:
+            query: features of a query.
+            candidate: features of a database image.
+            query_size: width and height of the query in pixels, as the network saw it.
+            candidate_size: the same of the database image.
+
+        Returns:
+            ``query`` and ``image`` (m, 2) float, x and y. Optional: ``query_shapes`` and ``image_shapes`` (m, 3),
+            covariances xx, xy, yy; ``words`` (m,) int64, by which matches are coloured.
+        """
+        ...
+
+
+@runtime_checkable
+class GuidesTraining(Protocol):
+    """A re-ranker that knows which parts of two maps match: ``harness train spatial`` pools over these."""
+
+    def attention(self, query_maps: Tensor, image_maps: Tensor) -> tuple[Tensor, Tensor]:
+        """Maps (C, h, w) and (C, h', w') -> bool masks of the same shapes; some cell of every channel is true."""
         ...

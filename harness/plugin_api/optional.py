@@ -1,0 +1,46 @@
+"""All optional hooks: what a method may offer beyond the protocol of its kind, and the kinds that may offer it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from harness.plugin_api.active_learning import ChangesByCycle, HasReport
+from harness.plugin_api.datasets import HasInstances
+from harness.plugin_api.retrieval import (
+    DescribesImages,
+    DetectsRegions,
+    DrawsMatches,
+    GuidesTraining,
+    HasCheckpoint,
+    HasFirstPass,
+    HasModule,
+    HasRank,
+    HasSaliency,
+    LearnsFromMaps,
+    MayLearn,
+    Packs,
+    PoolsQueries,
+    ShowsDetection,
+)
+
+OPTIONAL_HOOKS: Final[Mapping[type, tuple[str, ...]]] = {
+    ChangesByCycle: ("acquisition",),
+    HasReport: ("learning", "expansion"),
+    HasModule: ("backbone",),
+    HasCheckpoint: ("backbone",),
+    LearnsFromMaps: ("pooling",),
+    MayLearn: ("pooling",),
+    PoolsQueries: ("pooling",),
+    HasSaliency: ("pooling",),
+    DetectsRegions: ("pooling",),
+    HasFirstPass: ("pooling",),
+    ShowsDetection: ("pooling",),
+    HasRank: ("whitening",),
+    DescribesImages: ("reranking",),
+    Packs: ("reranking",),
+    DrawsMatches: ("reranking",),
+    GuidesTraining: ("reranking",),
+    HasInstances: ("dataset",),
+}
+"""Protocol -> kinds. The core asks with ``isinstance``: of the method, and of what its ``fit`` or ``train`` returns."""
