@@ -19,7 +19,6 @@ import torch
 from torch import nn
 
 from harness.active import training
-from harness.active.contract import check_selection
 from harness.active.pool import Pool
 from harness.active.protocol import ActiveProtocol
 from harness.active.split import balanced_labels, long_tail
@@ -30,6 +29,7 @@ from harness.core.errors import ContractError
 from harness.core.progress import Progress
 from harness.metrics.classification import accuracy
 from harness.plugin_api import AcquisitionFunction, ClassificationSet, LearningScheme, Network, TrainingSet
+from harness.plugin_api.contract import require_picks
 from harness.registry.composition import preparation
 from harness.registry.source import source_digest
 
@@ -221,7 +221,7 @@ class _Run:
             with measured() as cost:
                 picks = method.select(pool, budget, generator(self.seed, "acquisition", cycle))
             kept.append(cost)
-            return {"picks": check_selection(name, picks, pool, budget)}
+            return {"picks": require_picks(name, picks, pool, budget)}
 
         key = {**self._key("acquire", state, cycle), "acquisition": identity, "budget": budget}
         chosen = self.cache.get_or_make(key, choose)

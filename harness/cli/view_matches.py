@@ -72,7 +72,7 @@ def draw_pair(
 ) -> tuple[int, bytes]:
     """Number of inliers, and the picture."""
     from harness.core.progress import SilentProgress
-    from harness.retrieval.extraction import Source
+    from harness.retrieval.extraction import NamedBackbone
     from harness.retrieval.images import read_image
     from harness.retrieval.representation import Extraction
     from harness.retrieval.reranking import describe
@@ -82,7 +82,9 @@ def draw_pair(
     name = run.methods["reranking"].id.name
     if not hasattr(method, "correspondences"):
         raise SpecError(f'reranking "{name}" matches no positions', fix="choose a run with dsm or sift-ransac")
-    extraction = Extraction(dataset, run.protocol, Source(run.methods["backbone"].method, "backbone"), SilentProgress())
+    extraction = Extraction(
+        dataset, run.protocol, NamedBackbone(run.methods["backbone"].method, "backbone"), SilentProgress()
+    )
     (left,) = describe(method, extraction, "query", [query])
     (right,) = describe(method, extraction, "database", [image])
     size = run.protocol.image_size
@@ -97,14 +99,14 @@ def draw_histogram(run: Run, dataset: RetrievalSet, folders: DataFolders, format
     """Histogram of the inliers of all queries with the images that were re-ranked for them."""
     from harness.cache.shared import SharedCache
     from harness.core.progress import SilentProgress
-    from harness.retrieval.pipeline import RetrievalMethods, reranked
+    from harness.retrieval.pipeline import RetrievalMethods, RetrievalTask
     from harness.studies.pictures.matches import draw_inliers
 
     methods = RetrievalMethods(**{kind: configured.method for kind, configured in run.methods.items()})
     keys: dict[str, Any] = {kind: configured.key for kind, configured in run.methods.items()}
     keys["dataset"] = {"fingerprint": run.dataset.fingerprint}
     cache = SharedCache(folders.cache / "arrays")
-    ranking = reranked(dataset, methods, run.protocol, keys=keys, cache=cache, progress=SilentProgress())
+    ranking = RetrievalTask(dataset, methods, run.protocol, keys, cache, SilentProgress()).reranked()
     top = run.methods["reranking"].method.top
     positives, negatives = inliers(ranking, dataset, top)
     title = f"{run.dataset.name}, {run.methods['reranking'].id.name}: top {top} of {len(dataset.queries)} queries"

@@ -106,16 +106,16 @@ def panels(
     run: Run, dataset: RetrievalSet, positions: list[int], iterations: bool, progress: Progress
 ) -> list[list[Panel]]:
     """A row of panels per image: the image, its maps and regions, or the turns of the mixture."""
-    from harness.retrieval.extraction import Source
+    from harness.retrieval.extraction import NamedBackbone
     from harness.retrieval.images import read_image
     from harness.retrieval.representation import Extraction
     from harness.studies.pictures.saliency import Panel
 
-    extraction = Extraction(dataset, run.protocol, Source(run.methods["backbone"].method, "backbone"), progress)
+    extraction = Extraction(dataset, run.protocol, NamedBackbone(run.methods["backbone"].method, "backbone"), progress)
     pooling: Any = extraction.fitted(run.methods["pooling"].method)
     # What ``fit`` returns keeps its parameters; a method that learns nothing is its own.
     detection = getattr(pooling, "parameters", pooling)
-    maps = extraction.source.maps(extraction.pictures("database").some(positions), "maps", progress)
+    maps = extraction.backbone.maps(extraction.images("database").some(positions), "maps", progress)
     rows = []
     for image, scales in zip(positions, maps, strict=True):
         picture = read_image(dataset.images[image], run.protocol.image_size)

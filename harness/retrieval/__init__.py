@@ -1,5 +1,5 @@
-"""Retrieval: images -> maps -> descriptors -> ranking -> metrics.
+"""Retrieval: describe -> search -> re-rank -> expand.
 
-``protocol`` holds the options of the task, ``pipeline`` runs it; ``images``, ``extraction``, ``search`` and
-``reranking`` are its stages, ``contract`` checks what methods return.
+``protocol`` holds the options of the task, ``pipeline`` runs its stages: ``extraction`` and ``representation``
+describe, ``search_pipeline`` searches, ``reranking`` re-ranks; ``rows`` and ``distractors`` store descriptors.
 """

@@ -1,7 +1,7 @@
-"""Descriptors of distractors: made in portions, kept on disk as shards, never all in memory.
+"""Descriptors of distractors: computed in portions, stored on disk as shards, never all in memory.
 
-They lie below the folder of the cache, each collection under what made it, and a description that was stopped goes on
-where it was. They are float16: the fourth decimal of one of a million descriptors seldom decides where an answer ranks.
+They lie below the folder of the cache, each collection under the digest of its key, and an interrupted description
+resumes. They are float16: the fourth decimal of one of a million descriptors seldom changes a ranking.
 """
 
 from __future__ import annotations
@@ -30,52 +30,42 @@ from harness.retrieval.shards import Shards, ShardWriter, read_shards
 PORTION: Final = 1024
 """Images described, or rows whitened, before they are handed on."""
 _SHARD: Final = 8192
-"""Rows of a shard: what a stop can cost."""
+"""Rows of a shard: what an interruption can cost."""
 
 Floats = NDArray[np.float32]
 
 
-def kept_shards(
-    key: Mapping[str, Any], cache: Cache, shape: tuple[int, int], make: Callable[[range], Floats]
+def stored_shards(
+    key: Mapping[str, Any], cache: Cache, shape: tuple[int, int], compute: Callable[[range], Floats]
 ) -> tuple[Shards, Cost]:
-    """Rows under a key: mapped if they are there, else made, portion by portion, and kept.
+    """Rows under a key: mapped if they are there, else computed, portion by portion, and stored.
 
     Args:
         key: all that decides the rows; JSON-able.
         cache: whose folder they lie in; without one they last as long as this process.
         shape: number of rows, and of their columns d.
-        make: positions -> rows (len(positions), d) float32.
+        compute: positions -> rows (len(positions), d) float32.
 
     Returns:
-        The rows, and what they cost to make: now, or when the last of them were made.
+        The rows, and their cost: now, or when the last of them were computed.
     """
     total, dimension = shape
     root, name = _root(cache) / "shards", digest(dict(key))[:40]
     folder = root / name
     with locked(root, name):
         try:
-            return _kept(folder, total)
+            return _stored(folder, total)
         except DataMissing:
             pass
         except DataDamaged as error:
-            warnings.warn(f"{error.headline}: made again", stacklevel=2)
+            warnings.warn(f"{error.headline}: computed again", stacklevel=2)
             shutil.rmtree(folder)
         with measured() as cost:
             with ShardWriter(folder, dimension, rows=_SHARD) as writer:
                 for start in range(writer.done, total, PORTION):
-                    writer.append(make(range(start, min(start + PORTION, total))))
+                    writer.append(compute(range(start, min(start + PORTION, total))))
         write_atomically(folder / "cost.json", json.dumps(asdict(cost)).encode())
         return read_shards(folder), cost
-
-
-def rows_of(shards: Shards, positions: range) -> Floats:
-    """Consecutive rows as float32."""
-    parts, start = [], 0
-    for array in shards.arrays:
-        inside = slice(max(positions.start - start, 0), max(min(positions.stop - start, len(array)), 0))
-        parts.append(array[inside])
-        start += len(array)
-    return np.concatenate(parts).astype(np.float32)
 
 
 def joined(database: Floats, distractors: Sequence[NDArray[Any]], cache: Cache) -> Floats:
@@ -105,7 +95,7 @@ def files_digest(files: Sequence[Path]) -> str:
         raise DataMissing(f"image {error.filename} cannot be read: {error.strerror}") from error
 
 
-def _kept(folder: Path, total: int) -> tuple[Shards, Cost]:
+def _stored(folder: Path, total: int) -> tuple[Shards, Cost]:
     shards = read_shards(folder)
     if len(shards) != total:
         raise DataDamaged(f"{folder} holds {len(shards)} rows, not {total}")

@@ -16,10 +16,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from harness.core.errors import ContractError, InvalidInput
+from harness.core.errors import InvalidInput
 from harness.core.progress import Progress, track
 from harness.plugin_api import Backbone, Box, Pooling, Role
-from harness.retrieval.contract import require_maps, require_pooled
+from harness.plugin_api.contract import require_maps, require_one_length, require_pooled
 from harness.retrieval.images import read_image
 
 T = TypeVar("T")
@@ -30,11 +30,11 @@ _READ_AHEAD: Final = 8
 """Images decoded before the network asks for them: bounds the memory."""
 
 _POOL_BEHIND: Final = 2
-"""Images whose maps wait for their pooling while the network goes on: maps are large."""
+"""Images whose maps wait for their pooling while the network continues: maps are large."""
 
 
 @dataclass(frozen=True)
-class Pictures:
+class ImageList:
     """A list of images and how the network is to see them.
 
     Attributes:
@@ -52,30 +52,38 @@ class Pictures:
     def __len__(self) -> int:
         return len(self.paths)
 
-    def some(self, positions: Iterable[int]) -> Pictures:
+    def some(self, positions: Iterable[int]) -> ImageList:
         """The images at these positions."""
         chosen = list(positions)
-        return Pictures([self.paths[i] for i in chosen], [self.boxes[i] for i in chosen], self.size, self.scales)
+        return ImageList([self.paths[i] for i in chosen], [self.boxes[i] for i in chosen], self.size, self.scales)
+
+    def read(self, convert: Callable[[NDArray[np.uint8]], R]) -> Iterator[R]:
+        """``convert`` of each image (h, w, 3), cropped and shrunk; threads work ahead of it.
+
+        Raises:
+            DataMissing, DataDamaged: an image cannot be read.
+        """
+        files = zip(self.paths, self.boxes, strict=True)
+        return prefetched(lambda file: convert(read_image(file[0], self.size, file[1])), files)
 
 
 @dataclass(frozen=True)
-class Source:
+class NamedBackbone:
     """A backbone and what to call it in messages."""
 
     backbone: Backbone
     name: str
 
-    def maps(self, pictures: Pictures, label: str, progress: Progress) -> Iterator[list[Tensor]]:
+    def maps(self, images: ImageList, label: str, progress: Progress) -> Iterator[list[Tensor]]:
         """Per image its maps (C, h, w) float32, one per scale.
 
         Raises:
             DataMissing, DataDamaged: an image cannot be read.
             ContractError: the backbone returned something else than maps.
         """
-        read = prefetched(lambda item: _tensor(read_image(item[0], pictures.size, item[1])), _items(pictures))
-        for image in track(read, len(pictures), label, progress):
+        for image in track(images.read(_tensor), len(images), label, progress):
             with torch.inference_mode():
-                maps = [require_maps(self.name, self.backbone.maps(_scaled(image, scale))) for scale in pictures.scales]
+                maps = [require_maps(self.name, self.backbone.maps(_scaled(image, scale))) for scale in images.scales]
             yield maps
 
 
@@ -101,7 +109,7 @@ class MapStream(Iterator[Tensor]):
 def describe(
     maps: Iterable[list[Tensor]], pooling: Pooling, name: str, power: float = 1.0, role: Role = "database"
 ) -> NDArray[np.float32]:
-    """One descriptor an image; pooling overlaps with the making of the next image's maps.
+    """One descriptor an image; pooling overlaps with the network's work on the next image.
 
     Each scale is pooled and L2-normalised; the scales are combined by their generalised mean with exponent ``power``;
     the result is L2-normalised. An image without any activation gets zeros.
@@ -120,19 +128,19 @@ def describe(
         ContractError: the pooling returned something else than finite vectors of one length.
         InvalidInput: ``power`` is not 1 and a descriptor has negative entries.
     """
-    pool = pool_of(pooling, role)
-    rows: list[NDArray[np.float32]] = []
-    for row in prefetched(lambda scales: _described(scales, pool, name, power), maps, _POOL_BEHIND):
-        if rows and len(row) != len(rows[0]):
-            raise _different_lengths(name)
-        rows.append(row)
-    return np.stack(rows) if rows else np.empty((0, 0), np.float32)
-
-
-def pool_of(pooling: Pooling, role: Role) -> Callable[[Tensor], Tensor]:
-    """How a pooling treats images of a role: by ``pool``; queries by ``pool_query`` where there is one."""
     pool: Callable[[Tensor], Tensor] = getattr(pooling, "pool_query", pooling.pool) if role == "query" else pooling.pool
-    return pool
+
+    def descriptor(scales: list[Tensor]) -> NDArray[np.float32]:
+        with torch.inference_mode():
+            pooled = [require_pooled(name, pool(scale)) for scale in scales]
+            require_one_length(name, pooled)
+            return _combined([_normalised(vector) for vector in pooled], power).numpy()
+
+    rows: list[NDArray[np.float32]] = []
+    for row in prefetched(descriptor, maps, _POOL_BEHIND):
+        rows.append(row)
+        require_one_length(name, [rows[0], row])
+    return np.stack(rows) if rows else np.empty((0, 0), np.float32)
 
 
 def prefetched(work: Callable[[T], R], items: Iterable[T], ahead: int = _READ_AHEAD) -> Iterator[R]:
@@ -149,23 +157,6 @@ def prefetched(work: Callable[[T], R], items: Iterable[T], ahead: int = _READ_AH
         finally:
             for future in waiting:
                 future.cancel()
-
-
-def _described(scales: list[Tensor], pool: Callable[[Tensor], Tensor], name: str, power: float) -> NDArray[np.float32]:
-    """The descriptor (D,) of one image."""
-    with torch.inference_mode():
-        pooled = [require_pooled(name, pool(maps)) for maps in scales]
-        if len({len(vector) for vector in pooled}) > 1:
-            raise _different_lengths(name)
-        return _combined([_normalised(vector) for vector in pooled], power).numpy()
-
-
-def _different_lengths(name: str) -> ContractError:
-    return ContractError(f"{name}: descriptors of different lengths", fix="one length for all images and scales")
-
-
-def _items(pictures: Pictures) -> Iterator[tuple[Path, Box | None]]:
-    return zip(pictures.paths, pictures.boxes, strict=True)
 
 
 def _tensor(image: NDArray[np.uint8]) -> Tensor:

@@ -1,4 +1,4 @@
-"""One run of the retrieval task: a dataset, a combination of methods and a protocol give rankings, metrics and costs.
+"""One run of the retrieval task: describe, search, re-rank, expand, evaluate. ``RetrievalTask`` has the stages.
 
 Whatever is learnt here (a pooling, a whitening, the graph of an expansion) is learnt from the database alone.
 Loads torch and faiss: import it where a run is done.
@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Final
 
 import numpy as np
@@ -29,18 +30,16 @@ from harness.plugin_api import (
     Whitening,
 )
 from harness.retrieval.distractors import joined
-from harness.retrieval.extraction import Source
-from harness.retrieval.online import Online, labelled
+from harness.retrieval.extraction import NamedBackbone
 from harness.retrieval.protocol import RetrievalProtocol
-from harness.retrieval.representation import Descriptors, Extraction, whiten, whiten_distractors
-from harness.retrieval.reranking import prepare
+from harness.retrieval.representation import Extraction, whiten
+from harness.retrieval.reranking import bind_reranker
+from harness.retrieval.search_pipeline import SearchPipeline
 
-__all__ = ["RetrievalMethods", "RetrievalProtocol", "RetrievalResult", "reranked", "run_retrieval"]
+__all__ = ["RetrievalMethods", "RetrievalProtocol", "RetrievalResult", "RetrievalTask", "run_retrieval"]
 
-_KEPT_RANKS: Final = 100
+_STORED_RANKS: Final = 100
 _TIMED_QUERIES: Final = 20
-
-Floats = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -65,7 +64,7 @@ class RetrievalResult:
         costs: stage -> cost.
         bytes_per_image: descriptor, and mean of what the re-ranker stores.
         n_database: images searched.
-        n_queries: queries answered.
+        n_queries: queries searched.
         dimension: of the descriptors that are searched.
         notes: what a reader of the record should know, such as the rank of a whitening.
     """
@@ -87,7 +86,7 @@ class RetrievalResult:
 
     @property
     def query_seconds_p95(self) -> float:
-        """Time within which 95% of the queries were answered."""
+        """Time within which 95% of the queries took."""
         return float(np.percentile(self.query_seconds, 95))
 
 
@@ -100,16 +99,24 @@ def run_retrieval(
     cache: Cache,
     progress: Progress,
 ) -> RetrievalResult:
-    """Describe, whiten, search, re-rank, expand, evaluate.
+    """Describe, search, re-rank, expand, evaluate. Arguments and errors are those of ``RetrievalTask``."""
+    return RetrievalTask(dataset, methods, protocol, keys, cache, progress).run()
 
-    Args:
+
+@dataclass(frozen=True)
+class RetrievalTask:
+    """The stages of one run, in their order: ``describe``, ``search``, ``rerank``, ``expand``.
+
+    Attributes:
         dataset: images, queries and ground truth.
         methods: one method per kind.
         protocol: sizes, scales, depth and ranks of precision.
-        keys: identity of the methods by kind, and of the data as ``dataset``: JSON-able. Descriptors are kept under
+        keys: identity of the methods by kind, and of the data as ``dataset``: JSON-able. Descriptors are stored under
             them; a key's ``name`` is what messages call the method.
-        cache: where descriptors are kept.
-        progress: told how far the work is.
+        cache: where descriptors are stored.
+        progress: shows how far it is.
+        costs: stage -> cost of the stages so far.
+        notes: what a reader of the record should know so far.
 
     Raises:
         InvalidInput: no images or no queries, or data that a method cannot use.
@@ -117,111 +124,120 @@ def run_retrieval(
         DataDamaged: an image cannot be read.
         ContractError: a method returned something that its protocol does not allow.
     """
-    online, extraction, costs, notes = _begun(dataset, methods, protocol, keys, cache, progress)
-    ranking = _reranked(online, methods, extraction, costs, keys, cache)
-    if methods.expansion is not None:
-        with _stage("fit expansion", costs):
-            whole = joined(online.database, online.distractors, cache) if online.distractors else online.database
-            online.expansion = methods.expansion.fit(whole)
-        with _stage("expand", costs):
-            ranking = online.expand(slice(None), ranking)
-    report = getattr(online.expansion, "report", None)
-    notes |= {"expansion": dict(report)} if report else {}
-    # What an expansion ranks anew has no known places below the cut: there its positives count as missed.
-    places = online.places if methods.expansion is None else ()
-    return RetrievalResult(
-        scores=evaluate(ranking.indices, dataset.ground_truth, ks=protocol.ks, n_database=online.size, places=places),
-        ranks=ranking.indices[:, :_KEPT_RANKS].copy(),
-        query_seconds=online.seconds(min(len(online.queries), _TIMED_QUERIES)),
-        costs=costs,
-        bytes_per_image=online.descriptor_bytes + online.reranking_bytes,
-        n_database=online.size,
-        n_queries=len(online.queries),
-        dimension=online.database.shape[1],
-        notes=notes,
-    )
 
+    dataset: RetrievalSet
+    methods: RetrievalMethods
+    protocol: RetrievalProtocol
+    keys: Mapping[str, Any]
+    cache: Cache
+    progress: Progress
+    costs: dict[str, Cost] = field(default_factory=dict)
+    notes: dict[str, Any] = field(default_factory=dict)
 
-def reranked(
-    dataset: RetrievalSet,
-    methods: RetrievalMethods,
-    protocol: RetrievalProtocol,
-    *,
-    keys: Mapping[str, Any],
-    cache: Cache,
-    progress: Progress,
-) -> Ranking:
-    """The ranking of every query after re-ranking and before expansion, with the weights of verification.
+    def __post_init__(self) -> None:
+        images, queries = len(self.dataset.images), len(self.dataset.queries)
+        if not images or not queries:
+            raise InvalidInput(f"dataset {self.dataset.name} has {images} images, {queries} queries")
 
-    Arguments and errors are those of ``run_retrieval``.
-    """
-    online, extraction, costs, _ = _begun(dataset, methods, protocol, keys, cache, progress)
-    return _reranked(online, methods, extraction, costs, keys, cache)
-
-
-def _begun(
-    dataset: RetrievalSet,
-    methods: RetrievalMethods,
-    protocol: RetrievalProtocol,
-    keys: Mapping[str, Any],
-    cache: Cache,
-    progress: Progress,
-) -> tuple[Online, Extraction, dict[str, Cost], dict[str, Any]]:
-    """Descriptors of both roles, whitened and ready to be searched; costs and notes so far."""
-    if not len(dataset.images) or not len(dataset.queries):
-        raise InvalidInput(f"dataset {dataset.name} has {len(dataset.images)} images, {len(dataset.queries)} queries")
-    names = {kind: _name(kind, method, keys) for kind, method in vars(methods).items()}
-    extraction = Extraction(dataset, protocol, Source(methods.backbone, names["backbone"]), progress)
-    described = extraction.descriptors(methods.pooling, names["pooling"], keys, cache)
-    costs = {"describe database": described.database_cost, "describe queries": described.query_cost}
-    database, queries, notes = described.database, described.queries, _empty(described)
-    shards = described.distractors
-    costs |= {"describe distractors": described.distractor_cost} if dataset.distractors else {}
-    if methods.whitening is not None:
-        with _stage("whiten", costs):
-            database, queries, fitted = whiten(described, methods.whitening, names["whitening"], dataset)
-            if dataset.distractors:
-                learnt = {"whitening": keys["whitening"], "dataset": keys["dataset"]}
-                shards = whiten_distractors(described, fitted, names["whitening"], learnt, cache, database.shape[1])
-        notes |= {"whitening_rank": fitted.rank} if hasattr(fitted, "rank") else {}
-    online = Online(queries, database, protocol.depth, names, shards.arrays)
-    if dataset.distractors:
-        online.labelled = [labelled(truth) for truth in dataset.ground_truth]
-    return online, extraction, costs, notes
-
-
-def _reranked(
-    online: Online,
-    methods: RetrievalMethods,
-    extraction: Extraction,
-    costs: dict[str, Cost],
-    keys: Mapping[str, Any],
-    cache: Cache,
-) -> Ranking:
-    """All queries searched and re-ranked; ``online`` gets what re-ranking needs."""
-    with _stage("search", costs):
-        ranking = online.search_all()
-    if methods.reranking is not None:
-        online.reranking, costs["describe for re-ranking"] = prepare(
-            methods.reranking, online.names["reranking"], extraction, ranking, keys, cache
+    def run(self) -> RetrievalResult:
+        """All stages, then the scores."""
+        pipeline = self.describe()
+        ranking, label_ranks = self.search(pipeline)
+        ranking = self.expand(pipeline, self.rerank(pipeline, ranking))
+        # Below the cut the ranks after an expansion are not known: positives there count as missed.
+        label_ranks = label_ranks if self.methods.expansion is None else []
+        return RetrievalResult(
+            scores=evaluate(
+                ranking.indices,
+                self.dataset.ground_truth,
+                ks=self.protocol.ks,
+                n_database=pipeline.size,
+                places=label_ranks,
+            ),
+            ranks=ranking.indices[:, :_STORED_RANKS].copy(),
+            query_seconds=pipeline.seconds(min(len(pipeline.queries), _TIMED_QUERIES)),
+            costs=self.costs,
+            bytes_per_image=pipeline.bytes_per_image,
+            n_database=pipeline.size,
+            n_queries=len(pipeline.queries),
+            dimension=pipeline.database.shape[1],
+            notes=self.notes,
         )
-        with _stage("rerank", costs):
-            ranking = online.rerank(range(len(online.queries)), ranking)
-    return ranking
+
+    def reranked(self) -> Ranking:
+        """The ranking of every query after re-ranking and before expansion, with the weights of verification."""
+        pipeline = self.describe()
+        return self.rerank(pipeline, self.search(pipeline)[0])
+
+    def describe(self) -> SearchPipeline:
+        """Descriptors of both roles, whitened and ready to be searched."""
+        names = self._names
+        described = self._extraction.descriptors(self.methods.pooling, names["pooling"], self.keys, self.cache)
+        self.costs.update(described.costs)
+        empty = sum(int((~rows.any(axis=1)).sum()) for rows in (described.database, described.queries))
+        if empty:  # such images rank by chance
+            self.notes["empty_descriptors"] = empty
+        if self.methods.whitening is not None:
+            with self._stage("whiten"):
+                described, fitted = whiten(
+                    described, self.methods.whitening, names["whitening"], self.dataset, self.keys, self.cache
+                )
+            if hasattr(fitted, "rank"):
+                self.notes["whitening_rank"] = fitted.rank
+        arrays = described.distractors.arrays
+        return SearchPipeline(described.queries, described.database, self.protocol.depth, names, arrays)
+
+    def search(self, pipeline: SearchPipeline) -> tuple[Ranking, list[dict[int, int]]]:
+        """The ranking of all queries; among distractors also the ranks of the images that the ground truth names."""
+        with self._stage("search"):
+            if not pipeline.distractors:
+                return pipeline.search(slice(None)), []
+            return pipeline.search_labelled([_labelled(truth) for truth in self.dataset.ground_truth])
+
+    def rerank(self, pipeline: SearchPipeline, ranking: Ranking) -> Ranking:
+        """The ranking with its top reordered; ``pipeline`` gets the re-ranker with the features of the images."""
+        if self.methods.reranking is None:
+            return ranking
+        pipeline.reranker, self.costs["describe for re-ranking"] = bind_reranker(
+            self.methods.reranking, pipeline.names["reranking"], self._extraction, ranking, self.keys, self.cache
+        )
+        with self._stage("rerank"):
+            return pipeline.rerank(range(len(pipeline.queries)), ranking)
+
+    def expand(self, pipeline: SearchPipeline, ranking: Ranking) -> Ranking:
+        """The ranking after query expansion; ``pipeline`` gets the expansion fitted on the database."""
+        if self.methods.expansion is None:
+            return ranking
+        with self._stage("fit expansion"):
+            database, distractors = pipeline.database, pipeline.distractors
+            whole = joined(database, distractors, self.cache) if distractors else database
+            pipeline.expansion = self.methods.expansion.fit(whole)
+        with self._stage("expand"):
+            ranking = pipeline.expand(slice(None), ranking)
+        report = getattr(pipeline.expansion, "report", None)
+        if report:
+            self.notes["expansion"] = dict(report)
+        return ranking
+
+    @cached_property
+    def _extraction(self) -> Extraction:
+        backbone = NamedBackbone(self.methods.backbone, self._names["backbone"])
+        return Extraction(self.dataset, self.protocol, backbone, self.progress)
+
+    @cached_property
+    def _names(self) -> dict[str, str]:
+        return {kind: _name(kind, method, self.keys) for kind, method in vars(self.methods).items()}
+
+    @contextmanager
+    def _stage(self, name: str) -> Iterator[None]:
+        with measured() as cost:
+            yield
+        self.costs[name] = cost
 
 
-def _empty(described: Descriptors) -> dict[str, Any]:
-    """How many images gave no descriptor, if any: they rank by chance."""
-    rows = (described.database, described.queries)
-    count = sum(int((~part.any(axis=1)).sum()) for part in rows)
-    return {"empty_descriptors": count} if count else {}
-
-
-@contextmanager
-def _stage(name: str, costs: dict[str, Cost]) -> Iterator[None]:
-    with measured() as cost:
-        yield
-    costs[name] = cost
+def _labelled(truth: Mapping[str, Any]) -> list[int]:
+    """All ids that the ground truth of a query names."""
+    return [int(i) for label in ("easy", "hard", "junk") for i in truth.get(label, ())]
 
 
 def _name(kind: str, method: object, keys: Mapping[str, Any]) -> str:

@@ -23,15 +23,16 @@ from harness.cache.store import Arrays, Cache
 from harness.core.cost import Cost
 from harness.core.progress import track
 from harness.plugin_api import Ranking, Reranker, Role
+from harness.plugin_api.contract import require_scores
 from harness.registry.source import source_digest
-from harness.retrieval.contract import require_scores
-from harness.retrieval.extraction import Pictures, prefetched
-from harness.retrieval.images import read_image
 from harness.retrieval.representation import NUMERICS, Extraction
+
+Floats = NDArray[np.float32]
+Ids = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
-class Reranking:
+class BoundReranker:
     """A re-ranker with the features of the images that it will compare.
 
     Attributes:
@@ -46,32 +47,42 @@ class Reranking:
     queries: Mapping[int, Any]
     database: Mapping[int, Any]
 
-    def apply(self, query: int, ranking: Ranking) -> Ranking:
-        """Reorder the top of the ranking of one query (one row).
+    def rerank(self, queries: range, ranking: Ranking) -> Ranking:
+        """Reorder the top of the rankings of these queries.
 
         By the re-ranker's score, equal scores in the initial order; below the top nothing moves. ``verified`` gets the
         scores of the top and 0 below; ``scores`` at the top become the re-ranker's, lifted above those below.
         """
-        indices, similarities = ranking.indices[0], ranking.scores[0]
+        rows = [self._reordered(*row) for row in zip(queries, ranking.indices, ranking.scores, strict=True)]
+        return Ranking(*(np.stack(columns) for columns in zip(*rows, strict=True)))
+
+    def _reordered(self, query: int, indices: Ids, similarities: Floats) -> tuple[Ids, Floats, Floats]:
+        """Indices, scores and verification weights of one query."""
         top = min(self.method.top, len(indices))
         if top == 0:
-            return dataclasses.replace(ranking, verified=np.zeros_like(ranking.scores))
+            return indices, similarities, np.zeros_like(similarities)
         candidates = [self.database[int(image)] for image in indices[:top]]
-        found = require_scores(self.name, self.method.score(self.queries[query], candidates), top)
-        order = np.argsort(-found, kind="stable")
-        found = found[order]
+        scores = require_scores(self.name, self.method.score(self.queries[query], candidates), top)
+        order = np.argsort(-scores, kind="stable")
+        scores = scores[order]
         below = similarities[top] if top < len(similarities) else similarities[-1]
-        lifted = found - found[-1] + below
-        return Ranking(
-            np.concatenate([indices[:top][order], indices[top:]])[None],
-            np.concatenate([lifted, similarities[top:]]).astype(np.float32)[None],
-            np.concatenate([found, np.zeros(len(indices) - top, np.float32)])[None],
+        lifted = scores - scores[-1] + below
+        return (
+            np.concatenate([indices[:top][order], indices[top:]]),
+            np.concatenate([lifted, similarities[top:]]).astype(np.float32),
+            np.concatenate([scores, np.zeros(len(indices) - top, np.float32)]),
         )
 
+    @property
+    def bytes_per_image(self) -> float:
+        """Mean over the images of the database that were described."""
+        sizes = [stored_bytes(features) for features in self.database.values()]
+        return float(np.mean(sizes)) if sizes else 0.0
 
-def prepare(
+
+def bind_reranker(
     method: Reranker, name: str, extraction: Extraction, ranking: Ranking, keys: Mapping[str, Any], cache: Cache
-) -> tuple[Reranking, Cost]:
+) -> tuple[BoundReranker, Cost]:
     """The re-ranker with the features of all queries and of the images it will look at; no other image is described.
 
     Args:
@@ -80,46 +91,43 @@ def prepare(
         extraction: the images and the backbone that sees them.
         ranking: what will be re-ranked.
         keys: identity of ``dataset``, ``backbone`` and ``reranking``.
-        cache: where features are kept, if the re-ranker can pack them.
+        cache: where features are stored, if the re-ranker can pack them.
 
     Returns:
         It, and what the description cost, now or once.
     """
-    needed = {"query": list(range(len(ranking.indices))), "database": candidates(ranking, method.top)}
-    stored: dict[Role, dict[int, Any]] = {}
-    cost = Cost()
-    for role in ("query", "database"):
-        features, spent = _features(method, extraction, role, needed[role], keys, cache)
-        stored[role] = dict(zip(needed[role], features, strict=True))
-        cost = cost + spent
-    return Reranking(method, name, stored["query"], stored["database"]), cost
+    queries, database = list(range(len(ranking.indices))), candidates(ranking, method.top)
+    of_queries, cost = _features(method, extraction, "query", queries, keys, cache)
+    of_database, database_cost = _features(method, extraction, "database", database, keys, cache)
+    return BoundReranker(method, name, of_queries, of_database), cost + database_cost
 
 
 def _features(
     method: Any, extraction: Extraction, role: Role, images: list[int], keys: Mapping[str, Any], cache: Cache
-) -> tuple[list[Any], Cost]:
-    """Of these images, from the cache where that is possible."""
+) -> tuple[dict[int, Any], Cost]:
+    """Features by id, from the cache where that is possible."""
     packs = hasattr(method, "pack") and hasattr(method, "unpack") and "reranking" in keys
     features: list[Any] = []
 
-    def make() -> Arrays:
+    def compute() -> Arrays:
         features.extend(describe(method, extraction, role, images))
-        return packed([method.pack(one) for one in features]) if packs else {}
+        return packed([method.pack(each) for each in features]) if packs else {}
 
     key = _key(method, extraction, role, images, keys) if packs else {}
-    made = (cache if packs else Cache(None)).get_or_make(key, make)
-    return features or [method.unpack(arrays) for arrays in unpacked(made.arrays, len(images))], made.cost
+    entry = (cache if packs else Cache(None)).get_or_make(key, compute)
+    features = features or [method.unpack(arrays) for arrays in unpacked(entry.arrays, len(images))]
+    return dict(zip(images, features, strict=True)), entry.cost
 
 
 def describe(method: Any, extraction: Extraction, role: Role, images: Sequence[int]) -> Iterator[Any]:
     """What the re-ranker stores of these images of one role, in this order."""
-    pictures = extraction.pictures(role).some(images)
+    chosen = extraction.images(role).some(images)
     label = f"describe {role} for re-ranking"
     if hasattr(method, "describe_image"):
-        for image in track(_images(pictures), len(pictures), label, extraction.progress):
+        for image in track(chosen.read(np.asarray), len(chosen), label, extraction.progress):
             yield method.describe_image(image, role)
     else:
-        for maps in extraction.source.maps(pictures, label, extraction.progress):
+        for maps in extraction.backbone.maps(chosen, label, extraction.progress):
             yield method.describe(maps, role)
 
 
@@ -133,13 +141,8 @@ def packed(features: Sequence[Mapping[str, NDArray[Any]]]) -> Arrays:
 def unpacked(arrays: Arrays, n: int) -> list[Arrays]:
     """The inverse of ``packed`` for ``n`` images."""
     names = [name for name in arrays if f"{name}/ends" in arrays]
-    parts = {name: np.split(arrays[name], arrays[f"{name}/ends"][:-1]) for name in names}
-    return [{name: parts[name][image] for name in names} for image in range(n)]
-
-
-def _images(pictures: Pictures) -> Iterator[NDArray[np.uint8]]:
-    files = zip(pictures.paths, pictures.boxes, strict=True)
-    return prefetched(lambda file: read_image(file[0], pictures.size, file[1]), files)
+    split = {name: np.split(arrays[name], arrays[f"{name}/ends"][:-1]) for name in names}
+    return [{name: split[name][image] for name in names} for image in range(n)]
 
 
 def _key(method: Any, extraction: Extraction, role: Role, images: list[int], keys: Mapping[str, Any]) -> dict[str, Any]:
@@ -165,17 +168,6 @@ def _key(method: Any, extraction: Extraction, role: Role, images: list[int], key
 def candidates(ranking: Ranking, top: int) -> list[int]:
     """Ids of all images that are among the first ``top`` of some query, ascending."""
     return [int(image) for image in np.unique(ranking.indices[:, :top])]
-
-
-def stacked(rankings: Iterable[Ranking]) -> Ranking:
-    """Rankings of single queries as one."""
-    rows = list(rankings)
-    verified = [row.verified for row in rows if row.verified is not None]
-    return Ranking(
-        np.concatenate([row.indices for row in rows]),
-        np.concatenate([row.scores for row in rows]),
-        np.concatenate(verified) if verified else None,
-    )
 
 
 def stored_bytes(features: object) -> int:

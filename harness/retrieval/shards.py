@@ -1,6 +1,6 @@
 """Descriptors too many for memory: ``.npy`` shards in a folder, mapped from disk, and a JSON file that describes them.
 
-The JSON file is written last: without it the folder holds an unfinished collection, which a writer goes on with.
+The JSON file is written last: without it the folder holds an unfinished collection, which a writer continues.
 
     with ShardWriter(folder, dimension=512) as writer:
         writer.append(rows)                      # (n, 512), as often as wanted
@@ -27,6 +27,7 @@ Precision = Literal["float16", "float32"]
 SIDECAR: Final = "shards.json"
 _SCHEMA: Final = 1
 _ROWS: Final = 65536
+_REMOVE: Final = "remove the folder; it is computed again"
 
 
 @dataclass(frozen=True)
@@ -42,9 +43,17 @@ class Shards:
     def __len__(self) -> int:
         return sum(map(len, self.arrays))
 
+    def rows(self, positions: range) -> NDArray[np.float32]:
+        """Consecutive rows as float32."""
+        blocks, start = [], 0
+        for array in self.arrays:
+            blocks.append(array[max(positions.start - start, 0) : max(positions.stop - start, 0)])
+            start += len(array)
+        return np.concatenate(blocks).astype(np.float32)
+
 
 class ShardWriter:
-    """Writes rows as shards; a folder that was left unfinished goes on after its last whole shard.
+    """Writes rows as shards; an unfinished folder is continued after its last whole shard.
 
     Args:
         folder: of this collection alone.
@@ -62,7 +71,7 @@ class ShardWriter:
 
     @property
     def done(self) -> int:
-        """Rows that are on disk: the caller goes on with the next."""
+        """Rows that are on disk: the caller continues with the next."""
         return sum(self._lengths)
 
     def append(self, rows: NDArray[np.floating]) -> None:
@@ -76,7 +85,7 @@ class ShardWriter:
         with np.errstate(over="ignore"):
             stored = rows.astype(self.dtype)
         if not np.isfinite(stored).all():
-            raise InvalidInput(f"rows hold values that are no finite {self.dtype}", fix="normalise them, or float32")
+            raise InvalidInput(f"rows hold values that are not finite in {self.dtype}", fix="normalise, or float32")
         self._waiting.append(stored)
         while sum(map(len, self._waiting)) >= self.rows:
             together = np.concatenate(self._waiting)
@@ -140,9 +149,7 @@ def read_shards(folder: Path) -> Shards:
     except OSError as error:
         raise DataMissing(f"there are no shards in {folder}", fix="describe the images first") from error
     except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise DataDamaged(
-            f"{folder / SIDECAR} is damaged ({error})", fix="remove the folder; it is made again"
-        ) from error
+        raise DataDamaged(f"{folder / SIDECAR} is damaged ({error})", fix=_REMOVE) from error
     return Shards(tuple(_mapped(folder / _name(i), dtype, shape) for i, shape in enumerate(shapes)))
 
 
@@ -151,11 +158,11 @@ def _mapped(path: Path, dtype: np.dtype[Any], shape: tuple[int, int]) -> NDArray
         # Copy on write: the file stays as it is, and torch takes the array without a warning.
         array: NDArray[Any] = np.load(path, mmap_mode="c", allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
-        raise DataDamaged(f"shard {path} cannot be read: {error}", fix="remove the folder; it is made again") from error
+        raise DataDamaged(f"shard {path} cannot be read: {error}", fix=_REMOVE) from error
     if array.dtype != dtype or array.shape != shape or not array.flags.c_contiguous:
         raise DataDamaged(
             f"shard {path} holds {array.dtype} {array.shape}, not {dtype} {shape}",
-            fix="remove the folder; it is made again",
+            fix=_REMOVE,
         )
     return array
 

@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from harness.active.contract import check_selection
 from harness.active.protocol import ActiveProtocol
 from harness.active.split import long_tail
 from harness.cache.shared import SharedCache
 from harness.cache.store import Arrays, Cache, Key, Made
 from harness.core.progress import Progress, SilentProgress
 from harness.metrics.selections import Comparison, jaccard, overlap, pseudo_label_agreement, rank_correlation
+from harness.plugin_api.contract import require_picks
 from harness.registry.source import source_digest
 
 if TYPE_CHECKING:
@@ -156,7 +156,7 @@ class _View:
     def chosen(self, contender: Contender, budget: int) -> Ids:
         """What an acquisition picks here, checked."""
         picks = contender.at(self.cycle)[1].select(self.pool, budget, self.rng())
-        return check_selection(f'acquisition "{contender.name}"', picks, self.pool, budget)
+        return require_picks(f'acquisition "{contender.name}"', picks, self.pool, budget)
 
     def spread(self, picks: Ids) -> tuple[Ids, Values]:
         """Pseudo-labels (n,) and weights (n,) once the picks are labelled."""
@@ -185,7 +185,7 @@ class _Witness:
 
     def select(self, pool: PoolView, budget: int, rng: np.random.Generator) -> Ids:
         picks = self.reference.at(len(self.seen))[1].select(pool, budget, rng)
-        self.seen.append((pool, check_selection(f'acquisition "{self.reference.name}"', picks, pool, budget)))
+        self.seen.append((pool, require_picks(f'acquisition "{self.reference.name}"', picks, pool, budget)))
         return self.seen[-1][1]
 
 

@@ -81,14 +81,14 @@ def _kinds(plan: Plan) -> dict[str, Run]:
 
 def _learnt(run: Run, plan: Plan, progress: Progress) -> dict[str, Any]:
     """Mean (D, 1) and projection (d, D) float64."""
-    from harness.retrieval.extraction import Source
+    from harness.retrieval.extraction import NamedBackbone
     from harness.retrieval.representation import Extraction
 
     dataset = run.dataset.loader.method.load(plan.folders)
     keys: dict[str, Any] = {kind: method.key for kind, method in run.methods.items()}
     keys["dataset"] = {"fingerprint": run.dataset.fingerprint}
     names = {kind: f'{kind} "{method.id.name}"' for kind, method in run.methods.items()}
-    source = Source(run.methods["backbone"].method, names["backbone"])
+    source = NamedBackbone(run.methods["backbone"].method, names["backbone"])
     extraction = Extraction(dataset, run.protocol, source, progress)
     pooling, store = run.methods["pooling"].method, SharedCache(plan.folders.cache / "arrays")
     described = extraction.descriptors(pooling, names["pooling"], keys, store)

@@ -16,8 +16,8 @@ import numpy as np
 import pytest
 
 from harness.active import Pool
-from harness.active.contract import check_selection
 from harness.core.cost import measured
+from harness.plugin_api.contract import require_picks
 from harness.registry import load_registry
 
 CLASSES, DIMENSION = 10, 128
@@ -74,7 +74,7 @@ def cost_of(name):
     assert len(pool.unlabelled) == 49_000
     with measured() as cost:
         picks = method.select(pool, budget, np.random.default_rng(0))
-    check_selection(name, picks, pool, budget)
+    require_picks(name, picks, pool, budget)
     found = {"seconds": cost.wall_s, "cpu": cost.cpu_s, "bytes": cost.peak_bytes}
     if name in BARE:
         ratios, seconds = [], []

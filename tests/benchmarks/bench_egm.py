@@ -20,7 +20,7 @@ from threadpoolctl import threadpool_limits
 from harness.core.progress import SilentProgress
 from harness.data.folders import data_folders
 from harness.metrics.saliency import saliency_precisions
-from harness.retrieval.extraction import Pictures, Source
+from harness.retrieval.extraction import ImageList, NamedBackbone
 from harness.studies.pictures.saliency import draw_precision
 from harness_backbone.tiny import Tiny
 from harness_dataset.synthetic_instances import SyntheticInstances
@@ -148,8 +148,8 @@ def test_object_saliency(maps, threads, capsys, search, bound, dim):
 def precisions() -> tuple[dict[str, np.ndarray], float]:
     """Precision of every kind of map on each image of synthetic-instances that shows an object; and that of chance."""
     dataset = SyntheticInstances().load(data_folders())
-    source = Source(Tiny(), "tiny")
-    images = [maps for (maps,) in source.maps(Pictures(dataset.images, [None] * 600, 256), "", SilentProgress())]
+    source = NamedBackbone(Tiny(), "tiny")
+    images = [maps for (maps,) in source.maps(ImageList(dataset.images, [None] * 600, 256), "", SilentProgress())]
     shown = [i for i, box in enumerate(dataset.image_boxes) if box is not None]
     boxes = [dataset.image_boxes[i] for i in shown]
     feature = [ObjectSaliencyEGM().first_pass.saliency(images[i]).numpy() for i in shown]

@@ -17,7 +17,7 @@ from harness.cache.store import Cache
 from harness.core.progress import SilentProgress
 from harness.data.folders import data_folders
 from harness.plugin_api import RetrievalSet
-from harness.retrieval.extraction import Source
+from harness.retrieval.extraction import NamedBackbone
 from harness.retrieval.protocol import RetrievalProtocol
 from harness.retrieval.representation import Extraction
 from harness_backbone.tiny import Tiny
@@ -69,7 +69,9 @@ def test_share_of_the_network(dataset, one_thread, tmp_path, capsys, pooling):
     shares, walls = [], []
     for turn in range(ROUNDS + 1):
         timed = Timed(Tiny())
-        extraction = Extraction(dataset, RetrievalProtocol(image_size=256), Source(timed, "tiny"), SilentProgress())
+        extraction = Extraction(
+            dataset, RetrievalProtocol(image_size=256), NamedBackbone(timed, "tiny"), SilentProgress()
+        )
         start = time.perf_counter()
         extraction.descriptors(pooling, "pooling", KEYS, Cache(tmp_path / str(turn)))
         walls.append(time.perf_counter() - start)

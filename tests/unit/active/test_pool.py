@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from harness.active import Pool
-from harness.active.contract import check_selection
 from harness.core.errors import ContractError, InvalidInput
+from harness.plugin_api.contract import require_picks
 
 
 def arrays(**changes):
@@ -73,11 +73,11 @@ def test_images_and_dropout_only_where_they_are_given():
 )
 def test_a_selection_that_breaks_the_rules_is_an_error_with_the_methods_name(picks, words):
     with pytest.raises(ContractError, match="mine") as caught:
-        check_selection("mine", picks, Pool(**arrays()), 2)
+        require_picks("mine", picks, Pool(**arrays()), 2)
     assert words in str(caught.value)
 
 
 def test_a_good_selection_keeps_its_order():
-    picks = check_selection("mine", np.array([3, 1], dtype=np.int32), Pool(**arrays()), 2)
+    picks = require_picks("mine", np.array([3, 1], dtype=np.int32), Pool(**arrays()), 2)
     assert picks.dtype == np.int64
     assert picks.tolist() == [3, 1]

@@ -13,7 +13,7 @@ from harness.cache.store import Cache
 from harness.core.errors import DataDamaged, DataMissing, InvalidInput
 from harness.core.progress import SilentProgress
 from harness.plugin_api import Ranking, RetrievalSet
-from harness.retrieval import distractors, online
+from harness.retrieval import distractors, search_pipeline
 from harness.retrieval.pipeline import RetrievalMethods, run_retrieval
 from harness.retrieval.protocol import RetrievalProtocol
 from harness_expansion.aqe import AQE
@@ -163,7 +163,7 @@ def test_an_expansion_gets_all_rows_in_the_order_of_their_ids(dataset):
 
 
 def test_without_a_depth_rankings_among_distractors_are_cut(dataset, monkeypatch):
-    monkeypatch.setattr(online, "_DEPTH", 6)
+    monkeypatch.setattr(search_pipeline, "LONGEST", 6)
     assert run(dataset).ranks.shape == (QUERIES, 6)
 
 

@@ -15,7 +15,7 @@ from harness.cache.store import Cache
 from harness.core.errors import ContractError, DataDamaged, InvalidInput
 from harness.core.progress import SilentProgress
 from harness.plugin_api import RetrievalSet
-from harness.retrieval.extraction import MapStream, Pictures, Source, describe, prefetched
+from harness.retrieval.extraction import ImageList, MapStream, NamedBackbone, describe, prefetched
 from harness.retrieval.pipeline import RetrievalMethods, run_retrieval
 from harness.retrieval.protocol import RetrievalProtocol
 from harness_pooling.gem import GeM
@@ -58,9 +58,9 @@ def unit(x):
 
 
 def test_maps_of_every_scale(paths):
-    pictures = Pictures(paths, [None] * 12, 100, (1.0, 0.5))
+    pictures = ImageList(paths, [None] * 12, 100, (1.0, 0.5))
     progress = Notes()
-    maps = list(Source(Average(), "average").maps(pictures, "read", progress))
+    maps = list(NamedBackbone(Average(), "average").maps(pictures, "read", progress))
     assert [tuple(m.shape) for m in maps[3]] == [(3, 6, 8), (3, 3, 4)]
     exact = np.asarray(Image.open(paths[3]), np.float64).transpose(2, 0, 1) / 255
     np.testing.assert_allclose(maps[3][0][:, 0, 0], exact[:, :4, :4].mean((1, 2)), atol=1e-6)
@@ -70,8 +70,8 @@ def test_maps_of_every_scale(paths):
 
 def test_tiny_images_keep_a_pixel(tmp_path):
     Image.new("RGB", (30, 1)).save(tmp_path / "line.png")
-    pictures = Pictures([tmp_path / "line.png"], [None], 100, (0.25,))
-    assert next(Source(Average(1), "a").maps(pictures, "", SilentProgress()))[0].shape == (3, 1, 7)
+    pictures = ImageList([tmp_path / "line.png"], [None], 100, (0.25,))
+    assert next(NamedBackbone(Average(1), "a").maps(pictures, "", SilentProgress()))[0].shape == (3, 1, 7)
 
 
 def test_describe_is_the_mean_over_scales():
@@ -219,12 +219,12 @@ def test_what_a_backbone_may_not_return(paths, result, message):
             return result(image)
 
     with pytest.raises(ContractError, match=f'backbone "wrong".*{message}'):
-        list(Source(Wrong(), 'backbone "wrong"').maps(Pictures(paths, [None] * 12, 64), "", SilentProgress()))
+        list(NamedBackbone(Wrong(), 'backbone "wrong"').maps(ImageList(paths, [None] * 12, 64), "", SilentProgress()))
 
 
 def test_a_damaged_image_stops_with_its_name(paths):
     paths[7].write_bytes(b"gone")
-    maps = Source(Average(), "a").maps(Pictures(paths, [None] * 12, 64), "", SilentProgress())
+    maps = NamedBackbone(Average(), "a").maps(ImageList(paths, [None] * 12, 64), "", SilentProgress())
     for _ in range(7):
         next(maps)
     with pytest.raises(DataDamaged, match=r"07\.png"):
@@ -236,7 +236,7 @@ def test_map_stream_begins_again(paths):
 
     def start():
         starts.append(1)
-        return Source(Average(), "a").maps(Pictures(paths, [None] * 12, 64, (1.0, 0.5)), "", SilentProgress())
+        return NamedBackbone(Average(), "a").maps(ImageList(paths, [None] * 12, 64, (1.0, 0.5)), "", SilentProgress())
 
     stream = MapStream(start)
     first, second = list(stream), list(stream)

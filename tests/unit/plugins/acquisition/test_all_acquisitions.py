@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from harness.active import Pool
-from harness.active.contract import check_selection
 from harness.core.errors import InvalidInput
+from harness.plugin_api.contract import require_picks
 from harness.registry import load_registry
 from harness.registry.parameters import describe
 
@@ -74,7 +74,7 @@ def case(kind="plain", n=120, c=4, d=8):
 def select(name, pool, budget, seed=0):
     picks = REGISTRY.create("acquisition", name).select(pool, budget, np.random.default_rng(seed))
     assert picks.dtype == np.int64
-    return check_selection(name, picks, pool, min(budget, len(pool.unlabelled)))
+    return require_picks(name, picks, pool, min(budget, len(pool.unlabelled)))
 
 
 def test_all_of_the_specification_are_registered():

@@ -1,0 +1,90 @@
+"""What happens when a query arrives: search, re-ranking, expansion. Loads faiss and torch."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.plugin_api import FittedExpansion, Ranking
+from harness.plugin_api.contract import require_ranking
+from harness.retrieval.reranking import BoundReranker
+from harness.search.blocks import search_blocks
+from harness.search.ranking import search
+
+LONGEST: Final = 10_000
+"""Length of rankings among distractors where the protocol asks for the whole: what ranks below is counted, not
+listed."""
+
+Floats = NDArray[np.float32]
+
+
+@dataclass
+class SearchPipeline:
+    """A database ready to be searched; works on any of the queries.
+
+    Attributes:
+        queries: (q, d) float32.
+        database: (n, d) float32.
+        depth: length of the rankings; 0: all, among distractors 10,000.
+        names: what messages call the methods, by kind.
+        distractors: (n_i, d) arrays that stay on disk; their ids follow the database.
+        reranker, expansion: None leaves the stage out.
+    """
+
+    queries: Floats
+    database: Floats
+    depth: int
+    names: Mapping[str, str]
+    distractors: tuple[NDArray[Any], ...] = ()
+    reranker: BoundReranker | None = None
+    expansion: FittedExpansion | None = None
+
+    def search(self, rows: slice) -> Ranking:
+        """The ranking of some queries by inner product."""
+        if self.distractors:
+            return search_blocks(self.queries[rows], self.database, self.distractors, self.depth or LONGEST).ranking
+        return search(self.queries[rows], self.database, self.depth)
+
+    def search_labelled(self, labelled: Sequence[Sequence[int]]) -> tuple[Ranking, list[dict[int, int]]]:
+        """All queries among distractors, and per query the rank, from 0, of each of its ``labelled`` images."""
+        result = search_blocks(self.queries, self.database, self.distractors, self.depth or LONGEST, labelled=labelled)
+        ranks = [dict(zip(ids, map(int, row), strict=True)) for ids, row in zip(labelled, result.places, strict=True)]
+        return result.ranking, ranks
+
+    def rerank(self, queries: range, ranking: Ranking) -> Ranking:
+        """The ranking of these queries with its top reordered."""
+        return ranking if self.reranker is None else self.reranker.rerank(queries, ranking)
+
+    def expand(self, rows: slice, ranking: Ranking) -> Ranking:
+        """The ranking of some queries after expansion."""
+        if self.expansion is None:
+            return ranking
+        queries = self.queries[rows]
+        expanded = self.expansion.expand(queries, ranking)
+        return require_ranking(self.names["expansion"], expanded, len(queries), self.size)
+
+    def seconds(self, n: int) -> NDArray[np.float64]:
+        """Time of each of the first ``n`` queries alone; the first is run once before, to warm up."""
+        times = []
+        for query in (0, *range(n)):
+            row = slice(query, query + 1)
+            start = time.perf_counter()
+            self.expand(row, self.rerank(range(query, query + 1), self.search(row)))
+            times.append(time.perf_counter() - start)
+        return np.array(times[1:])
+
+    @property
+    def size(self) -> int:
+        """Images searched."""
+        return len(self.database) + sum(map(len, self.distractors))
+
+    @property
+    def bytes_per_image(self) -> float:
+        """Mean size of a descriptor, and of what the re-ranker stores."""
+        descriptors = sum(array.nbytes for array in (self.database, *self.distractors)) / self.size
+        return descriptors + (self.reranker.bytes_per_image if self.reranker else 0.0)
