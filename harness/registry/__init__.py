@@ -2,22 +2,15 @@
 
 from __future__ import annotations
 
-from harness.plugin_api.registration import REPORTER, Check, Registrar
-from harness.registry.registry import (
-    GROUP,
-    BrokenPlugin,
-    Entry,
-    MethodId,
-    Origin,
-    Registry,
-    load_registry,
-)
+from harness.plugin_api.registration import REPORTER, Registrar
+from harness.registry.discovery import GROUP
+from harness.registry.entries import BrokenPlugin, Entry, MethodId, Origin
+from harness.registry.registry import Registry, load_registry
 
 __all__ = [
     "GROUP",
     "REPORTER",
     "BrokenPlugin",
-    "Check",
     "Entry",
     "MethodId",
     "Origin",

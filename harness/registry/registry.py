@@ -1,19 +1,12 @@
-"""Finds plugins, knows which method has which name, makes instances.
+"""Knows which method has which name, and makes instances.
 
-Plugins come from entry points (group ``harness``), from a file, or from a module name. Each is loaded in its own guard:
-a broken entry point is set aside in ``Registry.broken`` and the rest works. Nothing here imports a method's own module
-before the method is used: what is registered may be a lazy ``"module:Class"`` reference.
+Each installed plugin is loaded in its own guard: a broken one is set aside in ``Registry.broken`` and the rest works.
+No module of a method is imported before the method is used: what is registered may be a lazy ``"module:Class"``.
 """
 
 from __future__ import annotations
 
-import importlib
-import importlib.metadata
-import importlib.util
-import sys
-import zlib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Final
@@ -24,78 +17,11 @@ from harness.core.errors import HarnessError, NameTaken, PluginError, UnknownNam
 from harness.plugin_api import KINDS, Check, Registrar, hooks
 from harness.plugin_api.registration import REPORTER
 from harness.plugin_api.version import outdated_note
-from harness.registry import composition, parameters, source
+from harness.registry import composition, parameters
+from harness.registry.discovery import GROUP, installed, load_named, plugin_key
+from harness.registry.entries import BrokenPlugin, Entry, MethodId, Origin, reason
 
-GROUP: Final = "harness"
 _MLFLOW: Final = "harness.sinks.mlflow:MLflowReporter"
-
-
-@dataclass(frozen=True)
-class Origin:
-    """Where a plugin comes from: shown in listings and kept in records."""
-
-    plugin: str
-    version: str
-    source: str
-    """How it was found: ``entry point``, ``file PATH`` or ``module NAME``."""
-
-
-@dataclass(frozen=True)
-class MethodId:
-    """What identifies one configured method in a record: the resolved parameters and the code that runs."""
-
-    kind: str
-    name: str
-    parameters: Mapping[str, Any]
-    plugin: str
-    version: str
-    digest: str
-    origin: str = field(default="", compare=False)
-
-
-@dataclass(frozen=True)
-class Entry:
-    """One registered method; ``target`` is the class or a lazy ``"module:Class"``; ``check`` as in ``Registrar``."""
-
-    kind: str
-    name: str
-    target: type | str
-    origin: Origin
-    check: Check = None
-
-    @property
-    def summary(self) -> str:
-        """First line of the class's docstring, read without importing it."""
-        if isinstance(self.target, str):
-            module, _, attribute = self.target.partition(":")
-            return source.summary(module, attribute)
-        return (self.target.__doc__ or "").strip().partition("\n")[0]
-
-    def load(self) -> type:
-        """The class itself. Raises ``PluginError`` if its module cannot be imported."""
-        if not isinstance(self.target, str):
-            return self.target
-        module, _, attribute = self.target.partition(":")
-        try:
-            method: type = getattr(importlib.import_module(module), attribute)
-        except Exception as error:
-            raise PluginError(
-                f'{self.kind} "{self.name}" of plugin {self.origin.plugin} cannot be loaded: {_reason(error)}',
-                fix=f"check {self.target}",
-            ) from error
-        return method
-
-
-@dataclass(frozen=True)
-class BrokenPlugin:
-    """A plugin that could not be loaded."""
-
-    name: str
-    source: str
-    reason: str
-
-    def __str__(self) -> str:
-        return f"plugin {self.name} ({self.source}) is broken and was left out: {self.reason}"
 
 
 class Registry:
@@ -105,7 +31,7 @@ class Registry:
         self._entries: dict[tuple[str, str], Entry] = {}
         self.broken: list[BrokenPlugin] = []
         self.outdated: list[str] = []
-        """A sentence for each plugin that was written for an older protocol and still works."""
+        """A sentence for each plugin that was written for an older version of the plugin API and still works."""
         self._loaded: dict[str, None] = {}
         self._manager = pluggy.PluginManager(GROUP)
         self._manager.add_hookspecs(hooks)
@@ -118,7 +44,7 @@ class Registry:
         return sorted(name for known, name in self._entries if known == kind)
 
     def entry(self, kind: str, name: str) -> Entry:
-        """What is registered under a name, or put together from registered parts (``pretrain+semi``).
+        """What is registered under a name, or composed of registered methods (``pretrain+semi``).
 
         Raises:
             UnknownName: with the nearest known name.
@@ -137,15 +63,16 @@ class Registry:
         parts = [self.entry(kind, part.strip()) for part in name.split("+")]
         origins = list(dict.fromkeys(part.origin for part in parts))
         origin = Origin(
-            plugin="+".join(dict.fromkeys(one.plugin for one in origins)),
-            version="+".join(dict.fromkeys(one.version for one in origins)),
-            source=", ".join(dict.fromkeys(one.source for one in origins)),
+            plugin="+".join(dict.fromkeys(origin.plugin for origin in origins)),
+            version="+".join(dict.fromkeys(origin.version for origin in origins)),
+            source=", ".join(dict.fromkeys(origin.source for origin in origins)),
         )
-        made = composition.composed(kind, name, tuple(part.load() for part in parts))
+        method = composition.composed(kind, name, tuple(part.load() for part in parts))
         checks = [part.check for part in parts if isinstance(part.check, Mapping)]
-        return Entry(kind, name, made, origin, {key: value for check in checks for key, value in check.items()} or None)
+        check = {key: value for check in checks for key, value in check.items()}
+        return Entry(kind, name, method, origin, check or None)
 
-    def create(self, kind: str, name: str, **given: Any) -> Any:
+    def create(self, kind: str, name: str, /, **given: Any) -> Any:
         """An instance with these parameters: ``create("pooling", "gem", p=3.0)``.
 
         Raises:
@@ -174,15 +101,15 @@ class Registry:
 
     def load(self, plugin: str | Path) -> None:
         """Load one more plugin: a file or a module name; a second time does nothing. Raises ``PluginError``."""
-        key = str(Path(plugin).resolve()) if _is_file(str(plugin)) else str(plugin)
+        key = plugin_key(str(plugin))
         if key not in self._loaded:
-            module, origin = _load_named(str(plugin))
+            module, origin = load_named(str(plugin))
             try:
                 self.add_plugin(module, origin)
             except HarnessError:
                 raise
             except Exception as error:
-                raise PluginError(f"plugin {origin.source} failed to register: {_reason(error)}") from error
+                raise PluginError(f"plugin {origin.source} failed to register: {reason(error)}") from error
             self._loaded[key] = None
 
     def add(self, entry: Entry) -> None:
@@ -192,7 +119,7 @@ class Registry:
         taken = self._entries.get((entry.kind, entry.name))
         if taken is not None:
             raise NameTaken(
-                f'two plugins claim the {entry.kind} "{entry.name}": {_where(taken.origin)} and {_where(entry.origin)}',
+                f'two plugins claim the {entry.kind} "{entry.name}": {taken.origin} and {entry.origin}',
                 fix="rename one of the two, or uninstall one of the plugins",
             )
         self._entries[entry.kind, entry.name] = entry
@@ -201,16 +128,20 @@ class Registry:
         """Let one plugin module register its methods; all of them or, on an error, none."""
         if not hasattr(module, "harness_register"):
             raise PluginError(
-                f"{_where(origin)} has no function harness_register",
+                f"{origin} has no function harness_register",
                 fix="see the README: a plugin registers its methods in @hookimpl def harness_register(registry)",
             )
-        outdated = outdated_note(module, _where(origin))
+        outdated = outdated_note(module, str(origin))
         before = dict(self._entries)
         self._manager.register(module, name=f"{origin.plugin}:{module.__name__}")
         others = [plugin for plugin in self._manager.get_plugins() if plugin is not module]
         call = self._manager.subset_hook_caller("harness_register", others)
+
+        def add(kind: str, name: str, target: type | str, check: Check) -> None:
+            self.add(Entry(kind, name, target, origin, check))
+
         try:
-            call(registry=Registrar(lambda *method: self.add(_entry(origin, *method))))
+            call(registry=Registrar(add))
         except BaseException:
             self._entries = before
             self._manager.unregister(module)
@@ -230,96 +161,18 @@ def load_registry(plugins: Iterable[str | Path] = (), *, strict: bool = False) -
         PluginError: a named plugin fails, or ``strict`` and an installed one fails.
     """
     registry = Registry()
-    found = importlib.metadata.entry_points(group=GROUP)
-    for point in sorted(found, key=lambda point: (not point.value.startswith("harness_"), point.name, point.value)):
-        distribution = point.dist
-        origin = Origin(
-            plugin=distribution.name if distribution else point.value,
-            version=distribution.version if distribution else "",
-            source=f"entry point {point.name}",
-        )
+    for point, origin in installed():
+        where, failed = f"{origin.source} = {point.value}", "is broken"
         try:
             module = point.load()
+            where, failed = origin.source, "failed to register"
+            registry.add_plugin(module, origin)
+        except NameTaken:
+            raise
         except (Exception, SystemExit) as error:
-            broken = BrokenPlugin(origin.plugin, f"entry point {point.name} = {point.value}", _reason(error))
             if strict:
-                raise PluginError(str(broken)) from error
-            registry.broken.append(broken)
-            continue
-        _guarded(registry, module, origin, strict)
+                raise PluginError(f"plugin {origin.plugin} ({where}) {failed}: {reason(error)}") from error
+            registry.broken.append(BrokenPlugin(origin.plugin, where, reason(error)))
     for plugin in plugins:
         registry.load(plugin)
     return registry
-
-
-def _guarded(registry: Registry, module: ModuleType, origin: Origin, strict: bool) -> None:
-    try:
-        registry.add_plugin(module, origin)
-    except NameTaken:
-        raise
-    except (Exception, SystemExit) as error:
-        if strict:
-            raise PluginError(
-                f"plugin {origin.plugin} ({origin.source}) failed to register: {_reason(error)}"
-            ) from error
-        registry.broken.append(BrokenPlugin(origin.plugin, origin.source, _reason(error)))
-
-
-def _load_named(plugin: str) -> tuple[ModuleType, Origin]:
-    """A file or module given by the user: a failure is the user's to see, not to be left out."""
-    kind = "file" if _is_file(plugin) else "module"
-    try:
-        module = _load_file(Path(plugin)) if kind == "file" else importlib.import_module(plugin)
-    except HarnessError:
-        raise
-    except (Exception, SystemExit) as error:
-        raise PluginError(f"plugin {kind} {plugin} cannot be loaded: {_reason(error)}{_line(error, plugin)}") from error
-    name = Path(plugin).name if kind == "file" else plugin
-    return module, Origin(plugin=name, version=str(getattr(module, "__version__", "")), source=f"{kind} {name}")
-
-
-def _is_file(plugin: str) -> bool:
-    return plugin.endswith(".py") or "/" in plugin
-
-
-def _load_file(path: Path) -> ModuleType:
-    if not path.is_file():
-        raise PluginError(f"there is no plugin file {path}", fix="give the path of a .py file or a module name")
-    # One module per file, however often it is loaded: instances keep their class and can be pickled.
-    name = f"harness_plugin_{path.stem}_{zlib.crc32(str(path.resolve()).encode()):08x}"
-    spec = importlib.util.spec_from_file_location(name, path)
-    if spec is None or spec.loader is None:
-        raise PluginError(f"{path} is not a Python file")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    try:
-        spec.loader.exec_module(module)
-    except BaseException:
-        del sys.modules[name]
-        raise
-    return module
-
-
-def _entry(origin: Origin, kind: str, name: str, target: type | str, check: Check) -> Entry:
-    return Entry(kind, name, target, origin, check)
-
-
-def _where(origin: Origin) -> str:
-    return f"{origin.plugin} ({origin.source})"
-
-
-def _reason(error: BaseException) -> str:
-    if isinstance(error, HarnessError):
-        return error.headline
-    text = " ".join(str(error).split())
-    return f"{type(error).__name__}: {text}" if text else type(error).__name__
-
-
-def _line(error: BaseException, plugin: str) -> str:
-    """Where in the user's own file it happened."""
-    traceback, line = error.__traceback__, None
-    while traceback is not None:
-        if Path(traceback.tb_frame.f_code.co_filename).name == Path(plugin).name:
-            line = traceback.tb_lineno
-        traceback = traceback.tb_next
-    return f" (line {line})" if line else ""

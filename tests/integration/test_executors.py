@@ -16,8 +16,10 @@ import pytest
 import harness
 from harness.core.errors import BadParameter, SpecError
 from harness.core.threads import share
+from harness.data.folders import data_folders
 from harness.runs.executors.choose import Options
 from harness.runs.executors.gpus import GpuSlots, cuda_devices
+from harness.runs.recreate import recreate
 from harness.runs.store import Store
 
 HOSTILE = str(Path(__file__).parents[1] / "fixtures" / "hostile.py")
@@ -124,6 +126,38 @@ def test_the_same_records_whatever_the_executor_and_the_number_of_workers(tmp_pa
             assert all(cost.contended == (workers > 1) for record in records for cost in record.cost.values())
         assert found[0] == found[1] == found[2]
         assert {record["status"] for record in found[0]} >= {"done"}
+
+
+NAMED = """
+from dataclasses import dataclass
+from harness.plugin_api import hookimpl
+
+@dataclass(frozen=True)
+class Named:
+    'Mean of each map; its parameters have the names of arguments of the registry.'
+    kind: str = "a"
+    name: str = "b"
+    def pool(self, maps):
+        return maps.mean((-2, -1))
+
+@hookimpl
+def harness_register(registry):
+    registry.pooling("named", Named)
+"""
+
+
+@pytest.mark.parametrize("executor", ["inline", "processes"])
+def test_parameters_called_kind_and_name_survive_the_way_to_a_run_and_back(tmp_path, toy, executor):
+    """All boards with the whitening ``learned`` failed in isolated runs: its parameter ``kind`` met an argument."""
+    file = tmp_path / "named.py"
+    file.write_text(NAMED)
+    given = {**spec(toy, [{"named": {"kind": ["c", "d"], "name": "e"}}]), "plugins": [toy, str(file)]}
+    folders = {"runs": tmp_path / "runs", "cache": tmp_path / "cache"}
+    records = harness.run(given, **folders, options=Options(executor=executor, threads=1))
+    assert [record.failure for record in records] == [None, None]
+    assert {record.methods["pooling"].parameters["kind"] for record in records} == {"c", "d"}
+    again = recreate(records[0], data_folders(None, tmp_path / "cache"), [toy, file])
+    assert again.methods["pooling"].method.name == "e"
 
 
 def without_traceback(records) -> list[dict]:

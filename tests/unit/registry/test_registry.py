@@ -168,3 +168,14 @@ def test_a_broken_installed_plugin_is_left_out_and_named(tmp_path, monkeypatch, 
     assert "gem" in registry.names("pooling")
     with pytest.raises(PluginError, match="broken-dist"):
         load_registry(strict=True)
+
+
+@pytest.mark.parametrize("names", [("kind", "name"), ("self", "given"), ("label", "method")])
+def test_a_parameter_may_have_any_name(tmp_path, names):
+    first, second = names
+    fields = f"{first}: str = 'a'\n    {second}: str = 'b'"
+    text = MEDIAN.replace("q: Annotated[float, Gt(0)] = 0.5", fields).replace("self.q", "0.5")
+    registry = load_registry([plugin(tmp_path, "named", text.replace("def pool(self", "def pool(this"))])
+    method = registry.create("pooling", "named", **{first: "c", second: "d"})
+    assert (getattr(method, first), getattr(method, second)) == ("c", "d")
+    assert registry.identify("pooling", "named", method).parameters[first] == "c"
