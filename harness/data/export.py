@@ -1,4 +1,4 @@
-"""Ground truth of any retrieval set as JSON: the format of ``image-instances``, and easy to read for other programs."""
+"""Ground truth of any retrieval set as JSON: the format of ``image-instances``, which other programs read easily."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def write_ground_truth(dataset: NamedDataset, folders: DataFolders, file: Path) 
 
     Args:
         dataset: a retrieval set of the catalogue.
-        folders: where its data lie.
+        folders: where its data are.
         file: JSON file to write.
 
     Returns:
@@ -29,20 +29,20 @@ def write_ground_truth(dataset: NamedDataset, folders: DataFolders, file: Path) 
 
     Raises:
         InvalidInput: the dataset has no ground truth of this kind.
-        DataMissing: its data are not there.
+        DataMissing: its data do not exist.
     """
     if dataset.entry.task != "retrieval":
-        raise InvalidInput(f"{dataset.name} is for {dataset.entry.task}: it has labels, no ground truth of queries")
+        raise InvalidInput(f"{dataset.name} is for {dataset.entry.task}: it has labels, not relevance judgements")
     read = getattr(dataset.loader, "instances", None)
-    found: Instances = read(folders) if read else _from_set(dataset.loader.load(folders))
+    truth: Instances = read(folders) if read else _from_set(dataset.loader.load(folders))
     with writing_to(file.parent):
-        write_atomically(file, instances_json(found).encode())
-    return found
+        write_atomically(file, instances_json(truth).encode())
+    return truth
 
 
 def _from_set(loaded: object) -> Instances:
     if not isinstance(loaded, RetrievalSet):
-        raise InvalidInput("the loader gives no retrieval set")
+        raise InvalidInput("the loader does not give a retrieval set")
     paths = [*loaded.images, *loaded.queries]
     common = Path(os.path.commonpath([path.parent for path in paths]))
     images = tuple(path.relative_to(common).as_posix() for path in loaded.images)

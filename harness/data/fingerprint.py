@@ -1,12 +1,12 @@
 """Digests of data files: what the bytes are, not where they lie. Remembered, so that a second call reads no file.
 
-What is remembered lies in ``folders.cache / "fingerprints"``, under the path, size and modification time of the files.
+What is remembered is in ``folders.cache / "fingerprints"``, under the path, size and modification time of the files.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -18,8 +18,6 @@ from harness.registry.source import source_digest
 
 _SETTLED_NS: Final = 2_000_000_000
 """Younger files are not remembered: they could change again within one tick of the file system's clock."""
-
-State = tuple[str, int, int]
 
 
 def value_digest(value: object) -> str:
@@ -38,7 +36,7 @@ def file_digest(path: Path, folders: DataFolders) -> str:
     Raises:
         DataMissing: there is no such file.
     """
-    return _remembered("file", [path], path.parent, folders)
+    return _remembered("file", [path], folders, lambda: file_checksum(path))
 
 
 def files_digest(paths: Iterable[Path], root: Path, folders: DataFolders) -> str:
@@ -54,7 +52,8 @@ def files_digest(paths: Iterable[Path], root: Path, folders: DataFolders) -> str
     Raises:
         DataMissing: one of the files does not exist.
     """
-    return _remembered("files", sorted(paths), root, folders)
+    ordered = sorted(paths)
+    return _named([path.relative_to(root).as_posix() for path in ordered], ordered, folders)
 
 
 def named_digest(files: Mapping[str, Path], folders: DataFolders) -> str:
@@ -63,40 +62,32 @@ def named_digest(files: Mapping[str, Path], folders: DataFolders) -> str:
     Raises:
         DataMissing: one of the files does not exist.
     """
-    root = folders.root
-    states = [_state(path) for path in files.values()]
-    memo = _memo(["named", str(root.absolute()), sorted(files), states], folders)
-    return _known(memo, states, lambda: digest([[name, file_checksum(files[name])] for name in sorted(files)]))
+    names = sorted(files)
+    return _named(names, [files[name] for name in names], folders)
 
 
-def _remembered(kind: str, paths: list[Path], root: Path, folders: DataFolders) -> str:
+def _named(names: Sequence[str], paths: Sequence[Path], folders: DataFolders) -> str:
+    pairs = list(zip(names, paths, strict=True))
+    return _remembered(names, paths, folders, lambda: digest([[name, file_checksum(path)] for name, path in pairs]))
+
+
+def _remembered(key: object, paths: Sequence[Path], folders: DataFolders, compute: Callable[[], str]) -> str:
     states = [_state(path) for path in paths]
-    memo = _memo([kind, str(root.absolute()), states], folders)
-    return _known(memo, states, lambda: file_checksum(paths[0]) if kind == "file" else _combined(paths, root))
-
-
-def _memo(key: list[object], folders: DataFolders) -> Path:
-    return folders.cache / "fingerprints" / f"{digest(key)[:40]}.txt"
-
-
-def _known(memo: Path, states: list[State], read: Callable[[], str]) -> str:
+    memo = folders.cache / "fingerprints" / f"{digest([key, states])[:40]}.txt"
     try:
-        known = memo.read_text(encoding="ascii")
-        if len(known) == 64:
-            return known
+        remembered = memo.read_text(encoding="ascii")
+        if len(remembered) == 64:
+            return remembered
     except (OSError, UnicodeDecodeError):
         pass
-    found = read()
+    computed = compute()
     if all(time.time_ns() - modified > _SETTLED_NS for _, _, modified in states):
-        write_atomically(memo, found.encode())
-    return found
+        write_atomically(memo, computed.encode())
+    return computed
 
 
-def _combined(paths: list[Path], root: Path) -> str:
-    return digest([[path.relative_to(root).as_posix(), file_checksum(path)] for path in paths])
-
-
-def _state(path: Path) -> State:
+def _state(path: Path) -> tuple[str, int, int]:
+    """Path, size and modification time."""
     try:
         stat = path.stat()
     except FileNotFoundError as error:

@@ -3,8 +3,8 @@
     {"imlist": ["a.jpg", "b.jpg", "c.jpg"],
      "queries": [{"image": "q.jpg", "easy": ["a.jpg"], "hard": [1], "junk": [], "box": [10, 20, 110, 140]}]}
 
-Answers are names of ``imlist`` or 0-based positions in it. ``positives`` instead of ``easy`` and ``hard`` makes all of
-them easy and none hard: easy and medium scores are then equal, and there are no hard ones. A ``box`` counts pixels of
+Relevant images are names of ``imlist`` or 0-based positions in it. ``positives`` instead of ``easy`` and ``hard`` makes
+all of them easy and none hard: easy and medium scores are then equal, and there are no hard ones. A ``box`` counts pixels of
 the full image, x0, y0, x1, y1; null or none is the whole image. An optional ``pairs`` lists images of ``imlist`` that
 show the same object, two by two, for supervised whitening.
 """
@@ -53,7 +53,7 @@ def read_instances(path: Path, exists: Callable[[str], bool]) -> Instances:
 
     Raises:
         DataMissing: there is no such file.
-        DataDamaged: it is no JSON, or something in it cannot be; the first ten problems are listed.
+        DataDamaged: it is not JSON, or contradicts itself; the first ten problems are listed.
     """
     return checked_instances(_content(path), path, exists)
 
@@ -69,7 +69,7 @@ def checked_instances(
         exists: whether there is an image of this name.
 
     Raises:
-        DataDamaged: something in it cannot be; the first ten problems are listed.
+        DataDamaged: it contradicts itself; the first ten problems are listed.
     """
     reader = _Reader(content.get("imlist"), exists)
     images = reader.images()
@@ -81,16 +81,16 @@ def checked_instances(
         images,
         tuple(name for name, _, _ in queries),
         tuple(box for _, box, _ in queries),
-        tuple(answers for _, _, answers in queries),
+        tuple(labels for _, _, labels in queries),
         pairs,
     )
 
 
-def instances_json(found: Instances, suffix: str = ".jpg") -> str:
+def instances_json(truth: Instances, suffix: str = ".jpg") -> str:
     """The ground truth in the JSON form, one query a line, for ``image-instances`` and for other programs.
 
     Args:
-        found: a checked ground truth.
+        truth: a checked ground truth.
         suffix: what names without suffix get.
     """
 
@@ -98,13 +98,13 @@ def instances_json(found: Instances, suffix: str = ".jpg") -> str:
         return image if Path(image).suffix else image + suffix
 
     queries = [
-        {"image": name(query), **{label: list(ids) for label, ids in truth.items()}, "box": box and list(box)}
-        for query, box, truth in zip(found.queries, found.boxes, found.ground_truth, strict=True)
+        {"image": name(query), **{label: list(ids) for label, ids in labels.items()}, "box": box and list(box)}
+        for query, box, labels in zip(truth.queries, truth.boxes, truth.ground_truth, strict=True)
     ]
     parts = [
-        f'"imlist": {json.dumps([name(image) for image in found.images])}',
+        f'"imlist": {json.dumps([name(image) for image in truth.images])}',
         '"queries": [\n' + ",\n".join(json.dumps(query) for query in queries) + "\n]",
-        *([f'"pairs": {json.dumps(found.pairs)}'] if found.pairs else []),
+        *([f'"pairs": {json.dumps(truth.pairs)}'] if truth.pairs else []),
     ]
     return "{" + ",\n".join(parts) + "}\n"
 
@@ -115,7 +115,7 @@ def _content(path: Path) -> dict[str, Any]:
     except FileNotFoundError as error:
         raise DataMissing(f"there is no ground truth {path}", fix="a JSON file with imlist and queries") from error
     except (ValueError, OSError) as error:
-        raise DataDamaged(f"ground truth {path} is no JSON: {error}") from error
+        raise DataDamaged(f"ground truth {path} is not JSON: {error}") from error
     if not isinstance(content, dict):
         raise DataDamaged(f"ground truth {path} holds a {type(content).__name__}", fix="an object with imlist, queries")
     return content
@@ -141,16 +141,16 @@ class _Reader:
     def images(self) -> tuple[str, ...]:
         """The database; every name once, every file there."""
         if not isinstance(self._imlist, list) or not self._imlist:
-            self.problems.append("imlist is no list of file names, or empty")
+            self.problems.append("imlist is not a list of file names, or is empty")
             return ()
         for position, name in enumerate(self._imlist):
             where = f"imlist[{position}]"
             if self._file(where, name) and self._ids[name] != position:
-                self.problems.append(f"{where}: {name!r} is listed twice, also as imlist[{self._ids[name]}]")
+                self.problems.append(f"{where}: {name!r} is a duplicate of imlist[{self._ids[name]}]")
         return tuple(str(name) for name in self._imlist)
 
     def query(self, where: str, query: object) -> tuple[str, Box | None, dict[str, tuple[int, ...]]]:
-        """Name, box and answers of one query."""
+        """Name, box and relevant images of one query."""
         if not isinstance(query, dict):
             self.problems.append(f"{where} is {query!r}, not an object with image, easy, hard, junk")
             return "", None, {}
@@ -163,53 +163,53 @@ class _Reader:
             self.problems.append(f"{where}: has positives and also easy or hard")
         if not query.keys() & {"positives", "easy", "hard"}:
             self.problems.append(f"{where}: has neither positives nor easy or hard")
-        easy = [*self._answers(where, query, "positives"), *self._answers(where, query, "easy")]
-        answers = {
+        easy = [*self._relevant(where, query, "positives"), *self._relevant(where, query, "easy")]
+        labels = {
             "easy": easy,
-            "hard": self._answers(where, query, "hard"),
-            "junk": self._answers(where, query, "junk"),
+            "hard": self._relevant(where, query, "hard"),
+            "junk": self._relevant(where, query, "junk"),
         }
-        self._refuse_repeated(where, answers)
-        return str(name), self._box(where, query.get("box")), {key: tuple(ids) for key, ids in answers.items()}
+        self._refuse_duplicates(where, labels)
+        return str(name), self._box(where, query.get("box")), {key: tuple(ids) for key, ids in labels.items()}
 
     def items(self, query: Mapping[str, Any], key: str) -> list[Any]:
         """A list of the file, empty if it is none."""
         value = query.get(key)
         if isinstance(value, list) and value:
             return value
-        self.problems.append(f"{key} is no list, or empty")
+        self.problems.append(f"{key} is not a list, or is empty")
         return []
 
     def pairs(self, pairs: object) -> tuple[tuple[int, int], ...]:
         """Matching pairs of ids."""
-        found: list[tuple[int, int]] = []
+        ids: list[tuple[int, int]] = []
         for position, pair in enumerate(pairs if isinstance(pairs, list) else [pairs]):
             where = f"pairs[{position}]"
             if not isinstance(pair, list) or len(pair) != 2:
-                self.problems.append(f"{where}: {pair!r} are not two images")
+                self.problems.append(f"{where}: {pair!r} is not a pair of images")
                 continue
             first, second = (self._id(where, image) for image in pair)
             if first is not None and first == second:
-                self.problems.append(f"{where}: {pair!r} is one image twice")
+                self.problems.append(f"{where}: {pair!r} pairs an image with itself")
             elif first is not None and second is not None:
-                found.append((first, second))
-        return tuple(found)
+                ids.append((first, second))
+        return tuple(ids)
 
     def _file(self, where: str, name: object) -> bool:
         if not isinstance(name, str):
-            self.problems.append(f"{where}: {name!r} is no file name")
+            self.problems.append(f"{where}: {name!r} is not a file name")
             return False
         if not self._exists(name):
             self.problems.append(f"{where}: there is no image {name!r}")
         return True
 
-    def _answers(self, where: str, query: Mapping[str, Any], key: str) -> list[int]:
+    def _relevant(self, where: str, query: Mapping[str, Any], key: str) -> list[int]:
         value = query.get(key, [])
         if not isinstance(value, list):
             self.problems.append(f"{where}: {key} is {value!r}, not a list")
             return []
         ids = (self._id(f"{where}: {key}", image) for image in value)
-        return [found for found in ids if found is not None]
+        return [number for number in ids if number is not None]
 
     def _id(self, where: str, image: object) -> int | None:
         if isinstance(image, str) and image in self._ids:
@@ -220,12 +220,12 @@ class _Reader:
         self.problems.append(f"{where}: {image!r} is not in imlist ({right})")
         return None
 
-    def _refuse_repeated(self, where: str, answers: Mapping[str, list[int]]) -> None:
+    def _refuse_duplicates(self, where: str, labels: Mapping[str, list[int]]) -> None:
         seen: dict[int, str] = {}
-        for key, ids in answers.items():
+        for key, ids in labels.items():
             for image in ids:
                 if image in seen:
-                    both = f"twice in {key}" if seen[image] == key else f"in {seen[image]} and in {key}"
+                    both = f"a duplicate in {key}" if seen[image] == key else f"in {seen[image]} and in {key}"
                     self.problems.append(f"{where}: image {image} is {both}")
                 seen[image] = key
 

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from harness.core.errors import DataDamaged, DataMissing
-from harness.data.files import first_folder, stems
+from harness.data.files import first_folder, images_by_stem
 from harness.data.instances import Instances, checked_instances
-from harness.data.photographs import content_digest, photographs, retrieval_set
+from harness.data.retrieval_sets import content_digest, image_files, retrieval_set
 from harness.plugin_api import RetrievalSet, Task
 
 if TYPE_CHECKING:
@@ -57,8 +57,8 @@ class Buildings:
 
     def fingerprint(self, folders: DataFolders) -> str:
         """Digest of the ground truth and of every photograph."""
-        found, files = self._read(folders)
-        return content_digest(found, files, folders)
+        truth, files = self._read(folders)
+        return content_digest(truth, files, folders)
 
     def load(self, folders: DataFolders) -> RetrievalSet:
         """The dataset.
@@ -67,11 +67,11 @@ class Buildings:
             DataMissing: no text files, no photographs, or some of them missing.
             DataDamaged: the text files are not what they should be.
         """
-        found, files = self._read(folders)
-        return retrieval_set(Path(self.path).name, found, files)
+        truth, files = self._read(folders)
+        return retrieval_set(Path(self.path).name, truth, files)
 
     def instances(self, folders: DataFolders) -> Instances:
-        """The ground truth; the database is what lies in the image folder."""
+        """The ground truth; the database is what is in the image folder."""
         return self._read(folders)[0]
 
     def _read(self, folders: DataFolders) -> tuple[Instances, dict[str, Path]]:
@@ -80,9 +80,9 @@ class Buildings:
         places = [self.images] if self.images else [f"{self.path}/jpg", f"{revisited}/jpg", self.path]
         text_folder = first_folder(folders.root, [*texts, self.path], "the text files of the ground truth", (".txt",))
         image_folder = first_folder(folders.root, places, "the photographs")
-        files = {name: file for name, file in stems(image_folder).items() if name not in CORRUPTED}
-        found = checked_instances(buildings_content(text_folder, sorted(files)), text_folder)
-        return found, photographs(found, files, image_folder)
+        files = {name: file for name, file in images_by_stem(image_folder).items() if name not in CORRUPTED}
+        truth = checked_instances(buildings_content(text_folder, sorted(files)), text_folder)
+        return truth, image_files(truth, files, image_folder)
 
 
 def buildings_content(folder: Path, imlist: list[str]) -> dict[str, Any]:

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal
 import numpy as np
 
 from harness.core.errors import DataDamaged
-from harness.data.classification import checked
+from harness.data.classification_sets import checked
+from harness.data.files import first_file, refuse_unpublished
 from harness.data.fingerprint import file_digest, value_digest
 from harness.data.pickled import read_pickle
-from harness.data.published import published_file
 from harness.plugin_api import ClassificationSet, Task
 
 if TYPE_CHECKING:
@@ -26,8 +26,13 @@ class _Files:
     train: dict[str, str]
     test: dict[str, str]
     meta: dict[str, str]
+    folder: str
     labels: str
     names: str
+
+    @property
+    def md5(self) -> dict[str, str]:
+        return self.train | self.test | self.meta
 
 
 _CIFAR: Final = {
@@ -41,6 +46,7 @@ _CIFAR: Final = {
         },
         test={"test_batch": "40351d587109b95175f43aff81a1287e"},
         meta={"batches.meta": "5ff9c542aee3614f3951f8cda6e48888"},
+        folder="cifar-10-batches-py",
         labels="labels",
         names="label_names",
     ),
@@ -48,6 +54,7 @@ _CIFAR: Final = {
         train={"train": "16019d7e3df5f24257cddd939b257f8d"},
         test={"test": "f0ef6b0ae62326f3e7ffdfab6717acfc"},
         meta={"meta": "7973b15100ade9c7d40fb424638fde48"},
+        folder="cifar-100-python",
         labels="fine_labels",
         names="fine_label_names",
     ),
@@ -72,44 +79,48 @@ class Cifar:
     task: ClassVar[Task] = "active-learning"
 
     def fingerprint(self, folders: DataFolders) -> str:
-        """Digest of the files as they lie there. Raises ``DataMissing``."""
-        files = _CIFAR[self.classes]
-        names = [*files.train, *files.test, *files.meta]
-        return value_digest(
-            ["cifar", self.classes, *(file_digest(self._file(name, folders), folders) for name in names)]
-        )
+        """Digest of the files as they are. Raises ``DataMissing``."""
+        files = [self._file(name, folders) for name in _CIFAR[self.classes].md5]
+        return value_digest(["cifar", self.classes, *(file_digest(file, folders) for file in files)])
 
     def load(self, folders: DataFolders) -> ClassificationSet:
         """Images (n, 3, 32, 32). Raises ``DataMissing`` or ``DataDamaged``."""
-        files = _CIFAR[self.classes]
+        published = _CIFAR[self.classes]
         parts: dict[str, Any] = {}
-        for part, batches in (("train", files.train), ("test", files.test)):
-            read = [self._batch(name, md5, files.labels, folders) for name, md5 in batches.items()]
+        for part, batches in (("train", published.train), ("test", published.test)):
+            read = [_batch(self._published(name, folders), published.labels) for name in batches]
             parts[f"{part}_images"] = np.concatenate([images for images, _ in read])
             parts[f"{part}_labels"] = np.concatenate([labels for _, labels in read])
-        ((name, md5),) = files.meta.items()
-        names = self._read(name, md5, folders).get(files.names)
+        (meta,) = (self._published(name, folders) for name in published.meta)
+        names = _read(meta).get(published.names)
         if not isinstance(names, list) or len(names) != self.classes:
-            raise DataDamaged(f"{self._file(name, folders)} should name {self.classes} classes")
+            raise DataDamaged(f"{meta} should name {self.classes} classes")
         return checked(ClassificationSet(name=f"cifar{self.classes}", classes=tuple(map(str, names)), **parts))
 
-    def _batch(self, name: str, md5: str, labels: str, folders: DataFolders) -> tuple[np.ndarray, np.ndarray]:
-        batch = self._read(name, md5, folders)
-        images, found = batch.get("data"), batch.get(labels)
-        if not isinstance(images, np.ndarray) or images.dtype != np.uint8 or not isinstance(found, list):
-            raise DataDamaged(f"{self._file(name, folders)} holds no data of uint8 with {labels}")
-        if images.shape != (len(found), 3 * _SIDE**2) or not all(isinstance(label, int) for label in found):
-            raise DataDamaged(f"{self._file(name, folders)} holds images {images.shape} for {len(found)} labels")
-        return images.reshape(-1, 3, _SIDE, _SIDE), np.array(found, dtype=np.int64)
+    def _published(self, name: str, folders: DataFolders) -> Path:
+        file = self._file(name, folders)
+        refuse_unpublished(file, _CIFAR[self.classes].md5[name])
+        return file
 
-    def _read(self, name: str, md5: str, folders: DataFolders) -> dict[str, Any]:
-        file = self._file(name, folders, md5)
-        content = read_pickle(file)
-        if not isinstance(content, dict):
-            raise DataDamaged(f"{file} holds a {type(content).__name__}, not a batch")
-        return content
-
-    def _file(self, name: str, folders: DataFolders, md5: str = "") -> Path:
+    def _file(self, name: str, folders: DataFolders) -> Path:
+        inner = f"{self.path}/{_CIFAR[self.classes].folder}"
         archive = f"cifar-{self.classes}-python.tar.gz"
-        inner = f"{self.path}/{'cifar-10-batches-py' if self.classes == 10 else 'cifar-100-python'}"
-        return published_file(folders.root, [self.path, inner], name, md5, f"the files of {archive}")
+        return first_file(folders.root, [f"{self.path}/{name}", f"{inner}/{name}"], f"the files of {archive}")
+
+
+def _batch(file: Path, labels_key: str) -> tuple[np.ndarray, np.ndarray]:
+    """Images (n, 3, 32, 32) uint8 and labels (n,) int64."""
+    batch = _read(file)
+    images, labels = batch.get("data"), batch.get(labels_key)
+    if not isinstance(images, np.ndarray) or images.dtype != np.uint8 or not isinstance(labels, list):
+        raise DataDamaged(f"{file} holds no data of uint8 with {labels_key}")
+    if images.shape != (len(labels), 3 * _SIDE**2) or not all(isinstance(label, int) for label in labels):
+        raise DataDamaged(f"{file} holds images {images.shape} for {len(labels)} labels")
+    return images.reshape(-1, 3, _SIDE, _SIDE), np.array(labels, dtype=np.int64)
+
+
+def _read(file: Path) -> dict[str, Any]:
+    content = read_pickle(file)
+    if not isinstance(content, dict):
+        raise DataDamaged(f"{file} holds a {type(content).__name__}, not a batch")
+    return content

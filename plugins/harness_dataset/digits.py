@@ -11,7 +11,7 @@ import numpy as np
 from annotated_types import Ge
 
 from harness.core.errors import DataMissing
-from harness.data.classification import checked
+from harness.data.classification_sets import checked
 from harness.data.fingerprint import file_digest, value_digest
 from harness.plugin_api import ClassificationSet, Task
 

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from harness.core.errors import DataDamaged, DataMissing
-from harness.data.classification import checked
+from harness.core.errors import DataDamaged
+from harness.data.classification_sets import checked
+from harness.data.files import first_file
 from harness.data.fingerprint import file_digest, value_digest
 from harness.plugin_api import ClassificationSet, Task
 
@@ -44,7 +45,7 @@ class Embeddings:
 
         Raises:
             DataMissing: there is no such file.
-            DataDamaged: it is no .npz file of plain arrays, or its arrays do not fit together.
+            DataDamaged: it is not an .npz file of plain arrays, or its arrays do not fit together.
         """
         path = self._file(folders)
         try:
@@ -80,7 +81,4 @@ class Embeddings:
         )
 
     def _file(self, folders: DataFolders) -> Path:
-        path = folders.root / self.path
-        if not path.is_file():
-            raise DataMissing(f"there is no file {path}", fix="put the .npz file into the data folder (--data)")
-        return path
+        return first_file(folders.root, [self.path], "the .npz file")

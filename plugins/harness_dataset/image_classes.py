@@ -11,7 +11,7 @@ from annotated_types import Ge, Gt
 
 from harness.cache import Cache
 from harness.core.errors import DataDamaged
-from harness.data.classification import checked, class_files
+from harness.data.classification_sets import checked, class_files
 from harness.data.decode import decode_squares
 from harness.data.fingerprint import files_digest, value_digest
 from harness.plugin_api import ClassificationSet, Task

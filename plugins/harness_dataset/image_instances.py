@@ -6,11 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
-import numpy as np
-
 from harness.core.errors import DataMissing
 from harness.data.fingerprint import files_digest
 from harness.data.instances import Instances, read_instances
+from harness.data.retrieval_sets import retrieval_set
 from harness.plugin_api import RetrievalSet, Task
 
 if TYPE_CHECKING:
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
 class ImageInstances:
     """Images of a folder with a ground truth in JSON: imlist, queries with easy, hard, junk or positives, box.
 
-    ``positives`` makes all answers of a query easy and none hard. See ``harness.data.instances`` for the format.
+    ``positives`` are easy, and none is hard. See ``harness.data.instances`` for the format.
 
     Attributes:
         path: folder below the data folder (or absolute).
@@ -37,8 +36,8 @@ class ImageInstances:
 
     def fingerprint(self, folders: DataFolders) -> str:
         """Digest of the ground truth and of every image that it names. Raises ``DataMissing`` or ``DataDamaged``."""
-        found, root = self._read(folders), self._root(folders)
-        files = {root / self.images / name for name in (*found.images, *found.queries)}
+        truth, root = self._read(folders), self._root(folders)
+        files = {root / self.images / name for name in (*truth.images, *truth.queries)}
         return files_digest([root / self.ground_truth, *files], root, folders)
 
     def load(self, folders: DataFolders) -> RetrievalSet:
@@ -48,15 +47,9 @@ class ImageInstances:
             DataMissing: no folder or no ground truth.
             DataDamaged: problems in the ground truth, all of them in one go.
         """
-        found, images = self._read(folders), self._root(folders) / self.images
-        return RetrievalSet(
-            name=Path(self.path).name,
-            images=[images / name for name in found.images],
-            queries=[images / name for name in found.queries],
-            boxes=found.boxes,
-            ground_truth=found.ground_truth,
-            pairs=np.array(found.pairs, np.int64).reshape(-1, 2),
-        )
+        truth, images = self._read(folders), self._root(folders) / self.images
+        files = {name: images / name for name in (*truth.images, *truth.queries)}
+        return retrieval_set(Path(self.path).name, truth, files)
 
     def _read(self, folders: DataFolders) -> Instances:
         root = self._root(folders)

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 import numpy as np
 
-from harness.core.errors import DataDamaged, DataMissing
-from harness.data.files import first_folder, refuse_missing
+from harness.core.errors import DataDamaged
+from harness.data.files import first_folder, read_mat, refuse_missing, refuse_outside
 from harness.data.instances import Instances, checked_instances
-from harness.data.photographs import content_digest, retrieval_set
+from harness.data.retrieval_sets import content_digest, retrieval_set
 from harness.plugin_api import RetrievalSet, Task
 
 if TYPE_CHECKING:
@@ -39,8 +39,8 @@ class Instre:
 
     def fingerprint(self, folders: DataFolders) -> str:
         """Digest of the ground truth and of every photograph."""
-        found = self.instances(folders)
-        return content_digest(found, self._files(found, folders), folders)
+        truth = self.instances(folders)
+        return content_digest(truth, self._files(truth, folders), folders)
 
     def load(self, folders: DataFolders) -> RetrievalSet:
         """The dataset.
@@ -49,49 +49,40 @@ class Instre:
             DataMissing: no ground truth, no photographs, or some of them missing.
             DataDamaged: the ground truth is not what it should be.
         """
-        found = self.instances(folders)
-        return retrieval_set("instre", found, self._files(found, folders))
+        truth = self.instances(folders)
+        return retrieval_set("instre", truth, self._files(truth, folders))
 
     def instances(self, folders: DataFolders) -> Instances:
         """The ground truth alone; needs no photographs."""
         file = folders.root / self.path / self.ground_truth
         return checked_instances(instre_content(file), file)
 
-    def _files(self, found: Instances, folders: DataFolders) -> dict[str, Path]:
-        for name in (*found.images, *found.queries):
-            if name.startswith("/") or ".." in name.split("/"):
-                raise DataDamaged(f"the ground truth names {name}, which is not inside of {folders.root / self.path}")
+    def _files(self, truth: Instances, folders: DataFolders) -> dict[str, Path]:
+        names = list(dict.fromkeys((*truth.images, *truth.queries)))
+        refuse_outside(names, "the ground truth", folders.root / self.path)
         first_folder(folders.root, [self.path], "INSTRE-S1, INSTRE-S2 and INSTRE-M")
-        folders_there = [folders.root / f"{self.path}{place}" for place in _PLACES]
-        folder = next((place for place in folders_there if (place / found.images[0]).is_file()), folders_there[0])
-        files = {name: folder / name for name in dict.fromkeys((*found.images, *found.queries))}
+        candidates = [folders.root / f"{self.path}{place}" for place in _PLACES]
+        folder = next((place for place in candidates if (place / truth.images[0]).is_file()), candidates[0])
+        files = {name: folder / name for name in names}
         refuse_missing([name for name, file in files.items() if not file.is_file()], len(files), folder)
         return files
 
 
 def instre_content(file: Path) -> dict[str, Any]:
     """The ground truth in the keys of the JSON form. Raises ``DataMissing`` or ``DataDamaged``."""
-    from scipy.io import loadmat
-    from scipy.io.matlab import MatReadError
-
-    if not file.is_file():
-        raise DataMissing(f"there is no file {file}", fix="put gnd_instre.mat there")
+    imlist, qimlist, gnd = (array.ravel() for array in read_mat(file, "imlist", "qimlist", "gnd"))
     try:
-        content = loadmat(file, variable_names=("imlist", "qimlist", "gnd"))
-        imlist, qimlist, gnd = (content[name].ravel() for name in ("imlist", "qimlist", "gnd"))
         ids, boxes = gnd.dtype.names[:2]
         queries = [
             {"image": str(name.item()), "positives": _zero_based(truth[ids]), "box": truth[boxes].ravel().tolist()}
             for name, truth in zip(qimlist, gnd, strict=True)
         ]
         return {"imlist": [str(name.item()) for name in imlist], "queries": queries}
-    except (MatReadError, OSError, KeyError, ValueError, TypeError, AttributeError, NotImplementedError) as error:
-        raise DataDamaged(
-            f"{file} is not the published file: {error}", why="imlist, qimlist and gnd should be in it"
-        ) from error
+    except (ValueError, TypeError, AttributeError) as error:
+        raise DataDamaged(f"{file} is not the published file: {error}") from error
 
 
 def _zero_based(ids: Any) -> list[int]:
     """From 1-based ids, which MATLAB may have stored as uint16: 0 minus 1 would be 65,535."""
-    found: list[int] = (np.asarray(ids).ravel().astype(np.int64) - 1).tolist()
-    return found
+    zero_based: list[int] = (np.asarray(ids).ravel().astype(np.int64) - 1).tolist()
+    return zero_based

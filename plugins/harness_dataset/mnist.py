@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from harness.core.errors import DataDamaged, DataMissing
-from harness.data.classification import checked
+from harness.core.errors import DataDamaged
+from harness.data.classification_sets import checked
+from harness.data.files import first_file
 from harness.data.fingerprint import file_digest, value_digest
 from harness.plugin_api import ClassificationSet, Task
 
@@ -40,7 +41,7 @@ class Mnist:
     task: ClassVar[Task] = "active-learning"
 
     def fingerprint(self, folders: DataFolders) -> str:
-        """Digest of the four files as they lie there."""
+        """Digest of the four files as they are."""
         return value_digest(
             ["mnist", *(file_digest(self._file(name, folders), folders) for name, _ in _FILES.values())]
         )
@@ -61,14 +62,8 @@ class Mnist:
         )
 
     def _file(self, name: str, folders: DataFolders) -> Path:
-        folder = folders.root / self.path
-        for path in (folder / name, folder / f"{name}.gz"):
-            if path.is_file():
-                return path
-        raise DataMissing(
-            f"MNIST is incomplete: there is no {name} or {name}.gz in {folder}",
-            fix=f"put the four idx files into {self.path} of the data folder (--data or HARNESS_DATA)",
-        )
+        path = f"{self.path}/{name}"
+        return first_file(folders.root, [path, f"{path}.gz"], "the four idx files of MNIST, plain or gzipped,")
 
 
 def read_idx(path: Path, shape: tuple[int, ...]) -> np.ndarray:

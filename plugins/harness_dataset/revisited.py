@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from harness.core.errors import DataDamaged
-from harness.data.files import first_folder, stems
+from harness.data.files import first_folder, images_by_stem, listed
 from harness.data.fingerprint import value_digest
 from harness.data.instances import Instances, checked_instances, read_instances
-from harness.data.photographs import content_digest, listed, photographs, retrieval_set
 from harness.data.pickled import read_pickle
+from harness.data.retrieval_sets import content_digest, image_files, retrieval_set
 from harness.plugin_api import RetrievalSet, Task
 
 if TYPE_CHECKING:
@@ -46,13 +46,15 @@ class Revisited:
 
     def fingerprint(self, folders: DataFolders) -> str:
         """Digest of the ground truth, of every photograph, and of names and sizes of the distractors."""
-        found = self.instances(folders)
-        content = content_digest(found, self._files(found, folders), folders)
+        truth = self.instances(folders)
+        content = content_digest(truth, self._files(truth, folders), folders)
         if not self.distractors:
             return content
         folder = str(self._distractor_folder(folders))
         # Their bytes alone would take hours to read before every first run.
-        return value_digest([content, [[file[len(folder) :], os.stat(file).st_size] for file in self._extra(folders)]])
+        return value_digest(
+            [content, [[file[len(folder) :], os.stat(file).st_size] for file in self._distractors(folders)]]
+        )
 
     def load(self, folders: DataFolders) -> RetrievalSet:
         """The dataset.
@@ -61,8 +63,8 @@ class Revisited:
             DataMissing: no ground truth, no photographs, or some of them missing.
             DataDamaged: the ground truth is not what it should be.
         """
-        found = self.instances(folders)
-        return retrieval_set(Path(self.path).name, found, self._files(found, folders), self._extra(folders))
+        truth = self.instances(folders)
+        return retrieval_set(Path(self.path).name, truth, self._files(truth, folders), self._distractors(folders))
 
     def instances(self, folders: DataFolders) -> Instances:
         """The ground truth alone; needs no photographs."""
@@ -71,16 +73,16 @@ class Revisited:
             return read_instances(file, exists=lambda name: True)
         return checked_instances(revisited_content(read_pickle(file), file), file)
 
-    def _files(self, found: Instances, folders: DataFolders) -> dict[str, Path]:
+    def _files(self, truth: Instances, folders: DataFolders) -> dict[str, Path]:
         original = str(Path(self.path).with_name(Path(self.path).name.removeprefix("r")))
         places = [self.images] if self.images else [f"{self.path}/jpg", f"{original}/jpg", self.path]
         folder = first_folder(folders.root, places, "the photographs")
-        return photographs(found, stems(folder), folder)
+        return image_files(truth, images_by_stem(folder), folder)
 
     def _distractor_folder(self, folders: DataFolders) -> Path:
         return first_folder(folders.root, [f"{self.distractors}/jpg"], "the distractors")
 
-    def _extra(self, folders: DataFolders) -> list[str]:
+    def _distractors(self, folders: DataFolders) -> list[str]:
         if not self.distractors:
             return []
         names = folders.root / self.distractors / f"{Path(self.distractors).name}.txt"
@@ -93,7 +95,7 @@ def revisited_content(content: Any, file: Path) -> dict[str, Any]:
     The files of the original ground truth have ``ok`` in place of ``easy`` and ``hard``.
     """
     if not isinstance(content, dict) or not {"gnd", "imlist", "qimlist"} <= content.keys():
-        raise DataDamaged(f"{file} is no ground truth: imlist, qimlist and gnd should be in it")
+        raise DataDamaged(f"{file} is not a ground truth: imlist, qimlist and gnd should be in it")
     names, truths = _list(content["qimlist"]), _list(content["gnd"])
     if not isinstance(names, list) or not isinstance(truths, list) or len(names) != len(truths):
         raise DataDamaged(f"{file}: qimlist and gnd should be lists of one length")

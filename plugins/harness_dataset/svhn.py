@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, ClassVar, Final
 import numpy as np
 
 from harness.core.errors import DataDamaged
-from harness.data.classification import checked
+from harness.data.classification_sets import checked
+from harness.data.files import first_file, read_mat, refuse_unpublished
 from harness.data.fingerprint import file_digest, value_digest
-from harness.data.published import published_file
 from harness.plugin_api import ClassificationSet, Task
 
 if TYPE_CHECKING:
@@ -44,23 +44,19 @@ class Svhn:
         """Images (n, 3, 32, 32); the label 10 of the files is the digit 0."""
         parts: dict[str, np.ndarray] = {}
         for part, (name, md5) in _FILES.items():
-            parts[f"{part}_images"], parts[f"{part}_labels"] = read_svhn(self._file(name, folders, md5))
+            file = self._file(name, folders)
+            refuse_unpublished(file, md5)
+            parts[f"{part}_images"], parts[f"{part}_labels"] = read_svhn(file)
         return checked(ClassificationSet(name="svhn", classes=tuple("0123456789"), flip=False, **parts))
 
-    def _file(self, name: str, folders: DataFolders, md5: str = "") -> Path:
-        return published_file(folders.root, [self.path, "."], name, md5, "the .mat files of the cropped digits")
+    def _file(self, name: str, folders: DataFolders) -> Path:
+        return first_file(folders.root, [f"{self.path}/{name}", name], "the .mat files of the cropped digits")
 
 
 def read_svhn(file: Path) -> tuple[np.ndarray, np.ndarray]:
     """Images (n, 3, 32, 32) uint8 and labels (n,) int64 of one file. Raises ``DataDamaged``."""
-    from scipy.io import loadmat
-    from scipy.io.matlab import MatReadError
-
-    try:
-        content = loadmat(file, variable_names=("X", "y"))
-        images, labels = content["X"], content["y"].ravel().astype(np.int64)
-    except (MatReadError, OSError, KeyError, ValueError, TypeError, AttributeError, NotImplementedError) as error:
-        raise DataDamaged(f"{file} is not the published file: {error}", why="X and y should be in it") from error
+    images, labels = read_mat(file, "X", "y")
+    labels = labels.ravel().astype(np.int64)
     if images.dtype != np.uint8 or images.shape != (32, 32, 3, len(labels)):
         raise DataDamaged(f"{file} holds images {images.dtype} {images.shape} for {len(labels)} labels")
     if len(labels) and (labels.min() < 1 or labels.max() > 10):

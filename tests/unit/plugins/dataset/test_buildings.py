@@ -105,7 +105,7 @@ MISTAKES = [
     ("all_souls_1_query.txt", "oxc1_all_souls_000013 1 2 x 4", "a name and four numbers"),
     ("all_souls_1_query.txt", "", "a name and four numbers"),
     ("all_souls_1_query.txt", "oxc1_all_souls_000013 9 9 3 4", "x0 < x1"),
-    ("all_souls_1_ok.txt", "all_souls_000026\n", "image 1 is twice in easy"),
+    ("all_souls_1_ok.txt", "all_souls_000026\n", "image 1 is a duplicate in easy"),
     ("all_souls_1_junk.txt", "all_souls_000026\n", "image 1 is in easy and in junk"),
     ("all_souls_1_good.txt", "nowhere_000001\n", "'nowhere_000001' is not in imlist"),
 ]

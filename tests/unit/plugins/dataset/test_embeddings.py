@@ -48,7 +48,7 @@ def test_a_wrong_file_is_named_with_what_is_wrong(tmp_path, changes, match):
 
 def test_a_missing_and_a_foreign_file(tmp_path):
     places = folders(tmp_path)
-    with pytest.raises(DataMissing, match="there is no file"):
+    with pytest.raises(DataMissing, match="there is no other.npz"):
         Embeddings("other.npz").load(places)
     (tmp_path / "mine.npz").write_bytes(b"no zip")
     with pytest.raises(DataDamaged, match="cannot be read"):

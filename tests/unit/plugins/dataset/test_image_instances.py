@@ -59,8 +59,8 @@ def test_without_pairs(folders):
 
 MISTAKES = [
     ({"image": "nope.png", "easy": [0]}, "there is no image 'nope.png'"),
-    ({"image": 3, "easy": [0]}, "3 is no file name"),
-    ({"easy": [0]}, "None is no file name"),
+    ({"image": 3, "easy": [0]}, "3 is not a file name"),
+    ({"easy": [0]}, "None is not a file name"),
     ({"image": "q.png", "easy": ["x.png"]}, "'x.png' is not in imlist"),
     ({"image": "q.png", "easy": [4]}, "4 is not in imlist (0 to 3)"),
     ({"image": "q.png", "easy": [-1]}, "-1 is not in imlist"),
@@ -68,7 +68,7 @@ MISTAKES = [
     ({"image": "q.png", "easy": [1.0]}, "1.0 is not in imlist"),
     ({"image": "q.png", "easy": "a.png"}, "easy is 'a.png', not a list"),
     ({"image": "q.png", "easy": [0], "junk": ["a.png"]}, "image 0 is in easy and in junk"),
-    ({"image": "q.png", "easy": [0, "a.png"]}, "image 0 is twice in easy"),
+    ({"image": "q.png", "easy": [0, "a.png"]}, "image 0 is a duplicate in easy"),
     ({"image": "q.png", "easy": [0], "hard": [0]}, "image 0 is in easy and in hard"),
     ({"image": "q.png", "positives": [0], "easy": [1]}, "has positives and also easy or hard"),
     ({"image": "q.png"}, "has neither positives nor easy or hard"),
@@ -104,14 +104,14 @@ def test_all_mistakes_at_once_the_first_ten_shown(folders):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ({"queries": [GOOD]}, "imlist is no list"),
-        ({"imlist": NAMES}, "queries is no list"),
-        ({"imlist": NAMES, "queries": []}, "queries is no list, or empty"),
-        ({"imlist": [*NAMES, "a.png"], "queries": [GOOD]}, "'a.png' is listed twice"),
+        ({"queries": [GOOD]}, "imlist is not a list"),
+        ({"imlist": NAMES}, "queries is not a list"),
+        ({"imlist": NAMES, "queries": []}, "queries is not a list, or is empty"),
+        ({"imlist": [*NAMES, "a.png"], "queries": [GOOD]}, "'a.png' is a duplicate of"),
         ({"imlist": [*NAMES, "gone.png"], "queries": [GOOD]}, "imlist[4]: there is no image 'gone.png'"),
-        ({"imlist": NAMES, "queries": [GOOD], "pairs": [[0, 0]]}, "pairs[0]: [0, 0] is one image twice"),
+        ({"imlist": NAMES, "queries": [GOOD], "pairs": [[0, 0]]}, "pairs[0]: [0, 0] pairs an image with itself"),
         ({"imlist": NAMES, "queries": [GOOD], "pairs": [[0, 9]]}, "pairs[0]: 9 is not in imlist"),
-        ({"imlist": NAMES, "queries": [GOOD], "pairs": [3]}, "pairs[0]: 3 are not two images"),
+        ({"imlist": NAMES, "queries": [GOOD], "pairs": [3]}, "pairs[0]: 3 is not a pair of images"),
         ([1], "holds a list"),
     ],
     ids=str,
@@ -125,7 +125,7 @@ def test_mistakes_of_the_whole_file(folders, content, message):
 
 def test_no_json(folders):
     (folders.root / "set" / "gnd.json").write_text("{imlist")
-    with pytest.raises(DataDamaged, match="is no JSON"):
+    with pytest.raises(DataDamaged, match="is not JSON"):
         ImageInstances("set").load(folders)
 
 

@@ -54,9 +54,9 @@ def test_images_and_labels_are_those_of_the_files(place):
 def test_a_missing_file_is_named_with_its_place(place):
     files(place)[0].unlink()
     for attempt in (Mnist().load, Mnist().fingerprint):
-        with pytest.raises(DataMissing, match="t10k-images-idx3-ubyte.*in .*raw") as error:
+        with pytest.raises(DataMissing, match="t10k-images-idx3-ubyte.*in .*MNIST/raw") as error:
             attempt(place)
-        assert "MNIST/raw" in error.value.fix
+        assert "the four idx files of MNIST" in error.value.fix
 
 
 @pytest.mark.parametrize("change", ["magic", "count", "cut", "longer"])

@@ -135,12 +135,12 @@ MISTAKES = [
     (lambda content: content["gnd"][0]["easy"].append(6), "6 is not in imlist (0 to 5)"),
     (lambda content: content["gnd"][0]["easy"].append(-1), "-1 is not in imlist"),
     (lambda content: content["gnd"][0]["junk"].append(0), "image 0 is in easy and in junk"),
-    (lambda content: content["gnd"][0]["easy"].append(0), "image 0 is twice in easy"),
+    (lambda content: content["gnd"][0]["easy"].append(0), "image 0 is a duplicate in easy"),
     (lambda content: content["gnd"][0].update(bbx=[9, 9, 1, 1]), "x0 < x1"),
     (lambda content: content["gnd"][0].update(bbx=[float("nan"), 0, 1, 1]), "is not x0, y0, x1, y1"),
     (lambda content: content["gnd"][0].update(esay=[]), 'did you mean "easy"?'),
     (lambda content: content["gnd"].pop(), "lists of one length"),
-    (lambda content: content["imlist"].append(IMLIST[0]), "listed twice"),
+    (lambda content: content["imlist"].append(IMLIST[0]), "is a duplicate of"),
     (lambda content: content.pop("imlist"), "imlist, qimlist and gnd"),
     (lambda content: content.update(qimlist=None), "should be lists"),
     (lambda content: content["gnd"].__setitem__(0, 3), "gnd holds 3"),
@@ -190,7 +190,7 @@ def test_lost_distractors_are_refused_unless_they_may_be_missing(folders, distra
     with pytest.raises(DataDamaged, match="not inside"):
         loader.load(folders)
     (distractors / "revisitop1m.txt").write_text("0d3/a.jpg\n0d3/a.jpg\n")
-    with pytest.raises(DataDamaged, match="twice"):
+    with pytest.raises(DataDamaged, match="1 duplicate names"):
         loader.load(folders)
     os.remove(distractors / "revisitop1m.txt")
     with pytest.raises(DataMissing, match="no list of distractors"):

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Final
 
 import numpy as np
 
 from harness.core.errors import DataDamaged, DataMissing
+from harness.data.files import IMAGE_SUFFIXES
 from harness.plugin_api import ClassificationSet
-
-SUFFIXES: Final = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp"})
 
 
 def checked(dataset: ClassificationSet) -> ClassificationSet:
@@ -18,12 +16,8 @@ def checked(dataset: ClassificationSet) -> ClassificationSet:
     classes = len(dataset.classes)
     for part in ("train", "test"):
         images, labels = getattr(dataset, f"{part}_images"), getattr(dataset, f"{part}_labels")
-        if (
-            images.dtype not in (np.uint8, np.float32)
-            or images.ndim != 4
-            or len(images) != len(labels)
-            or len(labels) == 0
-        ):
+        right_type = images.dtype in (np.uint8, np.float32) and images.ndim == 4
+        if not right_type or len(images) != len(labels) or len(labels) == 0:
             raise DataDamaged(
                 f"{dataset.name}: {part} images are {images.dtype} {images.shape} for {len(labels)} labels",
                 fix="images are uint8 (n, channels, height, width), features float32 (n, d, 1, 1), each with a label",
@@ -37,12 +31,12 @@ def class_files(folder: Path) -> dict[str, list[Path]]:
     """Image files of ``folder/<class>/``, classes and files sorted by name. Raises ``DataMissing``."""
     if not folder.is_dir():
         raise DataMissing(f"there is no folder {folder}", fix="put one folder of images per class into it")
-    found = {
-        place.name: sorted(path for path in place.iterdir() if path.suffix.lower() in SUFFIXES)
+    files = {
+        place.name: sorted(path for path in place.iterdir() if path.suffix.lower() in IMAGE_SUFFIXES)
         for place in sorted(folder.iterdir())
         if place.is_dir() and not place.name.startswith(".")
     }
-    found = {name: files for name, files in found.items() if files}
-    if not found:
+    files = {name: paths for name, paths in files.items() if paths}
+    if not files:
         raise DataMissing(f"{folder} holds no images", fix="put one folder of images per class into it")
-    return found
+    return files
