@@ -85,7 +85,7 @@ Catalogues = Annotated[
     list[Path] | None, typer.Option("--catalogue", help="File with datasets of yours; may be repeated.")
 ]
 Report = Annotated[
-    list[str] | None, typer.Option("--report", help="Reporter that gets each record, such as mlflow; may be repeated.")
+    list[str] | None, typer.Option("--report", help="Sink that gets each record, such as mlflow; may be repeated.")
 ]
 
 
@@ -116,7 +116,7 @@ def run(
     from harness.runs.estimate import estimate
     from harness.runs.plan import make_plan
     from harness.runs.runner import pending, run_plan, runs_store
-    from harness.runs.sinks import reporting
+    from harness.runs.sinks import open_sinks
 
     folders = data_folders(data, cache)
     options = run_options(executor, workers, timeout, memory, threads, scheduler, slurm)
@@ -130,7 +130,7 @@ def run(
         catalogues=tuple(catalogue or ()),
     )
     _report_broken(plan.registry)
-    hooks = reporting(plan.registry, report or ())
+    hooks = open_sinks(plan.registry, report or ())
     store = runs_store(plan, runs)
     waiting = pending(plan, store, retry_failed=retry_failed)
     if dry_run:

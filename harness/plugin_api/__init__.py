@@ -21,7 +21,7 @@ from harness.plugin_api.active_learning import (
     TrainingSet,
 )
 from harness.plugin_api.datasets import Box, ClassificationSet, DataFolders, Dataset, HasInstances, RetrievalSet, Task
-from harness.plugin_api.hooks import RecordView, ReporterHooks, RunView, hookimpl
+from harness.plugin_api.hooks import RecordView, RunView, SinkHooks, hookimpl
 from harness.plugin_api.optional import OPTIONAL_HOOKS
 from harness.plugin_api.registration import KINDS, Check, Registrar
 from harness.plugin_api.retrieval import (
@@ -95,7 +95,7 @@ __all__ = [
     "RecordView",
     "Region",
     "Registrar",
-    "ReporterHooks",
+    "SinkHooks",
     "Reranker",
     "RetrievalSet",
     "Role",

@@ -1,4 +1,4 @@
-"""The pluggy specification: what a plugin module and a reporter may implement, and what a reporter sees."""
+"""The pluggy specification: what a plugin module and a sink may implement, and what a sink sees."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def harness_register(registry: Registrar) -> None:
 
 
 class RunView(Protocol):
-    """What a reporter sees of a run that begins."""
+    """What a sink sees of a run that begins."""
 
     @property
     def id(self) -> str:
@@ -80,7 +80,7 @@ class FailureView(Protocol):
 
 
 class RecordView(Protocol):
-    """What a reporter sees of a finished run.
+    """What a sink sees of a finished run.
 
     ``status`` is ``done`` or ``failed``; ``metrics`` and ``figures`` hold None where a value is not defined; times are
     ISO 8601; ``model_dump(by_alias=True)`` is the whole record as JSON has it.
@@ -121,10 +121,10 @@ class RecordView(Protocol):
     def model_dump(self, *, by_alias: bool = ...) -> dict[str, Any]: ...
 
 
-class ReporterHooks:
-    """What a reporter may implement: an object that sends records elsewhere, asked for with ``--report NAME``.
+class SinkHooks:
+    """What a sink may implement: an object that sends records elsewhere, asked for with ``--report NAME``.
 
-    A plugin registers its class, ``registry.reporter("mine", Mine)``; it is made without arguments. All hooks are
+    A plugin registers its class, ``registry.sink("mine", Mine)``; it is made without arguments. All hooks are
     called in the main process; one that raises costs a warning and never a run.
     """
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -19,8 +20,8 @@ KINDS: Final = (
 )
 """Kinds of method, in the order in which tables and listings show them."""
 
-REPORTER: Final = "reporter"
-"""Reporters are registered as methods are, but are no part of a run."""
+SINK: Final = "sink"
+"""Sinks are registered as methods are, but are no part of a run."""
 
 Check = Mapping[str, Any] | Callable[[Path], Mapping[str, Any]] | str | None
 """On what ``harness check`` tries a method: parameters; a function of a folder that returns parameters and writes the
@@ -76,6 +77,11 @@ class Registrar:
         """Register a dataset."""
         self._add("dataset", name, method, check)
 
-    def reporter(self, name: str, reporter: type | str) -> None:
-        """Register a reporter (``harness.plugin_api.ReporterHooks``), called where ``--report`` asks for it."""
-        self._add(REPORTER, name, reporter, None)
+    def sink(self, name: str, sink: type | str) -> None:
+        """Register a sink (``harness.plugin_api.SinkHooks``), called where ``--report`` asks for it."""
+        self._add(SINK, name, sink, None)
+
+    def reporter(self, name: str, sink: type | str) -> None:
+        """Deprecated name of ``sink``; goes with the next release."""
+        warnings.warn("registry.reporter is now registry.sink", DeprecationWarning, stacklevel=2)
+        self.sink(name, sink)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from harness.plugin_api.registration import REPORTER, Registrar
+from harness.plugin_api.registration import SINK, Registrar
 from harness.registry.discovery import GROUP
 from harness.registry.entries import BrokenPlugin, Entry, MethodId, Origin
 from harness.registry.registry import Registry, load_registry
 
 __all__ = [
     "GROUP",
-    "REPORTER",
+    "SINK",
     "BrokenPlugin",
     "Entry",
     "MethodId",

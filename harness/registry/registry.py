@@ -15,13 +15,13 @@ import pluggy
 
 from harness.core.errors import HarnessError, NameTaken, PluginError, UnknownName, nearest
 from harness.plugin_api import KINDS, Check, Registrar, hooks
-from harness.plugin_api.registration import REPORTER
+from harness.plugin_api.registration import SINK
 from harness.plugin_api.version import outdated_note
 from harness.registry import composition, parameters
 from harness.registry.discovery import GROUP, installed, load_named, plugin_key
 from harness.registry.entries import BrokenPlugin, Entry, MethodId, Origin, reason
 
-_MLFLOW: Final = "harness.sinks.mlflow:MLflowReporter"
+_MLFLOW: Final = "harness.sinks.mlflow:MLflowSink"
 
 
 class Registry:
@@ -35,11 +35,11 @@ class Registry:
         self._loaded: dict[str, None] = {}
         self._manager = pluggy.PluginManager(GROUP)
         self._manager.add_hookspecs(hooks)
-        self.add(Entry(REPORTER, "mlflow", _MLFLOW, Origin("vision-evaluation-harness", "", "built in")))
+        self.add(Entry(SINK, "mlflow", _MLFLOW, Origin("vision-evaluation-harness", "", "built in")))
 
     def names(self, kind: str) -> list[str]:
-        """Names of one kind, or of the reporters, sorted. Raises ``UnknownName`` for a kind that does not exist."""
-        if kind not in (*KINDS, REPORTER):
+        """Names of one kind, or of the sinks, sorted. Raises ``UnknownName`` for a kind that does not exist."""
+        if kind not in (*KINDS, SINK):
             raise UnknownName(f'unknown kind "{kind}"', fix=f"{nearest(kind, KINDS)} kinds: {', '.join(KINDS)}".strip())
         return sorted(name for known, name in self._entries if known == kind)
 

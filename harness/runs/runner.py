@@ -19,7 +19,7 @@ from harness.runs.executors.choose import LOCAL, Options, make_executor
 from harness.runs.plan import Plan, Run, make_plan
 from harness.runs.record import Record
 from harness.runs.single import describe
-from harness.runs.sinks import Reporting, reporting
+from harness.runs.sinks import Sinks, open_sinks
 from harness.runs.store import Store
 
 _POLL_SECONDS: Final = 0.5
@@ -37,7 +37,7 @@ def run(
     runs: str | Path | None = None,
     progress: Progress | None = None,
     retry_failed: bool = False,
-    report: tuple[str, ...] = (),
+    sinks: tuple[str, ...] = (),
     catalogues: tuple[Path, ...] = (),
     options: Options | None = None,
 ) -> list[Record]:
@@ -54,7 +54,7 @@ def run(
         runs: folder of the records (default ``runs`` beside the spec).
         progress: told how far the work is.
         retry_failed: do failed runs again.
-        report: names of reporters that get the records, ``mlflow``.
+        sinks: names of sinks that get the records, ``mlflow``.
         catalogues: files with datasets of the user, besides ``datasets.yaml`` beside the spec.
         options: where runs are done, how many at once, with which limits (default: in this process).
 
@@ -62,7 +62,7 @@ def run(
         Errors: mistakes in the spec, all at once; nothing was run.
     """
     plan = make_plan(spec, data_folders(data, cache), plugins=plugins, add=add, catalogues=catalogues)
-    hooks = reporting(plan.registry, report)
+    hooks = open_sinks(plan.registry, sinks)
     store = runs_store(plan, runs)
     return run_plan(
         plan, store, progress=progress or SilentProgress(), options=options, retry_failed=retry_failed, hooks=hooks
@@ -88,7 +88,7 @@ def run_plan(
     options: Options | None = None,
     retry_failed: bool = False,
     finished: Callable[[Run, Record], None] = lambda run, record: None,
-    hooks: Reporting | None = None,
+    hooks: Sinks | None = None,
 ) -> list[Record]:
     """Do what is pending; ``finished`` is called after each run that was done here.
 
@@ -102,7 +102,7 @@ def run_plan(
     """
     if plan.missing:
         raise Errors(plan.missing)
-    hooks = hooks or Reporting()
+    hooks = hooks or Sinks()
     store.sweep()
     waiting = pending(plan, store, retry_failed=retry_failed)
     if waiting:
@@ -133,7 +133,7 @@ class _Work:
         options: Options,
         progress: Progress,
         finished: Callable[[Run, Record], None],
-        hooks: Reporting,
+        hooks: Sinks,
     ) -> None:
         self._plan, self._store, self._executor, self._options = plan, store, executor, options
         self._progress, self._finished, self._hooks = progress, finished, hooks

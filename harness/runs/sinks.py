@@ -1,4 +1,4 @@
-"""Calls the reporters that a user asked for; one that fails costs a warning, never a run."""
+"""Calls the sinks that a user asked for; one that fails costs a warning, never a run."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from typing import Any
 import pluggy
 
 from harness.core.errors import HarnessError, PluginError
-from harness.plugin_api import ReporterHooks
-from harness.registry import GROUP, REPORTER, Registry
+from harness.plugin_api import SinkHooks
+from harness.registry import GROUP, SINK, Registry
+from harness.registry.entries import reason
 from harness.runs.plan import Run
 from harness.runs.record import Record
 
@@ -20,25 +21,25 @@ def to_standard_error(text: str) -> None:
     print(f"warning: {text}", file=sys.stderr)
 
 
-class Reporting:
-    """The hooks of some reporters.
+class Sinks:
+    """The hooks of some sinks.
 
-    A reporter that raises is named in one warning and not called again: a server that does not answer must not cost its
+    A sink that raises is named in one warning and not called again: a server that does not answer must not cost its
     time-out once a run. ``harness send`` sends afterwards what it missed.
 
     Args:
-        reporters: name -> object with methods marked ``@hookimpl``.
-        warn: takes the sentence about a reporter that failed.
+        sinks: name -> object with methods marked ``@hookimpl``.
+        warn: takes the sentence about a sink that failed.
 
     Raises:
         PluginError: an object implements no hook, or one that does not exist.
     """
 
     def __init__(
-        self, reporters: Mapping[str, object] | None = None, warn: Callable[[str], None] = to_standard_error
+        self, sinks: Mapping[str, object] | None = None, warn: Callable[[str], None] = to_standard_error
     ) -> None:
         self._warn = warn
-        self._managers = {name: _manager(name, reporter) for name, reporter in (reporters or {}).items()}
+        self._managers = {name: _manager(name, sink) for name, sink in (sinks or {}).items()}
         self.failed: list[str] = []
 
     def run_started(self, run: Run) -> None:
@@ -60,29 +61,29 @@ class Reporting:
             except (Exception, SystemExit) as error:
                 del self._managers[name]
                 self.failed.append(name)
-                self._warn(f'reporter "{name}" failed and gets nothing more: {_reason(error)}')
+                self._warn(f'sink "{name}" failed and gets nothing more: {reason(error)}')
 
 
-def reporting(registry: Registry, names: Iterable[str], warn: Callable[[str], None] = to_standard_error) -> Reporting:
-    """The reporters of these names, made and checked before anything runs.
+def open_sinks(registry: Registry, names: Iterable[str], warn: Callable[[str], None] = to_standard_error) -> Sinks:
+    """The sinks of these names, made and checked before anything runs.
 
     Raises:
-        UnknownName: no such reporter.
-        PluginError: a reporter cannot be loaded or made, or implements no hook.
+        UnknownName: no such sink.
+        PluginError: a sink cannot be loaded or made, or implements no hook.
     """
-    return Reporting({name: _made(registry, name) for name in dict.fromkeys(names)}, warn)
+    return Sinks({name: _made(registry, name) for name in dict.fromkeys(names)}, warn)
 
 
 def send(
     records: Sequence[Record], registry: Registry, names: Iterable[str], warn: Callable[[str], None] = to_standard_error
 ) -> list[str]:
-    """Send records that are there to reporters, as if their runs had just finished; returns who failed.
+    """Send records that are there to sinks, as if their runs had just finished; returns who failed.
 
     Raises:
-        UnknownName: no such reporter.
-        PluginError: a reporter cannot be loaded or made, or implements no hook.
+        UnknownName: no such sink.
+        PluginError: a sink cannot be loaded or made, or implements no hook.
     """
-    hooks = reporting(registry, names, warn)
+    hooks = open_sinks(registry, names, warn)
     for record in records:
         hooks.run_finished(record)
     hooks.finished(records)
@@ -90,32 +91,26 @@ def send(
 
 
 def _made(registry: Registry, name: str) -> object:
-    reporter = registry.entry(REPORTER, name).load()
+    sink = registry.entry(SINK, name).load()
     try:
-        made: object = reporter()
+        made: object = sink()
     except HarnessError:
         raise
     except (Exception, SystemExit) as error:
-        raise PluginError(f'reporter "{name}" cannot start: {_reason(error)}') from error
+        raise PluginError(f'sink "{name}" cannot start: {reason(error)}') from error
     return made
 
 
-def _manager(name: str, reporter: object) -> pluggy.PluginManager:
+def _manager(name: str, sink: object) -> pluggy.PluginManager:
     """A manager of its own for each, so that one that raises does not keep the call from the others."""
     manager = pluggy.PluginManager(GROUP)
-    manager.add_hookspecs(ReporterHooks)
-    hooks = ", ".join(hook for hook in vars(ReporterHooks) if hook.startswith("harness_"))
+    manager.add_hookspecs(SinkHooks)
+    hooks = ", ".join(hook for hook in vars(SinkHooks) if hook.startswith("harness_"))
     try:
-        manager.register(reporter, name=name)
+        manager.register(sink, name=name)
         manager.check_pending()
     except pluggy.PluginValidationError as error:
-        raise PluginError(f'reporter "{name}": {" ".join(str(error).split())}', fix=f"the hooks are {hooks}") from error
-    if not manager.get_hookcallers(reporter):
-        raise PluginError(f'reporter "{name}" implements no hook', fix=f"mark one of {hooks} with @hookimpl")
+        raise PluginError(f'sink "{name}": {" ".join(str(error).split())}', fix=f"the hooks are {hooks}") from error
+    if not manager.get_hookcallers(sink):
+        raise PluginError(f'sink "{name}" implements no hook', fix=f"mark one of {hooks} with @hookimpl")
     return manager
-
-
-def _reason(error: BaseException) -> str:
-    if isinstance(error, HarnessError):
-        return error.headline
-    return f"{type(error).__name__}: {' '.join(str(error).split())}".removesuffix(": ")

@@ -1,1 +1,1 @@
-"""Reporters that come with the harness: each sends records to a place that others provide."""
+"""Sinks that come with the harness: each sends records to a place that others provide."""

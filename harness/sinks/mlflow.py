@@ -22,7 +22,7 @@ _LONGEST: Final = 5_000
 T = TypeVar("T")
 
 
-class MLflowReporter:
+class MLflowSink:
     """Sends records to the MLflow server or folder that MLFLOW_TRACKING_URI names.
 
     A record that is there already (the same run id and end) is not sent twice. MLflow's own telemetry is switched off.
@@ -38,12 +38,12 @@ class MLflowReporter:
             from mlflow import MlflowClient
         except ImportError as error:
             raise PluginError(
-                'reporter "mlflow" needs the package mlflow-skinny, which is not installed',
+                'sink "mlflow" needs the package mlflow-skinny, which is not installed',
                 fix='pip install "vision-evaluation-harness[mlflow]"',
             ) from error
         if not address:
             raise PluginError(
-                'reporter "mlflow" is not told where to send records',
+                'sink "mlflow" is not told where to send records',
                 fix=f"set {ADDRESS} to the address of a server or to a folder (file:mlruns)",
             )
         if "://" not in address or address.startswith("file:"):

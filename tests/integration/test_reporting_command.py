@@ -19,7 +19,7 @@ def harness(*arguments: str, cwd=None) -> subprocess.CompletedProcess[str]:
 
 @pytest.fixture
 def folder(tmp_path, root, toy):
-    """A spec, and the reporter of the documentation."""
+    """A spec, and the sink of the documentation."""
     (tmp_path / "spec.yaml").write_text(SPEC.format(toy=toy))
     (code,) = re.findall(r"```python\n(.*?)```", (root / "docs" / "reporters.md").read_text(), re.DOTALL)
     (tmp_path / "lines.py").write_text(code)
@@ -52,4 +52,4 @@ def test_mistakes(folder, monkeypatch, arguments, code, words):
 
 
 def test_reporters_are_listed():
-    assert "mlflow" in harness("methods", "reporter").stdout
+    assert "mlflow" in harness("methods", "sink").stdout

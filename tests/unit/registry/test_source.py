@@ -47,7 +47,9 @@ def test_relative_imports_and_cycles(package):
 
 def test_summary_is_read_without_importing(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(tmp_path)
-    (tmp_path / "never_imported.py").write_text('class Mean(object):\n    """Mean of each map.\n\n    More."""\nraise 1\n')
+    (tmp_path / "never_imported.py").write_text(
+        'class Mean(object):\n    """Mean of each map.\n\n    More."""\nraise 1\n'
+    )
     assert summary("never_imported", "Mean") == "Mean of each map."
     assert "never_imported" not in sys.modules
     assert summary("harness_pooling.gem", "NoSuchClass") == ""

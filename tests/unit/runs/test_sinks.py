@@ -1,4 +1,4 @@
-"""Reporters: what they are told, and that none of them can break a run."""
+"""Sinks: what they are told, and that none of them can break a run."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import harness
 from harness import hookimpl
 from harness.core.errors import NameTaken, PluginError, UnknownName
 from harness.registry import load_registry
-from harness.runs.sinks import Reporting, reporting, send
+from harness.runs.sinks import Sinks, open_sinks, send
 
 SPEC = {
     "name": "toy",
@@ -50,9 +50,9 @@ class Stillborn:
 
 @hookimpl
 def harness_register(registry):
-    registry.reporter("lines", Lines)
-    registry.reporter("fails", Fails)
-    registry.reporter("stillborn", Stillborn)
+    registry.sink("lines", Lines)
+    registry.sink("fails", Fails)
+    registry.sink("stillborn", Stillborn)
 """
 
 
@@ -65,12 +65,12 @@ def plugin(tmp_path):
 
 def test_a_reporter_hears_of_each_run_and_one_that_fails_breaks_nothing(tmp_path, toy, plugin, capsys):
     arguments = {"plugins": (toy, plugin), "runs": tmp_path / "runs", "cache": tmp_path / "cache"}
-    good, broken = harness.run(SPEC, **arguments, report=("fails", "lines"))
+    good, broken = harness.run(SPEC, **arguments, sinks=("fails", "lines"))
     assert (good.status, broken.status) == ("done", "failed")
     heard = (tmp_path / "lines").read_text().splitlines()
     assert heard == [f"started {good.id}", f"done {good.id}", f"started {broken.id}", f"failed {broken.id}", "all 2"]
     warnings = capsys.readouterr().err.splitlines()
-    assert warnings == ['warning: reporter "fails" failed and gets nothing more: RuntimeError: no route to host']
+    assert warnings == ['warning: sink "fails" failed and gets nothing more: RuntimeError: no route to host']
 
 
 def test_nobody_is_told_anything_unasked(tmp_path, toy, plugin):
@@ -93,7 +93,7 @@ def test_the_record_is_written_before_a_reporter_hears_of_it(tmp_path, toy):
         def harness_run_finished(self, record):
             seen.append(store.read(record.id) == record)
 
-    run_plan(plan, store, progress=SilentProgress(), hooks=Reporting({"looks": Looks()}))
+    run_plan(plan, store, progress=SilentProgress(), hooks=Sinks({"looks": Looks()}))
     assert seen == [True, True]
 
 
@@ -106,11 +106,11 @@ def test_records_that_are_there_can_be_sent_afterwards(tmp_path, toy, plugin):
 
 
 def test_wrong_names_and_reporters_are_named_before_anything_runs(tmp_path, toy, plugin):
-    with pytest.raises(UnknownName, match='unknown reporter "line"') as error:
-        harness.run(SPEC, plugins=(toy, plugin), runs=tmp_path / "runs", report=("line",))
+    with pytest.raises(UnknownName, match='unknown sink "line"') as error:
+        harness.run(SPEC, plugins=(toy, plugin), runs=tmp_path / "runs", sinks=("line",))
     assert 'did you mean "lines"?' in error.value.fix
-    with pytest.raises(PluginError, match='reporter "stillborn" cannot start: RuntimeError: no key'):
-        harness.run(SPEC, plugins=(toy, plugin), runs=tmp_path / "runs", report=("stillborn",))
+    with pytest.raises(PluginError, match='sink "stillborn" cannot start: RuntimeError: no key'):
+        harness.run(SPEC, plugins=(toy, plugin), runs=tmp_path / "runs", sinks=("stillborn",))
     assert not (tmp_path / "runs").exists()
 
 
@@ -125,24 +125,34 @@ def test_hooks_that_do_not_exist_or_take_something_else():
         def harness_run_finished(self, record, plan):
             pass
 
-    for reporter, words in ((Misspelt(), "finnished"), (Greedy(), "plan"), (object(), "implements no hook")):
+    for sink, words in ((Misspelt(), "finnished"), (Greedy(), "plan"), (object(), "implements no hook")):
         with pytest.raises(PluginError, match=words) as error:
-            Reporting({"x": reporter})
+            Sinks({"x": sink})
         assert "harness_run_started" in error.value.fix
 
 
 def test_reporters_are_listed_and_their_names_are_unique(tmp_path):
     registry = load_registry()
-    assert registry.names("reporter") == ["mlflow"]
-    assert "MLflow" in registry.entry("reporter", "mlflow").summary
+    assert registry.names("sink") == ["mlflow"]
+    assert "MLflow" in registry.entry("sink", "mlflow").summary
     twice = tmp_path / "twice.py"
     twice.write_text(PLUGIN.replace('"lines"', '"mlflow"'))
-    with pytest.raises(NameTaken, match='the reporter "mlflow"'):
+    with pytest.raises(NameTaken, match='the sink "mlflow"'):
         registry.load(str(twice))
-    assert registry.names("reporter") == ["mlflow"]
+    assert registry.names("sink") == ["mlflow"]
+
+
+def test_the_old_name_registers_a_sink_with_a_warning(tmp_path):
+    path = tmp_path / "old.py"
+    path.write_text(
+        "from harness import hookimpl\n@hookimpl\ndef harness_register(registry):\n    registry.reporter('old', dict)\n"
+    )
+    with pytest.warns(DeprecationWarning, match=r"registry\.sink"):
+        registry = load_registry([path])
+    assert "old" in registry.names("sink")
 
 
 def test_no_reporters_is_no_work():
-    hooks = reporting(load_registry(), ())
+    hooks = open_sinks(load_registry(), ())
     hooks.finished([])
     assert hooks.failed == []

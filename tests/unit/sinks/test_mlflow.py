@@ -13,7 +13,7 @@ import harness
 from harness.core.errors import PluginError
 from harness.registry import load_registry
 from harness.runs.sinks import send
-from harness.sinks.mlflow import ADDRESS, MLflowReporter
+from harness.sinks.mlflow import ADDRESS, MLflowSink
 
 needs_mlflow = pytest.mark.skipif(
     __import__("importlib.util").util.find_spec("mlflow") is None, reason="mlflow-skinny is not installed"
@@ -56,9 +56,7 @@ def sent(store):
 
 @needs_mlflow
 def test_a_curve_with_its_tags_parameters_and_record(tmp_path, toy, store):
-    (record,) = harness.run(
-        ACTIVE, plugins=(toy,), runs=tmp_path / "runs", cache=tmp_path / "cache", report=("mlflow",)
-    )
+    (record,) = harness.run(ACTIVE, plugins=(toy,), runs=tmp_path / "runs", cache=tmp_path / "cache", sinks=("mlflow",))
     client, (run,) = sent(store)
     assert run.info.status == "FINISHED"
     assert run.data.tags["harness.run_id"] == record.id
@@ -82,7 +80,7 @@ def test_a_curve_with_its_tags_parameters_and_record(tmp_path, toy, store):
 def test_failed_runs_are_sent_as_failed_and_nothing_is_sent_twice(tmp_path, toy, store, monkeypatch):
     monkeypatch.setattr("harness.sinks.mlflow._PAGE", 1)  # what was sent before comes in pages
     arguments = {"plugins": (toy,), "runs": tmp_path / "runs", "cache": tmp_path / "cache"}
-    records = harness.run(RETRIEVAL, **arguments, report=("mlflow",))
+    records = harness.run(RETRIEVAL, **arguments, sinks=("mlflow",))
     assert send(records, load_registry(), ["mlflow"]) == []
     _, runs = sent(store)
     assert sorted(run.info.status for run in runs) == ["FAILED", "FINISHED"]
@@ -96,9 +94,9 @@ def test_failed_runs_are_sent_as_failed_and_nothing_is_sent_twice(tmp_path, toy,
 
 @needs_mlflow
 def test_a_server_that_does_not_answer_costs_one_warning(tmp_path, toy, store, monkeypatch, capsys):
-    monkeypatch.setattr(MLflowReporter, "_is_there", lambda self, record: (_ for _ in ()).throw(OSError("timed out")))
+    monkeypatch.setattr(MLflowSink, "_is_there", lambda self, record: (_ for _ in ()).throw(OSError("timed out")))
     records = harness.run(
-        RETRIEVAL, plugins=(toy,), runs=tmp_path / "runs", cache=tmp_path / "cache", report=("mlflow",)
+        RETRIEVAL, plugins=(toy,), runs=tmp_path / "runs", cache=tmp_path / "cache", sinks=("mlflow",)
     )
     assert [record.status for record in records] == ["done", "failed"]
     assert capsys.readouterr().err.count("warning: ") == 1
@@ -108,21 +106,21 @@ def test_a_server_that_does_not_answer_costs_one_warning(tmp_path, toy, store, m
 def test_without_an_address_nothing_is_guessed(monkeypatch):
     monkeypatch.delenv(ADDRESS, raising=False)
     with pytest.raises(PluginError, match="is not told where") as error:
-        MLflowReporter()
+        MLflowSink()
     assert ADDRESS in error.value.fix
 
 
 def test_a_missing_package_is_one_sentence(monkeypatch):
     monkeypatch.setitem(sys.modules, "mlflow", None)
     with pytest.raises(PluginError, match="needs the package mlflow-skinny") as error:
-        MLflowReporter()
+        MLflowSink()
     assert "[mlflow]" in error.value.fix
 
 
 @needs_mlflow
 def test_telemetry_is_off_before_mlflow_is_loaded(tmp_path):
     code = (
-        "from harness.sinks.mlflow import MLflowReporter; MLflowReporter()\n"
+        "from harness.sinks.mlflow import MLflowSink; MLflowSink()\n"
         "from mlflow.telemetry.utils import is_telemetry_disabled; print(is_telemetry_disabled())"
     )
     environment = {key: value for key, value in os.environ.items() if not key.startswith("MLFLOW")}
