@@ -1,10 +1,11 @@
-# make demo: environment, install, two leaderboards, their page.   make test: what CI runs.   make boards: all embedded leaderboards.   make docs: site/.
+# make demo: environment, install, two leaderboards and their page in demo/.   make test: what CI runs.
+# make boards: the committed leaderboards on embedded data.   make docs: site/.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/installed
-DEMO := leaderboards/first-look leaderboards/quick-active
-BOARDS := $(DEMO) leaderboards/quick-retrieval leaderboards/spatial-training
+DEMO := first-look quick-active
+BOARDS := $(DEMO) quick-retrieval spatial-training
 
 .PHONY: install demo boards test test-all bench lint docs format clean
 
@@ -16,28 +17,32 @@ $(STAMP): pyproject.toml constraints.txt
 	@touch $@
 
 demo: install
-	@$(MAKE) --no-print-directory $(DEMO:%=%/README.md)
-	@$(BIN)/harness page $(DEMO:%=%/spec.yaml) --title "The demo's leaderboards" --galleries 8 --out demo
-	@echo "Written: $(DEMO:%=%/README.md), with pictures beside them."
-	@echo "Look at: file://$(CURDIR)/demo/index.html"
+	@$(MAKE) --no-print-directory $(DEMO:%=demo/%)
+	@$(BIN)/harness page $(DEMO:%=leaderboards/%/spec.yaml) --title "The demo's leaderboards" --galleries 8 --out demo/page
+	@echo "Written: $(DEMO:%=demo/%/README.md), with pictures beside them."
+	@echo "Look at: file://$(CURDIR)/demo/page/index.html"
 
 boards: install
-	@$(MAKE) --no-print-directory $(BOARDS:%=%/README.md)
+	@$(MAKE) --no-print-directory $(BOARDS:%=leaderboards/%)
 
-.PHONY: $(BOARDS:%=%/README.md)
-$(BOARDS:%=%/README.md): leaderboards/%/README.md:
-	@$(BIN)/harness run $(@D)/spec.yaml && echo
-	@$(BIN)/harness leaderboard $(@D)/spec.yaml --format json --out $(@D)/results.json >/dev/null
-	@$(BIN)/harness leaderboard $(@D)/spec.yaml --out $@ --plots $(@D) && echo
+# demo/NAME and leaderboards/NAME: the leaderboard of leaderboards/NAME/spec.yaml, written to that folder.
+.PHONY: $(DEMO:%=demo/%) $(BOARDS:%=leaderboards/%)
+$(DEMO:%=demo/%) $(BOARDS:%=leaderboards/%): SPEC = leaderboards/$(@F)/spec.yaml
+$(DEMO:%=demo/%) $(BOARDS:%=leaderboards/%):
+	@mkdir -p $@
+	@$(BIN)/harness run $(SPEC) && echo
+	@$(BIN)/harness leaderboard $(SPEC) --format json --out $@/results.json >/dev/null
+	@$(BIN)/harness leaderboard $(SPEC) --out $@/README.md --plots $@ && echo
 
 test: install lint
+	@tools/browser.sh
 	$(BIN)/pytest -n auto --dist loadfile
 
 test-all: install lint
 	$(BIN)/pytest -m "not gpu" --benchmark-columns=min,median,max
 
 bench: install
-	$(BIN)/pytest tests/benchmarks -m "" -s --benchmark-columns=min,median,max
+	$(BIN)/pytest tests/benchmarks -m "" -o python_files="bench_*.py" -s --benchmark-columns=min,median,max
 
 lint: install
 	$(BIN)/ruff format --check --quiet .

@@ -3,12 +3,44 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 ROOT = Path(__file__).parents[1]
 TOY = str(ROOT / "tests" / "fixtures" / "toy.py")
+REMEDIES = {
+    "could not import": "pip install -e '.[dev,docs]'",
+    "no data": "put the data there, or run `make test-all` where they are",
+    "no CUDA device": "run `pytest -m gpu` on a machine that has one",
+}
+"""How to get what a test was skipped for, by words of the reason; most reasons say so themselves."""
+
+# Workers share the cores: with a thread a core in each of them, more time goes into waiting than into tests.
+if "PYTEST_XDIST_WORKER_COUNT" in os.environ:
+    threads = (os.cpu_count() or 1) // int(os.environ["PYTEST_XDIST_WORKER_COUNT"])
+    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, threads)))
+
+# No test fails because a machine is busy, and in CI none because of its luck.
+settings.register_profile(
+    "harness", deadline=None, derandomize="CI" in os.environ, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("harness")
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)  # around pytest's own summary: after it
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> Iterator[None]:
+    """What was skipped and how to get it, in the last lines."""
+    yield
+    reasons = Counter(report.longrepr[2].removeprefix("Skipped: ") for report in terminalreporter.getreports("skipped"))
+    if reasons:
+        terminalreporter.section("skipped", "-")
+    for reason, count in reasons.most_common():
+        remedy = next((remedy for words, remedy in REMEDIES.items() if words in reason), "")
+        terminalreporter.line(f"{count:4} {reason}{remedy and f': {remedy}'}")
 
 
 @pytest.fixture

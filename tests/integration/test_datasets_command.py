@@ -117,7 +117,7 @@ far:
   licence: l
   files: [{name: a.gz, to: far, size: 9912422, urls: ["http://127.0.0.1:9/a.gz"]}]
 """)
-    done = harness("datasets", "fetch", "far", "--catalogue", mine, "--data", tmp_path / "d", "--timeout", "1")
+    done = harness("datasets", "fetch", "far", "--catalogue", mine, "--data", tmp_path / "d")
     assert done.returncode == 4
     assert f"put a.gz (9.9 MB) into {tmp_path / 'd' / 'far'}" in done.stderr
     assert "Traceback" not in done.stderr

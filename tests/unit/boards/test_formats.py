@@ -215,7 +215,7 @@ CELLS = st.from_regex(r"\A[a-z0-9.]{0,9}\Z")
 LINES = st.integers(1, 4).flatmap(lambda n: st.lists(st.lists(CELLS, min_size=n, max_size=n), min_size=2, max_size=5))
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(LINES)
 def test_tables_are_those_of_tabulate(lines):
     headers, *body = lines

@@ -22,7 +22,7 @@ from harness.boards.statistics import (
 RNG = np.random.default_rng
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(st.lists(st.tuples(st.integers(0, 20), st.integers(0, 20)), min_size=1, max_size=8))
 def test_the_exact_test_equals_brute_force(pairs):
     difference = [a - b for a, b in pairs]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,6 +19,9 @@ class Mirror:
         self.counts: Counter[str] = Counter()
         self.cuts = 1
         self.base = ""
+        self.closing = threading.Event()
+        self.hung_up_first = False
+        """Whether the server, not its client, ended a connection on which nothing came."""
 
     def url(self, way: str, name: str) -> str:
         return f"{self.base}/{way}/{name}"
@@ -48,7 +50,7 @@ class _Handler(BaseHTTPRequestHandler):
         if way == "longer":
             content += b"more"
         if way == "silent":
-            time.sleep(2)
+            self._hang()
             return
         start = self._start(way, content)
         if start is None:
@@ -64,10 +66,14 @@ class _Handler(BaseHTTPRequestHandler):
         elif way == "stall" and mirror.counts[self.path] == 1:
             self.wfile.write(rest[: len(rest) // 2])
             self.wfile.flush()
-            time.sleep(2)
+            self._hang()
         else:
             self.wfile.write(rest)
         self.close_connection = True
+
+    def _hang(self) -> None:
+        if not self.mirror.closing.wait(60):
+            self.mirror.hung_up_first = True
 
     def _start(self, way: str, content: bytes) -> int | None:
         """Offset of the answer; the status line and the headers but the last are sent."""
@@ -99,5 +105,6 @@ def served() -> Iterator[Mirror]:
     try:
         yield mirror
     finally:
+        mirror.closing.set()
         server.shutdown()
         server.server_close()

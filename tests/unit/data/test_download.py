@@ -22,7 +22,9 @@ from harness.data.entry import SourceFile
 CONTENT = np.random.default_rng(0).bytes(700_000)
 MD5 = "md5:" + hashlib.md5(CONTENT, usedforsecurity=False).hexdigest()
 SIZE = len(CONTENT)
-QUICK = RetryPolicy(timeout=0.3, retries=1, pause=0)
+QUICK = RetryPolicy(timeout=30, retries=1, pause=0)
+SHORT = RetryPolicy(timeout=1, retries=1, pause=0)
+"""For servers that send nothing: all others get the time that a busy machine needs."""
 CLOSED = "http://127.0.0.1:9/closed"
 
 
@@ -71,7 +73,7 @@ def test_a_file_that_is_there_is_not_fetched_again(wanted, tmp_path, mirror):
 
 def test_a_cut_transfer_goes_on_where_it_stopped(wanted, tmp_path, mirror):
     mirror.cuts = 3
-    path, _ = download(wanted("cut"), tmp_path, policy=RetryPolicy(0.5, 0, 0))
+    path, _ = download(wanted("cut"), tmp_path, policy=RetryPolicy(30, 0, 0))
     assert path.read_bytes() == CONTENT
     assert [asked for _, asked in mirror.requests] == ["", "bytes=350000-", "bytes=525000-", "bytes=612500-"]
 
@@ -137,7 +139,8 @@ def test_a_busy_server_is_asked_again(wanted, tmp_path, mirror):
 
 
 def test_a_server_that_stalls_is_cut_and_gone_on_with(wanted, tmp_path, mirror):
-    assert download(wanted("stall"), tmp_path, policy=QUICK)[0].read_bytes() == CONTENT
+    assert download(wanted("stall"), tmp_path, policy=SHORT)[0].read_bytes() == CONTENT
+    assert not mirror.hung_up_first
     assert mirror.requests[-1][1].startswith("bytes=")
 
 
@@ -156,13 +159,13 @@ def test_an_archive_that_is_called_a_compressed_answer_stays_packed(wanted, tmp_
         ("missing", "answers 404"),
         ("wrong", f"another file: its checksum is not {MD5}"),
         ("longer", "more than the 700 kB that the file has"),
-        ("silent", "sent nothing for 0.3 seconds"),
+        ("silent", "sent nothing for 1 seconds"),
         (CLOSED, "no connection"),
     ],
 )
 def test_what_failed_is_said_and_nothing_is_left(wanted, tmp_path, way, words):
     with pytest.raises(DownloadFailed) as caught:
-        download(wanted(way, "missing"), tmp_path, policy=QUICK)
+        download(wanted(way, "missing"), tmp_path, policy=SHORT)
     text = str(caught.value)
     assert words in text
     assert "answers 404" in text
@@ -269,7 +272,7 @@ def test_ftp_goes_on_where_it_stopped(wanted, tmp_path):
     listener, log = ftp_server(CONTENT, cut_at=300_000)
     with listener:
         url = f"ftp://127.0.0.1:{listener.getsockname()[1]}/pub/a.tgz"
-        path, _ = download(wanted(url), tmp_path, policy=RetryPolicy(2, 1, 0))
+        path, _ = download(wanted(url), tmp_path, policy=RetryPolicy(30, 1, 0))
     assert path.read_bytes() == CONTENT
     assert "REST 300000" in log
 

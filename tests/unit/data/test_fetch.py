@@ -21,7 +21,7 @@ from harness.data.verify import verify_dataset
 from harness.plugin_api import DataFolders
 from harness.registry import load_registry
 
-QUICK = RetryPolicy(timeout=1, retries=1, pause=0)
+QUICK = RetryPolicy(timeout=30, retries=1, pause=0)
 NAMES = ["a_000001", "b_000002", "c_000003"]
 GND = {"gnd": [{"bbx": [0, 0, 9, 9], "easy": [0], "hard": [], "junk": [1]}], "imlist": NAMES[:2], "qimlist": NAMES[2:]}
 

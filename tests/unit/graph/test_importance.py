@@ -33,7 +33,7 @@ def unscaled(w):
 graphs = (st.integers(0, 2**32), st.integers(1, 80), st.integers(1, 20), st.integers(0, 10))
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(*graphs)
 def test_katz_and_degree(seed, n, k, isolated):
     w = affinity(points(seed, n, isolated), k).astype(np.float64)
@@ -52,7 +52,7 @@ def test_katz_to_1e_8_on_2000_nodes():
     np.testing.assert_allclose(u, truth, rtol=1e-8)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(*graphs)
 def test_pagerank_is_the_stationary_distribution(seed, n, k, isolated):
     w = affinity(points(seed, n, isolated), k, mode="union").astype(np.float64)
@@ -64,7 +64,7 @@ def test_pagerank_is_the_stationary_distribution(seed, n, k, isolated):
     np.testing.assert_allclose(p @ (0.9 * walk + 0.1 / n), p, atol=1e-10)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(*graphs)
 def test_eigenvector_belongs_to_the_largest_eigenvalue(seed, n, k, isolated):
     w = affinity(points(seed, n, isolated), k).astype(np.float64)
@@ -114,7 +114,7 @@ def shortest_paths(w, x):
     return between, np.array(close)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(st.integers(0, 2**32), st.integers(1, 18), st.integers(1, 5))
 def test_paths(seed, n, k):
     x = np.random.default_rng(seed).standard_normal((n, 4))

@@ -43,7 +43,7 @@ def reachable(s, known):
     return np.isin(component, component[known])
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     st.integers(0, 2**32),
     st.integers(12, 120),

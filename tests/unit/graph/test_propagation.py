@@ -43,7 +43,7 @@ def reference(s, labels, classes, preset, alpha=0.99):
     return found, probabilities, weights
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     st.integers(0, 2**32),
     st.integers(1, 120),

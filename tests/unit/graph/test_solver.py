@@ -30,7 +30,7 @@ def relative(a, b):
     return np.linalg.norm(a - b, axis=0) / np.maximum(np.linalg.norm(b, axis=0), 1e-300)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     st.integers(0, 2**32),
     st.integers(1, 150),
@@ -155,7 +155,7 @@ def test_number_of_threads_does_not_show(monkeypatch):
     assert len(set(results)) == 1
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.integers(0, 2**32), st.integers(2, 100))
 def test_permuting_the_nodes_permutes_the_solution(seed, n):
     s = graph(seed, n)
@@ -166,7 +166,7 @@ def test_permuting_the_nodes_permutes_the_solution(seed, n):
     np.testing.assert_allclose(moved, x[order], rtol=1e-8, atol=1e-12)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.integers(0, 2**32), st.integers(2, 100))
 def test_diffusion_of_a_sum_is_the_sum_of_diffusions(seed, n):
     s = graph(seed, n)

@@ -40,7 +40,7 @@ cases = (
 )
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(*cases)
 def test_affinity_equals_the_definition(seed, n, d, k, mode, gamma):
     x = points(seed, n, d, duplicates=n // 4)
@@ -87,7 +87,7 @@ def test_scaling_descriptors_changes_nothing():
     assert (affinity(x * factors, 8) != affinity(x, 8)).nnz == 0
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(*cases[:5])
 def test_normalise(seed, n, d, k, mode):
     w = affinity(points(seed, n, d), k, mode=mode)

@@ -141,9 +141,7 @@ def test_a_mangled_spec_is_the_users_mistake(path, position):
     check(path, MANGLED[position].encode("utf-8", "surrogatepass"), {USER_MISTAKE, BROKEN_PLUGIN})
 
 
-FUZZ = settings(
-    max_examples=30, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True, database=None
-)
+FUZZ = settings(max_examples=30, suppress_health_check=list(HealthCheck), derandomize=True, database=None)
 
 
 @FUZZ

@@ -49,7 +49,7 @@ def check_lists(found, truth: np.ndarray, k: int) -> None:
     assert (np.diff(values, axis=1) <= 0).all()
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.integers(0, 2**32), st.integers(1, 60), st.integers(1, 8), st.integers(1, 70), st.integers(0, 30))
 def test_neighbours_equal_brute_force(seed, n, d, k, duplicates):
     x = points(seed, n, d, duplicates=duplicates, zeros=duplicates // 10)
@@ -61,7 +61,7 @@ def test_neighbours_equal_brute_force(seed, n, d, k, duplicates):
     assert found.report.recall == 1.0
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.integers(0, 2**32), st.integers(1, 40), st.integers(1, 40), st.integers(1, 50))
 def test_neighbours_of_a_database(seed, q, n, k):
     queries, database = points(seed, q, 5, zeros=1), points(seed + 1, n, 5, duplicates=4)
@@ -88,7 +88,7 @@ def test_zero_row_has_the_lowest_indices():
 
 
 @given(st.integers(-40, 40))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_scale_of_rows_changes_nothing(power):
     x = points(3, 50, 6).astype(np.float64)
     scaled = neighbours(x * 2.0**power, 7)

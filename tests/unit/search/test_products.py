@@ -19,7 +19,7 @@ def by_sorting(queries, database, k):
     return np.take_along_axis(scores, order, axis=1), order
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     st.integers(0, 2**32),
     st.integers(0, 9),

@@ -28,7 +28,7 @@ def test_equals_brute_force(depth):
     np.testing.assert_allclose(found.scores, -np.sort(-exact, axis=1)[:, :k], atol=1e-6)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.integers(1, 40), st.integers(1, 25), st.integers(0, 45), st.integers(0, 10**6))
 def test_ties_by_the_lowest_id(n, q, depth, seed):
     rng = np.random.default_rng(seed)

@@ -36,7 +36,7 @@ def pool_of(features, labels):
     return Pool(features, np.full((len(features), 2), 0.5), labels)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.data())
 def test_picks_equal_brute_force(data):
     """Small integers make ties and duplicates the rule; a small front makes every path run."""

@@ -27,7 +27,7 @@ def brute_force(points, centroids):
     return result
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.data())
 def test_nearest_unused_equals_brute_force(data):
     n, d = data.draw(st.integers(1, 40)), data.draw(st.integers(1, 3))

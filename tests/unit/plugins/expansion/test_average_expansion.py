@@ -67,7 +67,7 @@ def assert_ranks_by(found, scores):
         assert np.setdiff1d(expected, in_order).max(initial=-9) <= in_order.min(initial=9) + 1e-6
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     st.integers(0, 9999),
     st.integers(1, 40),
@@ -86,7 +86,7 @@ def test_weighted_expansion_equals_a_loop(seed, n, k, alpha, depth):
     assert_ranks_by(found, expanded @ database.T)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.integers(0, 9999), st.integers(2, 40), st.sampled_from([1, 3, 100]), st.sampled_from([0.0, 0.5, 3.0]))
 def test_augmentation_equals_a_loop(seed, n, k, alpha):
     database, queries = data(n=n, seed=seed, noise=2.0)

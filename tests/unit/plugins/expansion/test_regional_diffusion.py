@@ -51,7 +51,7 @@ def reference(regions, images, n_images, queries, k, kq, gamma=3, alpha=0.99):
     return np.array(answers)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.integers(0, 9999), st.integers(2, 40), st.sampled_from([3, 20, 200]), st.sampled_from([2, 10, 200]))
 def test_equals_the_dense_reference(seed, n_images, k, kq):
     regions, images = regions_of(n_images, seed)

@@ -179,13 +179,13 @@ maps_strategy = st.builds(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(maps_strategy)
 def test_gem_with_p_1_is_spoc(maps):
     torch.testing.assert_close(GeM(p=1.0).pool(maps), SPoC().pool(maps), rtol=1e-5, atol=0)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(maps_strategy)
 def test_gem_becomes_mac_for_large_p(maps):
     cells = maps.shape[-1] * maps.shape[-2]
@@ -198,7 +198,7 @@ def test_gem_becomes_mac_for_large_p(maps):
         assert (near >= maximum * cells ** (-1 / p) * (1 - 1e-5)).all()
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(maps_strategy, st.floats(1, 20), st.floats(1.1, 3))
 def test_gem_grows_with_p(maps, p, factor):
     assert (GeM(p=p * factor).pool(maps) >= GeM(p=p).pool(maps) * (1 - 1e-5)).all()
