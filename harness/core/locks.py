@@ -1,7 +1,7 @@
 """Locks between processes: one hidden file a lock, held by the operating system and gone with a process that dies.
 
 The file is removed by whoever holds the lock; what a killed process leaves (a lock file, a half-written temporary file)
-is swept up under the lock of the same name.
+is removed under the lock of the same name.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ if TYPE_CHECKING:
 _POLL_SECONDS: Final = 0.02
 
 
-class Held:
+class Lock:
     """A lock that this process holds until ``release``."""
 
     def __init__(self, path: Path, lock: FileLock) -> None:
         self._path, self._lock = path, lock
 
     def release(self) -> None:
-        """Remove the file and let the next one in. A waiting process notices that its file has gone and asks anew."""
+        """Remove the file and let the next one in. A waiting process notices that its file is gone and asks again."""
         self._path.unlink(missing_ok=True)
         self._lock.release(force=True)
 
@@ -34,7 +34,7 @@ def lock_path(folder: Path, name: str) -> Path:
     return folder / f".{name}.lock"
 
 
-def try_lock(folder: Path, name: str) -> Held | None:
+def try_lock(folder: Path, name: str) -> Lock | None:
     """The lock, or None while another process (or another holder in this one) has it."""
     return _acquire(folder, name, blocking=False)
 
@@ -42,12 +42,12 @@ def try_lock(folder: Path, name: str) -> Held | None:
 @contextmanager
 def locked(folder: Path, name: str) -> Iterator[None]:
     """Wait for the lock and hold it for a block of code."""
-    held = _acquire(folder, name, blocking=True)
+    lock = _acquire(folder, name, blocking=True)
     try:
         yield
     finally:
-        if held is not None:
-            held.release()
+        if lock is not None:
+            lock.release()
 
 
 def sweep(folder: Path) -> list[Path]:
@@ -55,22 +55,22 @@ def sweep(folder: Path) -> list[Path]:
     removed: list[Path] = []
     names = {name for path in folder.glob(".*") if (name := _owner(path))}
     for name in sorted(names):
-        held = try_lock(folder, name)
-        if held is None:
+        lock = try_lock(folder, name)
+        if lock is None:
             continue
         try:
             removed += remove_temporary(folder, name)
         finally:
-            held.release()
+            lock.release()
     return removed
 
 
 def remove_temporary(folder: Path, name: str) -> list[Path]:
     """Remove temporary files of ``name``; only its holder may do so."""
-    found = [*folder.glob(f".{name}.*.tmp")]
-    for path in found:
+    files = [*folder.glob(f".{name}.*.tmp")]
+    for path in files:
         path.unlink(missing_ok=True)
-    return found
+    return files
 
 
 def _owner(path: Path) -> str:
@@ -80,7 +80,7 @@ def _owner(path: Path) -> str:
     return path.name[1:].split(".")[0]
 
 
-def _acquire(folder: Path, name: str, *, blocking: bool) -> Held | None:
+def _acquire(folder: Path, name: str, *, blocking: bool) -> Lock | None:
     from filelock import FileLock, Timeout
 
     folder.mkdir(parents=True, exist_ok=True)
@@ -89,5 +89,5 @@ def _acquire(folder: Path, name: str, *, blocking: bool) -> Held | None:
     lock = FileLock(path, thread_local=False)
     with suppress(Timeout):
         lock.acquire(blocking=blocking, poll_interval=_POLL_SECONDS)
-        return Held(path, lock)
+        return Lock(path, lock)
     return None

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from harness.core.errors import Errors
-from harness.core.locks import Held
+from harness.core.locks import Lock
 from harness.core.progress import Progress, SilentProgress
 from harness.data.folders import data_folders
 from harness.runs.environment import environment
@@ -138,7 +138,7 @@ class _Work:
         self._plan, self._store, self._executor, self._options = plan, store, executor, options
         self._progress, self._finished, self._hooks = progress, finished, hooks
         self._todo: deque[Run] = deque()
-        self._running: dict[str, tuple[Run, Held]] = {}
+        self._running: dict[str, tuple[Run, Lock]] = {}
         self._elsewhere: list[Run] = []
         self._before: dict[str, Record] = {}
 

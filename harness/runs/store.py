@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from harness.core.errors import DataDamaged, HarnessError
 from harness.core.files import write_atomically
-from harness.core.locks import Held, remove_temporary, sweep, try_lock
+from harness.core.locks import Lock, remove_temporary, sweep, try_lock
 from harness.core.signed import is_signed, signed, unsigned, verified
 from harness.runs.record import SCHEMA, Record
 
@@ -66,7 +66,7 @@ class Store:
             reason = f"the record {self.path(record.id)} cannot be written: {error.strerror or error}"
             raise HarnessError(reason, fix="make room there; the same command then goes on where it was") from error
 
-    def claim(self, run_id: str) -> Held | None:
+    def claim(self, run_id: str) -> Lock | None:
         """The right to do a run, which one process has at a time; None while another has it."""
         held = try_lock(self.folder, run_id)
         if held is not None:

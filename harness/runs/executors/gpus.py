@@ -6,7 +6,7 @@ import os
 import tempfile
 from pathlib import Path
 
-from harness.core.locks import Held, try_lock
+from harness.core.locks import Lock, try_lock
 
 
 class GpuSlots:
@@ -21,7 +21,7 @@ class GpuSlots:
         self.devices = cuda_devices() if devices is None else devices
         self._folder = folder or Path(tempfile.gettempdir()) / f"harness-gpu-slots-{os.getuid()}"
 
-    def take(self) -> tuple[Held | None, dict[str, str]] | None:
+    def take(self) -> tuple[Lock | None, dict[str, str]] | None:
         """A free card and the variables that show only it; no card where there is none at all; None: all are taken."""
         if not self.devices:
             return None, {}

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 import psutil
 
-from harness.core.locks import Held
+from harness.core.locks import Lock
 from harness.runs import single
 from harness.runs.executors.job import Job
 from harness.runs.executors.worker import RECORD, STARTED, WARNING
@@ -73,7 +73,7 @@ class Watched:
         gpu: the card it holds.
     """
 
-    def __init__(self, job: Job, child: Child, gpu: Held | None) -> None:
+    def __init__(self, job: Job, child: Child, gpu: Lock | None) -> None:
         self.job, self.child, self._gpu = job, child, gpu
         self._process, self._messages, self._output = child.process, child.messages, child.output
         os.set_blocking(self._output.fileno(), False)
