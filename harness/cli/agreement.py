@@ -3,26 +3,26 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from harness.cli.options import AsJson, Cache, Catalogues, Data, Out, Plots, Plugins, Spec
+
 
 def agreement(
-    spec: Annotated[Path, typer.Argument(help="YAML file of an active-learning comparison.", show_default=False)],
+    spec: Spec,
     reference: Annotated[
         str, typer.Option("--reference", help="Acquisition that the others are compared with.")
     ] = "entropy",
     unlabelled: Annotated[bool, typer.Option("--unlabelled", help="Measure on what was just acquired too.")] = False,
-    out: Annotated[Path | None, typer.Option("--out", help="Write the tables to this file too.")] = None,
-    plots: Annotated[Path | None, typer.Option("--plots", help="Draw ranks into this folder (SVG).")] = None,
-    plugin: Annotated[list[str] | None, typer.Option("--plugin", help="File or module with methods.")] = None,
-    data: Annotated[Path | None, typer.Option("--data", help="Folder of your data [default: $HARNESS_DATA].")] = None,
-    cache: Annotated[
-        Path | None, typer.Option("--cache", help="Folder of the cache [default: $HARNESS_CACHE].")
-    ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    out: Out = None,
+    plots: Plots = None,
+    plugin: Plugins = None,
+    catalogue: Catalogues = None,
+    data: Data = None,
+    cache: Cache = None,
+    as_json: AsJson = False,
 ) -> None:
     """Compare picks, ranks and pseudo-labels of the acquisitions of a spec with those of a reference."""
     import json
@@ -40,6 +40,7 @@ def agreement(
             reference=reference,
             unlabelled=unlabelled,
             plugins=tuple(plugin or ()),
+            catalogues=tuple(catalogue or ()),
             data=data,
             cache=cache,
             progress=bars,

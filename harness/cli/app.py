@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+import harness
 from harness.cli.agreement import agreement
 from harness.cli.cache import cache as caches
 from harness.cli.check import check
@@ -18,15 +19,29 @@ from harness.cli.compare import compare, gate
 from harness.cli.datasets import datasets
 from harness.cli.help import Commands
 from harness.cli.new import new
+from harness.cli.options import (
+    Add,
+    AnyKind,
+    AsJson,
+    Cache,
+    Catalogues,
+    Data,
+    Method,
+    Out,
+    Plots,
+    Plugins,
+    Runs,
+    Spec,
+    StrictPlugins,
+    Target,
+)
 from harness.cli.page import page
 from harness.cli.reproduce import reproduce
 from harness.cli.running import How, Memory, Scheduler, Slurm, Threads, Timeout, Workers, run_options
 from harness.cli.send import send
-from harness.cli.train import spatial
-from harness.cli.train_whitening import whitening
-from harness.cli.view_matches import matches
-from harness.cli.view_saliency import results, saliency
-from harness.core.errors import DONE, SOME_FAILED, Errors
+from harness.cli.train import train
+from harness.cli.view import view
+from harness.core.errors import DONE, EXIT_CODES, SOME_FAILED, Errors
 from harness.plugin_api import KINDS
 from harness.registry import Registry, load_registry
 
@@ -38,52 +53,35 @@ app = typer.Typer(
     cls=Commands,
     help=(
         "Benchmarks for deep active learning and instance image retrieval: say what to compare in a spec, harness run "
-        "measures it, harness leaderboard shows it. Exit codes: 0 done, 1 some runs failed, 2 a mistake of yours, 3 a "
-        "plugin is broken, 4 data are missing or damaged, 5 worse or not reproduced, 6 nothing measured or comparable."
+        "measures it, harness leaderboard shows it. Exit codes: "
+        + ", ".join(f"{code} {meaning}" for code, meaning in EXIT_CODES.items())
+        + "."
     ),
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    add_completion=False,
     rich_markup_mode=None,
 )
-
-view = typer.Typer(cls=Commands, help="Draw what a run did with single images.", no_args_is_help=True)
-for picture in (matches, results, saliency):
-    view.command()(picture)
-app.add_typer(view, name="view")
-app.command()(agreement)
-for command in (compare, gate, reproduce, send):
+for command in (agreement, check, compare, gate, new, page, reproduce, send):
     app.command()(command)
-app.command()(new)
-app.command()(page)
-app.command()(check)
-app.add_typer(caches, name="cache")
-app.add_typer(datasets, name="datasets")
-
-training = typer.Typer(cls=Commands, help="Train what a spec describes.", no_args_is_help=True)
-training.command()(spatial)
-training.command()(whitening)
-app.add_typer(training, name="train")
+for name, group in (("cache", caches), ("datasets", datasets), ("train", train), ("view", view)):
+    app.add_typer(group, name=name)
 
 
-@training.callback()
-def _train() -> None:
-    """Train what a spec describes."""
+def _version(asked: bool) -> None:
+    if asked:
+        print(f"harness {harness.__version__}")
+        raise typer.Exit
 
 
-SpecPath = Annotated[Path, typer.Argument(help="YAML file that describes a comparison.", show_default=False)]
-Plugins = Annotated[list[str] | None, typer.Option("--plugin", help="File or module with methods; may be repeated.")]
-Add = Annotated[
-    list[str] | None, typer.Option("--add", help="A method to compare besides those of the spec; may be repeated.")
-]
-Strict = Annotated[bool, typer.Option("--strict-plugins", help="A broken installed plugin is an error.")]
-Data = Annotated[Path | None, typer.Option("--data", help="Folder of your data [default: $HARNESS_DATA].")]
-CacheFolder = Annotated[Path | None, typer.Option("--cache", help="Folder of the cache [default: $HARNESS_CACHE].")]
-Runs = Annotated[Path | None, typer.Option("--runs", help="Folder of the records [default: runs beside the spec].")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-Catalogues = Annotated[
-    list[Path] | None, typer.Option("--catalogue", help="File with datasets of yours; may be repeated.")
-]
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", help="Show the version and exit.", callback=_version, is_eager=True)
+    ] = False,
+) -> None:
+    """Options of ``harness`` itself; the help stands above."""
+
+
 Report = Annotated[
     list[str] | None, typer.Option("--report", help="Sink that gets each record, such as mlflow; may be repeated.")
 ]
@@ -91,17 +89,17 @@ Report = Annotated[
 
 @app.command()
 def run(
-    spec: SpecPath,
+    spec: Spec,
     plugin: Plugins = None,
     add: Add = None,
     data: Data = None,
-    cache: CacheFolder = None,
+    cache: Cache = None,
     runs: Runs = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan and stop.")] = False,
     retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Do failed runs again.")] = False,
     report: Report = None,
     catalogue: Catalogues = None,
-    strict_plugins: Strict = False,
+    strict_plugins: StrictPlugins = False,
     executor: How = "processes",
     workers: Workers = 1,
     timeout: Timeout = None,
@@ -164,21 +162,16 @@ def run(
 
 @app.command()
 def leaderboard(
-    target: Annotated[
-        str,
-        typer.Argument(
-            help="A spec, a folder of records or of a leaderboard, a record, a results.json, or COMMIT:PATH of one.",
-            show_default=False,
-        ),
-    ],
+    target: Target,
     plugin: Plugins = None,
     add: Add = None,
     data: Data = None,
+    cache: Cache = None,
     runs: Runs = None,
     catalogue: Catalogues = None,
     format: Annotated[str, typer.Option("--format", help="markdown, html, latex, csv or json.")] = "markdown",
-    out: Annotated[Path | None, typer.Option("--out", help="Write to this file too.")] = None,
-    plots: Annotated[Path | None, typer.Option("--plots", help="Draw pictures into this folder (SVG).")] = None,
+    out: Out = None,
+    plots: Plots = None,
     png: Annotated[bool, typer.Option("--png", help="With --plots: draw PNG too.")] = False,
     difference: Annotated[
         tuple[str, str] | None,
@@ -206,6 +199,7 @@ def leaderboard(
             plugins=tuple(plugin or ()),
             add=tuple(add or ()),
             data=data,
+            cache=cache,
             runs=runs,
             catalogues=tuple(catalogue or ()),
             ranks=False,
@@ -241,13 +235,11 @@ def leaderboard(
 
 @app.command()
 def methods(
-    kind: Annotated[str | None, typer.Argument(help=f"One of: {', '.join(KINDS)}.", show_default=False)] = None,
-    name: Annotated[
-        str | None, typer.Argument(help="A method of this kind: show all of it.", show_default=False)
-    ] = None,
+    kind: AnyKind = None,
+    name: Method = None,
     plugin: Plugins = None,
     as_json: AsJson = False,
-    strict_plugins: Strict = False,
+    strict_plugins: StrictPlugins = False,
 ) -> None:
     """List the methods, or show one with its parameters and source."""
     from harness.cli.listing import method_card, method_list
@@ -259,11 +251,11 @@ def methods(
 
 
 @app.command()
-def doctor(data: Data = None, cache: CacheFolder = None, as_json: AsJson = False) -> None:
+def doctor(plugin: Plugins = None, data: Data = None, cache: Cache = None, as_json: AsJson = False) -> None:
     """Show versions, threads, GPU, and where data and cache live."""
     from harness.cli.listing import doctor_report
 
-    registry = load_registry()
+    registry = load_registry(plugin or ())
     print(doctor_report(registry, data, cache, as_json))
 
 

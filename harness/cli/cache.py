@@ -8,18 +8,15 @@ from typing import Annotated
 import typer
 
 from harness.cli.help import Commands
+from harness.cli.options import AsJson, Cache
 from harness.core.errors import BAD_DATA, DONE
 from harness.data.folders import data_folders
 
 cache = typer.Typer(cls=Commands, help="Look at what is kept between runs, check it, clear it.", no_args_is_help=True)
 
-Folder = Annotated[Path | None, typer.Option("--cache", help="Folder of the cache [default: $HARNESS_CACHE].")]
-
 
 @cache.command("list")
-def list_entries(
-    folder: Folder = None, as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False
-) -> None:
+def list_entries(folder: Cache = None, as_json: AsJson = False) -> None:
     """List the entries, the least recently used first."""
     import json
 
@@ -36,8 +33,8 @@ def list_entries(
 
 
 @cache.command()
-def verify(folder: Folder = None) -> None:
-    """Check every byte. Damaged entries are named and removed, to be made again; exit code 4 if there were any."""
+def verify(folder: Cache = None) -> None:
+    """Check every byte. Damaged entries are named and removed, to be computed again."""
     from harness.cache.inspection import cache_entries, verify_cache
 
     damaged = verify_cache(_root(folder))
@@ -49,7 +46,7 @@ def verify(folder: Folder = None) -> None:
 
 @cache.command()
 def clear(
-    folder: Folder = None,
+    folder: Cache = None,
     keep: Annotated[str, typer.Option("--keep", help="Keep this much, most recently used: 500M, 20G.")] = "0",
 ) -> None:
     """Remove entries, the least recently used first."""
@@ -59,10 +56,11 @@ def clear(
     print(f"{len(clear_cache(_root(folder), limit=size_of(keep)))} entries removed")
 
 
+@cache.command("why", hidden=True)
 @cache.command()
-def why(
+def explain(
     name: Annotated[str, typer.Argument(help="Beginning of the entry's name.", show_default=False)],
-    folder: Folder = None,
+    folder: Cache = None,
 ) -> None:
     """Show what decided an entry's name, and how it differs from the entry most like it."""
     import json

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from harness.cli.options import AsJson, Plugins
 from harness.core.errors import BROKEN_PLUGIN, DONE, SpecError
 
 
@@ -16,12 +17,12 @@ def check(
     ] = None,
     every: Annotated[bool, typer.Option("--all", help="Check everything that is installed.")] = False,
     rule: Annotated[list[str] | None, typer.Option("--rule", help="Try this rule only; may be repeated.")] = None,
-    plugin: Annotated[list[str] | None, typer.Option("--plugin", help="File or module with methods.")] = None,
+    plugin: Plugins = None,
     show: Annotated[bool, typer.Option("--list", help="List all rules and why they exist.")] = False,
     cost: Annotated[bool, typer.Option("--cost/--no-cost", help="Measure time and memory.")] = True,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: AsJson = False,
 ) -> None:
-    """Check that a plugin keeps the rules that the built-in methods are held to. Exit code 3 where it does not."""
+    """Check that a plugin keeps the rules that the built-in methods are held to."""
     if show:
         from harness.conformance.rules import all_rules
         from harness.conformance.text import rule_list

@@ -8,15 +8,10 @@ from typing import Annotated
 
 import typer
 
-_SIDE = "folder of records, record, spec, results.json, or COMMIT:PATH of one in git"
-Before = Annotated[str, typer.Argument(metavar="A", help=f"What it was: {_SIDE}.", show_default=False)]
-After = Annotated[str, typer.Argument(metavar="B", help=f"What it is now: {_SIDE}.", show_default=False)]
-Metrics = Annotated[
-    list[str] | None,
-    typer.Option("--metric", help="Metric to test, such as map_hard; may be repeated [default: what ranks the board]."),
-]
-Plugins = Annotated[list[str] | None, typer.Option("--plugin", help="File or module with methods, for a spec.")]
-Data = Annotated[Path | None, typer.Option("--data", help="Folder of your data, for a spec [default: $HARNESS_DATA].")]
+from harness.cli.options import TARGET, Cache, Catalogues, Data, Metrics, Out, Plugins
+
+Before = Annotated[str, typer.Argument(metavar="A", help=f"What it was. {TARGET}", show_default=False)]
+After = Annotated[str, typer.Argument(metavar="B", help="What it is now: the same.", show_default=False)]
 
 
 def compare(
@@ -24,9 +19,11 @@ def compare(
     after: After,
     metric: Metrics = None,
     format: Annotated[str, typer.Option("--format", help="markdown or json.")] = "markdown",
-    out: Annotated[Path | None, typer.Option("--out", help="Write to this file too.")] = None,
+    out: Out = None,
     plugin: Plugins = None,
+    catalogue: Catalogues = None,
     data: Data = None,
+    cache: Cache = None,
 ) -> None:
     """Show what got better or worse from A to B.
 
@@ -35,9 +32,10 @@ def compare(
     from harness.boards.changes_text import render_changes
     from harness.boards.comparing import compare as compare_results
     from harness.core.files import write_atomically
-    from harness.runs.targets import find_results
+    from harness.runs.targets import Resolver
 
-    sides = [find_results(side, plugins=plugin or (), data=data) for side in (before, after)]
+    resolver = Resolver(tuple(plugin or ()), data, cache, catalogues=tuple(catalogue or ()))
+    sides = [resolver.results(side) for side in (before, after)]
     text = render_changes(compare_results(*sides, metrics=metric or ()), format)
     if out is not None:
         write_atomically(out, text.encode())
@@ -55,7 +53,9 @@ def gate(
     allow_missing: Annotated[bool, typer.Option("--allow-missing", help="B may lack methods that A has.")] = False,
     out: Annotated[Path | None, typer.Option("--out", help="Write the whole comparison to this file.")] = None,
     plugin: Plugins = None,
+    catalogue: Catalogues = None,
     data: Data = None,
+    cache: Cache = None,
 ) -> None:
     """Judge for CI whether B is worse than A.
 
@@ -65,11 +65,12 @@ def gate(
     from harness.boards.comparing import compare as compare_results
     from harness.boards.gate import judge
     from harness.core.files import write_atomically
-    from harness.runs.targets import find_results
+    from harness.runs.targets import Resolver
     from harness.runs.tolerances import parse_tolerances
 
     accepted = parse_tolerances(tolerance or ())
-    sides = [find_results(side, plugins=plugin or (), data=data) for side in (before, after)]
+    resolver = Resolver(tuple(plugin or ()), data, cache, catalogues=tuple(catalogue or ()))
+    sides = [resolver.results(side) for side in (before, after)]
     changes = compare_results(*sides, metrics=metric or ())
     verdict = judge(changes, tolerance=accepted, allow_missing=allow_missing)
     if out is not None:

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from harness.cli.help import Commands
+from harness.cli.options import AsJson, Cache, Catalogues, Data, DatasetName, Plugins
 from harness.core.errors import BAD_DATA, DONE
 from harness.registry import Registry, load_registry
 
@@ -24,23 +25,21 @@ class _ShownByName(Commands):
 
 datasets = typer.Typer(cls=_ShownByName, help="List datasets, show one, download it, verify it.")
 
-Name = Annotated[str, typer.Argument(metavar="NAME", help="As harness datasets lists it.", show_default=False)]
-Plugins = Annotated[list[str] | None, typer.Option("--plugin", help="File or module with loaders; may be repeated.")]
-Catalogues = Annotated[
-    list[Path] | None, typer.Option("--catalogue", help="File with datasets of yours; may be repeated.")
-]
-Data = Annotated[Path | None, typer.Option("--data", help="Folder of your data [default: $HARNESS_DATA].")]
-CacheFolder = Annotated[Path | None, typer.Option("--cache", help="Folder of the cache [default: $HARNESS_CACHE].")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-
 
 @datasets.callback(invoke_without_command=True)
-def _list(
+def _list_by_default(
     ctx: typer.Context, plugin: Plugins = None, catalogue: Catalogues = None, data: Data = None, as_json: AsJson = False
 ) -> None:
-    """List datasets, show one, download it, verify it."""
-    if ctx.invoked_subcommand is not None:
-        return
+    """List datasets, show one, download it, verify it. Without a command: list."""
+    if ctx.invoked_subcommand is None:
+        list_datasets(plugin, catalogue, data, as_json)
+
+
+@datasets.command("list")
+def list_datasets(
+    plugin: Plugins = None, catalogue: Catalogues = None, data: Data = None, as_json: AsJson = False
+) -> None:
+    """List the datasets of the catalogue with what was verified, then loaders of your own data."""
     from harness.cli.dataset_cards import dataset_list
     from harness.data.folders import data_folders
 
@@ -49,7 +48,7 @@ def _list(
 
 @datasets.command()
 def show(
-    name: Name,
+    name: DatasetName,
     plugin: Plugins = None,
     catalogue: Catalogues = None,
     data: Data = None,
@@ -75,11 +74,11 @@ def show(
 
 @datasets.command()
 def fetch(
-    name: Name,
+    name: DatasetName,
     plugin: Plugins = None,
     catalogue: Catalogues = None,
     data: Data = None,
-    cache: CacheFolder = None,
+    cache: Cache = None,
     timeout: Annotated[float, typer.Option("--timeout", min=0.1, help="Seconds without a byte.")] = 30.0,
     keep_archives: Annotated[bool, typer.Option("--keep-archives", help="Keep what was unpacked.")] = False,
     as_json: AsJson = False,
@@ -102,14 +101,14 @@ def fetch(
 
 @datasets.command()
 def verify(
-    name: Name,
+    name: DatasetName,
     plugin: Plugins = None,
     catalogue: Catalogues = None,
     data: Data = None,
-    cache: CacheFolder = None,
+    cache: Cache = None,
     as_json: AsJson = False,
 ) -> None:
-    """Count, compare checksums, decode every image; exit code 4 if something is wrong."""
+    """Count, compare checksums, decode every image."""
     from harness.cli.dataset_cards import verified_text
     from harness.cli.display import Bars
     from harness.data.catalogue import named_dataset

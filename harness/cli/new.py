@@ -7,11 +7,11 @@ from typing import Annotated
 
 import typer
 
-from harness.plugin_api import KINDS
+from harness.cli.options import Kind
 
 
 def new(
-    kind: Annotated[str, typer.Argument(help=f"One of: {', '.join(KINDS)}.", show_default=False)],
+    kind: Kind,
     name: Annotated[str, typer.Argument(help="What specs and leaderboards call it: top-mean.", show_default=False)],
     package: Annotated[bool, typer.Option("--package", help="An installable package in place of a file.")] = False,
     folder: Annotated[Path, typer.Option("--folder", help="Where to write.")] = Path(),
@@ -19,6 +19,6 @@ def new(
     """Write a method that works, to be changed into your own, and a spec that compares it."""
     from harness.scaffold import new_plugin
 
-    made = new_plugin(kind, name, package=package, folder=folder)
-    print("\n".join(f"written  {file}" for file in made.files))
-    print("\n".join(["", "It works as it is; try it, then change it:", *(f"  {line}" for line in made.commands)]))
+    written = new_plugin(kind, name, package=package, folder=folder)
+    print("\n".join(f"written  {file}" for file in written.files))
+    print("\n".join(["", "It works as it is; try it, then change it:", *(f"  {line}" for line in written.commands)]))

@@ -7,29 +7,27 @@ from typing import Annotated
 
 import typer
 
+from harness.cli.options import Cache, Catalogues, Data, Plugins, Targets
+
 
 def page(
-    records: Annotated[list[str], typer.Argument(help="Specs, or folders of records.", show_default=False)],
+    targets: Targets,
     out: Annotated[Path, typer.Option("--out", help="Folder to write; replaced as a whole.")] = Path("site"),
     title: Annotated[str, typer.Option("--title", help="Heading [default: the specs' names].")] = "",
     pictures: Annotated[bool, typer.Option("--pictures/--no-pictures", help="Draw curves and costs.")] = True,
     galleries: Annotated[
         int, typer.Option("--galleries", min=0, help="Show the answers to so many queries of each board (needs data).")
     ] = 0,
-    plugin: Annotated[list[str] | None, typer.Option("--plugin", help="File or module with methods.")] = None,
-    catalogue: Annotated[
-        list[Path] | None, typer.Option("--catalogue", help="File with datasets of yours; may be repeated.")
-    ] = None,
-    data: Annotated[Path | None, typer.Option("--data", help="Folder of your data [default: $HARNESS_DATA].")] = None,
-    cache: Annotated[
-        Path | None, typer.Option("--cache", help="Folder of the cache [default: $HARNESS_CACHE].")
-    ] = None,
+    plugin: Plugins = None,
+    catalogue: Catalogues = None,
+    data: Data = None,
+    cache: Cache = None,
 ) -> None:
     """Write leaderboards as a static page: no network, no server; open index.html."""
     from harness.site import write_page
 
     written = write_page(
-        records,
+        targets,
         out,
         title=title,
         pictures=pictures,

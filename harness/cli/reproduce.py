@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from harness.cli.options import AsJson, Data, Plugins
+
 if TYPE_CHECKING:
     from harness.studies.reproduce import DetailCheck, MetricCheck, Reproduction
 
@@ -19,14 +21,14 @@ def reproduce(
         list[str] | None,
         typer.Option("--tolerance", help="Points that may differ: NUMBER, or METRIC=NUMBER [default: not a digit]."),
     ] = None,
-    plugin: Annotated[list[str] | None, typer.Option("--plugin", help="File or module with methods.")] = None,
-    data: Annotated[Path | None, typer.Option("--data", help="Folder of your data [default: $HARNESS_DATA].")] = None,
+    plugin: Plugins = None,
+    data: Data = None,
     out: Annotated[Path | None, typer.Option("--out", help="Folder that gets the new record.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Do the run of a record again and compare what comes out.
 
-    Nothing is taken from the cache. Exit code 0: the same. 5: it differs. 4: data are missing. 3: a plugin is missing.
+    Nothing is taken from the cache.
     """
     from harness.cli.display import Bars
     from harness.core.errors import DONE, REGRESSION

@@ -6,11 +6,17 @@ from typing import Annotated
 
 import typer
 
+from harness.cli.options import Cache, Catalogues, Data, Plugins, Runs, Target
+
 
 def send(
-    target: Annotated[str, typer.Argument(help="A spec, a folder of records, or one record.", show_default=False)],
+    target: Target,
     to: Annotated[list[str], typer.Option("--to", help="Name of a reporter, such as mlflow; may be repeated.")],
-    plugin: Annotated[list[str] | None, typer.Option("--plugin", help="File or module with reporters.")] = None,
+    plugin: Plugins = None,
+    catalogue: Catalogues = None,
+    data: Data = None,
+    cache: Cache = None,
+    runs: Runs = None,
 ) -> None:
     """Send records that are there to reporters, such as mlflow.
 
@@ -19,9 +25,10 @@ def send(
     from harness.core.errors import BROKEN_PLUGIN, DONE
     from harness.registry import load_registry
     from harness.runs.sinks import send as send_records
-    from harness.runs.targets import find_results
+    from harness.runs.targets import Resolver
 
-    records = find_results(target, plugins=tuple(plugin or ())).require_records(written=True)
+    resolver = Resolver(tuple(plugin or ()), data, cache, runs, catalogues=tuple(catalogue or ()))
+    records = resolver.results(target).require_records(written=True)
     failed = send_records(records, load_registry(plugin or ()), to)
     if failed:
         raise typer.Exit(BROKEN_PLUGIN)

@@ -7,13 +7,20 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from harness.cli.help import Commands
+from harness.cli.options import Cache, Catalogues, Data, Plugins
+
 if TYPE_CHECKING:
     from harness.studies.spatial_spec import TrainedCheckpoint
 
 
+train = typer.Typer(cls=Commands, help="Train what a spec describes.", no_args_is_help=True)
+
+
+@train.command()
 def spatial(
     spec: Annotated[Path, typer.Argument(help="YAML file that describes the training.", show_default=False)],
-    plugin: Annotated[list[str] | None, typer.Option("--plugin", help="File or module with methods.")] = None,
+    plugin: Plugins = None,
     again: Annotated[bool, typer.Option("--again", help="Train what is already there, too.")] = False,
 ) -> None:
     """Fine-tune a backbone on matching pairs, with and without spatial matching."""
@@ -23,6 +30,36 @@ def spatial(
     with Bars() as bars:
         for trained in train_spatial(spec, plugins=tuple(plugin or ()), again=again, progress=bars):
             print(_summary(trained))
+
+
+@train.command()
+def whitening(
+    spec: Annotated[Path, typer.Argument(help="Retrieval spec: one dataset, backbone, pooling and whitening.")],
+    out: Annotated[Path, typer.Option("--out", help="The file, for whitening: {learned: {weights: FILE}}.")],
+    training_set: Annotated[
+        str, typer.Option("--training-set", help="Name under which the whitening stands in the file.")
+    ] = "retrieval-SfM-120k",
+    plugin: Plugins = None,
+    catalogue: Catalogues = None,
+    data: Data = None,
+    cache: Cache = None,
+) -> None:
+    """Learn a whitening from a dataset with matching pairs and write it to a file."""
+    from harness.cli.display import Bars
+    from harness.studies.train_whitening import train_whitening
+
+    with Bars() as bars:
+        digest = train_whitening(
+            spec,
+            out,
+            training_set=training_set,
+            plugins=tuple(plugin or ()),
+            catalogues=tuple(catalogue or ()),
+            data=data,
+            cache=cache,
+            progress=bars,
+        )
+    print(f"{out}: SHA-256 {digest}")
 
 
 def _summary(trained: TrainedCheckpoint) -> str:

@@ -6,12 +6,12 @@ Everything else is a bug of the harness and shows its traceback.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, Final
 
-# Exit codes of the command line (docs/reference/exit-codes.md).
+# Exit codes of the command line.
 DONE = 0
 SOME_FAILED = 1
 USER_MISTAKE = 2
@@ -20,6 +20,17 @@ BAD_DATA = 4
 REGRESSION = 5
 NOTHING_MEASURED = 6
 INTERRUPTED = 130
+EXIT_CODES: Final[Mapping[int, str]] = {
+    DONE: "done",
+    SOME_FAILED: "some runs failed",
+    USER_MISTAKE: "invalid input",
+    BROKEN_PLUGIN: "a plugin is broken or missing",
+    BAD_DATA: "data are missing or damaged",
+    REGRESSION: "worse or not reproduced",
+    NOTHING_MEASURED: "nothing measured, or inconclusive",
+    INTERRUPTED: "interrupted",
+}
+"""What each says; the help of ``harness`` shows it."""
 
 
 @dataclass(frozen=True)

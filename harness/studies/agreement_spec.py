@@ -45,6 +45,7 @@ def agreement_studies(
     reference: str = DEFAULT_REFERENCE,
     unlabelled: bool = False,
     plugins: tuple[str, ...] = (),
+    catalogues: tuple[Path, ...] = (),
     data: str | Path | None = None,
     cache: str | Path | None = None,
     progress: Progress | None = None,
@@ -56,6 +57,7 @@ def agreement_studies(
         reference: name of an acquisition, with the parameters of the spec where it stands there, else its defaults.
         unlabelled: measure on all unlabelled examples, not only on what neither acquired.
         plugins: files or modules with methods, besides the installed ones.
+        catalogues: files with datasets, besides that of the harness.
         data: folder of the user's data (default ``$HARNESS_DATA``).
         cache: folder of what can be made again (default ``$HARNESS_CACHE``).
         progress: told how far the work is.
@@ -65,7 +67,7 @@ def agreement_studies(
         SpecError: a spec of another task, nothing to compare, or a reference that is not one method.
         UnknownName: no acquisition has the name of the reference.
     """
-    plan = make_plan(spec, data_folders(data, cache), plugins=plugins)
+    plan = make_plan(spec, data_folders(data, cache), plugins=plugins, catalogues=catalogues)
     if plan.spec.task != "active-learning":
         raise SpecError(f'"{plan.spec.name}" is a {plan.spec.task} spec', fix="give a spec of task active-learning")
     chosen = _reference(plan, reference)

@@ -28,8 +28,9 @@ from harness.core.document import At, Document, read_document
 from harness.core.errors import Errors, HarnessError, SpecError, UnknownName, nearest
 from harness.core.files import write_atomically
 from harness.core.progress import Progress, SilentProgress
+from harness.plugin_api import GuidesTraining, HasCheckpoint, HasModule
 from harness.registry import Registry, load_registry, parameters
-from harness.studies.spatial_training import Losses, Matcher, SpatialTraining, train
+from harness.studies.spatial_training import Losses, SpatialTraining, train
 
 _KEYS = ("name", "description", "backbone", "start", "training", "checkpoints", "plugins")
 _SUFFIXES = (".npz", ".pth", ".pt")
@@ -53,7 +54,7 @@ class PlannedCheckpoint:
     training: SpatialTraining
     backbone: Any
     identity: dict[str, Any]
-    matcher: Matcher | None
+    matcher: GuidesTraining | None
     matching: dict[str, Any] | None
     registry: Registry
 
@@ -121,7 +122,7 @@ def checkpoint_bytes(backbone: Any, network: nn.Module, suffix: str) -> bytes:
     Raises:
         SpecError: the checkpoint has other values than tensors, which an ``.npz`` cannot hold.
     """
-    content = backbone.checkpoint(network) if hasattr(backbone, "checkpoint") else network.state_dict()
+    content = backbone.checkpoint(network) if isinstance(backbone, HasCheckpoint) else network.state_dict()
     file = io.BytesIO()
     if suffix != ".npz":
         torch.save(content, file)
@@ -193,7 +194,7 @@ def _backbone(
         if start := document.data.get("start"):
             values["weights"] = str(folder / start)
         backbone = registry.create("backbone", name, **values)
-        if not hasattr(backbone, "module") or not hasattr(backbone, "weights"):
+        if not isinstance(backbone, HasModule):
             raise SpecError(
                 f'backbone "{name}" cannot be trained: it offers no module() or has no parameter "weights"',
                 fix="tiny, vgg16, resnet50, resnet101 or one that follows harness.plugin_api.HasModule",
@@ -206,7 +207,7 @@ def _backbone(
 
 def _checkpoint(
     document: Document, name: str, registry: Registry, errors: list[HarnessError]
-) -> tuple[Any, Matcher | None, dict[str, Any] | None]:
+) -> tuple[Any, GuidesTraining | None, dict[str, Any] | None]:
     """Training, matcher and what identifies the matcher."""
     at: At = ("checkpoints", name)
     if not name.endswith(_SUFFIXES):
@@ -229,11 +230,11 @@ def _checkpoint(
     return training, matcher, matching
 
 
-def _matcher(given: Any, registry: Registry) -> tuple[Matcher, dict[str, Any]]:
+def _matcher(given: Any, registry: Registry) -> tuple[GuidesTraining, dict[str, Any]]:
     """A re-ranker that says where two images match, and what identifies it."""
     name, values = _method(given)
     matcher: Any = registry.create("reranking", name, **values)
-    if not hasattr(matcher, "attention"):
+    if not isinstance(matcher, GuidesTraining):
         raise SpecError(f'reranking "{name}" does not say where images match', fix="matching: dsm")
     return matcher, _identity(registry, "reranking", name, matcher)
 

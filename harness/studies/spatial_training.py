@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Annotated, Literal, Protocol
+from typing import Annotated, Literal
 
 import numpy as np
 import torch
@@ -22,18 +22,11 @@ from harness.core.errors import InvalidInput
 from harness.core.progress import Progress, track
 from harness.data.generators.scenes import View
 from harness.data.generators.synthetic import training_pair
+from harness.plugin_api import GuidesTraining
 
 _DATABASE = View()
 _QUERY = View(scale=(0.4, 0.7), angle=20.0, tilt=0.1, clutter=(0, 3), occlusion=0.1)
 """As synthetic-instances shows its objects; the objects of training are others."""
-
-
-class Matcher(Protocol):
-    """Says where two images match: the re-ranker ``dsm``."""
-
-    def attention(self, query_maps: Tensor, image_maps: Tensor) -> tuple[Tensor, Tensor]:
-        """Masks (C, h, w) bool of what is to be pooled of either."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -78,7 +71,7 @@ class Losses:
     guided: float
 
 
-def train(training: SpatialTraining, network: nn.Module, matcher: Matcher | None, progress: Progress) -> Losses:
+def train(training: SpatialTraining, network: nn.Module, matcher: GuidesTraining | None, progress: Progress) -> Losses:
     """Train a network in place. The same arguments give the same weights on one machine.
 
     Args:
@@ -116,7 +109,7 @@ def train(training: SpatialTraining, network: nn.Module, matcher: Matcher | None
 
 
 def batch_loss(
-    queries: Tensor, images: Tensor, training: SpatialTraining, matcher: Matcher | None
+    queries: Tensor, images: Tensor, training: SpatialTraining, matcher: GuidesTraining | None
 ) -> tuple[Tensor, float]:
     """Mean contrastive loss of a query with its own image and its negatives.
 

@@ -27,6 +27,7 @@ def train_whitening(
     *,
     training_set: str = TRAINING_SET,
     plugins: tuple[str, ...] = (),
+    catalogues: tuple[Path, ...] = (),
     data: str | Path | None = None,
     cache: str | Path | None = None,
     progress: Progress | None = None,
@@ -41,6 +42,7 @@ def train_whitening(
         out: the file.
         training_set: name under which the whitening stands in the file.
         plugins: files or modules with methods, besides the installed ones.
+        catalogues: files with datasets, besides that of the harness.
         data: folder of the user's data (default ``$HARNESS_DATA``).
         cache: folder of what can be made again (default ``$HARNESS_CACHE``).
         progress: told how far the work is.
@@ -55,7 +57,7 @@ def train_whitening(
     """
     import torch
 
-    plan = make_plan(spec, data_folders(data, cache), plugins=plugins)
+    plan = make_plan(spec, data_folders(data, cache), plugins=plugins, catalogues=catalogues)
     kinds = _kinds(plan)
     learnt = {kind: _learnt(run, plan, progress or SilentProgress()) for kind, run in kinds.items()}
     content = io.BytesIO()

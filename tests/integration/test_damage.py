@@ -150,10 +150,10 @@ def test_cache_commands(tmp_path, toy):
     assert count >= 10  # database and queries of five poolings
     assert f"{count} entries" in command("list").stdout
     assert f"0 damaged, {count} whole" in command("verify").stdout
-    explained = command("why", entries[0]["name"][:10]).stdout
+    explained = command("explain", entries[0]["name"][:10]).stdout
     assert "pooling" in explained
     assert "nearest: " in explained
-    assert command("why", "zzz").returncode == 2
+    assert command("explain", "zzz").returncode == 2
     damage(tmp_path / "cache" / "arrays" / f"{entries[1]['name']}.npz", random.Random(2))
     (tmp_path / "cache" / "arrays" / f".{entries[2]['name']}.npz.ab12.tmp").write_text("left behind")
     found = command("verify")

@@ -7,17 +7,18 @@ import warnings
 
 import numpy as np
 import pytest
-import typer
 from PIL import Image
 from typer.testing import CliRunner
 
 import harness
-from harness.cli.view_matches import inliers, matches, position
+from harness.cli.view import view as app
 from harness.core.errors import InvalidInput, SpecError, UnknownName
 from harness.plugin_api import Ranking, RetrievalSet
 from harness.runs.store import Store
 from harness.runs.targets import Resolver
 from harness.studies.pictures.matches import draw_inliers, draw_matches
+from harness.studies.view import open_run, position
+from harness.studies.view_matches import inliers, view_matches
 
 SPEC = {
     "name": "small",
@@ -26,9 +27,6 @@ SPEC = {
     "methods": {"backbone": "tiny", "pooling": "gem", "reranking": ["none", {"dsm": {"top": 8}}, "sift-ransac"]},
     "protocol": {"image_size": 128, "scales": [1.0, 0.5]},
 }
-
-app = typer.Typer(pretty_exceptions_enable=False)
-app.command()(matches)
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +43,7 @@ def record_of(folder, name):
 
 
 def view(folder, *arguments):
-    return CliRunner().invoke(app, [*map(str, arguments), "--cache", str(folder / "cache")])
+    return CliRunner().invoke(app, ["matches", *map(str, arguments), "--cache", str(folder / "cache")])
 
 
 @pytest.mark.parametrize("name", ["dsm", "sift-ransac"])
@@ -65,6 +63,9 @@ def test_a_picture_and_a_histogram(folder, tmp_path, name):
     again = tmp_path / "again.png"
     view(folder, folder / "runs" / f"{record.id}.json", "00000", f"{first:05d}.jpg", "--out", again)
     assert again.read_bytes() == out.read_bytes()
+    matched = view_matches(open_run(record, cache=folder / "cache"), 0, first)
+    assert matched.picture == out.read_bytes()
+    assert done.output.startswith(f"{matched.inliers} inliers between query 00000.jpg and {first:05d}.jpg")
 
 
 @pytest.mark.parametrize(
@@ -73,7 +74,7 @@ def test_a_picture_and_a_histogram(folder, tmp_path, name):
         ("none", (0, 0, "--out", "a.png"), SpecError, "re-ranks nothing"),
         ("dsm", (4, 0, "--out", "a.png"), UnknownName, 'unknown query "4"'),
         ("dsm", (0, "0.jpg", "--out", "a.png"), UnknownName, 'unknown image "0.jpg"'),
-        ("dsm", (0, 0, "--out", "a.gif"), InvalidInput, "no picture"),
+        ("dsm", (0, 0, "--out", "a.gif"), InvalidInput, "not a picture"),
     ],
 )
 def test_what_cannot_be_drawn(folder, name, arguments, error, message):

@@ -6,16 +6,17 @@ import warnings
 
 import numpy as np
 import pytest
-import typer
 from PIL import Image
 from typer.testing import CliRunner
 
 import harness
-from harness.cli.view_saliency import results, saliency, scaled_box
+from harness.cli.view import view as app
 from harness.core.errors import InvalidInput, SpecError, UnknownName
 from harness.runs.store import Store
 from harness.studies.pictures.gallery import Result, draw_gallery
 from harness.studies.pictures.saliency import Panel, draw_panels, draw_precision
+from harness.studies.view import open_run
+from harness.studies.view_results import scaled_box, view_results
 
 SPEC = {
     "name": "small",
@@ -24,10 +25,6 @@ SPEC = {
     "methods": {"backbone": "tiny", "pooling": ["gem", "fs-egm", "os-egm"]},
     "protocol": {"image_size": 96, "scales": [1.0, 0.5]},
 }
-
-app = typer.Typer(pretty_exceptions_enable=False)
-app.command()(saliency)
-app.command()(results)
 
 
 @pytest.fixture(scope="module")
@@ -79,13 +76,11 @@ def test_results_are_those_of_the_record(folder, tmp_path):
     done = view(folder, "results", "gem", "1", "--top", "7", "--out", out)
     assert done.exit_code == 0, done.output + repr(done.exception)
     record = record_of(folder, "gem")
-    from harness.data.folders import data_folders
-    from harness.runs.recreate import recreate
-
-    folders = data_folders(None, folder / "cache")
-    truth = recreate(record, folders).dataset.loader.method.load(folders).ground_truth[1]
+    opened = open_run(record.id, runs=folder / "runs", cache=folder / "cache")
+    truth = opened.dataset.ground_truth[1]
     right = sum(image in {*truth["easy"], *truth["hard"]} for image in record.details["ranks"][1][:7])
     assert f"{right} of the first 7" in done.output
+    assert view_results(opened, 1, top=7).picture == out.read_bytes()
     found = {tuple(colour) for colour in colours(out).tolist()}
     assert ((0, 158, 115) in found) == (right > 0)
 
@@ -95,7 +90,7 @@ def test_results_are_those_of_the_record(folder, tmp_path):
     [
         ("saliency", "gem", ("0", "--out", "a.png"), SpecError, "looks for no regions"),
         ("saliency", "fs-egm", ("99", "--out", "a.png"), UnknownName, 'unknown image "99"'),
-        ("saliency", "fs-egm", ("0", "--out", "a.gif"), InvalidInput, "no picture"),
+        ("saliency", "fs-egm", ("0", "--out", "a.gif"), InvalidInput, "not a picture"),
         ("results", "gem", ("nobody", "--out", "a.png"), UnknownName, 'unknown query "nobody"'),
     ],
 )

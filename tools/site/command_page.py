@@ -11,19 +11,17 @@ def text() -> str:
     import typer
 
     from harness.cli.app import app
+    from harness.core.errors import EXIT_CODES
 
-    head = """# Commands
-
-Exit codes: 0 done, 1 some runs failed, 2 a mistake of yours, 3 a plugin is broken or breaks the rules, 4 data are missing
-or damaged, 5 a regression was shown, 6 nothing was measured or nothing can be compared, 130 interrupted.
-"""
+    rows = [f"| {code} | {meaning} |" for code, meaning in EXIT_CODES.items()]
+    head = "\n".join(["# Commands", "", "| exit code | meaning |", "| --- | --- |", *rows, ""])
     return "\n".join([head, *_commands(typer.main.get_command(app), "harness")])
 
 
 def _commands(command: Any, name: str) -> Iterator[str]:
     children = getattr(command, "commands", None)
     if children is not None:
-        for child in sorted(children):
+        for child in sorted(name for name in children if not children[name].hidden):
             yield from _commands(children[child], f"{name} {child}")
         return
     shown = [parameter for parameter in command.params if not getattr(parameter, "hidden", False)]

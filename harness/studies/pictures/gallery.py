@@ -1,7 +1,4 @@
-"""The ranked answers to a query, each in a frame that says whether it is right.
-
-matplotlib is imported when a picture is drawn. The same arrays give the same bytes.
-"""
+"""The ranked results of a query, each in a frame that says whether it is relevant."""
 
 from __future__ import annotations
 
@@ -10,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
 from harness.core.errors import InvalidInput
-from harness.studies.pictures.saliency import Format, saved
+from harness.studies.pictures import Format, saved
 
 if TYPE_CHECKING:
     import numpy as np
@@ -18,7 +15,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from numpy.typing import NDArray
 
-Answer = Literal["positive", "negative", "junk"]
+Relevance = Literal["positive", "negative", "junk"]
 
 # Green, red and grey of Okabe and Ito; the lines differ too, for print and for the colour-blind.
 _FRAMES: Final = {"positive": ("#009E73", "-"), "negative": ("#D55E00", "--"), "junk": ("#999999", ":")}
@@ -31,7 +28,7 @@ class Result:
     """An image of the ranking: its pixels (H, W, 3) uint8, what it is, and its name."""
 
     image: NDArray[np.uint8]
-    answer: Answer
+    relevance: Relevance
     name: str
 
 
@@ -43,7 +40,7 @@ def draw_gallery(
     columns: int = 6,
     format: Format = "png",
 ) -> bytes:
-    """The query and its answers, best first: positives in green, negatives in red and dashed, junk in grey and dotted.
+    """The query and its results, best first: positives in green, negatives in red and dashed, junk in grey and dotted.
 
     Args:
         query: (H, W, 3) uint8.
@@ -65,7 +62,7 @@ def draw_gallery(
         grid = figure.subplots(rows, columns, squeeze=False).ravel()
         _draw_image(grid[0], query, "query", _QUERY, "-", box)
         for rank, (axes, result) in enumerate(zip(grid[1:], results, strict=False), start=1):
-            _draw_image(axes, result.image, f"{rank}: {result.answer}\n{result.name}", *_FRAMES[result.answer])
+            _draw_image(axes, result.image, f"{rank}: {result.relevance}\n{result.name}", *_FRAMES[result.relevance])
         for axes in grid[len(results) + 1 :]:
             axes.axis("off")
         figure.suptitle(title)

@@ -1,18 +1,14 @@
-"""What a re-ranker matched: two images with their inliers (thesis Fig. 4.5), and the counts of many (Fig. 4.6).
-
-matplotlib is imported when a picture is drawn. The same arrays give the same bytes.
-"""
+"""What a re-ranker matched: two images with their inliers (thesis Fig. 4.5), and the counts of many (Fig. 4.6)."""
 
 from __future__ import annotations
 
 import colorsys
-import io
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
 from harness.core.errors import InvalidInput
+from harness.studies.pictures import Format, saved
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -20,10 +16,7 @@ if TYPE_CHECKING:
     from matplotlib.patches import Patch
     from numpy.typing import NDArray
 
-Format = Literal["png", "svg"]
-
 _POSITIVE, _NEGATIVE = "#0072B2", "#D55E00"  # Okabe and Ito
-_RC: Final[Mapping[str, Any]] = {"svg.hashsalt": "harness", "font.size": 9, "text.parse_math": False}
 _GAP: Final = 0.04
 """Between the images, as a share of the width of both."""
 _INCHES: Final = 9.0
@@ -81,7 +74,7 @@ def draw_matches(
         _draw_ends(axes, query, query_shapes, colours, frames[0])
         _draw_ends(axes, image + shift, image_shapes, colours, frames[1])
 
-    return _saved(draw, (_INCHES, _INCHES * height / width + 0.4), format)
+    return saved(draw, (_INCHES, _INCHES * height / width + 0.4), format)
 
 
 def draw_inliers(positives: NDArray[Any], negatives: NDArray[Any], title: str = "", format: Format = "png") -> bytes:
@@ -108,7 +101,7 @@ def draw_inliers(positives: NDArray[Any], negatives: NDArray[Any], title: str = 
         axes.legend(frameon=False)
         axes.spines[["top", "right"]].set_visible(False)
 
-    return _saved(draw, (6.4, 3.6), format)
+    return saved(draw, (6.4, 3.6), format)
 
 
 def _draw_ends(
@@ -133,17 +126,3 @@ def _colours(words: NDArray[np.int64]) -> list[Any]:
     """One colour a word; hues a golden ratio apart, so that words that are near each other differ."""
     _, positions = np.unique(words, return_inverse=True)
     return [colorsys.hsv_to_rgb(float(p * _GOLDEN % 1), 0.9, 0.65 + 0.35 * float(p % 3) / 2) for p in positions]
-
-
-def _saved(draw: Any, size: tuple[float, float], format: Format) -> bytes:
-    import matplotlib as mpl
-    from matplotlib.figure import Figure
-
-    settings: Any = dict(_RC)  # the stub names every key; ours are checked by matplotlib itself
-    with mpl.rc_context(settings):
-        figure = Figure(figsize=size, layout="constrained")
-        draw(figure)
-        out = io.BytesIO()
-        nothing = {"Date": None, "Creator": None} if format == "svg" else {"Software": None}
-        figure.savefig(out, format=format, dpi=120, metadata=nothing)
-    return out.getvalue()

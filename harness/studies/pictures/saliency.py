@@ -1,33 +1,23 @@
-"""Where an image stands out: saliency maps and regions on them (thesis Fig. 5.3, 5.9), their precision (Fig. 5.6, 5.7).
-
-matplotlib is imported when a picture is drawn. The same arrays give the same bytes.
-"""
+"""Saliency maps and regions on them (thesis Fig. 5.3, 5.9), and their precision (Fig. 5.6, 5.7)."""
 
 from __future__ import annotations
 
-import io
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
 from harness.core.errors import InvalidInput
+from harness.studies.pictures import Format, saved
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
     from numpy.typing import NDArray
 
-Format = Literal["png", "svg"]
 Region = tuple[int, int, int, int]
 
-_RC: Final[Mapping[str, Any]] = {
-    "svg.hashsalt": "harness",
-    "svg.fonttype": "path",
-    "font.size": 9,
-    "text.parse_math": False,
-}
 _COLOURS: Final = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#999933")
 _REGION: Final = "#FF2020"
 _INCHES: Final = 2.2
@@ -114,21 +104,6 @@ def draw_precision(
         figure.suptitle(title)
 
     return saved(draw, (8.4, 3.6), format)
-
-
-def saved(draw: Callable[[Figure], None], size: tuple[float, float], format: Format) -> bytes:
-    """The bytes of a figure of ``size`` inches that ``draw`` fills; they hold no date and no chance."""
-    import matplotlib as mpl
-    from matplotlib.figure import Figure
-
-    settings: Any = dict(_RC)  # the stub names every key; ours are checked by matplotlib itself
-    with mpl.rc_context(settings):
-        figure = Figure(figsize=size, layout="constrained")
-        draw(figure)
-        out = io.BytesIO()
-        nothing = {"Date": None, "Creator": None} if format == "svg" else {"Software": None}
-        figure.savefig(out, format=format, dpi=120, metadata=nothing)
-    return out.getvalue()
 
 
 def _draw_panel(axes: Axes, panel: Panel) -> None:

@@ -1,0 +1,110 @@
+"""What the re-ranker of a run matches: a query and an image (thesis Fig. 4.5), or all queries (Fig. 4.6)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from harness.core.errors import SpecError
+from harness.core.progress import Progress, SilentProgress
+from harness.plugin_api import DrawsMatches
+from harness.studies.pictures import Format
+from harness.studies.pictures.matches import draw_inliers, draw_matches
+from harness.studies.view import ImageRun
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from harness.plugin_api import Ranking, RetrievalSet
+
+
+@dataclass(frozen=True)
+class Matches:
+    """What was matched between a query and an image.
+
+    Attributes:
+        query: file name.
+        image: file name.
+        inliers: number of matches that fit one transformation.
+        picture: both images with a line for each inlier.
+    """
+
+    query: str
+    image: str
+    inliers: int
+    picture: bytes
+
+
+def view_matches(opened: ImageRun, query: str | int, image: str | int, *, format: Format = "png") -> Matches:
+    """Match a query and a database image as the re-ranker of a run does, and draw it.
+
+    Args:
+        opened: the run (``open_run``).
+        query: number or file name.
+        image: number or file name of a database image.
+        format: ``png`` or ``svg``.
+
+    Raises:
+        SpecError: the run re-ranks nothing, or its re-ranker matches no positions.
+        UnknownName: no such query or image.
+    """
+    from harness.retrieval.images import read_image
+    from harness.retrieval.reranking import describe
+
+    run, dataset = opened.run, opened.dataset
+    method, name = _reranker(opened), run.methods["reranking"].id.name
+    if not isinstance(method, DrawsMatches):
+        raise SpecError(f'reranking "{name}" matches no positions', fix="choose a run with dsm or sift-ransac")
+    q, i = opened.query(query), opened.image(image)
+    extraction = opened.extraction(SilentProgress())
+    (left,) = describe(method, extraction, "query", [q])
+    (right,) = describe(method, extraction, "database", [i])
+    size = run.protocol.image_size
+    pictures = read_image(dataset.queries[q], size, dataset.boxes[q]), read_image(dataset.images[i], size)
+    matched = method.correspondences(left, right, *((p.shape[1], p.shape[0]) for p in pictures))
+    inliers, names = len(matched["query"]), (dataset.queries[q].name, dataset.images[i].name)
+    title = f"{name}: {inliers} inliers ({', '.join(names)})"
+    return Matches(*names, inliers, draw_matches(*pictures, **matched, title=title, format=format))
+
+
+def view_inliers(opened: ImageRun, *, format: Format = "png", progress: Progress | None = None) -> bytes:
+    """Histogram of the inliers of all queries with the images that the run re-ranks for them.
+
+    Descriptors and features come from the cache where they are there.
+
+    Raises:
+        SpecError: the run re-ranks nothing.
+    """
+    from harness.cache.shared import SharedCache
+    from harness.retrieval.pipeline import RetrievalMethods, RetrievalTask
+
+    run, dataset, top = opened.run, opened.dataset, _reranker(opened).top
+    methods = RetrievalMethods(**{kind: configured.method for kind, configured in run.methods.items()})
+    keys: dict[str, Any] = {kind: configured.key for kind, configured in run.methods.items()}
+    keys["dataset"] = {"fingerprint": run.dataset.fingerprint}
+    cache = SharedCache(opened.folders.cache / "arrays")
+    task = RetrievalTask(dataset, methods, run.protocol, keys, cache, progress or SilentProgress())
+    title = f"{run.dataset.name}, {run.methods['reranking'].id.name}: top {top} of {len(dataset.queries)} queries"
+    return draw_inliers(*inliers(task.reranked(), dataset, top), title=title, format=format)
+
+
+def inliers(ranking: Ranking, dataset: RetrievalSet, top: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Weights of the relevant images among the first ``top``, and of the others; junk counts nowhere."""
+    positives: list[float] = []
+    negatives: list[float] = []
+    verified = np.zeros_like(ranking.scores) if ranking.verified is None else ranking.verified
+    for images, weights, truth in zip(ranking.indices, verified, dataset.ground_truth, strict=True):
+        relevant, junk = {*truth["easy"], *truth["hard"]}, set(truth["junk"])
+        for image, weight in zip(images[:top].tolist(), weights[:top].tolist(), strict=True):
+            if image not in junk:
+                (positives if image in relevant else negatives).append(weight)
+    return np.array(positives, np.float32), np.array(negatives, np.float32)
+
+
+def _reranker(opened: ImageRun) -> Any:
+    run = opened.run
+    if "reranking" not in run.methods:
+        raise SpecError(f"run {run.id} ({run.label}) re-ranks nothing", fix="choose a run with reranking")
+    return run.methods["reranking"].method
