@@ -78,7 +78,7 @@ def unpack(
 
     Args:
         archive: the file.
-        into: folder; made where it is not there.
+        into: folder; created if needed.
         flat: leave out the folders of the archive.
         keep: suffixes of the files to keep, lower case; empty keeps all.
         limits: sizes that are refused.
@@ -90,7 +90,7 @@ def unpack(
 
     Raises:
         DataMissing: there is no such archive.
-        DataDamaged: it is no archive, is cut off, holds links, devices or names that leave the folder, holds two files
+        DataDamaged: it is not an archive, is truncated, holds links, devices or names that leave the folder, holds two files
             of one name, or grows beyond the limits.
         NoSpace: the disk is full or cannot be written to.
     """
@@ -108,7 +108,7 @@ def unpack(
                 (_from_zip if zipped else _from_tar)(archive, writer, budget)
             except _UNREADABLE as error:
                 raise DataDamaged(
-                    f"{archive} cannot be unpacked: {error}", fix="remove it and get it again; it may be cut off"
+                    f"{archive} cannot be unpacked: {error}", fix="remove it and get it again; it may be truncated"
                 ) from error
             budget.done()
             _move(part, into)
@@ -136,7 +136,7 @@ class _Budget:
         if self._left < 0:
             raise DataDamaged(
                 f"{self._archive} of {size_text(self._size)} unpacks to far more: refused",
-                why="an archive that grows so much is made to fill the disk",
+                why="an archive that grows so much is meant to fill the disk",
             )
 
     def member(self) -> None:
@@ -169,7 +169,7 @@ class _Writer:
         if ".." in parts:
             raise self.refuse(member, "leaves the folder")
         if "\\" in member or "\0" in member or any(len(part.encode()) > 255 for part in parts):
-            raise self.refuse(member, "is no portable name")
+            raise self.refuse(member, "is not a portable name")
         return PurePosixPath(*parts)
 
     def write(self, member: str, content: IO[bytes], counted: bool) -> None:
@@ -219,12 +219,12 @@ def _from_tar(archive: Path, writer: _Writer, budget: _Budget) -> None:
                     writer.inside(member.name)
                     continue
                 if not member.isreg():
-                    kind = "a link" if member.issym() or member.islnk() else "no regular file"
+                    kind = "a link" if member.issym() or member.islnk() else "not a regular file"
                     raise writer.refuse(member.name, f"is {kind}")
                 content = tar.extractfile(member)
                 if content is not None:
                     writer.write(member.name, content, counted=True)
-        while counted.read(_BLOCK):  # to the end, where the checksum of the compression stands
+        while counted.read(_BLOCK):  # to the end, where the checksum of the compression is
             pass
 
 

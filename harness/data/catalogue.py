@@ -45,18 +45,18 @@ def catalogue(files: Iterable[Path] = ()) -> Mapping[str, CatalogueEntry]:
         for name, entry in _entries(document).items():
             if name in entries:
                 error = SpecError(
-                    f'the dataset "{name}" stands in {origins[name]} too', fix="give one of the two another name"
+                    f'duplicate dataset "{name}": it is also in {origins[name]}', fix="give one of the two another name"
                 )
                 raise document.error(error, (name,), key=True)
             entries[name], origins[name] = entry, file
     return {name: entries[name] for name in sorted(entries)}
 
 
-def catalogue_files(given: Iterable[Path] = (), spec_folder: Path | None = None) -> tuple[Path, ...]:
-    """The user's catalogues: those given, those of ``$HARNESS_CATALOGUE``, ``datasets.yaml`` beside the spec."""
+def catalogue_files(files: Iterable[Path] = (), spec_folder: Path | None = None) -> tuple[Path, ...]:
+    """The user's catalogues: these files, those of ``$HARNESS_CATALOGUE``, ``datasets.yaml`` beside the spec."""
     named = [Path(text).expanduser() for text in os.environ.get(CATALOGUE_VARIABLE, "").split(os.pathsep) if text]
     beside = [] if spec_folder is None else [spec_folder / NAME]
-    return (*given, *named, *(path for path in beside if path.is_file()))
+    return (*files, *named, *(path for path in beside if path.is_file()))
 
 
 @dataclass(frozen=True)
@@ -115,16 +115,16 @@ def _built_in_path() -> Path:
 
 
 def _entries(document: Document) -> dict[str, CatalogueEntry]:
-    found: dict[str, CatalogueEntry] = {}
+    entries: dict[str, CatalogueEntry] = {}
     errors: list[HarnessError] = []
     for name, value in plain(document.data).items():
         try:
-            found[name] = CatalogueEntry.model_validate(value)
+            entries[name] = CatalogueEntry.model_validate(value)
         except ValidationError as error:
             errors += [_error(document, name, dict(detail)) for detail in error.errors()]
     if errors:
         raise Errors(errors)
-    return found
+    return entries
 
 
 def _error(document: Document, name: str, detail: Mapping[str, object]) -> HarnessError:

@@ -22,8 +22,8 @@ def _inside(path: str) -> str:
 
 
 def _url(url: str) -> str:
-    found = urlsplit(url)
-    if found.scheme not in ("http", "https", "ftp") or not found.hostname:
+    address = urlsplit(url)
+    if address.scheme not in ("http", "https", "ftp") or not address.hostname:
         raise ValueError("an address that starts with https://, http:// or ftp://")
     return url
 
@@ -73,7 +73,7 @@ class SourceFile(_Model):
     checksum: Annotated[str, AfterValidator(_checksum)] = ""
     """``md5:...`` or ``sha256:...``; only where one is published."""
     content: Annotated[str, AfterValidator(_checksum)] = ""
-    """Of a ``.gz`` file: checksum of what it holds, so that unpacked and repacked copies can be told right too."""
+    """Of a ``.gz`` file: checksum of what it holds, so that unpacked and repacked copies can be verified too."""
 
     @model_validator(mode="after")
     def _parts_are_named(self) -> Self:
@@ -122,7 +122,7 @@ class CatalogueEntry(_Model):
     counts: Mapping[str, Annotated[int, Field(ge=0)]] = {}
     """What the loaded data must hold: train, test, classes; or images, queries, easy, hard, junk."""
     files: tuple[SourceFile, ...] = ()
-    """What ``harness datasets fetch`` downloads; nothing where data are embedded or brought by the user."""
+    """What ``harness datasets fetch`` downloads; nothing where data are embedded or user-supplied."""
 
     def how_to_get(self, name: str, root: Path) -> str:
         """What to do for data that are missing in a data folder, for error messages."""
@@ -130,9 +130,9 @@ class CatalogueEntry(_Model):
 
     @model_validator(mode="after")
     def _counts_are_known(self) -> Self:
-        known = COUNTS[self.task]
-        if unknown := sorted(set(self.counts) - set(known)):
-            raise ValueError(f"without the count {unknown[0]!r}: {self.task} counts {', '.join(known)}")
+        names = COUNTS[self.task]
+        if unknown := sorted(set(self.counts) - set(names)):
+            raise ValueError(f"without the count {unknown[0]!r}: {self.task} counts {', '.join(names)}")
         if any(file.checksum for file in self.files) and not self.checksum_source:
             raise ValueError("with checksum_source, which says who published the checksums")
         return self

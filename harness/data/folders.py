@@ -17,8 +17,8 @@ def data_folders(data: str | Path | None = None, cache: str | Path | None = None
     """The folders to use. Nothing is created here.
 
     Args:
-        data: what the user brought or downloaded; else ``$HARNESS_DATA``, else the XDG data folder.
-        cache: what can be made again; else ``$HARNESS_CACHE``, else the XDG cache folder.
+        data: what the user supplied or downloaded; else ``$HARNESS_DATA``, else the XDG data folder.
+        cache: what can be computed again; else ``$HARNESS_CACHE``, else the XDG cache folder.
     """
     return DataFolders(
         root=_folder(data, DATA_VARIABLE, "XDG_DATA_HOME", ".local/share"),
@@ -40,15 +40,15 @@ def located(path: str | Path) -> Path:
 
     The second place makes parameters, and with them identities, the same on every machine.
     """
-    given = Path(path).expanduser()
-    if given.is_absolute() or given.exists():
-        return given
-    below = (_in_use or data_folders()).root / given
-    return below if below.exists() else given
+    file = Path(path).expanduser()
+    if file.is_absolute() or file.exists():
+        return file
+    below = (_in_use or data_folders()).root / file
+    return below if below.exists() else file
 
 
-def _folder(given: str | Path | None, variable: str, xdg: str, fallback: str) -> Path:
-    chosen = given or os.environ.get(variable)
+def _folder(option: str | Path | None, variable: str, xdg: str, fallback: str) -> Path:
+    chosen = option or os.environ.get(variable)
     if chosen:
         return Path(chosen).expanduser().resolve()
     return Path(os.environ.get(xdg) or Path.home() / fallback) / _NAME

@@ -4,10 +4,9 @@
      "queries": [{"image": "q.jpg", "easy": ["a.jpg"], "hard": [1], "junk": [], "box": [10, 20, 110, 140]}]}
 
 Relevant images are names of ``imlist`` or 0-based positions in it. ``positives`` instead of ``easy`` and ``hard`` makes
-all of them easy and none hard: easy and medium scores are then equal, and there are no hard ones. A ``box`` counts
-pixels of the full image, x0, y0, x1, y1; null or none is the whole image. An optional ``pairs`` lists images of
-``imlist`` that
-show the same object, two by two, for supervised whitening.
+all of them easy: easy and medium scores are then equal, and there are no hard ones. A ``box`` counts pixels of the full
+image, x0, y0, x1, y1; null or none is the whole image. An optional ``pairs`` lists images of ``imlist`` that show the
+same object, two by two, for supervised whitening.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Pickles of published datasets, read without running anything that they ask for.
 
 Allowed are containers, numbers, texts, bytes and numpy arrays of numbers and texts. Everything else is refused by name.
-The opcodes are looked at before anything is read, and the few names that arrays need stand for small stand-ins of this
+The opcodes are checked before anything is read, and the few names that arrays need are replaced by placeholders of this
 module: no function of numpy, and none of the caller's, is reached from a pickle.
 """
 
@@ -41,7 +41,7 @@ def read_pickle(path: Path) -> Any:
 
     Raises:
         DataMissing: there is no such file.
-        DataDamaged: it is cut off or no pickle, or it asks for anything but plain data; nothing was run.
+        DataDamaged: it is truncated or not a pickle, or it asks for anything but plain data; nothing was run.
     """
     try:
         content = path.read_bytes()
@@ -49,29 +49,29 @@ def read_pickle(path: Path) -> Any:
         raise DataMissing(f"there is no file {path}") from error
     except OSError as error:
         raise DataDamaged(f"{path} cannot be read: {error}") from error
-    _look_at_opcodes(path, content)
+    _check_opcodes(path, content)
     try:
         return _plain(path, _Unpickler(path, content).load(), {}, 0)
     except DataDamaged:
         raise
     except Exception as error:  # whatever a broken pickle makes the unpickler raise
-        raise DataDamaged(f"{path} is no readable pickle: {error}") from error
+        raise DataDamaged(f"{path} is not a readable pickle: {error}") from error
 
 
-def _look_at_opcodes(path: Path, content: bytes) -> None:
+def _check_opcodes(path: Path, content: bytes) -> None:
     try:
         for number, (opcode, argument, _) in enumerate(pickletools.genops(content)):
-            if opcode.name == "GLOBAL" and str(argument).replace(" ", ".") not in _STAND_INS:
+            if opcode.name == "GLOBAL" and str(argument).replace(" ", ".") not in _PLACEHOLDERS:
                 raise _refused(path, str(argument).replace(" ", "."))
             if opcode.name not in _OPCODES:
                 what = f" ({str(argument).replace(' ', '.')})" if argument is not None else ""
                 raise _refused(path, f"the opcode {opcode.name}{what}")
             if opcode.name in _PUTS and int(argument or 0) > number:  # would make the unpickler fill the memory
-                raise DataDamaged(f"{path} is no readable pickle: it remembers place {argument}")
+                raise DataDamaged(f"{path} is not a readable pickle: it remembers place {argument}")
     except DataDamaged:
         raise
-    except Exception as error:  # genops raises what its readers raise on bytes that are no pickle
-        raise DataDamaged(f"{path} is no readable pickle: {error}") from error
+    except Exception as error:  # genops raises what its readers raise on bytes that are not a pickle
+        raise DataDamaged(f"{path} is not a readable pickle: {error}") from error
 
 
 def _refused(path: Path, name: str) -> DataDamaged:
@@ -88,17 +88,17 @@ class _Unpickler(pickle.Unpickler):
         self._path = path
 
     def find_class(self, module: str, name: str) -> Any:
-        stand_in = _STAND_INS.get(f"{module}.{name}")
-        if stand_in is None:
+        placeholder = _PLACEHOLDERS.get(f"{module}.{name}")
+        if placeholder is None:
             raise _refused(self._path, f"{module}.{name}")
-        return stand_in()
+        return placeholder()
 
     def persistent_load(self, pid: Any) -> Any:
         raise _refused(self._path, f"the persistent object {pid!r}")
 
 
 class _DType:
-    """Stands for ``numpy.dtype``: called with a type code, then given its byte order."""
+    """In place of ``numpy.dtype``: called with a type code, then given its byte order."""
 
     __slots__ = ("dtype",)
     dtype: np.dtype[Any]
@@ -106,9 +106,9 @@ class _DType:
     def __call__(self, code: str, *_: object) -> _DType:
         if not isinstance(code, str) or not _DTYPE.fullmatch(code):
             raise ValueError(f"arrays of type {code!r} are not read, only numbers and texts")
-        made = _DType()
-        made.dtype = np.dtype(code)
-        return made
+        described = _DType()
+        described.dtype = np.dtype(code)
+        return described
 
     def __setstate__(self, state: tuple[Any, ...]) -> None:
         if any(part is not None for part in state[2:5]) or state[1] not in ("<", ">", "=", "|"):
@@ -117,7 +117,7 @@ class _DType:
 
 
 class _Array:
-    """Stands for an array: made empty, then given its shape and bytes."""
+    """In place of an array: created empty, then given its shape and bytes."""
 
     __slots__ = ("value",)
     value: NDArray[Any]
@@ -144,9 +144,9 @@ class _FromBuffer:
     __slots__ = ()
 
     def __call__(self, content: Any, dtype: Any, shape: Any, order: Any) -> _Array:
-        made = _Array()
-        made.value = _array(content, dtype, shape, order)
-        return made
+        array = _Array()
+        array.value = _array(content, dtype, shape, order)
+        return array
 
 
 class _Scalar:
@@ -157,7 +157,7 @@ class _Scalar:
 
 
 class _Encode:
-    """Stands for ``codecs.encode``, with which old protocols write bytes."""
+    """In place of ``codecs.encode``, with which old protocols write bytes."""
 
     __slots__ = ()
 
@@ -168,7 +168,7 @@ class _Encode:
 
 
 class _NoBytes:
-    """Stands for ``bytes``, with which old protocols write empty ones."""
+    """In place of ``bytes``, with which old protocols write empty ones."""
 
     __slots__ = ()
 
@@ -176,16 +176,16 @@ class _NoBytes:
         return b""
 
 
-_STAND_INS: Final[Mapping[str, Callable[[], Any]]] = {
+_PLACEHOLDERS: Final[Mapping[str, Callable[[], Any]]] = {
     "numpy.dtype": _DType,
     "numpy.ndarray": _NdArray,
     "_codecs.encode": _Encode,
     "__builtin__.bytes": _NoBytes,
     "builtins.bytes": _NoBytes,
     **{
-        f"numpy.{core}.{name}": stand_in
+        f"numpy.{core}.{name}": placeholder
         for core in ("core", "_core")
-        for name, stand_in in (
+        for name, placeholder in (
             ("multiarray._reconstruct", _Reconstruct),
             ("multiarray.scalar", _Scalar),
             ("numeric._frombuffer", _FromBuffer),
@@ -203,7 +203,7 @@ def _array(content: Any, dtype: Any, shape: Any, order: Any) -> NDArray[Any]:
 
 
 def _plain(path: Path, value: Any, done: dict[int, tuple[Any, Any]], depth: int) -> Any:
-    """The value with arrays in place of their stand-ins. Shared parts are looked at once; ``done`` keeps them alive."""
+    """The value with arrays for their placeholders. Shared parts are visited once; ``done`` keeps them alive."""
     if isinstance(value, str | bytes | int | float | bool | None):
         return value
     if id(value) in done:
@@ -214,14 +214,14 @@ def _plain(path: Path, value: Any, done: dict[int, tuple[Any, Any]], depth: int)
         raise DataDamaged(f"{path} is nested more than {_DEEPEST} deep")
     done[id(value)] = (value, done)
     if isinstance(value, dict):
-        made: Any = {_plain(path, k, done, depth + 1): _plain(path, v, done, depth + 1) for k, v in value.items()}
+        plain: Any = {_plain(path, k, done, depth + 1): _plain(path, v, done, depth + 1) for k, v in value.items()}
     elif isinstance(value, list | tuple):
-        made = type(value)(_plain(path, item, done, depth + 1) for item in value)
+        plain = type(value)(_plain(path, item, done, depth + 1) for item in value)
     elif isinstance(value, _Array) and hasattr(value, "value"):
-        made = value.value
+        plain = value.value
     elif isinstance(value, bytearray):
-        made = bytes(value)
+        plain = bytes(value)
     else:
         raise DataDamaged(f"{path} holds a {type(value).__name__.lstrip('_')} where data should be")
-    done[id(value)] = (value, made)
-    return made
+    done[id(value)] = (value, plain)
+    return plain

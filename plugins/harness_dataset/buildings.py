@@ -30,7 +30,7 @@ CORRUPTED: Final = frozenset(
         *(f"paris_triomphe_{n:06}" for n in (662, 833, 863, 867)),
     }
 )
-"""Files of the Paris archives that are no images (https://www.robots.ox.ac.uk/~vgg/data/parisbuildings/corrupt.txt)."""
+"""Files of the Paris archives that are not images (https://www.robots.ox.ac.uk/~vgg/data/parisbuildings/corrupt.txt)."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Buildings:
 
     ``NAME_query.txt`` holds the query image and its box; ``NAME_good.txt`` and ``NAME_ok.txt`` the positives, which
     all count as easy; ``NAME_junk.txt`` what is left out. The query image stays in the database, as in the protocol.
-    The 20 files of the Paris archives that are no images are left out.
+    The 20 files of the Paris archives that are not images are left out.
 
     Attributes:
         path: folder of the dataset; relative to the data folder.

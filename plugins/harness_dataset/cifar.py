@@ -66,7 +66,7 @@ _SIDE: Final = 32
 class Cifar:
     """Photographs of 32 x 32 pixels from the published Python batches (Krizhevsky 2009).
 
-    The batches are pickles: they are read without running anything, after their MD5 was found to be the published one.
+    The batches are pickles: they are read without running anything, once their MD5 is the published one.
 
     Attributes:
         path: folder of the batches; relative to the data folder.

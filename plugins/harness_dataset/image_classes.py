@@ -58,10 +58,10 @@ class ImageClasses:
 
     def _pool(self, root: Path) -> dict[str, list[Path]]:
         files = class_files(root / self.train)
-        return {name: found[: self.per_class or None] for name, found in files.items()}
+        return {name: paths[: self.per_class or None] for name, paths in files.items()}
 
     def load(self, folders: DataFolders) -> ClassificationSet:
-        """Images (n, channels, size, size), decoded once and kept in the cache."""
+        """Images (n, channels, size, size), decoded once and stored in the cache."""
         root = folders.root / self.path
         train, test = self._pool(root), class_files(root / self.test)
         if unknown := sorted(set(test) - set(train)):

@@ -99,7 +99,7 @@ def test_a_name_that_is_taken_is_refused_and_both_places_named(tmp_path):
     path.write_text(MINE.replace("mine:", "digits:", 1))
     with pytest.raises(SpecError) as caught:
         catalogue([path])
-    assert '"digits" stands in' in str(caught.value)
+    assert 'duplicate dataset "digits"' in str(caught.value)
     assert f"{path}:1:1" in str(caught.value)
 
 

@@ -160,7 +160,7 @@ def test_lists_that_contain_themselves_and_each_other(write):
 
 @pytest.mark.parametrize("content", [b"", b"<html>404</html>", b"\x80\x02]q", b"(lp0\n", b"N", b"\x80\xff."])
 def test_what_is_no_pickle(write, content):
-    with pytest.raises(DataDamaged, match="no readable pickle|opcode"):
+    with pytest.raises(DataDamaged, match="not a readable pickle|opcode"):
         read_pickle(write(content))
 
 
