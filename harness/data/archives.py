@@ -90,8 +90,8 @@ def unpack(
 
     Raises:
         DataMissing: there is no such archive.
-        DataDamaged: it is not an archive, is truncated, holds links, devices or names that leave the folder, holds two files
-            of one name, or grows beyond the limits.
+        DataDamaged: it is not an archive, is truncated, holds links, devices or names that leave the folder, holds two
+            files of one name, or grows beyond the limits.
         NoSpace: the disk is full or cannot be written to.
     """
     if not archive.is_file():
@@ -100,63 +100,52 @@ def unpack(
         into.mkdir(parents=True, exist_ok=True)
         part = Path(tempfile.mkdtemp(dir=work or into.parent, prefix=f".{into.name}.unpacking-"))
         try:
-            budget = _Budget(archive, limits or Limits(), progress or SilentProgress())
-            writer = _Writer(archive, part, flat, keep, budget)
+            unpacking = _Unpacking(archive, part, flat, keep, limits or Limits(), progress or SilentProgress())
             try:
                 with archive.open("rb") as file:
                     zipped = file.read(2) == b"PK"
-                (_from_zip if zipped else _from_tar)(archive, writer, budget)
+                (_from_zip if zipped else _from_tar)(archive, unpacking)
             except _UNREADABLE as error:
                 raise DataDamaged(
                     f"{archive} cannot be unpacked: {error}", fix="remove it and get it again; it may be truncated"
                 ) from error
-            budget.done()
+            unpacking.done()
             _move(part, into)
-            return len(writer.targets)
+            return len(unpacking.targets)
         finally:
             shutil.rmtree(part, ignore_errors=True)
 
 
-class _Budget:
-    """Counts what comes out of an archive."""
+class _Unpacking:
+    """Writes members below one folder, and counts what comes out of the archive."""
 
-    def __init__(self, archive: Path, limits: Limits, progress: Progress) -> None:
-        self._archive, self._progress = archive, progress
+    def __init__(
+        self, archive: Path, folder: Path, flat: bool, keep: tuple[str, ...], limits: Limits, progress: Progress
+    ) -> None:
+        self._archive, self._folder, self._flat, self._keep, self._progress = archive, folder, flat, keep, progress
         self._size = archive.stat().st_size
-        self._left = int(max(limits.grace, limits.ratio * self._size))
-        self._members = limits.members
-        progress.update(self._label, 0, self._size)
-
-    @property
-    def _label(self) -> str:
-        return f"unpacking {self._archive.name}"
+        self._bytes_left, self._members_left = int(max(limits.grace, limits.ratio * self._size)), limits.members
+        self.targets: set[str] = set()
+        self.read_up_to(0)
 
     def take(self, size: int) -> None:
-        self._left -= size
-        if self._left < 0:
+        self._bytes_left -= size
+        if self._bytes_left < 0:
             raise DataDamaged(
                 f"{self._archive} of {size_text(self._size)} unpacks to far more: refused",
                 why="an archive that grows so much is meant to fill the disk",
             )
 
     def member(self) -> None:
-        self._members -= 1
-        if self._members < 0:
+        self._members_left -= 1
+        if self._members_left < 0:
             raise DataDamaged(f"{self._archive} holds too many files: refused")
 
     def read_up_to(self, position: int) -> None:
-        self._progress.update(self._label, min(position, self._size - 1), self._size)
+        self._progress.update(f"unpacking {self._archive.name}", min(position, self._size - 1), self._size)
 
     def done(self) -> None:
-        self._progress.update(self._label, self._size, self._size)
-
-
-class _Writer:
-    """Writes members below one folder."""
-
-    def __init__(self, archive: Path, folder: Path, flat: bool, keep: tuple[str, ...], budget: _Budget) -> None:
-        self._archive, self._folder, self._flat, self._keep, self._budget = archive, folder, flat, keep, budget
-        self.targets: set[str] = set()
+        self._progress.update(f"unpacking {self._archive.name}", self._size, self._size)
 
     def refuse(self, member: str, reason: str) -> DataDamaged:
         return DataDamaged(f"{self._archive}: {member!r} {reason}: refused, nothing was unpacked")
@@ -185,20 +174,20 @@ class _Writer:
         with file.open("xb") as out:
             while block := content.read(_BLOCK):
                 if not counted:
-                    self._budget.take(len(block))
+                    self.take(len(block))
                 out.write(block)
 
 
 class _Counted:
-    """A decompressed stream that is charged to the budget: also what tarfile skips, and what its headers claim."""
+    """A decompressed stream that is counted: also what tarfile skips, and what its headers claim."""
 
-    def __init__(self, stream: Any, budget: _Budget, raw: IO[bytes]) -> None:
-        self._stream, self._budget, self._raw = stream, budget, raw
+    def __init__(self, stream: Any, unpacking: _Unpacking, raw: IO[bytes]) -> None:
+        self._stream, self._unpacking, self._raw = stream, unpacking, raw
 
     def read(self, size: int) -> bytes:
         block: bytes = self._stream.read(size)
-        self._budget.take(len(block))
-        self._budget.read_up_to(self._raw.tell())
+        self._unpacking.take(len(block))
+        self._unpacking.read_up_to(self._raw.tell())
         return block
 
 
@@ -209,21 +198,21 @@ class _Member(tarfile.TarInfo):
         return super()._proc_member(tar)  # type: ignore[misc]  # what tarfile itself calls for every member
 
 
-def _from_tar(archive: Path, writer: _Writer, budget: _Budget) -> None:
+def _from_tar(archive: Path, unpacking: _Unpacking) -> None:
     with archive.open("rb") as raw, _decompressed(raw) as stream:
-        counted = _Counted(stream, budget, raw)
+        counted = _Counted(stream, unpacking, raw)
         with tarfile.open(fileobj=counted, mode="r|", tarinfo=_Member) as tar:  # type: ignore[call-overload]
             for member in tar:
-                budget.member()
+                unpacking.member()
                 if member.isdir():
-                    writer.inside(member.name)
+                    unpacking.inside(member.name)
                     continue
                 if not member.isreg():
                     kind = "a link" if member.issym() or member.islnk() else "not a regular file"
-                    raise writer.refuse(member.name, f"is {kind}")
+                    raise unpacking.refuse(member.name, f"is {kind}")
                 content = tar.extractfile(member)
                 if content is not None:
-                    writer.write(member.name, content, counted=True)
+                    unpacking.write(member.name, content, counted=True)
         while counted.read(_BLOCK):  # to the end, where the checksum of the compression is
             pass
 
@@ -241,20 +230,20 @@ def _decompressed(raw: IO[bytes]) -> Iterator[Any]:
         yield stream
 
 
-def _from_zip(archive: Path, writer: _Writer, budget: _Budget) -> None:
+def _from_zip(archive: Path, unpacking: _Unpacking) -> None:
     with zipfile.ZipFile(archive) as content:
         for info in content.infolist():
-            budget.member()
+            unpacking.member()
             if stat.S_ISLNK(info.external_attr >> 16):
-                raise writer.refuse(info.filename, "is a link")
+                raise unpacking.refuse(info.filename, "is a link")
             if info.flag_bits & 1:
-                raise writer.refuse(info.filename, "is encrypted")
+                raise unpacking.refuse(info.filename, "is encrypted")
             if info.is_dir():
-                writer.inside(info.filename)
+                unpacking.inside(info.filename)
                 continue
             with content.open(info) as stream:
-                writer.write(info.orig_filename, stream, counted=False)
-            budget.read_up_to(info.header_offset + info.compress_size)
+                unpacking.write(info.orig_filename, stream, counted=False)
+            unpacking.read_up_to(info.header_offset + info.compress_size)
 
 
 def _move(part: Path, into: Path) -> None:

@@ -1,17 +1,22 @@
-"""Errors of the disk as errors that a user can fix."""
+"""Errors of the disk as errors that a user can fix, and folders that are written once."""
 
 from __future__ import annotations
 
 import errno
+import os
 import shutil
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
 from harness.core.errors import BAD_DATA, HarnessError
+from harness.core.files import unfinished_folder
 
 _FULL: Final = (errno.ENOSPC, errno.EDQUOT)
+_ABANDONED_SECONDS: Final = 3600
+"""An unfinished folder of this age was left by a process that was killed."""
 _CLOSED: Final = (errno.EACCES, errno.EPERM, errno.EROFS)
 
 
@@ -56,3 +61,19 @@ def size_text(size: float) -> str:
             break
         size /= 1000
     return f"{size:,.0f} {unit}" if unit == "bytes" or size >= 100 else f"{size:,.1f} {unit}"
+
+
+def write_once(folder: Path, write: Callable[[Path], None]) -> None:
+    """Let ``write`` fill a folder unless it exists; it appears as a whole, also where several processes write it."""
+    if folder.exists():
+        return
+    for unfinished in folder.parent.glob(f".{folder.name}-*"):
+        if time.time() - unfinished.stat().st_mtime > _ABANDONED_SECONDS:
+            shutil.rmtree(unfinished, ignore_errors=True)
+    with unfinished_folder(folder) as unfinished:
+        write(unfinished)
+        try:
+            os.rename(unfinished, folder)
+        except OSError:
+            if not folder.exists():  # else another process has written the same meanwhile
+                raise

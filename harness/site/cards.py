@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
+from harness.boards.columns import Column
 from harness.core.errors import HarnessError
-from harness.site.names import run_name, slug, unique
-from harness.site.view import BoardView, value_text
 from harness.plugin_api import KINDS
 from harness.registry import Registry
-from harness.boards.columns import Column
 from harness.runs.record import CostRecord, MethodRecord, Record
+from harness.site.names import run_name, slug, unique
+from harness.site.view import BoardView, value_text
 
 Summaries = Mapping[tuple[str, ...], str]
 """Kind, name, plugin and version of a method -> what it is, in a line."""

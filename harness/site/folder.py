@@ -6,11 +6,12 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Final
 
 from harness.core.errors import InvalidInput
+from harness.core.files import unfinished_folder
 
 MARK: Final = '<meta name="generator" content="harness page">'
 """Stands in every index.html that was generated: only such a folder is ever replaced."""
@@ -25,17 +26,14 @@ def replaced_folder(place: Path) -> Iterator[Path]:
     """
     place = Path(os.path.realpath(place))  # of a link, the folder behind it is replaced
     _refuse_foreign(place)
-    try:
-        place.parent.mkdir(parents=True, exist_ok=True)
-        new = Path(tempfile.mkdtemp(prefix=f".{place.name}-", dir=place.parent))
-    except OSError as error:
-        raise InvalidInput(f"cannot write beside {place}: {error.strerror}", fix="another folder for --out") from error
-    try:
-        new.chmod(0o755)  # mkdtemp makes it private; a page is for others to read
+    with ExitStack() as stack:
+        try:
+            new = stack.enter_context(unfinished_folder(place))
+        except OSError as error:
+            reason = f"cannot write beside {place}: {error.strerror}"
+            raise InvalidInput(reason, fix="another folder for --out") from error
         yield new
         _put(new, place)
-    finally:
-        shutil.rmtree(new, ignore_errors=True)
 
 
 def _put(new: Path, place: Path) -> None:

@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 import numpy as np
 
 from harness.core.errors import HarnessError
-from harness.site.view import BoardView
 from harness.plugin_api import DataFolders, RetrievalSet
 from harness.registry import Registry
 from harness.runs.record import Record
+from harness.site.view import BoardView
 
 if TYPE_CHECKING:
     from harness.plugin_api import Box

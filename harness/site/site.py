@@ -8,19 +8,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from harness.boards import Board, boards, with_published
+from harness.boards.across import across
+from harness.core.signed import signed
 from harness.data.folders import data_folders
+from harness.registry import load_registry
+from harness.runs.record import Record
+from harness.runs.targets import Resolver
 from harness.site.cards import Summaries, environments, method_cards, quality, run_cards, stage_costs, summaries
 from harness.site.folder import replaced_folder
 from harness.site.gallery import Gallery, gallery
 from harness.site.names import run_name
 from harness.site.render import render
-from harness.site.sources import Collection, Reader
+from harness.site.sources import Collection, collect
 from harness.site.view import AcrossView, BoardView, RowView, across_views, board_views, value_text
-from harness.registry import load_registry
-from harness.boards import Board, boards, with_published
-from harness.boards.across import across
-from harness.runs.record import Record
-from harness.core.signed import signed
 
 _NAMED: Final = 3
 """Specs whose names make a heading."""
@@ -63,7 +64,7 @@ def write_page(
         plugins: files or modules with methods, besides the installed ones.
         catalogues: files with datasets, besides the built-in ones.
         data: folder of the user's data (default ``$HARNESS_DATA``).
-        cache: folder of what can be made again (default ``$HARNESS_CACHE``).
+        cache: folder of what can be computed again (default ``$HARNESS_CACHE``).
 
     Raises:
         SpecError: there are no records.
@@ -71,8 +72,8 @@ def write_page(
         InvalidInput: ``out`` holds something else, or cannot be written.
     """
     folders = data_folders(data, cache)
-    given = [sources] if isinstance(sources, str | Path | Record) else sources
-    collection = Reader(folders, plugins, catalogues, ranks=galleries > 0).collect(given)
+    resolver = Resolver(plugins, folders.root, folders.cache, catalogues=catalogues, ranks=galleries > 0)
+    collection = collect([sources] if isinstance(sources, str | Path | Record) else sources, resolver)
     registry = load_registry(plugins)
     about = summaries(registry, collection.records)
     found, left_out = _boards(collection)

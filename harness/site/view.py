@@ -6,12 +6,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
-from harness.site.names import method_page, slug, unique
 from harness.boards.across import Across
 from harness.boards.board import Board, Column, Row
 from harness.boards.plots import plots, rank_plots
 from harness.boards.table import Entry, Table, across_table, board_table
 from harness.runs.record import Record
+from harness.site.names import method_page, slug, unique
 
 Group = Literal["rank", "method", "quality", "interval", "cost", "runs"]
 

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import tempfile
-import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, ClassVar, Final
@@ -14,12 +10,11 @@ import numpy as np
 from annotated_types import Ge
 
 from harness.core.errors import DataDamaged, InvalidInput
+from harness.data.disk import write_once
 from harness.data.fingerprint import code_digest, value_digest
 from harness.plugin_api import DataFolders, RetrievalSet, Task
 
 _NAME: Final = "synthetic-instances"
-_ABANDONED_SECONDS: Final = 3600
-"""An unfinished folder of this age was left by a process that was killed: drawing takes seconds."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +22,7 @@ class SyntheticInstances:
     """Textured objects in clutter, drawn from a seed; revisited protocol (this project).
 
     Ground truth: an image that shows the object of a query is easy where at least 85 % of the object is visible on at
-    least 8 % of the image; junk where less than 35 % is visible or it covers less than 1.5 %; else hard.
+    least 12 % of the image; junk where less than 50 % is visible or it covers less than 5 %; else hard.
 
     Attributes:
         objects: objects that queries ask for. Further objects, four images each, give the matching pairs.
@@ -59,27 +54,11 @@ class SyntheticInstances:
 
     def load(self, folders: DataFolders) -> RetrievalSet:
         """Draw the images, or read what was drawn before. Raises ``DataDamaged`` where files are gone."""
-        folder = folders.cache / _NAME / self.fingerprint(folders)[:16]
-        if not folder.exists():
-            self._draw(folder)
-        return self._read(folder)
-
-    def _draw(self, folder: Path) -> None:
         from harness.data.generators.synthetic import Contents, generate
 
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        _remove_abandoned(folder)
-        unfinished = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}-"))
-        try:
-            generate(unfinished, Contents(**asdict(self)))
-            unfinished.chmod(0o755)
-            os.rename(unfinished, folder)
-        except OSError:
-            # Another process may have drawn the same images meanwhile.
-            if not folder.exists():
-                raise
-        finally:
-            shutil.rmtree(unfinished, ignore_errors=True)
+        folder = folders.cache / _NAME / self.fingerprint(folders)[:16]
+        write_once(folder, lambda unfinished: generate(unfinished, Contents(**asdict(self))))
+        return self._read(folder)
 
     def _read(self, folder: Path) -> RetrievalSet:
         from harness.data.generators.synthetic import read
@@ -89,23 +68,16 @@ class SyntheticInstances:
         if lost := [path for path in (*images, *queries) if not path.is_file()]:
             raise DataDamaged(f"{len(lost)} generated images are gone, {lost[0]} first", fix=f"remove {folder}")
         try:
-            found = read(folder)
+            drawn = read(folder)
         except (OSError, ValueError) as error:
-            raise DataDamaged(
-                f"the ground truth in {folder} cannot be read: {error}", fix=f"remove {folder}"
-            ) from error
+            reason = f"the ground truth in {folder} cannot be read: {error}"
+            raise DataDamaged(reason, fix=f"remove {folder}") from error
         return RetrievalSet(
             name=_NAME,
             images=images,
             queries=queries,
-            boxes=[None if box is None else tuple(box) for box in found["boxes"]],
-            ground_truth=found["ground_truth"],
-            pairs=np.array(found["pairs"], np.int64).reshape(-1, 2),
-            image_boxes=[None if box is None else tuple(box) for box in found["image_boxes"]],
+            boxes=[None if box is None else tuple(box) for box in drawn["boxes"]],
+            ground_truth=drawn["ground_truth"],
+            pairs=np.array(drawn["pairs"], np.int64).reshape(-1, 2),
+            image_boxes=[None if box is None else tuple(box) for box in drawn["image_boxes"]],
         )
-
-
-def _remove_abandoned(folder: Path) -> None:
-    for unfinished in folder.parent.glob(f".{folder.name}-*"):
-        if time.time() - unfinished.stat().st_mtime > _ABANDONED_SECONDS:
-            shutil.rmtree(unfinished, ignore_errors=True)

@@ -12,9 +12,9 @@ from pathlib import Path
 import method_costs
 import method_pictures
 
-from harness.registry.parameters import describe
 from harness.plugin_api import KINDS
 from harness.registry import Entry, load_registry
+from harness.registry.parameters import describe
 
 _TITLES: Mapping[str, str] = {
     "acquisition": "Acquisition functions",

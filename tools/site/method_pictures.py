@@ -13,9 +13,8 @@ from typing import TYPE_CHECKING, Any
 import pictures_of_learning
 import pictures_of_retrieval
 
-from harness.registry import composition
+from harness.registry import Entry, composition
 from harness.registry.parameters import describe
-from harness.registry import Entry
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -12,9 +12,7 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     from harness.plugin_api import ClassificationSet
 
-_COLOURS = np.array(
-    "#0072B2 #E69F00 #009E73 #CC79A7 #56B4E9 #D55E00 #999933 #000000 #882255 #AAAAAA".split()
-)
+_COLOURS = np.array("#0072B2 #E69F00 #009E73 #CC79A7 #56B4E9 #D55E00 #999933 #000000 #882255 #AAAAAA".split())
 _BUDGET = 12
 
 

@@ -174,7 +174,7 @@ def test_a_full_disk(tmp_path, monkeypatch):
     def full(self, *_, **__):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(archives._Writer, "write", full)
+    monkeypatch.setattr(archives._Unpacking, "write", full)
     with pytest.raises(NoSpace, match="is full"):
         unpack(path, tmp_path / "out")
     assert below(tmp_path) == ["a.tgz"]

@@ -12,14 +12,14 @@ import pytest
 from typer.testing import CliRunner
 
 import harness
+from harness.boards.board import NotComparable
 from harness.cli.app import app
 from harness.core.errors import DataDamaged, InvalidInput, SpecError
+from harness.core.signed import signed
+from harness.runs.store import Store
 from harness.site.folder import MARK, replaced_folder
 from harness.site.names import run_name, slug, unique
 from harness.site.view import value_text
-from harness.boards.board import NotComparable
-from harness.runs.store import Store
-from harness.core.signed import signed
 
 
 def contents(folder):
