@@ -6,7 +6,6 @@ import json
 import os
 import re
 
-import numpy as np
 import page_records as made
 import pytest
 from typer.testing import CliRunner
@@ -15,7 +14,6 @@ import harness
 from harness.boards.board import NotComparable
 from harness.cli.app import app
 from harness.core.errors import DataDamaged, InvalidInput, SpecError
-from harness.core.signed import signed
 from harness.runs.store import Store
 from harness.site.folder import MARK, replaced_folder
 from harness.site.names import run_name, slug, unique
