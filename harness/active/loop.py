@@ -22,7 +22,7 @@ from harness.active import training
 from harness.active.pool import Pool
 from harness.active.protocol import ActiveProtocol
 from harness.active.split import balanced_labels, long_tail
-from harness.cache.store import Arrays, Cache
+from harness.cache import Arrays, Cache
 from harness.core.cost import Cost, measured
 from harness.core.digest import digest
 from harness.core.errors import ContractError
@@ -198,7 +198,7 @@ class _Run:
 
     def trained(self, state: _State, cycle: int) -> Any:
         """Accuracy and weights of the model of this labelled set; made or read."""
-        return self.cache.get_or_make(self._key("cycle", state, cycle), lambda: self._train(state, cycle))
+        return self.cache.get_or_compute(self._key("cycle", state, cycle), lambda: self._train(state, cycle))
 
     def acquired(
         self, acquisition: AcquisitionFunction, weights: Arrays, state: _State, budget: int, cycle: int
@@ -206,7 +206,7 @@ class _Run:
         """The picks of this cycle and what choosing cost; features are there before the clock starts."""
         identity = self.keys["acquisition"]
         name = f'acquisition "{identity.get("name", "") if isinstance(identity, Mapping) else identity}"'
-        made = self.cache.get_or_make(self._key("extract", state, cycle), lambda: self._extract(weights))
+        made = self.cache.get_or_compute(self._key("extract", state, cycle), lambda: self._extract(weights))
         pool = Pool(
             features=made.arrays["features"],
             probabilities=made.arrays["probabilities"],
@@ -224,7 +224,7 @@ class _Run:
             return {"picks": require_picks(name, picks, pool, budget)}
 
         key = {**self._key("acquire", state, cycle), "acquisition": identity, "budget": budget}
-        chosen = self.cache.get_or_make(key, choose)
+        chosen = self.cache.get_or_compute(key, choose)
         # The cost kept beside cached picks includes their check, which is small.
         cost = kept[0] if kept else chosen.cost
         return _Picked(chosen.arrays["picks"], made.arrays["probabilities"], made.cost, cost)
@@ -265,7 +265,7 @@ class _Run:
 
         # Schemes that prepare alike share it: the weights of PRE are learnt once for all that start from them.
         key = {**self._base("prepare"), "learning": preparation(self.learning, self.keys["learning"])}
-        made = self.cache.get_or_make(key, prepare)
+        made = self.cache.get_or_compute(key, prepare)
         model = self._fresh_model()  # making the weights has changed it, reading them has not
         if unknown := sorted(set(made.arrays) - set(model.state_dict())):
             raise ContractError(f'prepare of the learning scheme returned "{unknown[0]}", which the network has not')

@@ -1,4 +1,4 @@
-"""What is in a cache folder: list it, check it, clear it, and say what an entry is and how it differs from others."""
+"""What is in a cache folder: list it, check it, clear it, and explain how an entry differs from the others."""
 
 from __future__ import annotations
 
@@ -7,25 +7,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from harness.cache.shared import (
-    DamagedEntry,
-    entry_bytes,
-    entry_names,
-    evict,
-    read_description,
-    remove_entry,
-    verify_entry,
-)
+from harness.cache.entries import DamagedEntry, EntryFolder
 from harness.core.errors import SpecError
 from harness.core.locks import sweep, try_lock
 
 SUBFOLDERS: Final = ("arrays", "images")
-"""Folders of the cache that hold content-keyed arrays."""
+"""Folders of the cache that hold entries."""
 
 
 @dataclass(frozen=True)
-class CacheEntry:
-    """One entry; ``damage`` says what is wrong with it, where something is."""
+class StoredEntry:
+    """One entry on disk; ``damage`` says what is wrong with it, where something is."""
 
     folder: Path
     name: str
@@ -40,44 +32,43 @@ class CacheEntry:
         return str(self.key.get("stage", self.key.get("kind", "?"))) if self.key else "damaged"
 
 
-def cache_entries(cache: Path) -> list[CacheEntry]:
+def cache_entries(cache: Path) -> list[StoredEntry]:
     """All entries, the least recently used first; only descriptions are read (``verify_cache`` reads the arrays)."""
-    return [_entry(folder, name) for folder in _folders(cache) for name in entry_names(folder)]
+    return [_stored(folder, name) for folder in _folders(cache) for name in folder.names()]
 
 
-def verify_cache(cache: Path, *, remove: bool = True) -> list[CacheEntry]:
-    """Check every byte of every entry. Returns the damaged ones; they are removed, and made again when needed."""
+def verify_cache(cache: Path, *, remove: bool = True) -> list[StoredEntry]:
+    """Check every byte of every entry. Returns the damaged ones; they are removed, and computed again when needed."""
     damaged = []
     for folder in _folders(cache):
-        sweep(folder)
-        for name in entry_names(folder):
-            held = try_lock(folder, name)
-            if held is None:  # it is just being made
+        sweep(folder.root)
+        for name in folder.names():
+            lock = try_lock(folder.root, name)
+            if lock is None:  # it is being computed
                 continue
             try:
-                reason = verify_entry(folder, name)
-                if reason:
-                    damaged.append(CacheEntry(folder, name, entry_bytes(folder, name), {}, 0.0, reason))
+                if damage := folder.damage(name):
+                    damaged.append(StoredEntry(folder.root, name, folder.size(name), {}, 0.0, damage))
                     if remove:
-                        remove_entry(folder, name)
+                        folder.remove(name)
             finally:
-                held.release()
+                lock.release()
     return damaged
 
 
 def clear_cache(cache: Path, *, limit: int = 0) -> list[str]:
     """Remove entries, the least recently used first, until at most ``limit`` bytes are left in each folder.
 
-    An entry that a process is making stays.
+    An entry that a process is computing stays.
     """
     removed = []
     for folder in _folders(cache):
-        sweep(folder)
-        removed += evict(folder, limit)
+        sweep(folder.root)
+        removed += folder.evict(limit)
     return removed
 
 
-def explain(name: str, cache: Path) -> tuple[CacheEntry, list[str]]:
+def explain_entry(name: str, cache: Path) -> tuple[StoredEntry, list[str]]:
     """One entry, found by the beginning of its name, and how it differs from the entry most like it.
 
     Returns:
@@ -87,11 +78,11 @@ def explain(name: str, cache: Path) -> tuple[CacheEntry, list[str]]:
         SpecError: no entry, or several, begin with ``name``.
     """
     entries = cache_entries(cache)
-    found = [entry for entry in entries if entry.name.startswith(name)]
-    if len(found) != 1:
-        count = "no entry" if not found else f"{len(found)} entries"
+    chosen = [entry for entry in entries if entry.name.startswith(name)]
+    if len(chosen) != 1:
+        count = "no entry" if not chosen else f"{len(chosen)} entries"
         raise SpecError(f'{count} of the cache begin with "{name}"', fix="harness cache list shows their names")
-    entry = found[0]
+    entry = chosen[0]
     others = [other for other in entries if other.stage == entry.stage and other.name != entry.name and other.key]
     if not entry.key or not others:
         return entry, []
@@ -99,19 +90,19 @@ def explain(name: str, cache: Path) -> tuple[CacheEntry, list[str]]:
     return entry, [f"nearest: {nearest.name}", *_differences(entry.key, nearest.key)]
 
 
-def _folders(cache: Path) -> list[Path]:
-    return [cache / name for name in SUBFOLDERS if (cache / name).is_dir()]
+def _folders(cache: Path) -> list[EntryFolder]:
+    return [EntryFolder(cache / name) for name in SUBFOLDERS if (cache / name).is_dir()]
 
 
-def _entry(folder: Path, name: str) -> CacheEntry:
-    size = entry_bytes(folder, name)
+def _stored(folder: EntryFolder, name: str) -> StoredEntry:
+    size = folder.size(name)
     try:
-        description = read_description(folder, name)
-        return CacheEntry(folder, name, size, description["key"], float(description["cost"]["wall_s"]))
+        description = folder.description(name)
+        return StoredEntry(folder.root, name, size, description["key"], float(description["cost"]["wall_s"]))
     except FileNotFoundError:
-        return CacheEntry(folder, name, size, {}, 0.0, "its description is missing")
+        return StoredEntry(folder.root, name, size, {}, 0.0, "its description is missing")
     except DamagedEntry as error:
-        return CacheEntry(folder, name, size, {}, 0.0, str(error))
+        return StoredEntry(folder.root, name, size, {}, 0.0, str(error))
 
 
 def _differences(here: Any, there: Any) -> list[str]:

@@ -1,85 +1,80 @@
-"""Arrays kept on disk under a key that says how they were made.
-
-A key is a JSON-able mapping: the stage, the methods with parameters and source digests, the keys of the inputs. Its
-SHA-256 names two files: ``<digest>.npz`` and, written last, ``<digest>.json`` with the key itself, the checksum and
-the cost of making. Without a valid ``.json`` beside it an array file does not exist. A damaged entry is named and made
-again.
-"""
+"""The cache: arrays by how they were computed, shared between processes."""
 
 from __future__ import annotations
 
-import hashlib
-import io
-import json
+import os
+import re
 import warnings
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Final
 
-import numpy as np
-from numpy.typing import NDArray
+from harness.cache.entries import Arrays, CacheEntry, DamagedEntry, EntryFolder, Key, entry_name
+from harness.core.cost import measured
+from harness.core.errors import SpecError
+from harness.core.locks import locked, remove_temporary
 
-from harness.core.cost import Cost, measured
-from harness.core.digest import digest
-from harness.core.files import write_atomically
-
-Arrays = dict[str, NDArray[Any]]
-Key = Mapping[str, Any]
-
-
-@dataclass(frozen=True)
-class Made:
-    """Arrays with what it cost to make them, now or once."""
-
-    arrays: Arrays
-    cost: Cost
+LIMIT_VARIABLE: Final = "HARNESS_CACHE_LIMIT"
+_UNITS: Final = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
 
 
 class Cache:
-    """A folder of content-keyed arrays; ``root=None`` keeps nothing."""
+    """Arrays under a key that says how they were computed: a JSON-able mapping of stage, methods and inputs.
 
-    def __init__(self, root: Path | None) -> None:
+    An entry is computed once, whichever of many processes asks first; a damaged one is named and computed again.
+
+    Args:
+        root: the folder; None stores nothing.
+        limit: bytes that the folder may hold, the least recently used entries go first; None reads
+            ``$HARNESS_CACHE_LIMIT`` (``20G``), 0 is no limit.
+    """
+
+    def __init__(self, root: Path | None, limit: int | None = None) -> None:
         self.root = root
+        self.limit = parse_size(os.environ.get(LIMIT_VARIABLE, "0")) if limit is None else limit
 
-    def get_or_make(self, key: Key, make: Callable[[], Arrays]) -> Made:
-        """The arrays under ``key``, read if they are there and whole, else made, measured and kept."""
+    def get_or_compute(self, key: Key, compute: Callable[[], Arrays]) -> CacheEntry:
+        """The entry of ``key``: read if it is whole, else computed by one process while the others wait."""
         if self.root is None:
-            return _make(make)
-        path = self.root / digest(dict(key))[:40]
-        found = _read(path)
-        if found is None:
-            found = _make(make)
-            _write(path, key, found)
-        return found
+            return _computed(compute)
+        folder, name = EntryFolder(self.root), entry_name(key)
+        try:
+            return folder.read(name)
+        except (FileNotFoundError, DamagedEntry):
+            pass
+        with locked(self.root, name):
+            try:
+                return folder.read(name)
+            except FileNotFoundError:
+                pass
+            except DamagedEntry as error:
+                warnings.warn(f"{error}: computed again", stacklevel=2)
+            remove_temporary(self.root, name)
+            entry = _computed(compute)
+            self._store(folder, name, key, entry)
+        return entry
+
+    def _store(self, folder: EntryFolder, name: str, key: Key, entry: CacheEntry) -> None:
+        """A full disk costs the next run some time, not this run its result."""
+        try:
+            folder.write(name, key, entry)
+        except OSError as error:
+            folder.remove(name)
+            warnings.warn(f"nothing was stored in the cache {self.root}: {error.strerror or error}", stacklevel=3)
+            return
+        if self.limit:
+            folder.evict(self.limit, keep=name)
 
 
-def _make(make: Callable[[], Arrays]) -> Made:
+def parse_size(text: str) -> int:
+    """Bytes of ``500M``, ``20G`` or a plain number. Raises ``SpecError``."""
+    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([KMGT]?)i?B?\s*", text, re.IGNORECASE)
+    if match is None:
+        raise SpecError(f'"{text}" is not a valid size', fix="a number of bytes, or 500M, 20G, 1T; 0 is no limit")
+    return int(float(match[1]) * _UNITS[match[2].upper()])
+
+
+def _computed(compute: Callable[[], Arrays]) -> CacheEntry:
     with measured() as cost:
-        arrays = make()
-    return Made(arrays, cost)
-
-
-def _write(path: Path, key: Key, made: Made) -> None:
-    buffer = io.BytesIO()
-    np.savez(buffer, **made.arrays)  # type: ignore[arg-type]  # numpy's stub takes the names for options
-    content = buffer.getvalue()
-    sidecar = {"key": key, "sha256": hashlib.sha256(content).hexdigest(), "cost": asdict(made.cost)}
-    write_atomically(path.with_suffix(".npz"), content)
-    write_atomically(path.with_suffix(".json"), json.dumps(sidecar, indent=1, sort_keys=True).encode())
-
-
-def _read(path: Path) -> Made | None:
-    try:
-        sidecar = json.loads(path.with_suffix(".json").read_text())
-        content = path.with_suffix(".npz").read_bytes()
-        if hashlib.sha256(content).hexdigest() != sidecar["sha256"]:
-            raise ValueError("checksum differs")
-        with np.load(io.BytesIO(content), allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
-        return Made(arrays, Cost(**{**sidecar["cost"], "cached": True}))
-    except FileNotFoundError:
-        return None
-    except (ValueError, KeyError, TypeError, OSError) as error:
-        warnings.warn(f"cache file {path}.npz is damaged ({error}): made again", stacklevel=3)
-        return None
+        arrays = compute()
+    return CacheEntry(arrays, cost)

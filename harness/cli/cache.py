@@ -50,10 +50,10 @@ def clear(
     keep: Annotated[str, typer.Option("--keep", help="Keep this much, most recently used: 500M, 20G.")] = "0",
 ) -> None:
     """Remove entries, the least recently used first."""
+    from harness.cache import parse_size
     from harness.cache.inspection import clear_cache
-    from harness.cache.shared import size_of
 
-    print(f"{len(clear_cache(_root(folder), limit=size_of(keep)))} entries removed")
+    print(f"{len(clear_cache(_root(folder), limit=parse_size(keep)))} entries removed")
 
 
 @cache.command("why", hidden=True)
@@ -65,9 +65,9 @@ def explain(
     """Show what decided an entry's name, and how it differs from the entry most like it."""
     import json
 
-    from harness.cache.inspection import explain
+    from harness.cache.inspection import explain_entry
 
-    entry, differences = explain(name, _root(folder))
+    entry, differences = explain_entry(name, _root(folder))
     print(f"{entry.name}  {_size(entry.bytes)}  {entry.damage or f'made in {entry.seconds:.2f} s'}")
     print(json.dumps(entry.key, indent=1, ensure_ascii=False))
     print("\n".join(differences))

@@ -35,7 +35,7 @@ def run_options(
     slurm: Sequence[str] | None,
 ) -> Options:
     """The options as the Python API takes them. Raises ``SpecError``."""
-    from harness.cache.shared import size_of
+    from harness.cache import parse_size
     from harness.runs.executors.choose import DASK, SLURM, Options
 
     pairs = []
@@ -49,7 +49,7 @@ def run_options(
         executor=chosen,
         workers=workers,
         seconds=timeout,
-        memory_bytes=size_of(memory) if memory else None,
+        memory_bytes=parse_size(memory) if memory else None,
         threads=threads,
         scheduler=scheduler,
         slurm=tuple(pairs),

@@ -19,7 +19,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.cache.store import Cache
+from harness.cache import Cache
 from harness.core.cost import Cost, measured
 from harness.core.digest import digest
 from harness.core.errors import DataDamaged, DataMissing

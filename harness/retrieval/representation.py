@@ -10,7 +10,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.cache.store import Cache
+from harness.cache import Cache
 from harness.core.cost import Cost
 from harness.core.progress import PartialProgress, Progress
 from harness.plugin_api import Pooling, RetrievalSet, Role, Whitening

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.cache.store import Arrays, Cache
+from harness.cache import Arrays, Cache
 from harness.core.cost import Cost
 from harness.core.progress import track
 from harness.plugin_api import Ranking, Reranker, Role
@@ -114,7 +114,7 @@ def _features(
         return packed([method.pack(each) for each in features]) if packs else {}
 
     key = _key(method, extraction, role, images, keys) if packs else {}
-    entry = (cache if packs else Cache(None)).get_or_make(key, compute)
+    entry = (cache if packs else Cache(None)).get_or_compute(key, compute)
     features = features or [method.unpack(arrays) for arrays in unpacked(entry.arrays, len(images))]
     return dict(zip(images, features, strict=True)), entry.cost
 

@@ -17,7 +17,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.cache.store import Arrays, Cache
+from harness.cache import Arrays, Cache
 from harness.core.cost import Cost
 from harness.core.errors import DataMissing
 from harness.plugin_api import Box
@@ -43,7 +43,7 @@ def identities(files: Sequence[Path], boxes: Sequence[Box | None], key: Mapping[
         digests = [_identity(file, box) for file, box in zip(files, boxes, strict=True)]
         return {"identities": np.frombuffer(b"".join(digests), np.uint8).reshape(-1, 32)}
 
-    entry = cache.get_or_make({**key, "stage": "identities of images"}, read)
+    entry = cache.get_or_compute({**key, "stage": "identities of images"}, read)
     return [row.tobytes() for row in entry.arrays["identities"]]
 
 
@@ -82,7 +82,7 @@ def stored_rows(
             contents = np.frombuffer(b"".join(images[i] for i in positions), np.uint8).reshape(-1, 32)
             return {"images": contents, "rows": compute(positions, done)}
 
-        entry = cache.get_or_make({**key, "stage": "descriptors", "portion": portion}, described)
+        entry = cache.get_or_compute({**key, "stage": "descriptors", "portion": portion}, described)
         stored = dict(zip((row.tobytes() for row in entry.arrays["images"]), entry.arrays["rows"], strict=True))
         used = {image: row for image, row in stored.items() if image in first}
         rows |= used

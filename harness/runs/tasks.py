@@ -7,8 +7,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from harness.cache.shared import SharedCache
-from harness.cache.store import Cache
+from harness.cache import Cache
 from harness.core.cost import Cost
 from harness.core.progress import Progress
 from harness.data.folders import use
@@ -32,7 +31,7 @@ def perform(run: Run, folders: DataFolders, progress: Progress) -> Outcome:
     """Do one run. Whatever a method or the data raise comes through."""
     use(folders)
     dataset = run.dataset.loader.method.load(folders)
-    cache = SharedCache(folders.cache / "arrays")
+    cache = Cache(folders.cache / "arrays")
     keys = {kind: method.key for kind, method in run.methods.items()}
     keys["dataset"] = {"fingerprint": run.dataset.fingerprint}
     work = _retrieval if run.task == "retrieval" else _active_learning

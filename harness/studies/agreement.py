@@ -16,8 +16,7 @@ import numpy as np
 
 from harness.active.protocol import ActiveProtocol
 from harness.active.split import long_tail
-from harness.cache.shared import SharedCache
-from harness.cache.store import Arrays, Cache, Key, Made
+from harness.cache import Arrays, Cache, CacheEntry, Key
 from harness.core.progress import Progress, SilentProgress
 from harness.metrics.selections import Comparison, jaccard, overlap, pseudo_label_agreement, rank_correlation
 from harness.plugin_api.contract import require_picks
@@ -134,7 +133,7 @@ def _compared(
         "unlabelled": setting.unlabelled,
         "engine": source_digest("harness.studies.agreement")[:16],
     }
-    return _unpack(cache.get_or_make(key, lambda: _pack([_comparison(view, other) for view in views()])).arrays)
+    return _unpack(cache.get_or_compute(key, lambda: _pack([_comparison(view, other) for view in views()])).arrays)
 
 
 @dataclass(frozen=True)
@@ -189,11 +188,11 @@ class _Witness:
         return self.seen[-1][1]
 
 
-class _ChoosingAgain(SharedCache):
+class _ChoosingAgain(Cache):
     """A cache in which choices are never found: what the reference saw is wanted, not only what it chose."""
 
-    def get_or_make(self, key: Key, make: Callable[[], Arrays]) -> Made:
-        return Cache(None).get_or_make(key, make) if key["stage"] == "acquire" else super().get_or_make(key, make)
+    def get_or_compute(self, key: Key, make: Callable[[], Arrays]) -> CacheEntry:
+        return Cache(None).get_or_compute(key, make) if key["stage"] == "acquire" else super().get_or_compute(key, make)
 
 
 def _views(setting: Setting, reference: Contender, cache: Cache, progress: Progress) -> list[_View]:

@@ -8,7 +8,7 @@ from functools import cache as once
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.cache.shared import SharedCache
+from harness.cache import Cache
 from harness.core.digest import digest
 from harness.core.errors import SpecError
 from harness.core.progress import Progress, SilentProgress
@@ -102,7 +102,7 @@ def _reference(plan: Plan, name: str) -> Configured:
 def _study(plan: Plan, runs: list[Run], reference: Configured, unlabelled: bool, progress: Progress) -> Study:
     from harness.studies.agreement import Setting, compare
 
-    first, cache = runs[0], SharedCache(plan.folders.cache / "arrays")
+    first, cache = runs[0], Cache(plan.folders.cache / "arrays")
     found = {digest(method.key): method for method in map(_acquisition, runs) if method.key != reference.key}
     others = {_label(method, (*found.values(), reference)): _contender(method) for method in found.values()}
     seeds = list(dict.fromkeys(run.seed for run in runs))

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from harness.cache.shared import SharedCache
+from harness.cache import Cache
 from harness.core.errors import SpecError
 from harness.core.files import write_atomically
 from harness.core.progress import Progress, SilentProgress
@@ -92,7 +92,7 @@ def _learnt(run: Run, plan: Plan, progress: Progress) -> dict[str, Any]:
     names = {kind: f'{kind} "{method.id.name}"' for kind, method in run.methods.items()}
     source = NamedBackbone(run.methods["backbone"].method, names["backbone"])
     extraction = Extraction(dataset, run.protocol, source, progress)
-    pooling, store = run.methods["pooling"].method, SharedCache(plan.folders.cache / "arrays")
+    pooling, store = run.methods["pooling"].method, Cache(plan.folders.cache / "arrays")
     described = extraction.descriptors(pooling, names["pooling"], keys, store)
     fitted = run.methods["whitening"].method.fit(described.database, dataset.pairs)
     try:

@@ -77,14 +77,14 @@ def view_inliers(opened: ImageRun, *, format: Format = "png", progress: Progress
     Raises:
         SpecError: the run re-ranks nothing.
     """
-    from harness.cache.shared import SharedCache
+    from harness.cache import Cache
     from harness.retrieval.pipeline import RetrievalMethods, RetrievalTask
 
     run, dataset, top = opened.run, opened.dataset, _reranker(opened).top
     methods = RetrievalMethods(**{kind: configured.method for kind, configured in run.methods.items()})
     keys: dict[str, Any] = {kind: configured.key for kind, configured in run.methods.items()}
     keys["dataset"] = {"fingerprint": run.dataset.fingerprint}
-    cache = SharedCache(opened.folders.cache / "arrays")
+    cache = Cache(opened.folders.cache / "arrays")
     task = RetrievalTask(dataset, methods, run.protocol, keys, cache, progress or SilentProgress())
     title = f"{run.dataset.name}, {run.methods['reranking'].id.name}: top {top} of {len(dataset.queries)} queries"
     return draw_inliers(*inliers(task.reranked(), dataset, top), title=title, format=format)

@@ -69,7 +69,7 @@ class ImageClasses:
         classes = tuple(train)
         cache = Cache(folders.cache / "images")
         key = {"stage": "decode", "fingerprint": self.fingerprint(folders)}
-        arrays = cache.get_or_make(key, lambda: self._decode(classes, train, test)).arrays
+        arrays = cache.get_or_compute(key, lambda: self._decode(classes, train, test)).arrays
         return checked(ClassificationSet(name=root.name, classes=classes, flip=self.flip, **arrays))
 
     def _decode(

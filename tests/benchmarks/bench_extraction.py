@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 import pytest
 import torch
 
-from harness.cache.store import Cache
+from harness.cache import Cache
 from harness.core.progress import SilentProgress
 from harness.data.folders import data_folders
 from harness.plugin_api import RetrievalSet

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 import harness
-from harness.cache.shared import SharedCache
+from harness.cache import Cache
 from harness.data.folders import data_folders
 from harness.runs.plan import make_plan
 from harness.runs.record import Record
@@ -64,7 +64,7 @@ def test_100_corruptions_are_all_named_and_none_reaches_a_leaderboard(tmp_path, 
                 assert "not run" in board
             else:
                 key = read_key(path, before)
-                remade = SharedCache(cache / "arrays").get_or_make(key, lambda: {"x": np.zeros(1)})
+                remade = Cache(cache / "arrays").get_or_compute(key, lambda: {"x": np.zeros(1)})
                 assert not remade.cost.cached, kind
         assert any(str(path) in str(warning.message) for warning in caught), (turn, kind, path)
         restore(path, before)

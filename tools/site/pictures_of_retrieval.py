@@ -162,7 +162,7 @@ def answers(name: str, method: type, folder: Path) -> tuple[Figure, str]:
 
 
 def _ranked(folder: Path, kind: str = "", name: str = "", method: Any = None) -> tuple[Any, Any]:
-    from harness.cache.store import Cache
+    from harness.cache import Cache
     from harness.core.progress import SilentProgress
     from harness.registry.source import source_digest
     from harness.retrieval.pipeline import RetrievalMethods, RetrievalProtocol, run_retrieval

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from harness.active.loop import ActiveProtocol, run_cycles
-from harness.cache.store import Cache
+from harness.cache import Cache
 from harness.core.errors import ContractError, InvalidInput
 from harness.core.progress import SilentProgress
 from harness.plugin_api import ClassificationSet

@@ -10,7 +10,7 @@ import pytest
 import torch
 from PIL import Image
 
-from harness.cache.store import Cache
+from harness.cache import Cache
 from harness.core.errors import ContractError, InvalidInput
 from harness.core.progress import SilentProgress
 from harness.plugin_api import Ranking, RetrievalSet

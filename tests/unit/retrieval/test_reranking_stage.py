@@ -9,7 +9,7 @@ import pytest
 import torch
 from PIL import Image
 
-from harness.cache.store import Cache
+from harness.cache import Cache
 from harness.core.progress import SilentProgress
 from harness.plugin_api import RetrievalSet
 from harness.retrieval.pipeline import RetrievalMethods, run_retrieval

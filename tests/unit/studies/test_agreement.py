@@ -8,7 +8,7 @@ import pytest
 
 from harness.active.loop import ActiveProtocol, generator, run_cycles
 from harness.active.pool import Pool
-from harness.cache.store import Cache
+from harness.cache import Cache
 from harness.core.errors import ContractError
 from harness.core.progress import SilentProgress
 from harness.plugin_api import ClassificationSet

@@ -12,7 +12,7 @@ import pytest
 import torch
 from PIL import Image
 
-from harness.cache.store import Cache
+from harness.cache import Cache
 from harness.core.cost import measured
 from harness.core.errors import DataDamaged, DataMissing, InvalidInput
 from harness.core.progress import SilentProgress
