@@ -1,7 +1,7 @@
-"""Algorithm 1 of the thesis (§3.3): cycles of train, evaluate, acquire, each kept as soon as it is done.
+"""Algorithm 1 of the thesis (§3.3): cycles of train, evaluate, acquire, each stored as soon as it is completed.
 
-What a cycle gives is cached under all that decides it: data, network, learning scheme, seed, and the labelled set. So
-cycle 0 is trained once and shared by all acquisitions, and a killed run goes on at the cycle where it was.
+A cycle is cached under all that decides it: data, network, learning scheme, seed, and the labelled set. So cycle 0 is
+trained once and shared by all acquisitions, and an interrupted run resumes at its last cycle.
 Loads torch: import it where a run is done.
 """
 
@@ -28,7 +28,15 @@ from harness.core.digest import digest
 from harness.core.errors import ContractError
 from harness.core.progress import Progress
 from harness.metrics.classification import accuracy
-from harness.plugin_api import AcquisitionFunction, ClassificationSet, LearningScheme, Network, TrainingSet
+from harness.plugin_api import (
+    AcquisitionFunction,
+    ChangesByCycle,
+    ClassificationSet,
+    HasReport,
+    LearningScheme,
+    Network,
+    TrainingSet,
+)
 from harness.plugin_api.contract import require_picks
 from harness.registry.composition import preparation
 from harness.registry.source import source_digest
@@ -111,22 +119,24 @@ def run_cycles(
         InvalidInput: too few examples for the initial labels.
         ContractError: the acquisition broke the rules.
     """
-    positions = _pool(dataset, protocol, seed)
-    pool = dataset if positions is None else _part(dataset, positions)
-    keys = {**keys, "pool": [protocol.imbalance, seed]} if positions is not None else keys
-    run = _Run(pool, learning, network, seed, keys, cache, torch.device(device or _best_device()))
-    labels = np.asarray(pool.train_labels)
-    new = balanced_labels(labels, len(pool.classes), protocol.initial, generator(seed, "split"))
+    positions = np.arange(len(dataset.train_labels))
+    if protocol.imbalance != 1:
+        dataset, positions = _long_tailed(dataset, protocol.imbalance, seed)
+        keys = {**keys, "pool": [protocol.imbalance, seed]}
+    device = device or ("cuda" if torch.cuda.is_available() else "cpu")
+    run = _Run(dataset, learning, network, seed, keys, cache, torch.device(device))
+    labels = np.asarray(dataset.train_labels)
+    new = balanced_labels(labels, len(dataset.classes), protocol.initial, generator(seed, "split"))
     state, cycles = _State(np.full(len(labels), -1, dtype=np.int64)).after(new, labels), []
     for number in range(protocol.cycles):
         progress.update("cycles", number, protocol.cycles)
         trained = run.trained(state, number)
-        budget = 0 if number == protocol.cycles - 1 else min(protocol.budgets[number], int((state.known < 0).sum()))
+        budget = 0 if number == protocol.cycles - 1 else min(protocol.budgets[number], int((state.labels < 0).sum()))
         picked = run.acquired(acquisition, trained.arrays, state, budget, number) if budget else None
         cycles.append(
             Cycle(
-                labelled=tuple((new if positions is None else positions[new]).tolist()),
-                n_labelled=int((state.known >= 0).sum()),
+                labelled=tuple(positions[new].tolist()),
+                n_labelled=int((state.labels >= 0).sum()),
                 accuracy=float(trained.arrays["accuracy"]),
                 train=trained.cost,
                 extract=picked.extract if picked else None,
@@ -144,16 +154,16 @@ def run_cycles(
 
 @dataclass(frozen=True)
 class _State:
-    """What is known when a cycle begins: the labels, how they came, what the last model thought of the others."""
+    """The beginning of a cycle: labels (n,), -1 where unknown, digests of each acquisition, last probabilities."""
 
-    known: Ids
+    labels: Ids
     history: tuple[str, ...] = ()
     previous: Floats | None = None
 
     def after(self, new: Ids, labels: Ids, previous: Floats | None = None) -> _State:
-        known = self.known.copy()
-        known[new] = labels[new]
-        return _State(known, (*self.history, digest(np.sort(new).tolist())), previous)
+        revealed = self.labels.copy()
+        revealed[new] = labels[new]
+        return _State(revealed, (*self.history, digest(np.sort(new).tolist())), previous)
 
 
 @dataclass(frozen=True)
@@ -164,26 +174,17 @@ class _Picked:
     cost: Cost
 
 
-def _pool(dataset: ClassificationSet, protocol: ActiveProtocol, seed: int) -> Ids | None:
-    """Positions of the images that a run may use, or None for all."""
-    if protocol.imbalance == 1:
-        return None
+def _long_tailed(dataset: ClassificationSet, imbalance: float, seed: int) -> tuple[ClassificationSet, Ids]:
+    """The dataset with a smaller pool, and the positions of its images in the whole pool."""
     labels = np.asarray(dataset.train_labels)
-    return long_tail(labels, len(dataset.classes), protocol.imbalance, generator(seed, "imbalance"))
-
-
-def _part(dataset: ClassificationSet, positions: Ids) -> ClassificationSet:
-    images, labels = dataset.train_images[positions], dataset.train_labels[positions]
-    return dataclasses.replace(dataset, train_images=images, train_labels=labels)
+    positions = long_tail(labels, len(dataset.classes), imbalance, generator(seed, "imbalance"))
+    pool = dataclasses.replace(dataset, train_images=dataset.train_images[positions], train_labels=labels[positions])
+    return pool, positions
 
 
 def generator(seed: int, component: str, cycle: int = 0) -> np.random.Generator:
     """The generator of one component in one cycle: none depends on how much another has drawn."""
     return np.random.default_rng(np.random.SeedSequence([seed, zlib.crc32(component.encode()), cycle]))
-
-
-def _best_device() -> str:
-    return "cuda" if torch.cuda.is_available() else "cpu"
 
 
 @dataclass(frozen=True)
@@ -197,7 +198,7 @@ class _Run:
     device: torch.device
 
     def trained(self, state: _State, cycle: int) -> Any:
-        """Accuracy and weights of the model of this labelled set; made or read."""
+        """Accuracy and weights of the model of this labelled set; computed or read."""
         return self.cache.get_or_compute(self._key("cycle", state, cycle), lambda: self._train(state, cycle))
 
     def acquired(
@@ -206,28 +207,28 @@ class _Run:
         """The picks of this cycle and what choosing cost; features are there before the clock starts."""
         identity = self.keys["acquisition"]
         name = f'acquisition "{identity.get("name", "") if isinstance(identity, Mapping) else identity}"'
-        made = self.cache.get_or_compute(self._key("extract", state, cycle), lambda: self._extract(weights))
+        extracted = self.cache.get_or_compute(self._key("extract", state, cycle), lambda: self._extract(weights))
         pool = Pool(
-            features=made.arrays["features"],
-            probabilities=made.arrays["probabilities"],
-            labels=state.known,
+            features=extracted.arrays["features"],
+            probabilities=extracted.arrays["probabilities"],
+            labels=state.labels,
             images=self.dataset.train_images,
             dropout=lambda t: self._dropout(weights, cycle, t),
         )
-        method = acquisition.at(cycle) if hasattr(acquisition, "at") else acquisition
-        kept: list[Cost] = []
+        method = acquisition.at(cycle) if isinstance(acquisition, ChangesByCycle) else acquisition
+        costs: list[Cost] = []
 
         def choose() -> Arrays:
             with measured() as cost:
                 picks = method.select(pool, budget, generator(self.seed, "acquisition", cycle))
-            kept.append(cost)
+            costs.append(cost)
             return {"picks": require_picks(name, picks, pool, budget)}
 
         key = {**self._key("acquire", state, cycle), "acquisition": identity, "budget": budget}
         chosen = self.cache.get_or_compute(key, choose)
-        # The cost kept beside cached picks includes their check, which is small.
-        cost = kept[0] if kept else chosen.cost
-        return _Picked(chosen.arrays["picks"], made.arrays["probabilities"], made.cost, cost)
+        # The cost stored beside cached picks includes their check, which is small.
+        cost = costs[0] if costs else chosen.cost
+        return _Picked(chosen.arrays["picks"], extracted.arrays["probabilities"], extracted.cost, cost)
 
     def _key(self, stage: str, state: _State, cycle: int) -> dict[str, Any]:
         return {**self._base(stage), "cycle": cycle, "labelled": list(state.history)}
@@ -241,14 +242,14 @@ class _Run:
         return {"stage": stage, **methods, **pool, "seed": self.seed, "numerics": numerics, "engine": engine}
 
     def _train(self, state: _State, cycle: int) -> Arrays:
-        labels, classes = state.known.copy(), len(self.dataset.classes)
+        labels, classes = state.labels.copy(), len(self.dataset.classes)
         data = TrainingSet(self.dataset.train_images, labels, classes, self.dataset.flip, cycle, state.previous)
         model = self.learning.train(self._initial_model(data), data, generator(self.seed, "training", cycle))
         _, of_test = training.extract(model, self.dataset.test_images)
         weights = {f"{_WEIGHT}{name}": value.cpu().numpy() for name, value in model.state_dict().items()}
         correct = accuracy(of_test.argmax(axis=1), self.dataset.test_labels)
-        report = json.dumps(dict(getattr(model, "report", {})))
-        return {"accuracy": np.array(correct), "report": np.array(report), **weights}
+        report = dict(model.report) if isinstance(model, HasReport) else {}
+        return {"accuracy": np.array(correct), "report": np.array(json.dumps(report)), **weights}
 
     def _extract(self, weights: Arrays) -> Arrays:
         features, probabilities = training.extract(self._model_with(weights), self.dataset.train_images)
@@ -265,15 +266,15 @@ class _Run:
 
         # Schemes that prepare alike share it: the weights of PRE are learnt once for all that start from them.
         key = {**self._base("prepare"), "learning": preparation(self.learning, self.keys["learning"])}
-        made = self.cache.get_or_compute(key, prepare)
-        model = self._fresh_model()  # making the weights has changed it, reading them has not
-        if unknown := sorted(set(made.arrays) - set(model.state_dict())):
+        arrays = self.cache.get_or_compute(key, prepare).arrays
+        model = self._fresh_model()  # learning the weights has changed it, reading them has not
+        if unknown := sorted(set(arrays) - set(model.state_dict())):
             raise ContractError(f'prepare of the learning scheme returned "{unknown[0]}", which the network has not')
-        model.load_state_dict({name: torch.from_numpy(value) for name, value in made.arrays.items()}, strict=False)
+        model.load_state_dict({name: torch.from_numpy(value) for name, value in arrays.items()}, strict=False)
         return model
 
     def _model_with(self, arrays: Arrays) -> nn.Module:
-        """The network with the weights that were kept of a cycle."""
+        """The network with the stored weights of a cycle."""
         model = self._fresh_model()
         weights = {k.removeprefix(_WEIGHT): torch.from_numpy(v) for k, v in arrays.items() if k.startswith(_WEIGHT)}
         model.load_state_dict(weights)

@@ -1,4 +1,4 @@
-"""What an acquisition sees of a cycle: features, probabilities, the labels that are known, and nothing else."""
+"""What an acquisition sees of a cycle: features, probabilities, the known labels, and nothing else."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Array = TypeVar("Array", bound=NDArray[Any])
 class Pool:
     """A sealed view of the examples; implements ``harness.plugin_api.PoolView``. All arrays are read-only.
 
-    Hidden labels cannot be reached from it: they are never given to it.
+    Hidden labels cannot be reached from it: they are never passed to it.
 
     Args:
         features: (n, d) floats, finite.
@@ -99,10 +99,10 @@ class Pool:
 
 
 def _matrix(name: str, values: ArrayLike) -> Floats:
-    given = np.asarray(values)
-    if given.ndim != 2 or not (np.issubdtype(given.dtype, np.floating) or np.issubdtype(given.dtype, np.integer)):
-        raise InvalidInput(f"{name} should be floats of shape (examples, ...), not {given.dtype} {given.shape}")
-    matrix = given.astype(np.float32)
+    array = np.asarray(values)
+    if array.ndim != 2 or not (np.issubdtype(array.dtype, np.floating) or np.issubdtype(array.dtype, np.integer)):
+        raise InvalidInput(f"{name} should be floats of shape (examples, ...), not {array.dtype} {array.shape}")
+    matrix = array.astype(np.float32)
     finite = np.isfinite(matrix).all(axis=1)
     if not finite.all():
         raise InvalidInput(f"{name} is not finite in row {int(np.argmin(finite))}")
@@ -110,13 +110,13 @@ def _matrix(name: str, values: ArrayLike) -> Floats:
 
 
 def _labels(values: ArrayLike, n_classes: int) -> Ids:
-    given = np.asarray(values)
-    if given.ndim != 1 or not (np.issubdtype(given.dtype, np.integer) or given.size == 0):
-        raise InvalidInput(f"labels should be integers of shape (examples,), not {given.dtype} {given.shape}")
-    if given.size and (given.min() < -1 or given.max() >= n_classes):
-        row = int(np.nonzero((given < -1) | (given >= n_classes))[0][0])
-        raise InvalidInput(f"labels[{row}] = {int(given[row])} should be -1 or a class below {n_classes}")
-    return _sealed(given.astype(np.int64))
+    array = np.asarray(values)
+    if array.ndim != 1 or not (np.issubdtype(array.dtype, np.integer) or array.size == 0):
+        raise InvalidInput(f"labels should be integers of shape (examples,), not {array.dtype} {array.shape}")
+    if array.size and (array.min() < -1 or array.max() >= n_classes):
+        row = int(np.nonzero((array < -1) | (array >= n_classes))[0][0])
+        raise InvalidInput(f"labels[{row}] = {int(array[row])} should be -1 or a class below {n_classes}")
+    return _sealed(array.astype(np.int64))
 
 
 def _sealed(array: Array) -> Array:

@@ -107,12 +107,12 @@ def precision(model: nn.Module, bf16: bool) -> Iterator[None]:
 
 
 def compiled(model: nn.Module, wanted: bool) -> Callable[[Tensor], tuple[Tensor, Tensor]]:
-    """The model as ``torch.compile`` makes it if ``wanted``; the weights are the model's own either way.
+    """The model, compiled by ``torch.compile`` if ``wanted``; the weights are the model's own in both cases.
 
-    One graph serves all sizes of batch. A compiled network draws its dropout otherwise, so other weights come out.
+    One graph serves all sizes of batch. A compiled network draws its dropout differently, so the weights differ.
     """
-    made: Callable[[Tensor], tuple[Tensor, Tensor]] = torch.compile(model, dynamic=True) if wanted else model
-    return made
+    function: Callable[[Tensor], tuple[Tensor, Tensor]] = torch.compile(model, dynamic=True) if wanted else model
+    return function
 
 
 def device_of(model: nn.Module) -> torch.device:
@@ -194,9 +194,9 @@ def extract(
     features, probabilities = [], []
     with torch.inference_mode(), threads_for(images[:batch].size):
         for start in range(0, len(images), batch):
-            part = torch.from_numpy(images[start : start + batch]).to(device)
-            logits, found = model(change(part) if change else part)
-            features.append(found.float().cpu())
+            block = torch.from_numpy(images[start : start + batch]).to(device)
+            logits, vectors = model(change(block) if change else block)
+            features.append(vectors.float().cpu())
             probabilities.append(logits.float().softmax(1).cpu())
     return torch.cat(features).numpy(), torch.cat(probabilities).numpy()
 
@@ -213,11 +213,11 @@ def dropout_probabilities(
     passes: list[list[Tensor]] = [[] for _ in range(t)]
     with torch.inference_mode(), seeded(rng, device):
         for start in range(0, len(images), batch):
-            part = torch.from_numpy(images[start : start + batch]).to(device)
-            for found in passes:
-                found.append(model(part)[0].float().softmax(1).cpu())
+            block = torch.from_numpy(images[start : start + batch]).to(device)
+            for blocks in passes:
+                blocks.append(model(block)[0].float().softmax(1).cpu())
     model.eval()
-    return torch.stack([torch.cat(found) for found in passes]).numpy()
+    return torch.stack([torch.cat(blocks) for blocks in passes]).numpy()
 
 
 def sgd(model: nn.Module, *, momentum: float, weight_decay: float, nesterov: bool) -> torch.optim.Optimizer:

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from harness.core.errors import InvalidInput
 from harness.core.progress import Progress, track
-from harness.plugin_api import Backbone, Box, Pooling, Role
+from harness.plugin_api import Backbone, Box, Pooling, PoolsQueries, Role
 from harness.plugin_api.contract import require_maps, require_one_length, require_pooled
 from harness.retrieval.images import read_image
 
@@ -128,7 +128,7 @@ def describe(
         ContractError: the pooling returned something else than finite vectors of one length.
         InvalidInput: ``power`` is not 1 and a descriptor has negative entries.
     """
-    pool: Callable[[Tensor], Tensor] = getattr(pooling, "pool_query", pooling.pool) if role == "query" else pooling.pool
+    pool = pooling.pool_query if role == "query" and isinstance(pooling, PoolsQueries) else pooling.pool
 
     def descriptor(scales: list[Tensor]) -> NDArray[np.float32]:
         with torch.inference_mode():

@@ -22,6 +22,8 @@ from harness.core.progress import Progress
 from harness.metrics.ranking import Scores, evaluate
 from harness.plugin_api import (
     Backbone,
+    HasRank,
+    HasReport,
     Pooling,
     QueryExpansion,
     Ranking,
@@ -182,7 +184,7 @@ class RetrievalTask:
                 described, fitted = whiten(
                     described, self.methods.whitening, names["whitening"], self.dataset, self.keys, self.cache
                 )
-            if hasattr(fitted, "rank"):
+            if isinstance(fitted, HasRank):
                 self.notes["whitening_rank"] = fitted.rank
         arrays = described.distractors.arrays
         return SearchPipeline(described.queries, described.database, self.protocol.depth, names, arrays)
@@ -214,9 +216,8 @@ class RetrievalTask:
             pipeline.expansion = self.methods.expansion.fit(whole)
         with self._stage("expand"):
             ranking = pipeline.expand(slice(None), ranking)
-        report = getattr(pipeline.expansion, "report", None)
-        if report:
-            self.notes["expansion"] = dict(report)
+        if isinstance(pipeline.expansion, HasReport) and pipeline.expansion.report:
+            self.notes["expansion"] = dict(pipeline.expansion.report)
         return ranking
 
     @cached_property

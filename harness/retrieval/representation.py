@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from harness.cache import Cache
 from harness.core.cost import Cost
 from harness.core.progress import PartialProgress, Progress
-from harness.plugin_api import Pooling, RetrievalSet, Role, Whitening
+from harness.plugin_api import FittedWhitening, LearnsFromMaps, MayLearn, Pooling, RetrievalSet, Role, Whitening
 from harness.plugin_api.contract import require_descriptors
 from harness.registry.source import source_digest
 from harness.retrieval.distractors import files_digest, stored_shards
@@ -82,12 +82,10 @@ class Extraction:
 
     def fitted(self, pooling: Pooling) -> Pooling:
         """The pooling with what it learns from the database; itself where it learns nothing."""
-        fit = getattr(pooling, "fit", None)
-        if fit is None:
+        if not isinstance(pooling, LearnsFromMaps):
             return pooling
         images = self.without_distractors("database")
-        fitted: Pooling = fit(MapStream(lambda: self.backbone.maps(images, "fit pooling", self.progress)))
-        return fitted
+        return pooling.fit(MapStream(lambda: self.backbone.maps(images, "fit pooling", self.progress)))
 
     def descriptors(self, pooling: Pooling, name: str, keys: Mapping[str, Any], cache: Cache) -> Descriptors:
         """Descriptors of both roles, L2-normalised; the network runs only for what is not in the cache.
@@ -158,7 +156,7 @@ class _PooledDataset:
     def _key(self, role: Role) -> dict[str, Any]:
         protocol = self.extraction.protocol
         # What a pooling learns from a database makes its descriptors those of this database only.
-        learns = getattr(self.pooling, "learns", hasattr(self.pooling, "fit"))
+        learns = self.pooling.learns if isinstance(self.pooling, MayLearn) else isinstance(self.pooling, LearnsFromMaps)
         return {
             "code": source_digest("harness.retrieval.extraction"),
             **{kind: self.keys[kind] for kind in ("backbone", "pooling", *(("dataset",) if learns else ()))},
@@ -172,7 +170,7 @@ class _PooledDataset:
 
 def whiten(
     raw: Descriptors, method: Whitening, name: str, dataset: RetrievalSet, keys: Mapping[str, Any], cache: Cache
-) -> tuple[Descriptors, Any]:
+) -> tuple[Descriptors, FittedWhitening]:
     """Learn a whitening from the database and apply it to all descriptors; those of distractors are stored again.
 
     Args:

@@ -1,12 +1,7 @@
 """The top of a ranking reordered by what a re-ranker stores of each image.
 
-A re-ranker is described by ``harness.plugin_api.Reranker``. Beyond it one may have
-
-* ``describe_image(image, role)``: it looks at the image (H, W, 3) uint8 itself, cropped and resized as the protocol
-  says, and not at maps; no network runs for it;
-* ``pack(features)`` and ``unpack(arrays)``: what is stored of an image as named arrays (each (n, ...), of the same
-  dtype and trailing shape for all images) and back. Only then its features are kept in the cache: what another one
-  stores may be any object, and reading those back from a file would run whatever the file says.
+``harness.plugin_api.retrieval`` says what a re-ranker may offer: no network runs for one that ``DescribesImages``; only
+features of one that ``Packs`` are stored in the cache.
 """
 
 from __future__ import annotations
@@ -20,9 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.cache import Arrays, Cache
-from harness.core.cost import Cost
+from harness.core.cost import Cost, measured
 from harness.core.progress import track
-from harness.plugin_api import Ranking, Reranker, Role
+from harness.plugin_api import DescribesImages, Packs, Ranking, Reranker, Role
 from harness.plugin_api.contract import require_scores
 from harness.registry.source import source_digest
 from harness.retrieval.representation import NUMERICS, Extraction
@@ -103,27 +98,29 @@ def bind_reranker(
 
 
 def _features(
-    method: Any, extraction: Extraction, role: Role, images: list[int], keys: Mapping[str, Any], cache: Cache
+    method: Reranker, extraction: Extraction, role: Role, images: list[int], keys: Mapping[str, Any], cache: Cache
 ) -> tuple[dict[int, Any], Cost]:
     """Features by id, from the cache where that is possible."""
-    packs = hasattr(method, "pack") and hasattr(method, "unpack") and "reranking" in keys
-    features: list[Any] = []
+    if not isinstance(method, Packs) or "reranking" not in keys:
+        with measured() as cost:
+            features = list(describe(method, extraction, role, images))
+        return dict(zip(images, features, strict=True)), cost
 
     def compute() -> Arrays:
         features.extend(describe(method, extraction, role, images))
-        return packed([method.pack(each) for each in features]) if packs else {}
+        return packed([method.pack(each) for each in features])
 
-    key = _key(method, extraction, role, images, keys) if packs else {}
-    entry = (cache if packs else Cache(None)).get_or_compute(key, compute)
+    features = []
+    entry = cache.get_or_compute(_key(method, extraction, role, images, keys), compute)
     features = features or [method.unpack(arrays) for arrays in unpacked(entry.arrays, len(images))]
     return dict(zip(images, features, strict=True)), entry.cost
 
 
-def describe(method: Any, extraction: Extraction, role: Role, images: Sequence[int]) -> Iterator[Any]:
+def describe(method: Reranker, extraction: Extraction, role: Role, images: Sequence[int]) -> Iterator[Any]:
     """What the re-ranker stores of these images of one role, in this order."""
     chosen = extraction.images(role).some(images)
     label = f"describe {role} for re-ranking"
-    if hasattr(method, "describe_image"):
+    if isinstance(method, DescribesImages):
         for image in track(chosen.read(np.asarray), len(chosen), label, extraction.progress):
             yield method.describe_image(image, role)
     else:
@@ -145,7 +142,9 @@ def unpacked(arrays: Arrays, n: int) -> list[Arrays]:
     return [{name: split[name][image] for name in names} for image in range(n)]
 
 
-def _key(method: Any, extraction: Extraction, role: Role, images: list[int], keys: Mapping[str, Any]) -> dict[str, Any]:
+def _key(
+    method: Reranker, extraction: Extraction, role: Role, images: list[int], keys: Mapping[str, Any]
+) -> dict[str, Any]:
     """Which images are described is part of it: another ranking needs others."""
     key: dict[str, Any] = {
         "stage": "features for re-ranking",
@@ -156,7 +155,7 @@ def _key(method: Any, extraction: Extraction, role: Role, images: list[int], key
         "images": images,
         "image_size": extraction.protocol.image_size,
     }
-    if hasattr(method, "describe_image"):
+    if isinstance(method, DescribesImages):
         return key
     return key | {
         "backbone": keys["backbone"],
