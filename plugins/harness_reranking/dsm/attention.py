@@ -34,7 +34,7 @@ def region_masks(values: NDArray[np.float32], features: Features, chosen: NDArra
     masks = np.zeros(values.shape, bool)
     for channel, seed in zip(features.channels[chosen], features.seeds[chosen], strict=True):
         cell = divmod(int(seed), width)
-        parts, _ = ndimage.label(quantised[channel] >= quantised[channel][cell], neighbours)
-        masks[channel] |= parts == parts[cell]
+        regions, _ = ndimage.label(quantised[channel] >= quantised[channel][cell], neighbours)
+        masks[channel] |= regions == regions[cell]
     masks[~masks.any(axis=(1, 2))] = True
     return masks

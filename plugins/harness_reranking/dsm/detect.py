@@ -5,9 +5,10 @@ from __future__ import annotations
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import numpy as np
+from annotated_types import Gt, Interval
 
 from harness.core.errors import InvalidInput
 from harness_reranking.dsm.features import Features, join
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from harness.plugin_api import Role
-    from harness_reranking.dsm.match import Preset
 
     Singles = NDArray[np.float32]
     Ints = NDArray[np.int64]
@@ -54,26 +54,26 @@ class Detection:
         gain_share: see ``gain``.
     """
 
-    preset: Preset = "recommended"
+    preset: Literal["recommended", "thesis", "released-code"] = "recommended"
     detector: Literal["vlfeat", "opencv"] = "vlfeat"
-    diversity: float = 0.7  # Simeoni et al. 2019 (thesis), §4.4.1
-    variation: float = 0.5  # Simeoni et al. 2019 (thesis), §4.4.1
-    step_share: float = 0.6  # Simeoni et al. 2019 (thesis), §4.4.1
-    overlap: float = 0.2  # Simeoni et al. 2019 (thesis), §4.4.1
-    query_limit: int = 20  # Simeoni et al. 2019 (thesis), §4.4.1
-    database_limit: int = 10  # Simeoni et al. 2019 (thesis), §4.4.1
-    max_features: int = 512  # Simeoni et al. 2019 (thesis), §4.4.1: 512 on VGG, 2048 on ResNet
-    gain: float | None = None
-    gain_share: float = 0.999
+    diversity: Annotated[float, Interval(ge=0, le=1)] = 0.7  # Simeoni et al. 2019 (thesis), §4.4.1
+    variation: Annotated[float, Gt(0)] = 0.5  # Simeoni et al. 2019 (thesis), §4.4.1
+    step_share: Annotated[float, Interval(gt=0, lt=1)] = 0.6  # Simeoni et al. 2019 (thesis), §4.4.1
+    overlap: Annotated[float, Interval(ge=0, le=1)] = 0.2  # Simeoni et al. 2019 (thesis), §4.4.1
+    query_limit: Annotated[int, Gt(0)] = 20  # Simeoni et al. 2019 (thesis), §4.4.1
+    database_limit: Annotated[int, Gt(0)] = 10  # Simeoni et al. 2019 (thesis), §4.4.1
+    max_features: Annotated[int, Gt(0)] = 512  # Simeoni et al. 2019 (thesis), §4.4.1: 2048 on ResNet
+    gain: Annotated[float, Gt(0)] | None = None
+    gain_share: Annotated[float, Interval(gt=0, le=1)] = 0.999
 
 
-def detect(maps: Sequence[Singles], role: Role, how: Detection) -> Features:
+def detect(maps: Sequence[Singles], role: Role, parameters: Detection) -> Features:
     """Features of one image.
 
     Args:
         maps: one (C, H, W) float32 array per scale, finite; what is not positive counts as zero.
         role: suppression applies to ``database`` images only, and the limit per channel differs.
-        how: parameters.
+        parameters: limits and thresholds.
 
     Returns:
         Features by scale; none is a valid result.
@@ -84,13 +84,13 @@ def detect(maps: Sequence[Singles], role: Role, how: Detection) -> Features:
     scales = [_checked(array) for array in maps]
     if not scales:
         raise InvalidInput("no feature map to detect in", fix="maps (C, H, W), one per scale")
-    gain = data_gain(scales[0], how.gain_share) if how.gain is None else how.gain
-    steps = _steps(scales, gain, how)
-    found = join([_detect_scale(k, scales[k], steps[k], gain, role, how) for k in range(len(scales))])
-    if len(found) <= how.max_features:
-        return found
-    chosen = np.argsort(-found.strengths, kind="stable")[: how.max_features]
-    return found.take(chosen[np.argsort(found.scales[chosen], kind="stable")])
+    gain = data_gain(scales[0], parameters.gain_share) if parameters.gain is None else parameters.gain
+    steps = _steps(scales, gain, parameters)
+    features = join([_detect_scale(k, scales[k], steps[k], gain, role, parameters) for k in range(len(scales))])
+    if len(features) <= parameters.max_features:
+        return features
+    chosen = np.argsort(-features.strengths, kind="stable")[: parameters.max_features]
+    return features.take(chosen[np.argsort(features.scales[chosen], kind="stable")])
 
 
 def data_gain(values: Singles, share: float) -> float:
@@ -113,12 +113,14 @@ def _checked(values: Singles) -> Singles:
     return np.ascontiguousarray(np.maximum(values, 0))
 
 
-def _steps(scales: Sequence[Singles], gain: float, how: Detection) -> list[int | None]:
+def _steps(scales: Sequence[Singles], gain: float, parameters: Detection) -> list[int | None]:
     """The step of every scale in quantised units; None where it is not defined."""
-    if how.preset != "thesis":
-        return [_histogram_step(values[values > 0].astype(np.float64) * gain, how.step_share) for values in scales]
+    if parameters.preset != "thesis":
+        return [
+            _histogram_step(values[values > 0].astype(np.float64) * gain, parameters.step_share) for values in scales
+        ]
     positive = np.concatenate([values[values > 0] for values in scales])
-    step = max(round(float(np.quantile(positive, how.step_share)) * gain), 1) if len(positive) else None
+    step = max(round(float(np.quantile(positive, parameters.step_share)) * gain), 1) if len(positive) else None
     return [step] * len(scales)
 
 
@@ -137,12 +139,14 @@ def _histogram_step(activations: Doubles, share: float) -> int | None:
     return min(int(centre + 0.5), _DELTA_CAP)
 
 
-def _detect_scale(scale: int, values: Singles, step: int | None, gain: float, role: Role, how: Detection) -> Features:
+def _detect_scale(
+    scale: int, values: Singles, step: int | None, gain: float, role: Role, parameters: Detection
+) -> Features:
     from harness_reranking.dsm import mser, select
 
-    drawn = how.preset != "thesis"
-    limit = how.query_limit if role == "query" else how.database_limit
-    integers, numbers = _regions(values, step, gain, _CHANNEL_CAP if drawn else limit, how)
+    drawn = parameters.preset != "thesis"
+    limit = parameters.query_limit if role == "query" else parameters.database_limit
+    integers, numbers = _regions(values, step, gain, _CHANNEL_CAP if drawn else limit, parameters)
     channels, strengths = integers[:, mser.CHANNEL], numbers[:, mser.PEAK].astype(np.float32)
     boxes = integers[:, mser.LEFT :].astype(np.float64) + np.array([0, 0, 1, 1])
     chosen = np.arange(len(channels))
@@ -150,7 +154,7 @@ def _detect_scale(scale: int, values: Singles, step: int | None, gain: float, ro
         ellipses, strengths = select.ellipse_support(values, channels, numbers[:, : mser.PEAK])
         boxes, chosen = ellipses.astype(np.float64), np.flatnonzero(strengths > 0)
     if role == "database":
-        chosen = chosen[select.suppress(boxes[chosen], strengths[chosen], how.overlap)]
+        chosen = chosen[select.suppress(boxes[chosen], strengths[chosen], parameters.overlap)]
     chosen = chosen[select.strongest_per_channel(channels[chosen], strengths[chosen], limit)]
     return Features(
         channels=channels[chosen].astype(np.int32),
@@ -164,7 +168,7 @@ def _detect_scale(scale: int, values: Singles, step: int | None, gain: float, ro
     )
 
 
-def _regions(values: Singles, step: int | None, gain: float, limit: int, how: Detection) -> tuple[Ints, Doubles]:
+def _regions(values: Singles, step: int | None, gain: float, limit: int, parameters: Detection) -> tuple[Ints, Doubles]:
     from harness_reranking.dsm import mser
 
     if step is None:
@@ -176,18 +180,18 @@ def _regions(values: Singles, step: int | None, gain: float, limit: int, how: De
             "leave the gain to the data or raise it",
             stacklevel=2,
         )
-    if how.detector == "opencv":
+    if parameters.detector == "opencv":
         from harness_reranking.dsm import opencv_mser
 
-        return opencv_mser.stable_regions(quantised, values, step, how.variation, how.diversity, limit)
+        return opencv_mser.stable_regions(quantised, values, step, parameters.variation, parameters.diversity, limit)
     return mser.stable_regions(
         quantised,
         values,
         step,
-        how.variation,
-        how.diversity,
+        parameters.variation,
+        parameters.diversity,
         _MIN_AREA,
         _MAX_AREA,
-        how.preset == "released-code",
+        parameters.preset == "released-code",
         limit,
     )

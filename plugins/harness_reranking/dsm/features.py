@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+_PER_FEATURE: Final = ("channels", "scales", "positions", "covariances", "strengths", "seeds")
 
 
 @dataclass(frozen=True)
@@ -41,21 +43,11 @@ class Features:
     @property
     def nbytes(self) -> int:
         """Bytes of the arrays."""
-        arrays = (self.channels, self.scales, self.positions, self.covariances, self.strengths, self.seeds, self.sizes)
-        return sum(array.nbytes for array in arrays)
+        return sum(getattr(self, name).nbytes for name in (*_PER_FEATURE, "sizes"))
 
     def take(self, chosen: NDArray[np.int64]) -> Features:
         """The features at these positions, in this order; scales must stay ascending."""
-        return Features(
-            self.channels[chosen],
-            self.scales[chosen],
-            self.positions[chosen],
-            self.covariances[chosen],
-            self.strengths[chosen],
-            self.seeds[chosen],
-            self.sizes,
-            self.gain,
-        )
+        return replace(self, **{name: getattr(self, name)[chosen] for name in _PER_FEATURE})
 
     def in_pixels(self, size: tuple[int, int]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Positions (n, 2) and covariances (n, 3) in pixels of an image of this width and height.
@@ -69,15 +61,8 @@ class Features:
         return positions, self.covariances * np.stack([x * x, x * y, y * y], axis=1)
 
 
-def join(parts: list[Features]) -> Features:
+def join(scales: list[Features]) -> Features:
     """One set of features from one per scale (at least one)."""
-    return Features(
-        np.concatenate([part.channels for part in parts]),
-        np.concatenate([part.scales for part in parts]),
-        np.concatenate([part.positions for part in parts]),
-        np.concatenate([part.covariances for part in parts]),
-        np.concatenate([part.strengths for part in parts]),
-        np.concatenate([part.seeds for part in parts]),
-        np.concatenate([part.sizes for part in parts]),
-        parts[0].gain,
-    )
+    names = (*_PER_FEATURE, "sizes")
+    arrays: dict[str, Any] = {name: np.concatenate([getattr(each, name) for each in scales]) for name in names}
+    return replace(scales[0], **arrays)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import numpy as np
+from annotated_types import Ge, Gt
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -21,7 +22,7 @@ _PRIOR = 6.283  # released code (binary)
 
 @dataclass(frozen=True)
 class Match:
-    """How a database image answers a query.
+    """How a database image matches a query.
 
     Attributes:
         indices: (m, 2) int64 inliers: feature of the query, feature of the database image.
@@ -53,8 +54,8 @@ class Gates:
     """
 
     preset: Preset = "recommended"
-    error: float = 2.0  # Simeoni et al. 2019 (thesis), §4.4.1
-    scale_change: float = 3.0  # Simeoni et al. 2019 (thesis), §4.4.1
+    error: Annotated[float, Gt(0)] = 2.0  # Simeoni et al. 2019 (thesis), §4.4.1
+    scale_change: Annotated[float, Ge(1)] = 3.0  # Simeoni et al. 2019 (thesis), §4.4.1
 
     @property
     def squared_error(self) -> float:
@@ -112,13 +113,13 @@ def match(query: Features, database: Features, gates: Gates) -> Match:
     """
     best = Match(np.empty((0, 2), np.int64), np.array([[1, 0, 0], [0, 1, 0]], np.float32), (0, 0))
     left, right = _by_scale(query, gates.preset), _by_scale(database, gates.preset)
-    for s, one in enumerate(left):
-        for t, other in enumerate(right):
+    for s, query_scale in enumerate(left):
+        for t, database_scale in enumerate(right):
             # no more matches than features: most pairs of scales need not be tried
-            if min(len(one.geometry), len(other.geometry)) > best.count:
-                found = _match_scale(one, other, gates)
-                if found is not None and len(found[0]) > best.count:
-                    best = Match(found[0], found[1], (s, t))
+            if min(len(query_scale.geometry), len(database_scale.geometry)) > best.count:
+                indices, transform = _match_scale(query_scale, database_scale, gates)
+                if len(indices) > best.count:
+                    best = Match(indices, transform, (s, t))
     return best
 
 
@@ -138,13 +139,13 @@ def _by_scale(features: Features, preset: Preset) -> list[_Scale]:
     return [_Scale(geometry[a:b], channels[a:b], int(a)) for a, b in zip(borders[:-1], borders[1:], strict=True)]
 
 
-def _match_scale(query: _Scale, database: _Scale, gates: Gates) -> tuple[NDArray[np.int64], Singles] | None:
-    """Pairs of feature positions among all features, and the transform; None if less than three pairs are possible."""
+def _match_scale(query: _Scale, database: _Scale, gates: Gates) -> tuple[NDArray[np.int64], Singles]:
+    """Pairs of feature positions among all features, and the transform; no pair where less than three are possible."""
     from harness_reranking.dsm import fsm
 
     left, right = fsm.tentatives(query.channels, database.channels)
     if len(left) < 3:
-        return None
+        return np.empty((0, 2), np.int64), np.empty((2, 3), np.float32)
     inliers, transform = fsm.match(
         query.geometry, database.geometry, left, right, gates.squared_error, gates.area_ratio, gates.prior
     )

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
-from annotated_types import Ge, Gt, Interval
+from annotated_types import Gt
 
 from harness.core.errors import InvalidInput
 from harness_reranking.dsm.detect import Detection, detect
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class DSM:
+class DSM(Detection, Gates):
     """Deep spatial matching: inliers between local features of the maps (Simeoni et al. 2019; thesis 4.3).
 
     The preset says how the thesis' numbers are read: as its text does, as the released code does, or (recommended)
@@ -33,37 +33,12 @@ class DSM:
         score = max over pairs of scales and affine transforms T of the number of correspondences
         with |T p - p'| within error, p and p' centres of regions of one channel
 
-    Attributes:
+    Attributes: those of ``Detection`` and ``Gates``, and
+
         top: number of images that are re-ranked.
-        preset: ``recommended``, ``thesis`` or ``released-code``.
-        max_features: features of one image over all scales.
-        query_limit: features of one channel of a query.
-        database_limit: features of one channel of a database image.
-        diversity: least relative difference in area between nested regions.
-        variation: largest relative growth of a region over one step.
-        step_share: share of the nonzero activations below one step.
-        overlap: largest intersection over union of two features of a database image.
-        error: threshold on the transfer error, in cells: see ``match.Gates``.
-        scale_change: largest change of scale of a correspondence against the transform: see ``match.Gates``.
-        gain: factor from activations to the 255 steps in which regions are sought; None: from each image.
-        gain_share: share of an image's nonzero activations that is not saturated by the gain from the image.
-        detector: ``vlfeat``, or ``opencv`` for comparison.
     """
 
     top: Annotated[int, Gt(0)] = 100  # Simeoni et al. 2019 (thesis), §4.4.1
-    preset: Literal["recommended", "thesis", "released-code"] = "recommended"
-    max_features: Annotated[int, Gt(0)] = 512  # Simeoni et al. 2019 (thesis), §4.4.1: 2048 on ResNet
-    query_limit: Annotated[int, Gt(0)] = 20  # Simeoni et al. 2019 (thesis), §4.4.1
-    database_limit: Annotated[int, Gt(0)] = 10  # Simeoni et al. 2019 (thesis), §4.4.1
-    diversity: Annotated[float, Interval(ge=0, le=1)] = 0.7  # Simeoni et al. 2019 (thesis), §4.4.1
-    variation: Annotated[float, Gt(0)] = 0.5  # Simeoni et al. 2019 (thesis), §4.4.1
-    step_share: Annotated[float, Interval(gt=0, lt=1)] = 0.6  # Simeoni et al. 2019 (thesis), §4.4.1
-    overlap: Annotated[float, Interval(ge=0, le=1)] = 0.2  # Simeoni et al. 2019 (thesis), §4.4.1
-    error: Annotated[float, Gt(0)] = 2.0  # Simeoni et al. 2019 (thesis), §4.4.1
-    scale_change: Annotated[float, Ge(1)] = 3.0  # Simeoni et al. 2019 (thesis), §4.4.1
-    gain: Annotated[float, Gt(0)] | None = None
-    gain_share: Annotated[float, Interval(gt=0, le=1)] = 0.999
-    detector: Literal["vlfeat", "opencv"] = "vlfeat"
 
     def describe(self, maps: Sequence[Tensor], role: Role) -> Features:
         """Local features of one image from its maps (C, h, w), one per scale; overlapping ones go in the database.
@@ -71,7 +46,7 @@ class DSM:
         Raises:
             InvalidInput: no map, a wrong shape, or values that are not finite.
         """
-        return detect([scale.detach().cpu().float().numpy() for scale in maps], role, self._detection)
+        return detect([scale.detach().cpu().float().numpy() for scale in maps], role, self)
 
     def pack(self, features: Features) -> dict[str, NDArray[Any]]:
         """What is stored of an image as arrays, to be kept in a file."""
@@ -89,7 +64,7 @@ class DSM:
 
     def match(self, query: Features, candidate: Features) -> Match:
         """Inliers and transform of the best pair of scales."""
-        return match(query, candidate, Gates(self.preset, self.error, self.scale_change))
+        return match(query, candidate, self)
 
     def correspondences(
         self, query: Features, candidate: Features, query_size: tuple[int, int], candidate_size: tuple[int, int]
@@ -105,8 +80,8 @@ class DSM:
             query_size: width and height in pixels of the image as the network saw it.
             candidate_size: the same of the database image.
         """
-        found = self.match(query, candidate)
-        left, right = query.take(found.indices[:, 0]), candidate.take(found.indices[:, 1])
+        inliers = self.match(query, candidate).indices
+        left, right = query.take(inliers[:, 0]), candidate.take(inliers[:, 1])
         positions, shapes = left.in_pixels(query_size)
         others, other_shapes = right.in_pixels(candidate_size)
         return {
@@ -141,19 +116,3 @@ class DSM:
         left = region_masks(query_maps.detach().cpu().float().numpy(), query, inliers[:, 0])
         right = region_masks(image_maps.detach().cpu().float().numpy(), image, inliers[:, 1])
         return torch.from_numpy(left), torch.from_numpy(right)
-
-    @property
-    def _detection(self) -> Detection:
-        return Detection(
-            preset=self.preset,
-            detector=self.detector,
-            diversity=self.diversity,
-            variation=self.variation,
-            step_share=self.step_share,
-            overlap=self.overlap,
-            query_limit=self.query_limit,
-            database_limit=self.database_limit,
-            max_features=self.max_features,
-            gain=self.gain,
-            gain_share=self.gain_share,
-        )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import warnings
 
 import cv2
@@ -83,17 +84,23 @@ def _one_thread():
     torch.set_num_threads(threads)
 
 
+@functools.lru_cache(maxsize=30)
+def scene(seed):
+    """Maps of an image and of the warped image, which all presets see, and the transform."""
+    rng = np.random.default_rng(seed)
+    image, true = texture(rng), family(rng)
+    warped = cv2.warpAffine(image, true, (SIZE, SIZE), flags=cv2.INTER_AREA, borderValue=0.5)
+    warped = warped + rng.normal(0, 0.02, warped.shape).astype(np.float32)
+    return maps(image), maps(warped), true
+
+
 def pairs(method, seeds):
     """Per seed: corner error and inliers of the true pair, and inliers against the next pair's image."""
     errors, related, unrelated = [], [], []
     previous = None
     for seed in seeds:
-        rng = np.random.default_rng(seed)
-        image, true = texture(rng), family(rng)
-        warped = cv2.warpAffine(image, true, (SIZE, SIZE), flags=cv2.INTER_AREA, borderValue=0.5)
-        warped = warped + rng.normal(0, 0.02, warped.shape).astype(np.float32)
-        query = method.describe(maps(image), "query")
-        database = method.describe(maps(warped), "database")
+        image, warped, true = scene(seed)
+        query, database = method.describe(image, "query"), method.describe(warped, "database")
         found = method.match(query, database)
         errors.append(corner_error(found, true))
         related.append(found.count)
