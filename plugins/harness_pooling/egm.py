@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cache
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, NamedTuple
 
 import numpy as np
@@ -42,29 +41,20 @@ class Mixture(NamedTuple):
 class Detection:
     """Salient rectangles of a map: mask, exponent, expanding Gaussian mixture (thesis 5.3.4, 5.4.1).
 
-    Figures: share of 100 maps (48 x 64) of 1 to 6 separated Gaussian blobs on which every region was found within a
-    cell, with exponent 1; mAP medium of ``fs-egm`` without whitening, preset ``recommended`` and weighted samples, on
-    synthetic-instances of seeds 1 and 2 with the backbone tiny (gem: 78.6), where 60 queries make differences of 1 to
-    2 points chance.
-
     Attributes:
-        exponent: of the saliency, to raise its contrast. 2, 3, 7: mAP 78.1, 81.0, 78.0.
-        threshold: cells below it are masked out. 0.01, 0.1 with exponent 3: mAP 81.0, 81.4.
+        exponent: of the saliency, to raise its contrast.
+        threshold: cells below it are masked out.
         mask: what the threshold is compared with: ``absolute``, the map as it is (the thesis's words, but the size of
             the map then decides, and on object saliency the scale of the centrality); ``before``, the map divided by
-            its peak; ``after``, that raised to the exponent. Blobs: 1.00 before and after.
-        sigma: variance in cells of the Gaussian of a cell. With exponent 3: 2.5, 5, 10: mAP 81.0, 81.0, 80.8; blobs
-            0.95 for 1, 1.00 for 2.5.
+            its peak; ``after``, that raised to the exponent.
+        sigma: variance in cells of the Gaussian of a cell.
         overlap: a component is purged below this share of itself in its overlap with heavier ones. Up to 0.5 exact
-            duplicates stay: 0.4, 0.45, 0.5, 0.6, 0.7: blobs 0.01, 0.00, 1.00, 1.00, 1.00.
+            duplicates stay.
         iterations: at most; the mixture usually rests after 5 to 15.
         weight_samples: weigh cells by their saliency in the M-step. As printed (false), saliency acts through the
-            initial weights and the support only: blobs 1.00 against 0.00 (the number of regions is right in 0.07; in
-            0.94 with overlap 0.8, with too large extents). mAP the other way round, 78.0 against 82.3, as larger
-            regions get larger weights: ``fs-egm`` and ``os-egm`` have false.
+            initial weights and the support only.
         variance_about: whether variances are taken about the ``new`` centre (standard EM) or the ``old`` one.
-        kappa: half-sides of a rectangle in standard deviations; the root of 3 is exact for a uniform rectangle. 1.2,
-            1.73, 2.5 without weighted samples: mAP 81.8, 82.3, 81.8.
+        kappa: half-sides of a rectangle in standard deviations; the root of 3 is exact for a uniform rectangle.
         regions: at most so many, the heaviest; 0: all.
     """
 
@@ -118,12 +108,13 @@ class Detection:
         cells = np.stack(np.nonzero(samples), axis=1).astype(np.float64)
         weights = samples[samples > 0]
         weight = samples / weights.sum() if self.weight_samples else (samples > 0) / len(weights)
-        found = Mixture(weights / weights.sum(), cells, np.full_like(cells, self.sigma))
-        yield found
+        mixture = Mixture(weights / weights.sum(), cells, np.full_like(cells, self.sigma))
+        yield mixture
         for _ in range(self.iterations):
-            before, found = found, self.purged(_maximised(found, weight, self.sigma, self.variance_about == "new"))
-            yield found
-            if _at_rest(before, found):
+            before = mixture
+            mixture = self.purged(maximised(mixture, weight, self.sigma, self.variance_about == "new"))
+            yield mixture
+            if _at_rest(before, mixture):
                 break
 
     def purged(self, mixture: Mixture) -> Mixture:
@@ -131,7 +122,9 @@ class Detection:
 
         A component q stays where ``|q|^2 / (|q|^2 + sum of <q, kept>)`` is at least ``overlap``.
         """
-        kept = _compiled_kept()(np.argsort(-mixture.weights, kind="stable"), *mixture, self.overlap)
+        from harness_pooling.purging import kept_components
+
+        kept = kept_components(np.argsort(-mixture.weights, kind="stable"), *mixture, self.overlap)
         weights = mixture.weights[kept]
         return Mixture(weights / weights.sum(), mixture.centres[kept], mixture.variances[kept])
 
@@ -153,7 +146,7 @@ def _at_rest(before: Mixture, after: Mixture) -> bool:
     return max(float(move.max()) for move in moves) <= _STILL
 
 
-def _maximised(mixture: Mixture, weight: Doubles, sigma: float, about_new: bool) -> Mixture:
+def maximised(mixture: Mixture, weight: Doubles, sigma: float, about_new: bool) -> Mixture:
     """One expectation and maximisation (thesis eq. 5.5-5.8) with the share ``weight`` (H, W) of each cell.
 
     The inner product of a cell's and a component's Gaussian is a density N(cell | centre, variance + sigma). As the
@@ -179,7 +172,7 @@ def _maximised(mixture: Mixture, weight: Doubles, sigma: float, about_new: bool)
     shift = first / share
     variances = second / share - (shift**2 if about_new else 0)
     result = Mixture(sums / sums.sum(), mixture.centres + shift, np.maximum(variances, 0) + _CELL)
-    return Mixture(*(part[alive] for part in result))
+    return Mixture(*(values[alive] for values in result))
 
 
 def _sums(values: Doubles, factors: Doubles) -> Doubles:
@@ -195,31 +188,3 @@ def _far_sums(mixture: Mixture, wide: Doubles, cells: Any, weight: Doubles) -> t
     shares *= (weight / shares.sum(axis=1))[:, None]
     first, second = (np.einsum("ck,ckd->kd", shares, power) for power in (offsets, offsets**2))
     return shares.sum(axis=0), first, second
-
-
-@cache
-def _compiled_kept() -> Callable[..., Any]:
-    from numba import njit
-
-    compiled: Callable[..., Any] = njit(cache=True)(_kept)
-    return compiled
-
-
-def _kept(order: Any, weights: Any, centres: Any, variances: Any, overlap: float) -> Any:
-    """Places of the components that stay, in ``order``. All inner products are divided by the component's weight."""
-    kept = np.empty(len(order), np.int64)
-    count = 0
-    for k in order:
-        own = weights[k] / (2 * np.sqrt(variances[k, 0] * variances[k, 1]))
-        left = own * (1 - overlap) / overlap
-        for place in range(count):
-            j = kept[place]
-            height, width = variances[k, 0] + variances[j, 0], variances[k, 1] + variances[j, 1]
-            dy, dx = centres[k, 0] - centres[j, 0], centres[k, 1] - centres[j, 1]
-            left -= weights[j] * np.exp(-0.5 * (dy * dy / height + dx * dx / width)) / np.sqrt(height * width)
-            if left < 0:
-                break
-        if left >= 0:
-            kept[count] = k
-            count += 1
-    return kept[:count]

@@ -10,9 +10,7 @@ import numpy as np
 from annotated_types import Ge, Gt, Lt
 
 from harness.core.errors import InvalidInput
-from harness_pooling.egm import Detection
-from harness_pooling.fs_egm import FeatureSaliencyEGM, Preset, pooled, region_means
-from harness_pooling.gem import power_mean
+from harness_pooling.fs_egm import FeatureSaliencyEGM, RegionPooling, region_means
 from harness_pooling.region_whitening import RegionWhitening
 from harness_pooling.saliency import RegionIndex, Search, patches
 
@@ -27,15 +25,11 @@ Centrality = Literal["degree", "eigenvector", "pagerank", "katz", "betweenness",
 
 
 @dataclass(frozen=True)
-class ObjectSaliencyEGM(Detection):
+class ObjectSaliencyEGM(RegionPooling):
     """Sum of normalised generalised means over regions that repeat in the database (Simeoni et al. 2019; thesis 5.3).
 
     First pass (``fit``): regions of high feature saliency become a graph; centrality says which matter. Second pass
     (``pool``): a cell is salient if it is itself and if the regions most similar to it are salient and central.
-
-    Figures: mAP medium without whitening, and saliency precision, on synthetic-instances with the backbone tiny; means
-    over sets of seed 1 and 2 with the preset ``recommended``. There gem has mAP 78.6. With 60 queries differences of
-    1 to 2 points are chance. docs/representation.md has the whole table.
 
     Formula:
         f as for fs-egm, on the saliency O in place of F
@@ -43,30 +37,23 @@ class ObjectSaliencyEGM(Detection):
         y: whitened patch around a cell, whitened region of the database; F_r: mean saliency of a region;
         c_r: its centrality in the graph of regions; N: nearest regions
 
-    Attributes: those of ``Detection``, of which ``exponent`` is that of object saliency, and
+    Attributes: those of ``RegionPooling``, of which ``exponent`` is that of object saliency, and
 
-        weight_samples: as for ``fs-egm``; true: mAP 77.2, false: 82.3.
-        feature_exponent: exponent of feature saliency in the first pass. 3, 7: no difference in mAP or precision.
-        theta: exponent of feature saliency, of the cell and of regions, within object saliency (eq. 5.14). 1, 3, 5:
-            precision 0.508, 0.837, 0.836.
-        centrality: precision of all in docs/representation.md; degree and katz: no difference in mAP.
-        k: neighbours in the graph of regions. 10, 50: precision 0.840, 0.837.
-        gamma: exponent of similarities in the graph. 1, 3: precision 0.831, 0.837.
+        feature_exponent: exponent of feature saliency in the first pass.
+        theta: exponent of feature saliency, of the cell and of regions, within object saliency (eq. 5.14).
+        centrality: of regions in their graph.
+        k: neighbours in the graph of regions.
+        gamma: exponent of similarities in the graph.
         alpha: damping of katz and pagerank.
         dim: dimensions of whitened regions, learnt from the regions themselves as a pooling knows no matching pairs; 0:
-            all. 32, 64, 128: mAP 82.0, 82.2, 82.3; precision 0.826, 0.830, 0.837. The cost of an exact search rises
-            with it, and is higher below 80, where the product of faiss is slow.
-        patch: side in cells of the square around a cell. 5, 9: precision 0.837, 0.838.
-        patch_pooling: ``max`` as printed, or ``gem`` as regions are: precision 0.837, 0.839.
-        neighbours: regions that vote on a cell. 3, 10, 50: precision 0.838, 0.837, 0.829.
-        search: ``exact``, or ``approximate`` (inverted file, one list in 32 searched: recall above 0.99 for patches
-            like some region, 0.7 to 0.85 for noise; no difference in mAP or precision).
-        p: exponent of the generalised mean over a region.
-        eps, preset: as for ``fs-egm``.
+            all. The cost of an exact search rises with it, and is higher below 80, where the product of faiss is slow.
+        patch: side in cells of the square around a cell.
+        patch_pooling: ``max`` as printed, or ``gem`` as regions are.
+        neighbours: regions that vote on a cell.
+        search: ``exact``, or ``approximate`` (inverted file, one list in 32 searched).
     """
 
     exponent: Annotated[float, Gt(0)] = 2.0  # thesis 5.4.2
-    weight_samples: bool = False  # as printed; measured to be the better for retrieval
     feature_exponent: Annotated[float, Gt(0)] = 7.0  # thesis 5.4.2
     theta: Annotated[float, Ge(0)] = 3.0  # thesis 5.4.1
     centrality: Centrality = "katz"  # thesis 5.4.2
@@ -78,9 +65,6 @@ class ObjectSaliencyEGM(Detection):
     patch_pooling: Literal["max", "gem"] = "max"
     neighbours: Annotated[int, Ge(1)] = 10
     search: Search = "exact"
-    p: Annotated[float, Gt(0)] = 3.0  # Radenovic et al. 2018, §5: initial value
-    eps: Annotated[float, Gt(0)] = 1e-6
-    preset: Preset = "recommended"
 
     def fit(self, maps: Iterator[Tensor]) -> FittedObjectSaliency:
         """Find the regions of high feature saliency in maps (C, H, W), one image and scale after the other.
@@ -107,8 +91,8 @@ class ObjectSaliencyEGM(Detection):
     @property
     def first_pass(self) -> FeatureSaliencyEGM:
         """The detection of regions by feature saliency, with its own exponent."""
-        shared = {field.name: getattr(self, field.name) for field in fields(Detection)}
-        return FeatureSaliencyEGM(**shared | {"exponent": self.feature_exponent}, p=self.p, eps=self.eps)
+        shared = {field.name: getattr(self, field.name) for field in fields(RegionPooling)}
+        return FeatureSaliencyEGM(**shared | {"exponent": self.feature_exponent})
 
     def discover(self, maps: Iterator[Tensor]) -> Regions:
         """The regions of all maps (C, H, W) with what is known of each; reads the maps once and keeps none."""
@@ -122,7 +106,7 @@ class ObjectSaliencyEGM(Detection):
                 rows.append(np.asarray(region_means(image, regions, self.p).cpu()))
                 means += [salient[y : y + h, x : x + w].mean(dtype=np.float64) for y, x, h, w in regions]
         if not rows:
-            raise InvalidInput("os-egm cannot learn from no image at all", fix="a database of one image or more")
+            raise InvalidInput("os-egm cannot learn from zero images", fix="a database of one image or more")
         return Regions(np.concatenate(rows), np.array(means))
 
     def significance(self, descriptors: Floats) -> Doubles:
@@ -150,11 +134,11 @@ class FittedObjectSaliency:
 
     def pool(self, maps: Tensor) -> Tensor:
         """(..., C, H, W) float32, not negative -> (..., C) float32. Raises ``InvalidInput`` for H = 0 or W = 0."""
-        return pooled(maps, self.saliency(maps), self.parameters)
+        return self.parameters.aggregated(maps, self.saliency(maps))
 
     def pool_query(self, maps: Tensor) -> Tensor:
         """As ``pool``, without detection: the plain generalised mean (thesis 5.4.1)."""
-        return power_mean(maps, self.parameters.p)
+        return self.parameters.pool_query(maps)
 
     def saliency(self, maps: Tensor) -> Tensor:
         """Object saliency (thesis eq. 5.14) of maps (..., C, H, W): (..., H, W) float32, not negative."""
@@ -162,8 +146,8 @@ class FittedObjectSaliency:
 
         features = self.parameters.first_pass.saliency(maps)
         images = zip(maps.reshape(-1, *maps.shape[-3:]), features.reshape(-1, *maps.shape[-2:]), strict=True)
-        found = [self._saliency(*pair) for pair in images]
-        return torch.stack(found).reshape(features.shape) if found else features
+        saliencies = [self._saliency(*pair) for pair in images]
+        return torch.stack(saliencies).reshape(features.shape) if saliencies else features
 
     def _saliency(self, maps: Tensor, features: Tensor) -> Tensor:
         """Of one image (C, H, W) with its feature saliency (H, W)."""

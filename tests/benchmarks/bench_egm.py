@@ -24,7 +24,7 @@ from harness.retrieval.extraction import ImageList, NamedBackbone
 from harness.studies.pictures.saliency import draw_precision
 from harness_backbone.tiny import Tiny
 from harness_dataset.synthetic_instances import SyntheticInstances
-from harness_pooling.egm import Detection, Mixture, _maximised
+from harness_pooling.egm import Detection, Mixture, maximised
 from harness_pooling.fs_egm import FeatureSaliencyEGM
 from harness_pooling.os_egm import Centrality, FittedObjectSaliency, ObjectSaliencyEGM
 from harness_pooling.region_whitening import RegionWhitening
@@ -101,10 +101,10 @@ def test_step_beside_all_pairs(maps, one_thread, capsys):
         shares = densities * (weights / densities.sum(1))[:, None]
         return shares.sum(0), shares.T @ cells, np.einsum("ck,ckd->kd", shares, squares)
 
-    ours = _maximised(mixture, samples / samples.sum(), 2.5, True)
+    ours = maximised(mixture, samples / samples.sum(), 2.5, True)
     sums, first, _ = pairs()
     np.testing.assert_allclose(ours.centres, first / sums[:, None], rtol=1e-6, atol=1e-6)
-    fast = milliseconds(lambda: _maximised(mixture, samples / samples.sum(), 2.5, True))[1]
+    fast = milliseconds(lambda: maximised(mixture, samples / samples.sum(), 2.5, True))[1]
     ratio = milliseconds(pairs, 2)[1] / fast
     with capsys.disabled():
         print(f"\nfirst step, {len(cells)} components: {fast:.1f} ms, {ratio:.0f} times as fast as all pairs")

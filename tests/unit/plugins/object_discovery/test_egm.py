@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from harness.core.errors import InvalidInput
-from harness_pooling.egm import Detection, Mixture, _kept, _maximised
+from harness_pooling.egm import Detection, Mixture, maximised
+from harness_pooling.purging import kept_components
 
 _spec = importlib.util.spec_from_file_location("reference_egm", Path(__file__).with_name("reference_egm.py"))
 reference = importlib.util.module_from_spec(_spec)
@@ -78,7 +79,7 @@ def test_cells_far_from_every_component():
     mixture = Mixture(np.array([0.6, 0.4]), np.array([[1.0, 2.0], [2.0, 5.0]]), np.full((2, 2), 0.1))
     weight = np.zeros((3, 200))
     weight[1, [2, 6, 150]] = 0.5, 0.3, 0.2
-    found = _maximised(mixture, weight, 0.1, True)
+    found = maximised(mixture, weight, 0.1, True)
     cells = np.argwhere(weight > 0).astype(float)
     slow = reference.slow_step(list(zip(*mixture, strict=True)), cells, weight[weight > 0], 0.1)
     for fast, part in zip(found, zip(*slow, strict=True), strict=True):
@@ -89,7 +90,7 @@ def test_compiled_purge_equals_python():
     rng = np.random.default_rng(0)
     weights = np.round(rng.random(60), 1) + 0.1
     mixture = Mixture(weights / weights.sum(), rng.uniform(0, 12, (60, 2)), rng.uniform(0.2, 4, (60, 2)))
-    plain = _kept(np.argsort(-mixture.weights, kind="stable"), *mixture, 0.6)
+    plain = kept_components.py_func(np.argsort(-mixture.weights, kind="stable"), *mixture, 0.6)
     np.testing.assert_array_equal(Detection(overlap=0.6).purged(mixture).centres, mixture.centres[plain])
     assert 1 < len(plain) < 60
 
