@@ -55,7 +55,8 @@ def view_matches(opened: ImageRun, query: str | int, image: str | int, *, format
 
     run, dataset = opened.run, opened.dataset
     method, name = _reranker(opened), run.methods["reranking"].id.name
-    if not isinstance(method, DrawsMatches):
+    draws = isinstance(method, DrawsMatches)  # as a name: method stays a re-ranker for mypy
+    if not draws:
         raise SpecError(f'reranking "{name}" matches no positions', fix="choose a run with dsm or sift-ransac")
     q, i = opened.query(query), opened.image(image)
     extraction = opened.extraction(SilentProgress())
