@@ -6,8 +6,7 @@ import importlib.util
 import io
 import json
 import pickle
-import subprocess
-import sys
+import shlex
 import tarfile
 from pathlib import Path
 
@@ -30,10 +29,10 @@ GND = [
 ]
 
 
-def harness(*arguments, cwd=None):
-    return subprocess.run(
-        [sys.executable, "-m", "harness", *map(str, arguments)], capture_output=True, text=True, cwd=cwd
-    )
+@pytest.fixture
+def harness(command):
+    """``harness("datasets", path, ...)``: what the command left."""
+    return lambda *arguments: command(shlex.join(["harness", *map(str, arguments)]))
 
 
 def picture(name):
@@ -65,7 +64,7 @@ def truth():
     return pickle.dumps({"gnd": GND, "imlist": DATABASE, "qimlist": QUERIES}, protocol=2)
 
 
-def test_fetch_verify_show(archive, truth, tmp_path):
+def test_fetch_verify_show(harness, archive, truth, tmp_path):
     mine, data = tmp_path / "mine.yaml", tmp_path / "data"
     with _server.served() as mirror:
         mirror.files = {"images.tgz": archive, "gnd.pkl": truth}
@@ -85,26 +84,26 @@ buildings-of-mine:
 """)
         options = ("buildings-of-mine", "--catalogue", mine, "--data", data)
         fetched = harness("datasets", "fetch", *options)
-        assert fetched.returncode == 0, fetched.stderr
-        assert "downloaded  gnd.pkl  from" in fetched.stdout
-        assert "6 images, 2 queries, 1 easy, 3 hard, 1 junk" in fetched.stdout
-        assert "no checksum is published: this one is recorded" in fetched.stdout
-        assert "8 images decoded" in fetched.stdout
-        assert "\x1b" not in fetched.stderr
+        assert fetched.code == 0, fetched.err
+        assert "downloaded  gnd.pkl  from" in fetched.out
+        assert "6 images, 2 queries, 1 easy, 3 hard, 1 junk" in fetched.out
+        assert "no checksum is published: this one is recorded" in fetched.out
+        assert "8 images decoded" in fetched.out
+        assert "\x1b" not in fetched.err
     again = harness("datasets", "fetch", *options)
-    assert "exists already" in again.stdout
-    assert "verified" in harness("datasets", "--catalogue", mine, "--data", data).stdout
+    assert "exists already" in again.out
+    assert "verified" in harness("datasets", "--catalogue", mine, "--data", data).out
     out = tmp_path / "gnd.json"
-    assert "6 images, 2 queries" in harness("datasets", "show", *options, "--ground-truth", out).stdout
+    assert "6 images, 2 queries" in harness("datasets", "show", *options, "--ground-truth", out).out
     assert json.loads(out.read_text())["queries"][0]["hard"] == [1]
     (data / "mine" / "jpg" / f"{DATABASE[3]}.jpg").write_bytes(picture(DATABASE[3])[:-200])
     wrong = harness("datasets", "verify", *options)
-    assert wrong.returncode == 4
-    assert f"wrong: image {data / 'mine' / 'jpg' / DATABASE[3]}.jpg cannot be read" in wrong.stdout
-    assert json.loads(harness("datasets", "verify", *options, "--json").stdout)["problems"]
+    assert wrong.code == 4
+    assert f"wrong: image {data / 'mine' / 'jpg' / DATABASE[3]}.jpg cannot be read" in wrong.out
+    assert json.loads(harness("datasets", "verify", *options, "--json").out)["problems"]
 
 
-def test_without_a_network_and_without_data(tmp_path):
+def test_without_a_network_and_without_data(harness, tmp_path):
     mine = tmp_path / "mine.yaml"
     mine.write_text("""\
 far:
@@ -118,16 +117,16 @@ far:
   files: [{name: a.gz, to: far, size: 9912422, urls: ["http://127.0.0.1:9/a.gz"]}]
 """)
     done = harness("datasets", "fetch", "far", "--catalogue", mine, "--data", tmp_path / "d")
-    assert done.returncode == 4
-    assert f"put a.gz (9.9 MB) into {tmp_path / 'd' / 'far'}" in done.stderr
-    assert "Traceback" not in done.stderr
+    assert done.code == 4
+    assert f"put a.gz (9.9 MB) into {tmp_path / 'd' / 'far'}" in done.err
+    assert "Traceback" not in done.err
     missing = harness("datasets", "verify", "far", "--catalogue", mine, "--data", tmp_path / "d")
-    assert missing.returncode == 4
-    assert "harness datasets fetch far; or put the four idx files into far" in missing.stderr
+    assert missing.code == 4
+    assert "harness datasets fetch far; or put the four idx files into far" in missing.err
 
 
-def test_show_names_source_checksum_protocol_licence_and_citation():
-    card = harness("datasets", "show", "roxford5k").stdout
+def test_show_names_source_checksum_protocol_licence_and_citation(harness):
+    card = harness("datasets", "show", "roxford5k").out
     for words in (
         "gnd_roxford5k.pkl, 150 kB, no checksum published",
         "revisitop",
@@ -136,11 +135,11 @@ def test_show_names_source_checksum_protocol_licence_and_citation():
         "4,993 images",
     ):
         assert words in card
-    assert harness("datasets", "roxford5k").stdout == card
-    assert json.loads(harness("datasets", "mnist", "--json").stdout)["files"][0]["checksum"].startswith("md5:")
-    listed = json.loads(harness("datasets", "--json").stdout)
+    assert harness("datasets", "roxford5k").out == card
+    assert json.loads(harness("datasets", "mnist", "--json").out)["files"][0]["checksum"].startswith("md5:")
+    listed = json.loads(harness("datasets", "--json").out)
     assert {"instre", "paris6k"} <= {entry["name"] for entry in listed["catalogue"]}
-    assert harness("datasets", "show", "image-clases").returncode == 2
+    assert harness("datasets", "show", "image-clases").code == 2
 
 
 SPEC = """\
@@ -152,22 +151,22 @@ protocol: {image_size: 64}
 """
 
 
-def test_a_run_on_data_in_the_layout_of_roxford5k(archive, truth, tmp_path):
+def test_a_run_on_data_in_the_layout_of_roxford5k(harness, archive, truth, tmp_path):
     (tmp_path / "spec.yaml").write_text(SPEC)
     missing = harness("run", tmp_path / "spec.yaml", "--data", tmp_path)
-    assert missing.returncode == 4
-    assert "harness datasets fetch roxford5k; or put gnd_roxford5k.pkl into roxford5k" in missing.stderr
-    assert "Traceback" not in missing.stderr
+    assert missing.code == 4
+    assert "harness datasets fetch roxford5k; or put gnd_roxford5k.pkl into roxford5k" in missing.err
+    assert "Traceback" not in missing.err
     folder = tmp_path / "roxford5k"
     (folder / "jpg").mkdir(parents=True)
     (folder / "gnd_roxford5k.pkl").write_bytes(truth)
     with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
         tar.extractall(folder / "jpg", filter="data")
-    done = harness("run", tmp_path / "spec.yaml", "--data", tmp_path)
-    assert done.returncode == 0, done.stderr
-    assert "2 runs executed" in done.stdout
+    done = harness("run", tmp_path / "spec.yaml", "--data", tmp_path, "--executor", "inline")
+    assert done.code == 0, done.err
+    assert "2 runs executed" in done.out
     record = json.loads(next((tmp_path / "runs").rglob("*.json")).read_text())
     fingerprint = Revisited("roxford5k", "gnd_roxford5k.pkl").fingerprint(DataFolders(tmp_path, tmp_path / "cache"))
     assert fingerprint in json.dumps(record)
     board = harness("leaderboard", tmp_path / "spec.yaml", "--data", tmp_path)
-    assert "mAP Hard" in board.stdout
+    assert "mAP Hard" in board.out
