@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Any
 from harness.plugin_api.hooks import hookimpl
 
 if TYPE_CHECKING:
-    from harness.boards import leaderboard
-    from harness.boards.comparing import compare
+    from harness.boards import compare, leaderboard
     from harness.registry import Registry, load_registry
     from harness.runs import Record, run
     from harness.runs.targets import find_results
@@ -35,7 +34,7 @@ _HOMES = {
     "Record": "harness.runs",
     "run": "harness.runs",
     "leaderboard": "harness.boards",
-    "compare": "harness.boards.comparing",
+    "compare": "harness.boards",
     "data_folders": "harness.data.folders",
     "find_results": "harness.runs.targets",
     "Registry": "harness.registry",

@@ -6,6 +6,7 @@ After Demšar, Statistical Comparisons of Classifiers over Multiple Data Sets, J
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -13,9 +14,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.boards.board import Board, Row
+from harness.boards.board import Board, full_name
 from harness.boards.statistics import LEVEL
-from harness.plugin_api import KINDS
 
 LEAST_BOARDS: Final = 5
 """Fewest boards for the test: below, the distribution that it assumes is far from the true one."""
@@ -37,7 +37,7 @@ class Across:
         mean: (methods,) mean rank.
         left_out: number of methods that a board lacks.
         p: p-value of Friedman's test, None where it was not done.
-        critical: difference of mean ranks that tells two methods apart, None where Friedman's test was not done or
+        critical: significant difference of two mean ranks, None where Friedman's test was not done or
             found nothing.
         why_not: why the test was not done; empty if it was.
         datasets: number of different datasets among the boards.
@@ -64,10 +64,10 @@ class Across:
             return f"No test over settings: {self.why_not}."
         found = f"Friedman's test over {n} settings: p = {max(self.p, 1e-4):.2g}{' or less' if self.p < 1e-4 else ''}"
         if self.critical is None:
-            return f"{found}, so that no method can be called better than another over these settings.{dependent}"
+            return f"{found}, so that no method differs significantly from another over these settings.{dependent}"
         return (
-            f"{found}; two methods can be told apart (Nemenyi, {LEVEL:.0%} level) where their mean ranks differ by at "
-            f"least {self.critical:.2f}.{dependent}"
+            f"{found}; two methods differ significantly (Nemenyi, {LEVEL:.0%} level) where their mean ranks differ by "
+            f"at least {self.critical:.2f}.{dependent}"
         )
 
 
@@ -88,7 +88,7 @@ def _across(task: str, boards: Sequence[Board]) -> Across | None:
     if len(boards) < 2 or len(complete) < 2:
         return None
     table = np.array([[found[number] for found in complete.values()] for number in range(len(boards))])
-    ranks = placed(table)
+    ranks = ranks_within(table)
     names = list(complete)
     order = sorted(range(len(names)), key=lambda place: (ranks[:, place].mean(), names[place]))
     why_not = _why_not(len(boards), len(names))
@@ -107,19 +107,13 @@ def _across(task: str, boards: Sequence[Board]) -> Across | None:
     )
 
 
-def full_name(board: Board, row: Row) -> str:
-    """All kinds of a row, those that all rows share too."""
-    labels = {**board.common, **row.labels}
-    return " · ".join(labels[kind] for kind in KINDS if kind in labels)
-
-
 def _why_not(boards: int, methods: int) -> str:
     if boards < LEAST_BOARDS:
         return f"{boards} are too few, it takes at least {LEAST_BOARDS}"
     return f"it takes at least {LEAST_METHODS} methods" if methods < LEAST_METHODS else ""
 
 
-def placed(scores: Floats) -> Floats:
+def ranks_within(scores: Floats) -> Floats:
     """Ranks (n, m) within each row of ``scores``, 1 the highest, equal ones sharing the middle."""
     higher = (scores[:, None, :] > scores[:, :, None]).sum(axis=2)
     equal = (scores[:, None, :] == scores[:, :, None]).sum(axis=2)
@@ -128,32 +122,22 @@ def placed(scores: Floats) -> Floats:
 
 def friedman(scores: Floats) -> float:
     """P-value of Friedman's test on ``scores`` (n blocks, m methods), in the form of Iman and Davenport (1980)."""
-    from scipy.special import fdtrc
+    from scipy import stats
 
     n, m = scores.shape
-    ranks = placed(scores)
-    spread = ((ranks - (m + 1) / 2) ** 2).sum()
-    between = n * ((ranks.mean(axis=0) - (m + 1) / 2) ** 2).sum()
-    if spread == 0:
-        return 1.0
-    chi2 = n * (m - 1) * between / spread
+    if (scores == scores[:, :1]).all():
+        return 1.0  # nothing differs: scipy divides by zero
+    chi2 = float(stats.friedmanchisquare(*scores.T).statistic)
     left = n * (m - 1) - chi2
-    return 0.0 if left <= 0 else float(fdtrc(m - 1, (m - 1) * (n - 1), (n - 1) * chi2 / left))
+    return 0.0 if left <= 1e-9 else float(stats.f.sf((n - 1) * chi2 / left, m - 1, (m - 1) * (n - 1)))
 
 
 def critical_difference(n: int, m: int, level: float = LEVEL) -> float:
-    """Nemenyi's smallest difference of mean ranks over ``n`` blocks that tells two of ``m`` methods apart."""
-    from scipy.special import ndtr
+    """Nemenyi's smallest significant difference of two of ``m`` mean ranks over ``n`` blocks."""
+    from scipy import stats
 
-    z = np.linspace(-8, 8, 4001)
-    density = np.exp(-z * z / 2) / np.sqrt(2 * np.pi)
-    low, high = 0.0, 20.0
-    # The studentised range with infinite freedom: P(range <= q) = m ∫ φ(z) (Φ(z) - Φ(z - q))^(m-1) dz.
-    for _ in range(50):
-        q = (low + high) / 2
-        below = m * np.trapezoid(density * (ndtr(z) - ndtr(z - q)) ** (m - 1), z)
-        low, high = (q, high) if below < 1 - level else (low, q)
-    return float(high / np.sqrt(2) * np.sqrt(m * (m + 1) / (6 * n)))
+    quantile = float(stats.studentized_range.ppf(1 - level, m, np.inf))
+    return quantile / math.sqrt(2) * math.sqrt(m * (m + 1) / (6 * n))
 
 
 def indistinct(ranks: Sequence[float], difference: float) -> list[tuple[int, int]]:

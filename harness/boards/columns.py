@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from harness.boards.failures import done
 from harness.runs.record import CostRecord, Record
 
 
@@ -114,7 +115,7 @@ _RETRIEVAL: Final = (
     Column("peak_bytes", "peak MB", 1e-6, 1, False, is_cost=True),
 )
 _ACTIVE: Final = (
-    Column("area_under_curve", "area under curve", 100),
+    Column("area_under_curve", "AUC", 100),
     Column("acquire_s", "s/acquisition", 1, 4, False, is_cost=True, pareto=True),
     Column("acquire_bytes", "acquisition MB", 1e-6, 1, False, is_cost=True, pareto=True),
     Column("extract_s", "extraction ms/image", 1e3, 3, False, is_cost=True),
@@ -137,21 +138,11 @@ def board_columns(records: Sequence[Record], cost: bool) -> tuple[Column, ...]:
     return tuple(column for column in wanted if any(value(record, column) is not None for record in records))
 
 
-def cost_columns() -> tuple[Column, ...]:
-    """All columns that are costs."""
-    return tuple(column for column in (*_RETRIEVAL, *_ACTIVE) if column.is_cost)
-
-
 def column_of(key: str) -> Column | None:
-    """The column of a headline metric by its key, as boards have it."""
+    """The column of a metric or a cost by its key."""
     if match := re.fullmatch(r"accuracy@(\d+)", key):
         return Column(key, f"{match[1]} labels", 100)
-    return next((column for column in _RETRIEVAL if column.key == key), None)
-
-
-def known_column(key: str) -> Column | None:
-    """The column of a metric or a cost by its key, None for one that no board of records has."""
-    return column_of(key) or next((column for column in _ACTIVE if column.key == key), None)
+    return next((column for column in (*_RETRIEVAL, *_ACTIVE) if column.key == key), None)
 
 
 def value(record: Record, column: Column) -> float | None:
@@ -163,12 +154,12 @@ def value(record: Record, column: Column) -> float | None:
 
 def cells(records: Sequence[Record], columns: Sequence[Column]) -> dict[str, Cell | None]:
     """Cell of each column over the runs that are done."""
-    done = [record for record in records if record.status == "done"]
-    return {column.key: _cell(done, column) for column in columns}
+    measured = done(records)
+    return {column.key: _cell(measured, column) for column in columns}
 
 
-def _cell(done: Sequence[Record], column: Column) -> Cell | None:
-    numbers = [number for record in done if (number := value(record, column)) is not None]
+def _cell(measured: Sequence[Record], column: Column) -> Cell | None:
+    numbers = [number for record in measured if (number := value(record, column)) is not None]
     if not numbers:
         return None
     mean, std = numbers[0], None
@@ -176,7 +167,7 @@ def _cell(done: Sequence[Record], column: Column) -> Cell | None:
         mean = math.fsum(numbers) / len(numbers)
         std = math.sqrt(math.fsum((number - mean) ** 2 for number in numbers) / (len(numbers) - 1))
     stages = STAGES.get(column.key) or _FIGURE_STAGES.get(column.key)
-    costs = [cost for record in done for cost in stages.costs(record)] if stages else []
+    costs = [cost for record in measured for cost in stages.costs(record)] if stages else []
     return Cell(mean, std, len(numbers), any(c.cached for c in costs), any(c.contended for c in costs))
 
 

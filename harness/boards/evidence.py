@@ -1,4 +1,4 @@
-"""The values behind a mean: per query or per seed, paired over the methods of a board, and what they say in words."""
+"""The values behind a mean: per query or per seed, paired over the methods of a board."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.boards.statistics import LEAST_UNITS, LEVEL, POWER, Comparison, bootstrap_intervals
+from harness.boards.failures import done
+from harness.boards.statistics import LEAST_UNITS, bootstrap_intervals
 from harness.runs.record import Record
 
 Floats = NDArray[np.float64]
@@ -58,17 +59,16 @@ class Units:
         return intervals
 
 
-def paired_units(groups: Mapping[str, Sequence[Record]], metric: str) -> Units:
-    """The values of ``metric`` by query (retrieval) or seed (active learning).
+def paired_units(values: Mapping[str, Mapping[int, float]]) -> Units:
+    """Which queries (retrieval) or seeds (active learning) methods are compared on: those that most of them have.
 
-    Methods are compared on the queries or seeds that most of them have: of all the sets that a method has, the one
-    that leaves the most values. So one method that failed for some seeds does not spoil the others' comparison.
+    Of all the sets that a method has, the one that leaves the most values. So one method that failed for some seeds
+    does not spoil the others' comparison.
 
     Args:
-        groups: records of each method.
-        metric: key of the headline number, ``map_medium`` or ``accuracy@100``.
+        values: of each method, by query or seed.
     """
-    values = {name: found for name, records in groups.items() if (found := unit_values(records, metric))}
+    values = {name: found for name, found in values.items() if found}
     sets = Counter(frozenset(found) for found in values.values())
 
     def left(units: frozenset[int]) -> tuple[int, int]:
@@ -78,40 +78,13 @@ def paired_units(groups: Mapping[str, Sequence[Record]], metric: str) -> Units:
     return Units(values, max(sorted(sets, key=sorted), key=left, default=frozenset()))
 
 
-def sentence(comparison: Comparison, task: str, metric: str, scale: float = 100.0) -> str:
-    """What the ranks of a board mean, for its footer; empty for a single method."""
-    unit = "queries" if task == "retrieval" else "seeds"
-    pairs, tests = comparison.pairs, comparison.tests
-    if tests == 0:
-        return ""
-    counted = f"{tests} comparison{'s' if tests > 1 else ''}"
-    intervals = f"Intervals: bootstrap over {unit}, 95%" + (
-        "." if pairs >= LEAST_UNITS else f"; none from fewer than {LEAST_UNITS} {unit}."
-    )
-    if not comparison.can_decide:
-        needed = math.ceil(1 + math.log2(tests / LEVEL))
-        return (
-            f"With {pairs} paired {unit} and {counted} no difference in {metric}, however large, can be called "
-            f"significant, so that every method may have any rank (#); that takes at least {needed} {unit}. {intervals}"
-        )
-    first = sum(best == 1 for best, _ in comparison.ranks.values())
-    least = f"{comparison.detectable * scale:.1f}" if math.isfinite(comparison.detectable) else "unknown"
-    few = "" if len(comparison.ranks) == comparison.methods else f"; only the best {len(comparison.ranks)} are compared"
-    return (
-        f"#: the ranks that remain possible if only significant differences in {metric} count ({pairs} paired {unit}, "
-        f"{comparison.test}, Holm-corrected over {counted}, {LEVEL:.0%} level{few}); {first} of {comparison.methods} "
-        f"methods may be the best; a true difference of {least} points would be found in {POWER:.0%} of such "
-        f"comparisons. {intervals}"
-    )
-
-
 def unit_values(records: Sequence[Record], metric: str) -> dict[int, float]:
     """Value per seed; for retrieval per query, averaged over seeds."""
-    done = [record for record in records if record.status == "done"]
-    columns = [record.details.get("ap_" + metric.removeprefix("map_")) for record in done]
+    measured = done(records)
+    columns = [record.details.get("ap_" + metric.removeprefix("map_")) for record in measured]
     known = [column for column in columns if isinstance(column, list)]
     if not known:
-        return {record.seed: value for record in done if (value := record.metrics.get(metric)) is not None}
+        return {record.seed: value for record in measured if (value := record.metrics.get(metric)) is not None}
     if len(known) == 1:
         return {query: value for query, value in enumerate(known[0]) if value is not None}
     values: dict[int, float] = {}

@@ -6,44 +6,56 @@ import json
 import re
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
-from harness.runs.record import MethodRecord, Record
+from harness.runs.record import Record
 
 _LONGEST: Final = 32
 """Letters of a parameter's value; of a longer one the beginning and the end are shown."""
 _EMPTY: Final[tuple[Any, ...]] = ("", [], None)
 
 Labels = dict[str, str]
+"""Kind -> label."""
 
 
-def method_labels(records: Mapping[str, Record]) -> dict[str, Labels]:
-    """``gem p=3`` for each kind of each combination.
+class Method(NamedTuple):
+    """What a label is made of; ``source``: plugin, version and digest."""
 
-    Args:
-        records: one record of each combination of methods, by any key.
+    name: str
+    parameters: Mapping[str, Any]
+    source: str = ""
 
-    Returns:
-        By the same key: kind -> label. No two combinations have the same labels, if need be by the full values of
-        their parameters or by the plugin and the digest of their source.
+
+def methods_of(record: Record) -> dict[str, Method]:
+    """The methods of a record by kind."""
+    return {
+        kind: Method(m.name, m.parameters, " ".join(filter(None, [m.plugin, m.version, m.digest[:6]])))
+        for kind, m in record.methods.items()
+    }
+
+
+def method_labels(combinations: Mapping[str, Mapping[str, Method]]) -> dict[str, Labels]:
+    """``gem p=3`` for each kind of each combination of methods, given by any key.
+
+    No two combinations that differ have the same labels, if need be by the full values of their parameters or by the
+    plugin and the digest of their source.
     """
-    parameters = {key: {kind: m.parameters for kind, m in r.methods.items()} for key, r in records.items()}
     named: dict[tuple[str, str], list[Mapping[str, Any]]] = defaultdict(list)
-    for record in records.values():
-        for kind, method in record.methods.items():
+    for methods in combinations.values():
+        for kind, method in methods.items():
             named[kind, method.name].append(method.parameters)
     differ = {what: _differing(given) for what, given in named.items()}
 
     def labels(key: str, short: bool) -> Labels:
         return {
-            kind: " ".join([m.name, *_written(parameters[key][kind], differ[kind, m.name], short)])
-            for kind, m in records[key].methods.items()
+            kind: " ".join([method.name, *_written(method.parameters, differ[kind, method.name], short)])
+            for kind, method in combinations[key].items()
         }
 
-    found = {key: labels(key, True) for key in records}
+    found = {key: labels(key, True) for key in combinations}
     found |= {key: labels(key, False) for key in _repeated(found)}
     for key in _repeated(found):
-        found[key] = {kind: f"{label} {_source(records[key].methods[kind])}" for kind, label in found[key].items()}
+        found[key] = {kind: f"{label} ({combinations[key][kind].source})" for kind, label in found[key].items()}
     return found
 
 
@@ -103,7 +115,3 @@ def _repeated(labels: Mapping[str, Labels]) -> list[str]:
     """Keys whose labels another key has too."""
     often = Counter(tuple(sorted(found.items())) for found in labels.values())
     return [key for key, found in labels.items() if often[tuple(sorted(found.items()))] > 1]
-
-
-def _source(method: MethodRecord) -> str:
-    return f"({' '.join(filter(None, [method.plugin, method.version, method.digest[:6]]))})"

@@ -7,9 +7,10 @@ difference. Lines that no run of the board stands for have a row of their own.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
-from harness.boards.board import Board, Cell, Column, Row, column_of
+from harness.boards.board import Board, Row
+from harness.boards.columns import Cell, Column, column_of
 from harness.boards.reference import PublishedColumn, PublishedRow, Reference, fits_options
 from harness.runs.record import Record
 
@@ -20,16 +21,14 @@ KIND = "published as"
 """The column of labels that says under which name a row was published."""
 
 
-def with_published(board: Board, reference: Reference, records: Iterable[Record]) -> Board:
+def with_published(board: Board, reference: Reference) -> Board:
     """A board with the published numbers of its dataset: rows that were measured first, the rest as published.
 
     Args:
-        board: made of the records.
-        reference: published numbers; a board of another dataset stays as it is.
-        records: among them those of the board.
+        board: made of records; one of another dataset, or read from a ``results.json``, stays as it is.
+        reference: published numbers.
     """
-    known = {record.id: record for record in records}
-    examples = [known[row.run_ids[0]] for row in board.rows]
+    examples = [row.records[0] for row in board.rows if row.records]
     published = reference.of_dataset(examples[0].dataset.name) if examples else []
     if not published:
         return board

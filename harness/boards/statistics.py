@@ -35,21 +35,21 @@ Ints = NDArray[np.intp]
 
 
 @dataclass(frozen=True)
-class Comparison:
+class PairwiseTests:
     """All methods of a table compared in pairs.
 
-    "Cannot be told apart" is not transitive: A may be better than C while B differs from neither. So a method has no
-    group but a range of ranks, which needs no transitivity.
+    "Not significantly different" is not transitive: A may be better than C while B differs from neither. So a method
+    has no group but a rank interval, which needs no transitivity.
 
     Attributes:
-        ranks: best and worst rank of each method that was compared: one more than the methods that are significantly
+        ranks: rank interval of each method that was compared: one more than the methods that are significantly
             better than it, and the number of methods less those that are significantly worse.
         pairs: number of paired values (queries or seeds).
         methods: number of methods.
         tests: number of comparisons that the correction counts.
         test: how the p-values were found, in words.
-        detectable: smallest true difference that would have been found with probability 0.8 (median over pairs); NaN
-            where it is not known, infinite where none could be found.
+        detectable: minimum detectable difference at 80% power (median over pairs); NaN where it is not known, infinite
+            where none could be found.
         smallest_p: the smallest p-value that the test can give with so many pairs, before correction.
     """
 
@@ -127,7 +127,7 @@ def difference_p_values(differences: Floats, rng: np.random.Generator, tests: in
     columns = np.column_stack([differences, np.zeros(n)])
     pairs = np.arange(m), np.full(m, m)
     by_flips = tests <= _FLIP_TESTS_UP_TO or n <= _EXACT_UP_TO
-    return _flip_p_values(columns, *pairs, rng) if by_flips else _t_p_values(columns, pairs)
+    return _flip_p_values(columns, *pairs, rng) if by_flips else t_p_values(columns, pairs)
 
 
 def smallest_p(pairs: int, tests: int) -> float:
@@ -188,7 +188,7 @@ def _random_signs(n: int, flips: int, rows: int, rng: np.random.Generator) -> It
         yield np.asarray(2.0 * rng.integers(0, 2, (min(rows, flips - start), n), dtype=np.int8) - 1, np.float64)
 
 
-def _t_p_values(values: Floats, pairs: tuple[NDArray[np.intp], NDArray[np.intp]] | None = None) -> Floats:
+def t_p_values(values: Floats, pairs: tuple[NDArray[np.intp], NDArray[np.intp]] | None = None) -> Floats:
     """P-values of the paired t-test of these pairs of columns of ``values`` (n, m), or of every two."""
     from scipy.special import stdtr
 
@@ -219,7 +219,7 @@ def holm(p_values: ArrayLike, tests: int | None = None) -> Floats:
     return adjusted
 
 
-def compare(values: Mapping[str, ArrayLike], rng: np.random.Generator) -> Comparison:
+def pairwise_tests(values: Mapping[str, ArrayLike], rng: np.random.Generator) -> PairwiseTests:
     """Compare methods on the same queries or seeds.
 
     Args:
@@ -242,11 +242,11 @@ def compare(values: Mapping[str, ArrayLike], rng: np.random.Generator) -> Compar
     compared = np.array([samples[name] for name in best]).reshape(len(best), pairs).T
     better = np.zeros((len(best), len(best)), dtype=bool)
     if decidable and tests:
-        p = pair_p_values(compared, rng) if by_flips else _t_p_values(compared)
+        p = pair_p_values(compared, rng) if by_flips else t_p_values(compared)
         # Ordered by their means: of a pair that differs the first is the better one.
         better[np.triu_indices(len(best), 1)] = holm(p, tests) <= LEVEL
     ranks = zip((1 + better.sum(axis=0)).tolist(), (methods - better.sum(axis=1)).tolist(), strict=True)
-    return Comparison(
+    return PairwiseTests(
         ranks=dict(zip(best, ranks, strict=True)),
         pairs=pairs,
         methods=methods,
@@ -265,11 +265,11 @@ def _detectable(values: Floats, tests: int) -> float:
     covariance = np.atleast_2d(np.cov(values, rowvar=False))
     variance = np.diag(covariance)
     of_differences = np.clip(variance[:, None] + variance - 2 * covariance, 0, None)[np.triu_indices(m, 1)]
-    return float(np.sqrt(np.median(of_differences)) * _detectable_spreads(n, LEVEL / tests))
+    return float(np.sqrt(np.median(of_differences)) * detectable_spreads(n, LEVEL / tests))
 
 
 @functools.lru_cache(maxsize=256)
-def _detectable_spreads(n: int, level: float) -> float:
+def detectable_spreads(n: int, level: float) -> float:
     """Detectable difference in standard deviations of the difference, for normal differences.
 
     Up to 14 pairs the few possible p-values decide, and it is found by simulation; beyond, the randomisation test has

@@ -1,22 +1,28 @@
-"""Boards of whatever a TARGET names: made of records, or read from a ``results.json`` where there are none."""
+"""Boards as the JSON of a ``results.json``, and back: a committed leaderboard is a board like one made of records."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import fields, replace
 from functools import cache
 from typing import Any, Final
 
 from pydantic import TypeAdapter
 
-from harness.boards.board import Board, boards
-from harness.boards.columns import Column, known_column
-from harness.boards.statistics import Comparison
+from harness.boards.across import Across, across
+from harness.boards.board import Board, Row
+from harness.boards.building import boards
+from harness.boards.columns import Column, column_of
+from harness.boards.statistics import PairwiseTests
 from harness.core.errors import DataDamaged
 from harness.runs.results import Results
 
-_TEXTS: Final = ("task", "dataset", "kinds", "common", "provenance", "fingerprint", "protocol_id", "protocol")
+_BOARD: Final = ("task", "dataset", "kinds", "common", "provenance", "fingerprint", "protocol_id", "protocol")
+_ROW: Final = tuple(field.name for field in fields(Row) if field.name != "records")
+_COLUMN: Final = ("key", "title", "scale", "higher_is_better", "is_cost")
+_ACROSS: Final = ("task", "boards", "methods", "left_out", "p", "critical", "why_not")
+_TESTS: Final = ("pairs", "methods", "tests", "test", "can_decide")
 
 
 def boards_of(results: Results, *, cost: bool = True) -> list[Board]:
@@ -32,44 +38,91 @@ def boards_of(results: Results, *, cost: bool = True) -> list[Board]:
     """
     if not results.boards:
         return boards(results.records, cost=cost)
+    stored = read_boards(results)
+    return stored if cost else list(map(_without_costs, stored))
+
+
+def read_boards(results: Results) -> list[Board]:
+    """The boards that a ``results.json`` holds, also one that an older version wrote. Raises ``DataDamaged``."""
     try:
-        found = [_board(content) for content in results.boards]
-        return found if cost else [_without_costs(board) for board in found]
+        return list(map(_read_board, results.boards))
     except (KeyError, TypeError, ValueError, AttributeError) as error:  # pydantic's are ValueErrors
         first = str(error).partition("\n")[0]
         reason = f"{results.name} is not the JSON of a leaderboard: {type(error).__name__}: {first}"
         raise DataDamaged(reason, fix="harness leaderboard --format json writes it") from error
 
 
-def _board(content: Mapping[str, Any]) -> Board:
-    texts = {name: content[name] for name in _TEXTS if name in content}
+def boards_content(boards: Sequence[Board], title: str, description: str) -> dict[str, Any]:
+    """Everything that the boards hold but the records, keys in a fixed order."""
+    return {
+        "title": title,
+        "description": description,
+        "boards": [_board(board) for board in boards],
+        "across": [_across(ranks) for ranks in across(boards)],
+    }
+
+
+def _board(board: Board) -> dict[str, Any]:
+    return {
+        **_named(board, _BOARD),
+        "comparison": _tests(board.tests) if board.tests else None,
+        "columns": [_column(column) for column in board.columns],
+        "rows": [
+            {**_named(row, _ROW), "cells": {key: cell and vars(cell) for key, cell in row.cells.items()}}
+            for row in board.rows
+        ],
+    }
+
+
+def _named(value: Any, names: Sequence[str]) -> dict[str, Any]:
+    return {name: getattr(value, name) for name in names}
+
+
+def _column(column: Column) -> dict[str, Any]:
+    # All else is known by the key, except of published columns.
+    return _named(column, (*_COLUMN, *(("digits", "published", "signed") if column.published else ())))
+
+
+def _tests(tests: PairwiseTests) -> dict[str, Any]:
+    detectable = round(tests.detectable, 6) if math.isfinite(tests.detectable) else None
+    return {**_named(tests, _TESTS), "detectable": detectable}
+
+
+def _across(ranks: Across) -> dict[str, Any]:
+    return {**_named(ranks, _ACROSS), "ranks": ranks.ranks.tolist(), "mean": ranks.mean.tolist()}
+
+
+def _read_board(content: Mapping[str, Any]) -> Board:
+    texts = {name: content[name] for name in _BOARD if name in content}
     board = _adapter().validate_python({**texts, "columns": (), "rows": content["rows"]})
-    columns = tuple(known_column(column["key"]) or Column(**column) for column in content["columns"])
+    # The oldest files had no list of columns: the keys of the cells are in its order.
+    first = board.rows[0].cells if board.rows else {}
+    columns = content.get("columns") or [{"key": key, "title": key} for key in first]
+    known = tuple(column_of(column["key"]) or Column(**column) for column in columns)
     for row in board.rows:
-        for column in columns:
+        for column in known:
             row.cells[column.key]  # a table needs each
-    return replace(board, columns=columns, comparison=_comparison(content.get("comparison")))
+    return replace(board, columns=known, tests=_read_tests(content.get("comparison")))
+
+
+def _read_tests(content: Mapping[str, Any] | None) -> PairwiseTests | None:
+    """What the ranks rest on; the ranks themselves stand in the rows."""
+    if content is None:
+        return None
+    numbers = {name: content[name] for name in _TESTS if name != "can_decide"}
+    detectable = content["detectable"]
+    return PairwiseTests(
+        ranks={},
+        **numbers,
+        detectable=math.nan if detectable is None else detectable,
+        smallest_p=0.0 if content["can_decide"] else 1.0,
+    )
 
 
 def _without_costs(board: Board) -> Board:
     columns = tuple(column for column in board.columns if not column.is_cost)
     rows = [replace(row, cells={c.key: row.cells[c.key] for c in columns}, front=()) for row in board.rows]
     return replace(board, columns=columns, rows=tuple(rows))
-
-
-def _comparison(content: Mapping[str, Any] | None) -> Comparison | None:
-    """What the ranks rest on; the ranks themselves stand in the rows."""
-    if content is None:
-        return None
-    return Comparison(
-        ranks={},
-        pairs=content["pairs"],
-        methods=content["methods"],
-        tests=content["tests"],
-        test=content["test"],
-        detectable=math.nan if content["detectable"] is None else content["detectable"],
-        smallest_p=0.0 if content["can_decide"] else 1.0,
-    )
 
 
 @cache

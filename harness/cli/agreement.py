@@ -25,11 +25,10 @@ def agreement(
     as_json: AsJson = False,
 ) -> None:
     """Compare picks, ranks and pseudo-labels of the acquisitions of a spec with those of a reference."""
-    import json
-
-    from harness.boards.agreement_published import published_agreement, published_agreement_markdown
-    from harness.boards.agreement_table import agreement_data, agreement_markdown, rank_plot
-    from harness.boards.reference import read_reference
+    from harness.boards import read_reference
+    from harness.boards.agreement import agreement_data, agreement_tables, published_agreement, published_tables
+    from harness.boards.plots import agreement_plot
+    from harness.boards.render import json_text, render_tables
     from harness.cli.display import Bars
     from harness.core.files import write_atomically
     from harness.studies.agreement_spec import agreement_studies
@@ -47,17 +46,17 @@ def agreement(
         )
     beside = spec.with_name("reference.yaml")
     published = read_reference(beside) if beside.is_file() else None
-    parts = []
+    tables = []
     for study in studies:
-        parts.append(agreement_markdown(study.title, study.reference, study.compared, unlabelled=unlabelled))
+        tables += agreement_tables(study.title, study.reference, study.compared, unlabelled=unlabelled)
         if published is not None:
-            parts.append(published_agreement_markdown(published, study.dataset, study.compared))
-    text = "\n".join(part for part in parts if part)
+            tables += published_tables(published, study.dataset, study.compared)
+    text = render_tables(tables, "markdown")
     if out is not None:
         write_atomically(out, text.encode())
     if plots is not None:
         for study in studies:
-            picture = rank_plot(study.title, study.reference, study.compared)
+            picture = agreement_plot(study.title, study.reference, study.compared)
             if picture is not None:
                 name = study.dataset if len(studies) == 1 else study.title
                 write_atomically(plots / f"{re.sub(r'[^A-Za-z0-9._-]+', '-', name)}-ranks.svg", picture)
@@ -66,5 +65,5 @@ def agreement(
         for data_of, study in zip(found, studies, strict=True):
             if published is not None:
                 data_of["published"] = published_agreement(published, study.dataset, study.compared)
-        text = json.dumps(found, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+        text = json_text(found)
     print(text, end="")

@@ -188,7 +188,8 @@ def leaderboard(
     """Print the leaderboard of a spec or of records, beside published numbers if there are any."""
     from harness.boards import boards_of, read_reference
     from harness.boards import leaderboard as make_leaderboard
-    from harness.boards.pair import difference_plots, differences, render_differences
+    from harness.boards.comparison.pairs import differences, render_differences
+    from harness.boards.plots import difference_plots
     from harness.boards.plots import plots as draw
     from harness.core.files import write_atomically
     from harness.runs.targets import find_results

@@ -27,10 +27,10 @@ def compare(
 ) -> None:
     """Show what got better or worse from A to B.
 
-    Whether it is more than noise, what else changed, and what it costs.
+    Whether it is significant, what else changed, and what it costs.
     """
-    from harness.boards.changes_text import render_changes
-    from harness.boards.comparing import compare as compare_results
+    from harness.boards import compare as compare_results
+    from harness.boards.comparison.report import render_changes
     from harness.core.files import write_atomically
     from harness.runs.targets import Resolver
 
@@ -59,11 +59,11 @@ def gate(
 ) -> None:
     """Judge for CI whether B is worse than A.
 
-    Exit code 5: worse by more than noise. 6: nothing was measured, or it cannot be told. 0: otherwise.
+    Exit code 5: significantly worse. 6: nothing was measured, or inconclusive. 0: otherwise.
     """
-    from harness.boards.changes_text import render_changes
-    from harness.boards.comparing import compare as compare_results
-    from harness.boards.gate import judge
+    from harness.boards import compare as compare_results
+    from harness.boards.comparison.gate import judge
+    from harness.boards.comparison.report import render_changes
     from harness.core.files import write_atomically
     from harness.runs.targets import Resolver
     from harness.runs.tolerances import parse_tolerances

@@ -77,7 +77,7 @@ def write_page(
     registry = load_registry(plugins)
     about = summaries(registry, collection.records)
     found, left_out = _boards(collection)
-    views = board_views(found, {record.id: record for record in collection.records}, pictures=pictures)
+    views = board_views(found, pictures=pictures)
     ranks = across_views(across(found), pictures=pictures)
     names = [name for name, _ in collection.titles]
     heading = title or (", ".join(names) if 0 < len(names) <= _NAMED else "Leaderboards")
@@ -100,7 +100,7 @@ def _boards(collection: Collection) -> tuple[list[Board], list[str]]:
     """The boards, each beside the first published numbers that there are for it; and which were left out."""
     found, notes = [], []
     for board in boards(collection.records):
-        beside = [(with_published(board, one, collection.records), one.source) for one in collection.references]
+        beside = [(with_published(board, one), one.source) for one in collection.references]
         beside = [(changed, source) for changed, source in beside if changed is not board]
         found.append(beside[0][0] if beside else board)
         if rest := ", ".join(source.table for _, source in beside[1:]):

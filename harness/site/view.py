@@ -7,9 +7,11 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
 from harness.boards.across import Across
-from harness.boards.board import Board, Column, Row
+from harness.boards.board import Board, Row
+from harness.boards.columns import Column
 from harness.boards.plots import plots, rank_plots
-from harness.boards.table import Entry, Table, across_table, board_table
+from harness.boards.render.table import Table, TableCell
+from harness.boards.tables import across_table, board_table
 from harness.runs.record import Record
 from harness.site.names import method_page, slug, unique
 
@@ -45,7 +47,7 @@ class RowView:
     """One combination of methods.
 
     Attributes:
-        entries: texts, one a heading.
+        cells: texts, one a heading.
         name: the labels in one text.
         rest: all labels but the first, for screens without room for their columns.
         href: its page; empty for a row that was published elsewhere and has no runs.
@@ -55,7 +57,7 @@ class RowView:
         records: its runs by seed.
     """
 
-    entries: tuple[Entry, ...]
+    cells: tuple[TableCell, ...]
     name: str
     rest: str
     href: str
@@ -95,16 +97,15 @@ class AcrossView:
     plots: tuple[tuple[str, bytes], ...]
 
 
-def board_views(boards: Sequence[Board], records: Mapping[str, Record], *, pictures: bool) -> list[BoardView]:
+def board_views(boards: Sequence[Board], *, pictures: bool) -> list[BoardView]:
     """The boards as the page shows them.
 
     Args:
         boards: of ``harness.boards``.
-        records: all that stand in them, by id.
         pictures: whether to draw their pictures.
     """
     ids = unique([slug(board.dataset, 50) or "board" for board in boards])
-    return [_view(board, anchor, records, pictures) for board, anchor in zip(boards, ids, strict=True)]
+    return [_view(board, anchor, pictures) for board, anchor in zip(boards, ids, strict=True)]
 
 
 def across_views(found: Sequence[Across], *, pictures: bool) -> list[AcrossView]:
@@ -117,7 +118,7 @@ def across_views(found: Sequence[Across], *, pictures: bool) -> list[AcrossView]
     return views
 
 
-def _view(board: Board, anchor: str, records: Mapping[str, Record], pictures: bool) -> BoardView:
+def _view(board: Board, anchor: str, pictures: bool) -> BoardView:
     table = board_table(board)
     headings = tuple(_headings(board, table))
     bounds = [bound for row in board.rows if row.interval for bound in row.interval]
@@ -129,9 +130,9 @@ def _view(board: Board, anchor: str, records: Mapping[str, Record], pictures: bo
         common=tuple(board.common.items()),
         headings=headings,
         rows=tuple(
-            _row(board, row, entries, bounds, records) for row, entries in zip(board.rows, table.rows, strict=True)
+            _row(board, row, cells, bounds) for row, cells in zip(board.rows, table.rows, strict=True)
         ),
-        footer=table.below,
+        footer=table.footer,
         plots=tuple((_caption(name), picture) for name, picture in drawn.items()),
         columns=board.columns,
     )
@@ -140,12 +141,12 @@ def _view(board: Board, anchor: str, records: Mapping[str, Record], pictures: bo
 def _headings(board: Board, table: Table) -> Iterator[Heading]:
     """What stands in each column of the table of a board."""
     columns = {column.title: column for column in board.columns}
-    for place, title in enumerate(table.headers):
+    for place, title in enumerate(column.title for column in table.columns):
         if place == 0:
             yield Heading(title, "rank", "ascending")
         elif place <= len(board.kinds):
             yield Heading(title, "method", "ascending")
-        elif place == len(table.headers) - 1:
+        elif place == len(table.columns) - 1:
             yield Heading(title, "runs", "ascending")
         elif column := columns.get(title):
             group: Group = "cost" if column.is_cost else "quality"
@@ -154,20 +155,17 @@ def _headings(board: Board, table: Table) -> Iterator[Heading]:
             yield Heading(title, "interval", "descending")
 
 
-def _row(
-    board: Board, row: Row, entries: tuple[Entry, ...], bounds: Sequence[float], records: Mapping[str, Record]
-) -> RowView:
+def _row(board: Board, row: Row, cells: tuple[TableCell, ...], bounds: Sequence[float]) -> RowView:
     labels = [row.labels.get(kind, "none") for kind in board.kinds]
-    found = tuple(records[run_id] for run_id in row.run_ids)
     return RowView(
-        entries=entries,
+        cells=cells,
         name=_joined(labels) or "none",
         rest=_joined(labels[1:]),
-        href=f"methods/{method_page(found[0])}" if found else "",
+        href=f"methods/{method_page(row.records[0])}" if row.records else "",
         whisker=_whisker(row, board.columns[0], bounds) if board.columns else None,
         reason=row.reason,
         notes=row.notes,
-        records=found,
+        records=row.records,
     )
 
 

@@ -7,13 +7,13 @@ import time
 import numpy as np
 import pytest
 
-from harness.boards.statistics import compare
+from harness.boards.statistics import pairwise_tests
 
 QUERIES, PAIRS = 70, 500
 
 
 def different(a, b, rng):
-    return len(set(compare({"a": a, "b": b}, rng).ranks.values())) == 2
+    return len(set(pairwise_tests({"a": a, "b": b}, rng).ranks.values())) == 2
 
 
 @pytest.mark.slow
@@ -43,7 +43,7 @@ def test_false_alarms_of_a_whole_table(capsys):
     for _ in range(PAIRS):
         difficulty = rng.beta(1.2, 1.0, QUERIES)
         values = {f"m{i}": np.clip(difficulty + rng.normal(0, 0.1, QUERIES), 0, 1) for i in range(8)}
-        alarms += set(compare(values, rng).ranks.values()) != {(1, 8)}
+        alarms += set(pairwise_tests(values, rng).ranks.values()) != {(1, 8)}
     with capsys.disabled():
         print(f"\ntables of 8 equal methods with any difference: {alarms / PAIRS:.1%} of {PAIRS}")
     assert alarms / PAIRS <= 0.06
@@ -55,7 +55,7 @@ def test_all_pairs_at_once_are_faster_than_one_at_a_time(capsys):
     rng = np.random.default_rng(0)
     values = {f"m{i:02}": rng.random(QUERIES) for i in range(30)}
     start = time.perf_counter()
-    compare(values, rng)
+    pairwise_tests(values, rng)
     ours = time.perf_counter() - start
     start = time.perf_counter()
     names = list(values)

@@ -7,14 +7,14 @@ import pytest
 
 import harness
 from harness.boards import boards
-from harness.boards.across import across, critical_difference, friedman, indistinct, placed
+from harness.boards.across import across, critical_difference, friedman, indistinct, ranks_within
 
 
 def test_ranks_and_friedman_agree_with_scipy():
     from scipy import stats
 
     scores = np.random.default_rng(0).integers(0, 6, (12, 5)).astype(float)  # with ties
-    assert np.array_equal(placed(scores), stats.rankdata(-scores, axis=1))
+    assert np.array_equal(ranks_within(scores), stats.rankdata(-scores, axis=1))
     chi2 = stats.friedmanchisquare(*scores.T).statistic
     n, m = scores.shape
     expected = stats.f.sf((n - 1) * chi2 / (n * (m - 1) - chi2), m - 1, (m - 1) * (n - 1))
@@ -31,7 +31,7 @@ def test_the_critical_difference_agrees_with_scipy(m):
     assert critical_difference(12, m) == pytest.approx(q * np.sqrt(m * (m + 1) / 72), rel=1e-4)
 
 
-def test_runs_of_ranks_that_cannot_be_told_apart():
+def test_runs_of_ranks_that_are_not_significantly_different():
     assert indistinct([1.0, 1.5, 3.0, 3.4, 9.0], 1.7) == [(0, 1), (1, 2), (2, 3)]
     assert indistinct([1.0, 1.5, 3.0], 5) == [(0, 2)]
     assert indistinct([1.0, 9.0], 5) == []

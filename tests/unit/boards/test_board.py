@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import harness
-from harness.boards.board import NotComparable, boards
+from harness.boards import NotComparable, boards
 from harness.core.errors import UnknownName
 
 
@@ -101,7 +101,7 @@ def test_no_records():
     assert harness.leaderboard([]) == "No records.\n"
 
 
-def test_methods_within_noise_share_a_rank_and_the_footer_says_so(record):
+def test_methods_that_do_not_differ_significantly_share_a_rank_and_the_footer_says_so(record):
     rng = np.random.default_rng(0)
     aps = rng.random(70)
     near = record("near", details={"ap_medium": list(np.clip(aps + rng.normal(0, 0.1, 70), 0, 1))})
@@ -109,7 +109,7 @@ def test_methods_within_noise_share_a_rank_and_the_footer_says_so(record):
     (board,) = boards([near, same])
     assert [row.rank for row in board.rows] == [1, 1]
     assert "(70 paired queries, randomisation test" in board.provenance[0]
-    assert "2 of 2 methods may be the best" in board.provenance[0]
+    assert "2 of 2 methods not significantly different from the best" in board.provenance[0]
 
 
 def test_too_few_seeds_to_say_anything_is_said(record):
@@ -121,7 +121,7 @@ def test_too_few_seeds_to_say_anything_is_said(record):
     (board,) = boards(records)
     assert [row.rank for row in board.rows] == [1, 1]
     assert [row.interval for row in board.rows] == [None, None]
-    assert "With 5 paired seeds and 1 comparison no difference in accuracy with 10 labels" in board.provenance[0]
+    assert "with 5 paired seeds and 1 comparison no difference in accuracy with 10 labels" in board.provenance[0]
     assert "takes at least 6 seeds" in board.provenance[0]
 
 

@@ -10,8 +10,8 @@ from measurements import active, retrieval
 from scipy import stats
 
 import harness
-from harness.boards.board import NotComparable
-from harness.boards.changes_text import render_changes
+from harness.boards import NotComparable
+from harness.boards.comparison.report import render_changes
 from harness.core.errors import UnknownName
 from harness.runs.results import Results
 
@@ -37,7 +37,7 @@ def test_better_worse_noise_and_identical():
         "tiny · up": ["better"],
         "tiny · down": ["worse"],
         "tiny · same": ["identical"],
-        "tiny · noise": ["within noise"],
+        "tiny · noise": ["not significantly different"],
     }
     assert changes.tests == 3  # what is identical cannot raise an alarm and does not count
     (change,) = changes.methods[1].changes
@@ -70,9 +70,9 @@ def test_equal_methods_are_rarely_called_different():
     assert alarms <= 10  # at most 5% expected; 11 or more of 100 would have p < 1%
 
 
-def test_few_seeds_are_undecided_and_six_can_tell():
+def test_few_seeds_are_inconclusive_and_six_can_tell():
     five = harness.compare(active([0.5] * 5), active([0.9, 0.8, 0.85, 0.95, 0.7]))
-    assert verdicts(five) == {"random": ["undecided"]}
+    assert verdicts(five) == {"random": ["inconclusive"]}
     six = harness.compare(active([0.5] * 6), active([0.9, 0.8, 0.85, 0.95, 0.7, 0.8]))
     assert verdicts(six) == {"random": ["better"]}
 
@@ -103,7 +103,7 @@ def test_what_made_the_numbers_may_differ_and_is_told():
     [
         ({"protocol": {"image_size": 512}}, "image_size 256 and 512"),
         ({"dataset": {"fingerprint": "0" * 64}}, "other data on each side: fingerprints ffffffffffff and 000000000000"),
-        ({"dataset": {"name": "other", "fingerprint": "0" * 64}}, "no data set in common: set and other"),
+        ({"dataset": {"name": "other", "fingerprint": "0" * 64}}, "no dataset in common: set and other"),
     ],
 )
 def test_other_data_and_protocols_are_refused_by_name(change, words):
@@ -125,7 +125,7 @@ def test_settings_of_a_sweep_are_matched_one_by_one():
 
     changes = harness.compare([swept(256), swept(512)], [swept(512, 0.2), swept(256), swept(1024)])
     assert [m.changes[0].verdict for m in changes.methods] == ["identical", "better"]
-    assert changes.only_after == ("set · tiny · gem",)
+    assert changes.only_after == ("set image_size=1024 · tiny · gem",)
     assert "## set image\\_size=512: map\\_medium" in render_changes(changes)
 
 
@@ -134,8 +134,8 @@ def test_methods_are_matched_by_their_parameters_and_others_listed():
     after = [retrieval(parameters={"p": 3.0}), retrieval(parameters={"p": 4.0}), retrieval("mac")]
     changes = harness.compare(before, after)
     assert [method.label for method in changes.methods] == ["tiny · gem", "tiny · mac"]
-    assert changes.only_before == ("set · tiny · gem p=2.0",)
-    assert changes.only_after == ("set · tiny · gem p=4.0",)
+    assert changes.only_before == ("set · tiny · gem p=2",)
+    assert changes.only_after == ("set · tiny · gem p=4",)
 
 
 def test_a_new_parameter_does_not_part_a_method_from_itself():
@@ -144,7 +144,7 @@ def test_a_new_parameter_does_not_part_a_method_from_itself():
         retrieval(parameters={"p": p, "eps": 1e-6}, protocol={"image_size": 256, "crop": True}) for p in (4.0, 3.0)
     ]
     changes = harness.compare(before, after)
-    assert [method.label for method in changes.methods] == ["tiny · gem p=3.0", "tiny · gem p=4.0"]
+    assert [method.label for method in changes.methods] == ["tiny · gem p=3", "tiny · gem p=4"]
     assert "parameter pooling.eps=1e-06 is new" in changes.methods[0].changed
     assert "protocol option crop=True is new" in changes.methods[0].changed
     two = [retrieval(parameters={"p": 3.0, "eps": eps}) for eps in (1e-6, 1e-3)]
@@ -197,7 +197,7 @@ def test_thousands_of_methods_are_compared_at_once_and_decided():
     after = [retrieval(str(i), APS + noise[i] + (0.05 if i < 3 else 0.0)) for i in range(1200)]
     changes = harness.compare(before, after)
     assert [m.label for m, _ in changes.with_verdict("better")] == [f"tiny · {i}" for i in range(3)]
-    assert len(changes.with_verdict("within noise")) == 1197
+    assert len(changes.with_verdict("not significantly different")) == 1197
     raw = stats.ttest_1samp(0.05 + noise[0], 0).pvalue
     assert changes.methods[0].changes[0].p == pytest.approx(min(1, raw * 1200), rel=1.0)
 
@@ -212,7 +212,7 @@ def test_committed_boards_are_compared_with_their_values():
     for row in (old := board(0.0))[0]["rows"]:
         del row["units"], row["values"]
     changes = harness.compare(Results("old", boards=tuple(old)), Results("new", boards=tuple(board(0.1))))
-    assert changes.with_verdict("undecided")[0][0].label == "tiny · a"
+    assert changes.with_verdict("inconclusive")[0][0].label == "tiny · a"
     assert old[0].pop("fingerprint")
     with pytest.raises(NotComparable, match="one side does not say which data"):
         harness.compare(Results("old", boards=tuple(old)), Results("new", boards=tuple(board(0.1))))

@@ -9,15 +9,13 @@ import re
 from html.parser import HTMLParser
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from tabulate import tabulate
 
 import harness
 from harness.boards import FORMATS, boards
-from harness.boards.data import no_formula
-from harness.boards.formats import _pipes, escaped
-from harness.boards.latex import latex
+from harness.boards.render import make_table, plain_text
+from harness.boards.render.data import no_formula
+from harness.boards.render.latex import latex
+from harness.boards.render.markdown import escaped
 
 HOSTILE = "<script>alert(1)</script>|**x**"
 NAMES = [
@@ -211,17 +209,11 @@ def test_a_method_that_lacks_seeds_is_named_and_does_not_spoil_the_others(record
     assert "c: not compared: it lacks some of the 10 seeds" in harness.leaderboard(records)
 
 
-CELLS = st.from_regex(r"\A[a-z0-9.]{0,9}\Z")
-LINES = st.integers(1, 4).flatmap(lambda n: st.lists(st.lists(CELLS, min_size=n, max_size=n), min_size=2, max_size=5))
-
-
-@settings(max_examples=50)
-@given(LINES)
-def test_tables_are_those_of_tabulate(lines):
-    headers, *body = lines
-    align = ["left", "right", "right", "left"][: len(headers)]
-    theirs = tabulate(body, headers, tablefmt="pipe", disable_numparse=True, colalign=align)
-    assert _pipes(headers, body, align) == theirs
+def test_plain_text_keeps_columns_below_each_other_and_blanks():
+    table = make_table(("", "", ""), [["a", "b", "c"], ["long", 1.5, "  url"]])
+    assert plain_text(table) == "a     b    c\nlong  1.5    url"
+    assert plain_text(make_table(("x", "y"), [["a", "1"]], right=["y"])) == "x      y\na      1"
+    assert plain_text(make_table((), [])) == ""
 
 
 @pytest.mark.parametrize(

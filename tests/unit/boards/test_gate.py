@@ -7,7 +7,7 @@ import pytest
 from measurements import active, retrieval
 
 import harness
-from harness.boards.gate import judge
+from harness.boards.comparison.gate import judge
 from harness.core.errors import BadParameter
 from harness.runs.tolerances import parse_tolerances
 

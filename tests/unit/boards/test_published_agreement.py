@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from harness.boards import read_reference
-from harness.boards.agreement_published import published_agreement, published_agreement_markdown
+from harness.boards.agreement import published_agreement, published_tables
+from harness.boards.render import render_tables
 from harness.metrics.selections import Comparison
 
 RANKS = np.empty((2, 0), np.int64)
@@ -46,7 +47,7 @@ def test_what_was_not_measured_stays_empty(reference):
     assert entry(found, cycle=1, acquisition="random", measurement="accuracy_equal")["measured"] is None
     assert entry(found, cycle=2, acquisition="random", measurement="agree")["difference"] is None
     assert entry(found, cycle=1, acquisition="coreset", measurement="agree")["measured"] is None
-    text = " ".join(published_agreement_markdown(reference, "cifar10", {}).split())
+    text = " ".join(render_tables(published_tables(reference, "cifar10", {}), "markdown").split())
     assert "| 1 | CoreSet | agree | | 80.58 | |" in text
     assert "Published: Table 3.4" in text
 
@@ -58,5 +59,5 @@ def test_two_settings_of_one_acquisition_are_not_mixed(reference):
 
 
 def test_another_dataset_or_a_leaderboard_has_nothing(reference):
-    assert published_agreement_markdown(reference, "cifar100", {}) == ""
+    assert published_tables(reference, "cifar100", {}) == []
     assert published_agreement(reference.model_copy(update={"study": "leaderboard"}), "cifar10", {}) == []

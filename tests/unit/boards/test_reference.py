@@ -56,7 +56,7 @@ def record(value=0.5, *, parameters=None, status="done", **changes):
 
 def board_of(reference, *records):
     (board,) = boards(records)
-    return with_published(board, reference, records)
+    return with_published(board, reference)
 
 
 def by_name(board):

@@ -11,7 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 import harness
-from harness.boards.board import NotComparable
+from harness.boards import NotComparable
 from harness.cli.app import app
 from harness.core.errors import DataDamaged, InvalidInput, SpecError
 from harness.runs.store import Store

@@ -1,30 +1,21 @@
-"""Two methods of a leaderboard side by side: the difference on each query or seed, as a table and as a picture."""
+"""Two rows of one board against each other: the difference on each query or seed, as a table."""
 
 from __future__ import annotations
 
-import csv
-import functools
-import io
-import json
 import math
 import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import numpy as np
 
-from harness.boards.board import Board, Row, row_name
-from harness.boards.data import no_formula
-from harness.boards.drawing import COLOURS, picture, plain
-from harness.boards.formats import render_tables
+from harness.boards.board import Board, Row, plural, row_name
+from harness.boards.leaderboards import FORMATS
+from harness.boards.render import NOTHING, Table, check_format, csv_text, json_text, make_table, render_tables
 from harness.boards.statistics import LEAST_UNITS, LEVEL, bootstrap_interval, paired_test
-from harness.boards.table import NOTHING, Entry, Table
 from harness.core.errors import UnknownName
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 _SHOWN: Final = 3
 """Queries named on either side."""
@@ -32,7 +23,7 @@ _CANDIDATES: Final = 12
 
 
 @dataclass(frozen=True)
-class Difference:
+class RowDifference:
     """A minus B on one board, in the headline number.
 
     Attributes:
@@ -67,7 +58,7 @@ class Difference:
         return [x - y for x, y in zip(self.first, self.second, strict=True)]
 
 
-def differences(boards: Sequence[Board], a: str, b: str) -> list[Difference]:
+def differences(boards: Sequence[Board], a: str, b: str) -> list[RowDifference]:
     """The difference of two methods on every board that has both.
 
     Args:
@@ -106,62 +97,52 @@ def find_row(board: Board, wanted: str) -> Row | None:
     return next(iter(chosen.values()), None)
 
 
-def render_differences(found: Sequence[Difference], format: str = "markdown") -> str:
+def render_differences(differences: Sequence[RowDifference], format: str = "markdown") -> str:
     """The differences in a format of leaderboards; CSV and JSON hold every query. Raises ``UnknownName``."""
+    check_format(format, FORMATS)
     if format == "json":
-        return json.dumps([asdict(difference) for difference in found], indent=1, ensure_ascii=False) + "\n"
+        return json_text([asdict(difference) for difference in differences])
     if format == "csv":
-        out = io.StringIO()
-        writer = csv.writer(out, lineterminator="\n")
-        writer.writerow(["dataset", "unit", "number", "a", "b", "value a", "value b"])
-        for d in found:
-            names = [no_formula(d.dataset), d.unit]
-            rows = zip(d.units, d.first, d.second, strict=True)
-            writer.writerows([*names, unit, no_formula(d.a), no_formula(d.b), x, y] for unit, x, y in rows)
-        return out.getvalue()
-    return render_tables([difference_table(found)], format)
+        headers = ("dataset", "unit", "number", "a", "b", "value a", "value b")
+        rows = [
+            (d.dataset, d.unit, unit, d.a, d.b, x, y)
+            for d in differences
+            for unit, x, y in zip(d.units, d.first, d.second, strict=True)
+        ]
+        return csv_text(make_table(headers, rows))
+    return render_tables([difference_table(differences)], format)
 
 
-def difference_table(found: Sequence[Difference]) -> Table:
+def difference_table(differences: Sequence[RowDifference]) -> Table:
     """A line a board."""
-    headers = ("dataset", "difference", "95% interval", "p", "A better", "equal", "B better")
-    return Table(
-        title=f"{found[0].a} against {found[0].b}",
-        above=f"A: {found[0].a}. B: {found[0].b}. Differences are A minus B, in points of {found[0].metric}.",
-        headers=headers,
-        align=("left", "right", "right", "right", "right", "right", "right"),
-        rows=tuple(_line(difference) for difference in found),
-        notes=tuple(note for difference in found if (note := _extremes(difference))),
-        below=(
+    a, b, metric = differences[0].a, differences[0].b, differences[0].metric
+    numbers = ("difference", "95% interval", "p", "A better", "equal", "B better")
+    return make_table(
+        ("dataset", *numbers),
+        map(_line, differences),
+        right=numbers,
+        title=f"{a} against {b}",
+        intro=f"A: {a}. B: {b}. Differences are A minus B, in points of {metric}.",
+        notes=(note for difference in differences if (note := _extremes(difference))),
+        footer=(
             "p: paired randomisation test of this pair alone, not corrected for other pairs that one might have "
-            f"chosen; below {LEVEL:g} the methods differ. Intervals: bootstrap, 95%; none from fewer than "
-            f"{LEAST_UNITS} values.",
+            f"chosen; below {LEVEL:g} the methods differ significantly. Intervals: bootstrap, 95%; none from fewer "
+            f"than {LEAST_UNITS} values.",
         ),
     )
 
 
-def difference_plots(found: Sequence[Difference], images: Sequence[str] = ("svg",)) -> dict[str, bytes]:
-    """File name -> picture of the differences on one board, sorted, with mean and interval."""
-    pictures: dict[str, bytes] = {}
-    for difference in found:
-        name = re.sub(r"[^A-Za-z0-9._-]+", "-", difference.dataset)[:80].lstrip(".") or "board"
-        name = f"{name}-difference" if f"{name}-difference.{images[0]}" not in pictures else f"{name}-{len(pictures)}"
-        for image in images:
-            pictures[f"{name}.{image}"] = picture(functools.partial(_draw, difference=difference), (6.4, 3.2), image)
-    return pictures
-
-
-def _difference(board: Board, a: Row, b: Row, shared: Sequence[int]) -> Difference:
+def _difference(board: Board, a: Row, b: Row, shared: Sequence[int]) -> RowDifference:
     of_a, of_b = (dict(zip(row.units, row.values, strict=True)) for row in (a, b))
     first, second = (tuple(values[unit] for unit in shared) for values in (of_a, of_b))
     apart = np.subtract(first, second)
     low, high = bootstrap_interval(apart, np.random.default_rng(0))
-    return Difference(
+    return RowDifference(
         dataset=board.dataset,
         metric=board.metric,
         a=row_name(a, board.kinds),
         b=row_name(b, board.kinds),
-        unit="query" if board.task == "retrieval" else "seed",
+        unit=board.unit,
         units=tuple(shared),
         first=first,
         second=second,
@@ -171,56 +152,23 @@ def _difference(board: Board, a: Row, b: Row, shared: Sequence[int]) -> Differen
     )
 
 
-def _line(difference: Difference) -> tuple[Entry, ...]:
-    values = difference.values
-    interval = difference.interval
+def _line(difference: RowDifference) -> tuple[str, ...]:
+    values, interval = difference.values, difference.interval
     bounds = " to ".join(f"{100 * bound:+.1f}" for bound in interval) if interval else NOTHING
     counts = (sum(v > 0 for v in values), sum(v == 0 for v in values), sum(v < 0 for v in values))
     p = "< 0.001" if difference.p < 0.001 else f"{difference.p:.3f}"
-    shown = (difference.dataset, f"{100 * difference.mean + 0.0:+.2f}", bounds, p, *map(str, counts))
-    return tuple(Entry(text) for text in shown)
+    return (difference.dataset, f"{100 * difference.mean + 0.0:+.2f}", bounds, p, *map(str, counts))
 
 
-def _extremes(difference: Difference) -> str:
+def _extremes(difference: RowDifference) -> str:
     """Where either is most ahead."""
     order = sorted(zip(difference.values, difference.units, strict=True))
-    plural = "queries" if difference.unit == "query" else "seeds"
+    units = plural(difference.unit)
     behind = [f"{unit} ({100 * value:+.1f})" for value, unit in order[:_SHOWN] if value < 0]
     ahead = [f"{unit} ({100 * value:+.1f})" for value, unit in order[: -_SHOWN - 1 : -1] if value > 0]
-    parts = [f"A is most ahead on {plural} {', '.join(ahead)}"] if ahead else []
-    parts += [f"B is most ahead on {plural} {', '.join(behind)}"] if behind else []
+    parts = [f"A is most ahead on {units} {', '.join(ahead)}"] if ahead else []
+    parts += [f"B is most ahead on {units} {', '.join(behind)}"] if behind else []
     return f"{difference.dataset}: {'; '.join(parts)}" if parts else ""
-
-
-def _draw(figure: Figure, difference: Difference) -> None:
-    axes = figure.add_subplot()
-    order = sorted(zip(difference.values, difference.units, strict=True))
-    values = [100 * value for value, _ in order]
-    places = range(1, len(values) + 1)
-    colours = [COLOURS[0] if value > 0 else COLOURS[1] for value in values]
-    # Hatched below zero: the side can be told in print without colours.
-    for place, value, colour in zip(places, values, colours, strict=True):
-        axes.bar(
-            place, value, width=0.8, color=colour, hatch="" if value > 0 else "////", edgecolor="white", linewidth=0
-        )
-    mean = 100 * difference.mean
-    axes.grid(axis="x", visible=False)
-    axes.axhline(0, color="black", linewidth=0.8)
-    axes.axhline(mean, color="black", linewidth=1, linestyle="--", label=f"mean {mean:+.1f}")
-    if difference.interval is not None:
-        low, high = (100 * bound for bound in difference.interval)
-        axes.axhspan(
-            low, high, color="#777777", alpha=0.25, linewidth=0, label=f"95% interval {low:+.1f} to {high:+.1f}"
-        )
-    plural = "queries" if difference.unit == "query" else "seeds"
-    axes.set(xlabel=f"{len(values)} {plural}, sorted", ylabel=f"difference in points of\n{plain(difference.metric)}")
-    if len(values) <= 20:
-        axes.set_xticks(list(places), [str(unit) for _, unit in order])
-    axes.set_title(
-        f"{plain(difference.a)} (above 0)\nagainst {plain(difference.b)} (below 0), {plain(difference.dataset)}",
-        fontsize=8,
-    )
-    axes.legend(loc="upper left", fontsize=7)
 
 
 def _words(name: str) -> list[str]:

@@ -14,7 +14,19 @@ from typing import TYPE_CHECKING, Any
 from harness.boards.across import Across, across, critical_difference, indistinct
 from harness.boards.board import Board, Row
 from harness.boards.columns import Column, pareto_front
-from harness.boards.drawing import COLOURS, LINES, MARKS, MOST_NAMES, PLAIN, legend, mark, picture, plain, written_out
+from harness.boards.plots.canvas import (
+    COLOURS,
+    LINES,
+    MARKS,
+    MOST_NAMES,
+    PLAIN,
+    file_name,
+    legend,
+    mark,
+    picture,
+    plain,
+    written_out,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -52,22 +64,20 @@ def plots(boards: Sequence[Board], images: Sequence[str] = ("svg",)) -> dict[str
     return pictures | rank_plots(across(boards), images)
 
 
-def rank_plots(found: Sequence[Across], images: Sequence[str] = ("svg",)) -> dict[str, bytes]:
+def rank_plots(ranks: Sequence[Across], images: Sequence[str] = ("svg",)) -> dict[str, bytes]:
     """Mean ranks with the critical difference of each task that has enough boards for the test, by file name."""
     pictures: dict[str, bytes] = {}
-    for one in found:
-        if one.p is not None:
-            draw, size = (
-                functools.partial(_ranks, found=one),
-                (6.4, 0.9 + 0.11 * (min(len(one.methods), MOST_NAMES) + 3)),
-            )
-            pictures |= {f"{one.task}-ranks.{image}": picture(draw, size, image) for image in images}
+    for task in ranks:
+        if task.p is not None:
+            draw = functools.partial(_ranks, found=task)
+            size = 6.4, 0.9 + 0.11 * (min(len(task.methods), MOST_NAMES) + 3)
+            pictures |= {f"{task.task}-ranks.{image}": picture(draw, size, image) for image in images}
     return pictures
 
 
 def _file_name(board: Board, taken: Mapping[str, Any]) -> str:
     """A name for the files of a board that no other has."""
-    name = re.sub(r"[^A-Za-z0-9._-]+", "-", board.dataset)[:80].lstrip(".") or "board"
+    name = file_name(board.dataset)
     names = {key.rpartition("-")[0] for key in taken}
     return next(free for n in range(len(taken) + 1) if (free := f"{name}-{n + 1}" if n else name) not in names)
 
@@ -166,10 +176,10 @@ def _named(board: Board, costs: Sequence[Column]) -> list[str]:
 
 
 def _ranks(figure: Figure, found: Across) -> None:
-    """Mean ranks on one axis; bars join methods that cannot be told apart (Demšar 2006, Fig. 1)."""
+    """Mean ranks on one axis; bars join methods that are not significantly different (Demšar 2006, Fig. 1)."""
     methods, ranks = found.methods[:MOST_NAMES], found.mean[:MOST_NAMES].tolist()
     difference = critical_difference(len(found.boards), len(found.methods))
-    # Without a finding by Friedman's test nothing can be told apart.
+    # Without a finding by Friedman's test no difference is significant.
     bars = [(0, len(ranks) - 1)] if found.critical is None else indistinct(ranks, difference)
     axes = figure.add_subplot()
     left, right = 1.0, max(math.ceil(ranks[-1]), 1 + difference)

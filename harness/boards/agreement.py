@@ -1,23 +1,14 @@
-"""The agreement study as tables (thesis Table 3.4) and as a scatter of ranks (Fig. 3.6).
-
-matplotlib is imported when a picture is drawn. The same comparisons give the same bytes.
-"""
+"""The agreement study as tables (thesis Table 3.4), beside published numbers where there are any."""
 
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
-from tabulate import tabulate
-
-from harness.boards.drawing import COLOURS, picture
+from harness.boards.reference import Reference
+from harness.boards.render import NOTHING, Table, make_table
 from harness.metrics.selections import Comparison
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 Compared = Mapping[str, Sequence[Comparison]]
 """Label of an acquisition -> its comparisons, of any seeds and cycles."""
@@ -53,7 +44,7 @@ _PICKS_NOTES: Final = (
 )
 
 
-def agreement_markdown(title: str, reference: str, compared: Compared, *, unlabelled: bool = False) -> str:
+def agreement_tables(title: str, reference: str, compared: Compared, *, unlabelled: bool = False) -> list[Table]:
     """Two tables, pseudo-labels and picks; mean ± standard deviation (ddof 1) over the seeds, – where undefined.
 
     Args:
@@ -65,18 +56,16 @@ def agreement_markdown(title: str, reference: str, compared: Compared, *, unlabe
     seeds = sorted({c.seed for found in compared.values() for c in found})
     subset = "all unlabelled examples" if unlabelled else "unlabelled examples that neither acquired"
     spread = "; mean ± standard deviation" if len(seeds) > 1 else ""
-    parts = [
-        f"## {_escape(title)}",
-        f"Reference: {_escape(reference)}, which also chose in all cycles before. "
-        f"{len(seeds)} seed{'s' if len(seeds) != 1 else ''}{spread}.",
-        "### Pseudo-labels",
-        _table(compared, _LABELS),
-        *(f"<sub>{note.format(subset=subset)}</sub>" for note in _LABEL_NOTES),
-        "### Picks and ranks",
-        _table(compared, _PICKS),
-        *(f"<sub>{note}</sub>" for note in (*_PICKS_NOTES, _ranked_by(reference, compared))),
+    intro = (
+        f"Reference: {reference}, which also chose in all cycles before. "
+        f"{len(seeds)} seed{'s' if len(seeds) != 1 else ''}{spread}."
+    )
+    labels_footer = [note.format(subset=subset) for note in _LABEL_NOTES]
+    picks_footer = [*_PICKS_NOTES, _ranked_by(reference, compared)]
+    return [
+        _table(f"{title}: pseudo-labels", intro, compared, _LABELS, labels_footer),
+        _table(f"{title}: picks and ranks", "", compared, _PICKS, picks_footer),
     ]
-    return "\n\n".join(parts) + "\n"
 
 
 def agreement_data(title: str, reference: str, compared: Compared) -> dict[str, Any]:
@@ -101,44 +90,59 @@ def agreement_data(title: str, reference: str, compared: Compared) -> dict[str, 
     return {"title": title, "reference": reference, "rows": rows}
 
 
-def rank_plot(title: str, reference: str, compared: Compared) -> bytes | None:
-    """SVG of ranks by the reference against ranks by each acquisition (row), after each cycle (column); first seed.
+def published_agreement(reference: Reference, dataset: str, compared: Compared) -> list[dict[str, Any]]:
+    """One entry a published number of this dataset: where it belongs, and what was measured there (None: nothing).
 
-    None where nothing was ranked. The points are the random subset that the comparisons hold.
+    Args:
+        reference: with ``study: agreement``.
+        dataset: name.
+        compared: label of an acquisition -> its comparisons; a label begins with the name of the acquisition.
     """
-    seed = min((c.seed for found in compared.values() for c in found), default=0)
-    drawn = {
-        label: ranked
-        for label, found in compared.items()
-        if (ranked := [c for c in found if c.seed == seed and c.ranks.size])
-    }
-    if not drawn:
-        return None
-    columns = max(len(found) for found in drawn.values())
-
-    def draw(figure: Figure) -> None:
-        grid = figure.subplots(len(drawn), columns, squeeze=False)
-        for row, (label, found) in enumerate(drawn.items()):
-            for axes in grid[row]:
-                axes.set_visible(False)
-            for axes, comparison in zip(grid[row], found, strict=False):
-                _scatter(axes, comparison, COLOURS[row % len(COLOURS)])
-            grid[row, 0].set_ylabel(f"rank by {label}")
-        for axes in grid[-1]:
-            axes.set_xlabel(f"rank by {reference}")
-        figure.suptitle(f"{title}, seed {seed}")
-
-    return picture(draw, (2.5 * columns + 0.5, 2.4 * len(drawn) + 0.7))
+    if reference.study != "agreement":
+        return []
+    entries = []
+    for position, column in reference.of_dataset(dataset):
+        for row in reference.rows:
+            value = row.values[position]
+            published = value[0] if isinstance(value, tuple) else value
+            name = next(iter(reference.methods(row).get("acquisition", {})), "")
+            measured = _measured(compared, name, column.metric, column.cycle, reference.scale(column))
+            entries.append(
+                {
+                    "cycle": column.cycle,
+                    "published as": row.name,
+                    "acquisition": name,
+                    "measurement": column.metric,
+                    "measured": measured,
+                    "published": published,
+                    "difference": None if measured is None or published is None else measured - published,
+                }
+            )
+    return entries
 
 
-def _scatter(axes: Axes, comparison: Comparison, colour: str) -> None:
-    first, second = comparison.ranks
-    axes.set_visible(True)
-    axes.scatter(first, second, s=5, color=colour, alpha=0.6, linewidths=0)
-    n, rho = comparison.n_unlabelled, comparison.values["spearman"]
-    axes.set(xlim=(-0.03 * n, 1.03 * n), ylim=(-0.03 * n, 1.03 * n), box_aspect=1)
-    correlation = "" if math.isnan(rho) else f", Spearman {rho:.2f}"
-    axes.set_title(f"{comparison.n_labelled} labels: {len(first)} of {n}{correlation}", fontsize=7.5)
+def published_tables(reference: Reference, dataset: str, compared: Compared) -> list[Table]:
+    """The same as a table; none where nothing is published."""
+    entries = published_agreement(reference, dataset, compared)
+    if not entries:
+        return []
+    formats = {"measured": "{:.2f}", "published": "{:.2f}", "difference": "{:+.2f}"}
+    headers = ("cycle", "published as", "measurement", "measured", "published", "difference")
+    source = reference.source
+    table = make_table(
+        headers,
+        [
+            ["" if entry[name] is None else formats.get(name, "{}").format(entry[name]) for name in headers]
+            for entry in entries
+        ],
+        right=("cycle", "measured", "published", "difference"),
+        title=f"{dataset}: published",
+        footer=(
+            f"Published: {source.table} of {source.work}. Differences: measured minus published.",
+            *reference.notes,
+        ),
+    )
+    return [table]
 
 
 def mean_and_std(values: Sequence[float | None]) -> tuple[float | None, float | None]:
@@ -159,22 +163,31 @@ def _rows(compared: Compared) -> list[tuple[int, str, list[Comparison]]]:
     return [row for row in every if row[2]]
 
 
-def _table(compared: Compared, columns: Sequence[tuple[str, str, int]]) -> str:
-    lines = []
-    for cycle, label, found in _rows(compared):
-        cells = [_cell([_finite(c.values[name]) for c in found], scale) for name, _, scale in columns]
-        lines.append([str(cycle), str(found[0].n_labelled), _escape(label), *cells])
-    headers = ["cycle", "labels", "acquisition", *(heading for _, heading, _ in columns)]
-    align = ["right", "right", "left", *("right" for _ in columns)]
-    # Else 64.30 would print as 64.3.
-    table: str = tabulate(lines, headers, tablefmt="pipe", disable_numparse=True, colalign=align)
-    return table
+def _table(
+    title: str, intro: str, compared: Compared, columns: Sequence[tuple[str, str, int]], footer: Sequence[str]
+) -> Table:
+    headings = [heading for _, heading, _ in columns]
+    rows = [
+        [
+            *(str(cycle), str(found[0].n_labelled), label),
+            *(_cell([_finite(c.values[name]) for c in found], scale) for name, _, scale in columns),
+        ]
+        for cycle, label, found in _rows(compared)
+    ]
+    return make_table(
+        ["cycle", "labels", "acquisition", *headings],
+        rows,
+        right=("cycle", "labels", *headings),
+        title=title,
+        intro=intro,
+        footer=footer,
+    )
 
 
 def _cell(values: Sequence[float | None], scale: int) -> str:
     mean, std = mean_and_std(values)
     if mean is None:
-        return "–"
+        return NOTHING
     text = f"{round(scale * mean, 2) + 0.0:.2f}"  # no -0.00
     return text if std is None else f"{text} ± {scale * std:.2f}"
 
@@ -187,14 +200,18 @@ def _ranked_by(reference: str, compared: Compared) -> str:
             for name, how in zip((reference, label), comparison.ranked_by, strict=True):
                 if name not in hows.setdefault(how, []):
                     hows[how].append(name)
-    return "Ranked by: " + "; ".join(f"{how} ({_escape(', '.join(names))})" for how, names in hows.items()) + "."
+    return "Ranked by: " + "; ".join(f"{how} ({', '.join(names)})" for how, names in hows.items()) + "."
 
 
 def _finite(value: float) -> float | None:
     return None if math.isnan(value) else value
 
 
-def _escape(text: str) -> str:
-    """Text of a plugin or a spec must not become markup."""
-    text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace("\n", " ")
-    return re.sub(r"([\\`*_{}\[\]|#!~])", r"\\\1", text)
+def _measured(compared: Compared, name: str, metric: str, cycle: int | None, scale: float) -> float | None:
+    """Mean over the seeds, where exactly one label has this name."""
+    labels = [label for label in compared if label.split(" ")[0] == name]
+    if len(labels) != 1:
+        return None
+    values = [c.values[metric] for c in compared[labels[0]] if c.cycle == cycle and metric in c.values]
+    mean, _ = mean_and_std([value for value in values if value == value])
+    return None if mean is None else scale * mean

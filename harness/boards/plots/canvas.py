@@ -6,6 +6,7 @@ matplotlib is imported when a picture is drawn.
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
@@ -59,6 +60,11 @@ def picture(draw: Callable[[Figure], None], size: tuple[float, float], image: st
         out = io.BytesIO()
         figure.savefig(out, format=image, dpi=200, metadata=metadata)
     return out.getvalue()
+
+
+def file_name(dataset: str) -> str:
+    """A safe name for the pictures of a board."""
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", dataset)[:80].lstrip(".") or "board"
 
 
 def plain(text: str) -> str:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from harness.boards.changes import Change, Changes, MethodChange
-from harness.boards.changes_text import difference_text, setting_names
+from harness.boards.comparison.changes import Change, Changes, MethodChange
+from harness.boards.comparison.report import difference_text
+from harness.boards.failures import NOT_RUN
+from harness.boards.footer import detectable_text
 from harness.core.errors import DONE, NOTHING_MEASURED, REGRESSION
 from harness.runs.tolerances import Tolerances, tolerated
 
@@ -29,9 +31,9 @@ class Gate:
 
 
 def judge(changes: Changes, *, tolerance: Tolerances | None = None, allow_missing: bool = False) -> Gate:
-    """Whether anything got worse by more than noise and more than is tolerated.
+    """Whether anything got significantly worse, and by more than is tolerated.
 
-    A method is worse when the paired test says so (``harness.boards.comparing``) and the loss is larger than the
+    A method is worse when the paired test says so (``harness.boards.comparison``) and the loss is larger than the
     tolerance; where no test can say anything (too few queries or seeds, or only means are known), when the loss is
     larger than a tolerance that was given; and when runs fail that did not fail before.
 
@@ -44,9 +46,8 @@ def judge(changes: Changes, *, tolerance: Tolerances | None = None, allow_missin
     tolerance = tolerance or {}
     worse: list[str] = []
     unknown: list[str] = []
-    names = setting_names(changes)
     for method in changes.methods:
-        name = f"{names[method.pair.before.setting.key]} · {method.label}"
+        name = f"{method.dataset} · {method.label}"
         broken = _broken(method)
         worse += [f"{name}: {broken}"] if broken else []
         for change in () if broken else method.changes:
@@ -70,7 +71,7 @@ def _judge(change: Change, accepted: float | None) -> tuple[bool, str]:
         return False, f"{change.metric} was not measured on both sides"
     if change.verdict == "worse":
         return (True, f"{text}, p = {change.p:.2g}") if loss > (accepted or 0.0) else (False, "")
-    if change.verdict == "undecided" and loss > 0:
+    if change.verdict == "inconclusive" and loss > 0:
         if accepted is None:
             return False, f"{text}: {change.pairs} pairs are too few for a test; measure more, or give a tolerance"
         return (True, f"{text}, more than is tolerated") if loss > accepted else (False, "")
@@ -79,8 +80,8 @@ def _judge(change: Change, accepted: float | None) -> tuple[bool, str]:
 
 def _broken(method: MethodChange) -> str:
     """Runs that fail and did not fail before."""
-    before, after = method.pair.before, method.pair.after
-    reasons = [reason for reason in after.failures if reason not in before.failures and reason != "not run"]
+    before, after = method.pair.before.row, method.pair.after.row
+    reasons = [note for note in after.notes if note not in before.notes and note != NOT_RUN]
     if not reasons or after.runs >= before.runs:
         return ""
     counts = f"{before.runs} of {before.expected} runs gave a result, now {after.runs} of {after.expected}"
@@ -96,5 +97,5 @@ def _summary(changes: Changes, worse: int, unknown: int) -> str:
         f"{identical} numbers are identical",
     ]
     if math.isfinite(changes.detectable):
-        parts.append(f"a loss of {changes.detectable:.2f} points would have been found in 80% of such comparisons")
+        parts.append(detectable_text(changes.detectable))
     return "; ".join(parts) + "."

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from harness.boards.table import CACHED, CONTENDED, FRONT, Entry, Table
+from harness.boards.render.table import MARKS, Table, TableCell
 
 _ESCAPES: Final[Mapping[str, str]] = {
     "\\": r"\textbackslash{}",
@@ -35,17 +35,17 @@ _ESCAPES: Final[Mapping[str, str]] = {
     "≠": r"$\neq$",
     "“": "``",
     "”": "''",
-    FRONT: r"$\star$",
-    CACHED: r"\textsuperscript{c}",
-    CONTENDED: r"$\ddagger$",
+    MARKS["front"].strip(): r"$\star$",
+    MARKS["cached"]: r"\textsuperscript{c}",
+    MARKS["contended"]: r"$\ddagger$",
 }
 
 
-def latex_document(given: Sequence[Table], title: str) -> str:
+def latex_document(tables: Sequence[Table], title: str, command: str) -> str:
     """One ``table`` environment for each, all text escaped. Needs ``booktabs``, and ``textcomp`` before LaTeX 2020."""
-    head = ["% Written by harness leaderboard; changes made by hand are lost.", r"% Needs \usepackage{booktabs}."]
+    head = [f"% Written by {command}; changes made by hand are lost.", r"% Needs \usepackage{booktabs}."]
     caption = f"{title}: " if title else ""
-    return "\n".join([*head, *(_table(table, caption) for table in given)]) + "\n"
+    return "\n".join([*head, *(_table(table, caption) for table in tables)]) + "\n"
 
 
 def latex(text: str) -> str:
@@ -54,17 +54,17 @@ def latex(text: str) -> str:
 
 
 def _table(table: Table, caption: str) -> str:
-    below = " ".join([*(f"{note}." for note in table.notes), *table.below])
+    below = " ".join([*(f"{note}." for note in table.notes), *table.footer])
     return "\n".join(
         [
             r"\begin{table}",
             r"\centering",
-            rf"\caption{{{latex(' '.join(filter(None, [caption + table.title + '.', table.above])))}}}",
-            rf"\begin{{tabular}}{{{''.join(align[0] for align in table.align)}}}",
+            rf"\caption{{{latex(' '.join(filter(None, [caption + table.title + '.', table.intro])))}}}",
+            rf"\begin{{tabular}}{{{''.join(column.align[0] for column in table.columns)}}}",
             r"\toprule",
-            rf"{' & '.join(map(latex, table.headers))} \\",
+            rf"{' & '.join(latex(column.title) for column in table.columns)} \\",
             r"\midrule",
-            *(rf"{' & '.join(map(_entry, row))} \\" for row in table.rows),
+            *(rf"{' & '.join(map(_cell, row))} \\" for row in table.rows),
             r"\bottomrule",
             r"\end{tabular}",
             rf"\par\smallskip{{\footnotesize {latex(below)}}}",
@@ -73,6 +73,6 @@ def _table(table: Table, caption: str) -> str:
     )
 
 
-def _entry(entry: Entry) -> str:
-    shown = rf"\textbf{{{latex(entry.text)}}}" if entry.strong else latex(entry.text)
-    return shown + latex(entry.after)
+def _cell(cell: TableCell) -> str:
+    shown = rf"\textbf{{{latex(cell.text)}}}" if cell.best else latex(cell.text)
+    return shown + latex(cell.suffix)

@@ -1,17 +1,16 @@
-"""Compares two measurements of the same methods: matches them, tests each difference, corrects for all tests."""
+"""``harness.compare``: matches two measurements, tests each difference, corrects for all tests."""
 
 from __future__ import annotations
 
 import itertools
 import json
-from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
 from harness.boards.board import NotComparable
-from harness.boards.changes import Changes, CostChange, MethodChange
-from harness.boards.differences import detectable, draft, judged
-from harness.boards.matching import Pair, match
-from harness.boards.measured import ENGINE, Measured, measured
+from harness.boards.comparison.changes import Changes, CostChange, MethodChange, detectable, draft, judged
+from harness.boards.comparison.matching import Pair, match
+from harness.boards.comparison.sides import ENGINE, MeasuredRow, side_of
+from harness.boards.labels import method_labels, option
 from harness.core.errors import UnknownName, nearest
 from harness.runs.record import Record
 from harness.runs.results import Results
@@ -36,53 +35,42 @@ def compare(
         NotComparable: data or protocols differ, nothing is shared, or a side is empty.
         UnknownName: a metric that neither side has.
     """
-    one, other = (
+    results = tuple(
         given if isinstance(given, Results) else Results("records", tuple(given)) for given in (before, after)
     )
-    sides = measured(one), measured(other)
-    for side, results in zip(sides, (one, other), strict=True):
-        if not side:
-            raise NotComparable(f"there are no records in {results.name}", fix="run something first: harness run")
+    names, notes, sides = tuple(side.name for side in results), [], []
+    for side in results:
+        rows, older = side_of(side)
+        if not rows:
+            raise NotComparable(f"there are no records in {side.name}", fix="run something first: harness run")
+        if older:
+            notes.append(f"{older} older records of {side.name} were left out: their runs were done again later.")
+        sides.append(rows)
     _check_metrics(metrics, [*sides[0], *sides[1]])
-    found = match(*sides)
-    methods = _methods(found.pairs, metrics)
+    matched = match(*sides)
+    methods = _methods(matched.pairs, metrics)
     changes = [change for method in methods for change in method.changes]
     return Changes(
-        before=one.name,
-        after=other.name,
+        before=names[0],
+        after=names[1],
         methods=methods,
-        only_before=tuple(_full_label(m) for m in found.only_before),
-        only_after=tuple(_full_label(m) for m in found.only_after),
+        only_before=tuple(map(_full_label, matched.only_before)),
+        only_after=tuple(map(_full_label, matched.only_after)),
         tests=sum(change.p is not None for change in changes),
         detectable=detectable(changes),
-        notes=_notes(sides, (one.name, other.name)),
+        notes=(*notes, *_machine_note(*sides)),
     )
 
 
-def _full_label(one: Measured) -> str:
-    """``synthetic-instances · tiny · gem p=3.0 eps=1e-06``: with all parameters."""
-    names = (" ".join([name, *(f"{k}={v}" for k, v in given.items())]) for name, given in one.methods.values())
-    return " · ".join([one.setting.dataset, *names])
+def _full_label(row: MeasuredRow) -> str:
+    """``synthetic-instances · tiny · gem p=3 eps=1e-06``: with all parameters."""
+    methods = row.methods.values()
+    names = (" ".join([m.name, *(f"{k}={option(v)}" for k, v in m.parameters.items())]) for m in methods)
+    return " · ".join([row.board.dataset, *names])
 
 
-def _labels(pairs: Sequence[Pair]) -> list[str]:
-    """Of the parameters only those that tell methods of one name apart."""
-    seen: dict[tuple[str, str, str], set[str]] = defaultdict(set)
-    for pair in pairs:
-        for kind, (name, given) in pair.before.methods.items():
-            for parameter, value in given.items():
-                seen[kind, name, parameter].add(json.dumps(value, sort_keys=True))
-    return [
-        " · ".join(
-            " ".join([name, *(f"{p}={v}" for p, v in given.items() if len(seen[kind, name, p]) > 1)])
-            for kind, (name, given) in pair.before.methods.items()
-        )
-        for pair in pairs
-    ]
-
-
-def _check_metrics(metrics: Sequence[str], sides: Sequence[Measured]) -> None:
-    known = {name for one in sides for name in one.means}
+def _check_metrics(metrics: Sequence[str], rows: Sequence[MeasuredRow]) -> None:
+    known = {name for row in rows for name in row.means}
     for metric in metrics:
         if metric not in known:
             fix = f"{nearest(metric, known)} metrics: {', '.join(sorted(known))}".strip()
@@ -91,18 +79,20 @@ def _check_metrics(metrics: Sequence[str], sides: Sequence[Measured]) -> None:
 
 def _methods(pairs: Sequence[Pair], metrics: Sequence[str]) -> tuple[MethodChange, ...]:
     tested = [list(dict.fromkeys(metrics)) or [p.before.primary or p.after.primary or "result"] for p in pairs]
-    drafts = [[draft(p.before, p.after, metric) for metric in names] for p, names in zip(pairs, tested, strict=True)]
-    changes = iter(judged([one for found in drafts for one in found]))
+    drafts = [draft(p.before, p.after, metric) for p, names in zip(pairs, tested, strict=True) for metric in names]
+    changes = iter(judged(drafts))
+    keys = [json.dumps(pair.before.methods, sort_keys=True) for pair in pairs]
+    labels = method_labels(dict(zip(keys, (pair.before.methods for pair in pairs), strict=True)))
     return tuple(
         MethodChange(
             pair=pair,
-            label=label,
+            label=" · ".join(labels[key].values()),
             changes=tuple(itertools.islice(changes, len(names))),
             others=_others(pair, names),
             costs=_costs(pair.before, pair.after),
             changed=(*_changed(pair.before, pair.after), *pair.news),
         )
-        for pair, label, names in zip(pairs, _labels(pairs), tested, strict=True)
+        for pair, key, names in zip(pairs, keys, tested, strict=True)
     )
 
 
@@ -111,21 +101,22 @@ def _others(pair: Pair, tested: Sequence[str]) -> dict[str, float]:
     return {name: after[name] - value for name, value in before.items() if name in after and name not in tested}
 
 
-def _costs(before: Measured, after: Measured) -> tuple[CostChange, ...]:
+def _costs(before: MeasuredRow, after: MeasuredRow) -> tuple[CostChange, ...]:
     """Seconds compare on one machine, where no other run disturbed them; bytes always."""
+    ours, theirs = before.costs, after.costs
 
     def comparable(name: str) -> bool:
-        undisturbed = not (before.cost[name].contended or after.cost[name].contended)
+        undisturbed = not (ours[name].contended or theirs[name].contended)
         return "bytes" in name or (before.machine == after.machine and undisturbed)
 
     return tuple(
-        CostChange(name, cell.mean, after.cost[name].mean, comparable(name))
-        for name, cell in before.cost.items()
-        if name in after.cost
+        CostChange(name, cell.mean, theirs[name].mean, comparable(name))
+        for name, cell in ours.items()
+        if name in theirs
     )
 
 
-def _changed(before: Measured, after: Measured) -> tuple[str, ...]:
+def _changed(before: MeasuredRow, after: MeasuredRow) -> tuple[str, ...]:
     """``source of pooling``, ``pooling: mine 1.0 to mine 1.1``, in the order of the data."""
     found = []
     for part in [*before.methods, ENGINE]:
@@ -136,15 +127,8 @@ def _changed(before: Measured, after: Measured) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _notes(sides: tuple[Sequence[Measured], Sequence[Measured]], names: tuple[str, str]) -> tuple[str, ...]:
-    notes = []
-    for side, name in zip(sides, names, strict=True):
-        older = sum(one.older for one in side)
-        if older:
-            notes.append(f"{older} older records of {name} were left out: their runs were done again later.")
-    machines = [sorted({one.machine for one in side} - {""}) for side in sides]
-    if all(machines) and machines[0] != machines[1]:
-        notes.append(
-            f"Measured on different machines ({' and '.join(m[0] for m in machines)}): times are not compared."
-        )
-    return tuple(notes)
+def _machine_note(before: Sequence[MeasuredRow], after: Sequence[MeasuredRow]) -> list[str]:
+    machines = [sorted({row.machine for row in side} - {""}) for side in (before, after)]
+    if not all(machines) or machines[0] == machines[1]:
+        return []
+    return [f"Measured on different machines ({' and '.join(m[0] for m in machines)}): times are not compared."]

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from harness.boards import FORMATS, boards
-from harness.boards.pair import difference_plots, differences, find_row, render_differences
+from harness.boards.comparison.pairs import differences, find_row, render_differences
+from harness.boards.plots import difference_plots
 from harness.boards.statistics import bootstrap_interval, paired_test
 from harness.core.errors import UnknownName
 

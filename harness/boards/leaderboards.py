@@ -1,0 +1,57 @@
+"""``harness.leaderboard``: records, or boards, as a document."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+from harness.boards.board import Board
+from harness.boards.published import with_published
+from harness.boards.reference import Reference
+from harness.boards.render import DOCUMENTS, check_format, csv_text, json_text, render_tables
+from harness.boards.stored import boards_content, boards_of
+from harness.boards.tables import all_tables, data_table
+from harness.runs.record import Record
+from harness.runs.results import Results
+
+FORMATS: Final = (*DOCUMENTS, "csv", "json")
+
+
+def leaderboard(
+    records: Results | Iterable[Record],
+    *,
+    format: str = "markdown",
+    title: str = "",
+    description: str = "",
+    cost: bool = True,
+    reference: Reference | None = None,
+) -> str:
+    """Records as a leaderboard: one table per dataset, best method first.
+
+    Args:
+        records: of one or more runs, those of several seeds are averaged; or what ``harness.find_results`` found.
+        format: ``markdown``, ``html``, ``latex``, ``csv`` or ``json``.
+        title: heading of the document; none if empty.
+        description: text under the heading; markdown in markdown, plain in HTML.
+        cost: whether to show time and memory, which differ from run to run.
+        reference: published numbers, to stand beside what was measured with the difference.
+
+    Raises:
+        NotComparable: records of one dataset were measured by different protocols or on different data.
+        UnknownName: no such format.
+    """
+    results = records if isinstance(records, Results) else Results("records", tuple(records))
+    measured = boards_of(results, cost=cost)
+    if reference is not None:
+        measured = [with_published(board, reference) for board in measured]
+    return render_boards(measured, format, title=title, description=description)
+
+
+def render_boards(boards: Sequence[Board], format: str, *, title: str = "", description: str = "") -> str:
+    """The boards in one of ``FORMATS``, ending in a newline. Raises ``UnknownName``."""
+    check_format(format, FORMATS)
+    if format == "csv":
+        return csv_text(data_table(boards))
+    if format == "json":
+        return json_text(boards_content(boards, title, description))
+    return render_tables(all_tables(boards), format, title=title, description=description)

@@ -1,0 +1,9 @@
+"""Pictures of boards, of differences between rows and of agreement studies; the same data give the same bytes."""
+
+from __future__ import annotations
+
+from harness.boards.plots.agreement import agreement_plot
+from harness.boards.plots.boards import plots, rank_plots
+from harness.boards.plots.differences import difference_plots
+
+__all__ = ["agreement_plot", "difference_plots", "plots", "rank_plots"]

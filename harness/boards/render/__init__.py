@@ -1,0 +1,64 @@
+"""One renderer for each format: text, Markdown, HTML, LaTeX, CSV and JSON. The same tables give the same bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from harness.boards.render.data import csv_text, json_text
+from harness.boards.render.html import html_document
+from harness.boards.render.latex import latex_document
+from harness.boards.render.markdown import markdown_document, plain_text
+from harness.boards.render.table import NOTHING, Table, TableCell, TableColumn, make_table
+from harness.core.errors import UnknownName, nearest
+
+__all__ = [
+    "DOCUMENTS",
+    "NOTHING",
+    "Table",
+    "TableCell",
+    "TableColumn",
+    "check_format",
+    "csv_text",
+    "json_text",
+    "make_table",
+    "plain_text",
+    "render_tables",
+]
+
+DOCUMENTS: Final = ("markdown", "html", "latex")
+"""Formats for reading; CSV and JSON hold more than a table shows and are made from data."""
+
+
+def render_tables(
+    tables: Sequence[Table],
+    format: str,
+    *,
+    title: str = "",
+    description: str = "",
+    command: str = "harness leaderboard",
+) -> str:
+    """Tables as one of ``DOCUMENTS``, ending in a newline.
+
+    Args:
+        tables: in the order in which they are shown.
+        format: ``markdown``, ``html`` or ``latex``.
+        title: heading of the document; none if empty.
+        description: text under the heading: Markdown in Markdown, plain in HTML.
+        command: which command writes the document, for a comment in it; none if empty.
+
+    Raises:
+        UnknownName: no such format.
+    """
+    check_format(format, DOCUMENTS)
+    if format == "html":
+        return html_document(tables, title, description, command)
+    if format == "latex":
+        return latex_document(tables, title, command)
+    return markdown_document(tables, title, description, command)
+
+
+def check_format(format: str, formats: Sequence[str]) -> None:
+    """Raises ``UnknownName`` for a format that is not among ``formats``."""
+    if format not in formats:
+        raise UnknownName(f'unknown format "{format}"', fix=f"{nearest(format, formats)} formats: {', '.join(formats)}")

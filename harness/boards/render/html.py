@@ -1,0 +1,87 @@
+"""Tables as one HTML document without scripts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from html import escape
+from typing import Final
+
+from harness.boards.render.table import Table, TableCell, TableColumn
+
+_STYLE: Final = """\
+:root { color-scheme: light dark; }
+body { font: 15px/1.45 system-ui, sans-serif; margin: 2rem; }
+div { overflow-x: auto; }
+table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
+th, td { padding: .25rem .6rem; text-align: left; white-space: nowrap; border-bottom: 1px solid #8884; }
+thead th { border-bottom: 2px solid #888; }
+.right { text-align: right; }
+footer { font-size: .85rem; max-width: 75rem; }"""
+
+
+def html_document(tables: Sequence[Table], title: str, description: str, command: str) -> str:
+    """A document with all tables; the description stands as plain text."""
+    head = [f"<h1>{text(title)}</h1>"] if title else []
+    head += [f"<p>{text(part)}</p>" for part in description.split("\n\n") if part.strip()]
+    body = [_section(table) for table in tables] or ["<p>No records.</p>"]
+    return "\n".join(
+        [
+            "<!doctype html>",
+            f"<!-- Written by {command}; changes made by hand are lost. -->",
+            '<html lang="en">',
+            "<head>",
+            '<meta charset="utf-8">',
+            '<meta name="viewport" content="width=device-width, initial-scale=1">',
+            "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">",
+            f"<title>{text(title or 'Leaderboard')}</title>",
+            f"<style>\n{_STYLE}\n</style>",
+            "</head>",
+            "<body>",
+            *head,
+            *body,
+            "</body>",
+            "</html>",
+            "",
+        ]
+    )
+
+
+def _section(table: Table) -> str:
+    """One table with its heading and what stands above and below."""
+    heading = [f"<h2>{text(table.title)}</h2>"] if table.title else []
+    intro = [f"<p>{text(table.intro)}</p>"] if table.intro else []
+    notes = ["<ul>", *(f"<li>{text(note)}</li>" for note in table.notes), "</ul>"] if table.notes else []
+    footer = [f"<footer>{text(' '.join(table.footer))}</footer>"] if table.footer else []
+    return "\n".join(["<section>", *heading, *intro, *_grid(table), *notes, *footer, "</section>"])
+
+
+def _grid(table: Table) -> list[str]:
+    if not table.columns:
+        return []
+    headers = "".join(f'<th scope="col"{_side(column)}>{text(column.title)}</th>' for column in table.columns)
+    rows = [
+        "".join(f"<td{_side(column)}>{_cell(cell)}</td>" for cell, column in zip(row, table.columns, strict=True))
+        for row in table.rows
+    ]
+    return [
+        "<div><table>",
+        f"<thead><tr>{headers}</tr></thead>",
+        "<tbody>",
+        *(f"<tr>{row}</tr>" for row in rows),
+        "</tbody>",
+        "</table></div>",
+    ]
+
+
+def text(plain: str) -> str:
+    """Escaped for HTML, in an attribute too; control characters are blanks."""
+    return escape("".join(letter if letter.isprintable() else " " for letter in plain), quote=True)
+
+
+def _cell(cell: TableCell) -> str:
+    shown = f"<strong>{text(cell.text)}</strong>" if cell.best else text(cell.text)
+    return shown + text(cell.suffix)
+
+
+def _side(column: TableColumn) -> str:
+    return ' class="right"' if column.align == "right" else ""

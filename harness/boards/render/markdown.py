@@ -1,0 +1,79 @@
+"""Tables as Markdown and as plain text, both through tabulate."""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Sequence
+from typing import Final
+
+from tabulate import tabulate
+
+from harness.boards.render.table import Table, TableCell
+
+_SPECIAL: Final = re.compile(r"[\\`*_{}\[\]|~&<>:#+-]|www")
+"""Of texts without these nothing changes: most cells of a long table."""
+
+
+def plain_text(table: Table) -> str:
+    """The rows in columns below each other, headings above if there are any; no title, no footer."""
+    headers = [column.title for column in table.columns]
+    rows = [[cell.text + cell.suffix for cell in row] for row in table.rows]
+    text: str = tabulate(
+        rows,
+        headers if any(headers) else (),
+        tablefmt="plain",
+        disable_numparse=True,
+        colalign=[column.align for column in table.columns] if rows else None,
+        preserve_whitespace=True,
+    )
+    return text
+
+
+def markdown_document(tables: Sequence[Table], title: str, description: str, command: str) -> str:
+    """A document with all tables, names of plugins and specs escaped."""
+    parts = [f"<!-- Written by `{command}`; changes made by hand are lost. -->"] if title and command else []
+    parts += [f"# {escaped(title)}"] if title else []
+    parts += [description.strip()] if description else []
+    for table in tables:
+        parts += _section(table)
+    return "\n\n".join(parts or ["No records."]) + "\n"
+
+
+def _section(table: Table) -> list[str]:
+    parts = [f"## {escaped(table.title)}"] if table.title else []
+    parts += [escaped(table.intro)] if table.intro else []
+    parts += [_grid(table)] if table.columns else []
+    parts += ["\n".join(f"- {escaped(note)}" for note in table.notes)] if table.notes else []
+    return [*parts, f"<sub>{escaped(' '.join(table.footer))}</sub>"] if table.footer else parts
+
+
+def _grid(table: Table) -> str:
+    text: str = tabulate(
+        [[_cell(cell) for cell in row] for row in table.rows],
+        [escaped(column.title) for column in table.columns],
+        tablefmt="pipe",
+        disable_numparse=True,  # else 64.30 would print as 64.3
+        colalign=[column.align for column in table.columns] if table.rows else None,
+    )
+    return text
+
+
+def _cell(cell: TableCell) -> str:
+    text = f"**{escaped(cell.text)}**" if cell.best else escaped(cell.text)
+    return text + escaped(cell.suffix)
+
+
+@functools.lru_cache(maxsize=65536)
+def escaped(text: str) -> str:
+    """Text of a plugin or a spec must not become markup."""
+    if text.isprintable() and not _SPECIAL.search(text):
+        return text
+    text = "".join(letter if letter.isprintable() else " " for letter in text)
+    text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    text = re.sub(r"([\\`*_{}\[\]|~])", r"\\\1", text)
+    # A hash is a heading only at the beginning, an exclamation mark a picture only before a bracket, which is escaped.
+    text = re.sub(r"^(\s*)([#+-])(?=\s|#)", r"\1\\\2", text)
+    return re.sub(
+        r"(?i)\b(https?:|www\.|mailto:)", lambda found: found[0].replace(":", "&#58;").replace(".", "&#46;"), text
+    )

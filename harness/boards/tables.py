@@ -1,0 +1,153 @@
+"""What the tables of boards show: for readers with marks and rounded numbers, for spreadsheets with all digits."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+from harness.boards.across import Across, across
+from harness.boards.board import Board, Row, row_name
+from harness.boards.columns import Cell, Column
+from harness.boards.render.table import MARKS, NOTHING, Mark, Table, TableCell, TableColumn, make_table
+from harness.plugin_api import KINDS
+
+_LONGEST_REASON: Final = 40
+
+
+def all_tables(boards: Sequence[Board]) -> list[Table]:
+    """The table of each board, then those of ranks over several boards."""
+    return [*map(board_table, boards), *map(across_table, across(boards))]
+
+
+def board_table(board: Board) -> Table:
+    """The table of a board."""
+    columns = list(_columns(board))
+    common = " · ".join(f"{kind} {name}" for kind, name in board.common.items())
+    return Table(
+        columns=tuple(column for column, _ in columns),
+        rows=tuple(zip(*(cells for _, cells in columns), strict=True)),
+        title=board.dataset,
+        intro=f"All rows: {common}." if common else "",
+        notes=tuple(f"{row_name(row, board.kinds)}: {note}" for row in board.rows for note in row.notes),
+        footer=(*board.provenance, *_legend(board)),
+    )
+
+
+def _columns(board: Board) -> Iterator[tuple[TableColumn, list[TableCell]]]:
+    rows = board.rows
+    yield TableColumn("#", "right"), [TableCell(_rank(row)) for row in rows]
+    for kind in board.kinds:
+        yield TableColumn(kind), [TableCell(row.labels.get(kind, "none")) for row in rows]
+    for column in board.columns:
+        best, headline = _best(rows, column), column is board.columns[0]
+        yield TableColumn(column.title, "right"), [_cell(row, column, best, headline) for row in rows]
+        if headline and any(row.interval for row in rows):
+            yield TableColumn("95% interval", "right"), [TableCell(_interval(row, column)) for row in rows]
+    if not board.columns:
+        yield TableColumn("result"), [TableCell(_shortened(row.reason) or NOTHING) for row in rows]
+    runs = (f"{row.runs}" if row.runs == row.expected else f"{row.runs} of {row.expected}" for row in rows)
+    yield TableColumn("runs", "right"), [TableCell(text) for text in runs]
+
+
+def across_table(ranks: Across) -> Table:
+    """Ranks of methods over several boards, best mean first."""
+    left_out = f" {ranks.left_out} methods that a setting lacks are left out." if ranks.left_out else ""
+    lines = zip(ranks.methods, ranks.ranks.tolist(), ranks.mean.tolist(), strict=True)
+    return make_table(
+        ("method", *ranks.boards, "mean rank"),
+        [(name, *(f"{rank:g}" for rank in found), f"{mean:.2f}") for name, found, mean in lines],
+        right=(*ranks.boards, "mean rank"),
+        title="Ranks across settings",
+        footer=(
+            f"Ranks by the measured means among these methods, whether they differ or not.{left_out}",
+            ranks.sentence,
+        ),
+    )
+
+
+def data_table(boards: Sequence[Board]) -> Table:
+    """One table of all boards for CSV: the columns of all of them, numbers unrounded."""
+    names = {kind for board in boards for kind in (*board.kinds, *board.common)}
+    kinds = [*(kind for kind in KINDS if kind in names), *sorted(names.difference(KINDS))]
+    keys = list({column.key: None for board in boards for column in board.columns})
+    headers = (
+        *("task", "dataset", "rank", "rank last", *kinds),
+        *(f"{key} {part}" for key in keys for part in ("mean", "std")),
+        *("interval low", "interval high", "front", "cached", "runs", "expected", "notes"),
+    )
+    return make_table(headers, [_data(board, row, kinds, keys) for board in boards for row in board.rows])
+
+
+def _data(board: Board, row: Row, kinds: Sequence[str], keys: Sequence[str]) -> list[str | float | None]:
+    labels = {**board.common, **row.labels}
+    low, high = row.interval or (None, None)
+    cached = [key for key, cell in row.cells.items() if cell and cell.cached]
+    cells = [row.cells.get(key) for key in keys]
+    return [
+        *(board.task, board.dataset, row.rank, row.rank_last, *(labels.get(kind, "none") for kind in kinds)),
+        *(number for cell in cells for number in ((cell.mean, cell.std) if cell else (None, None))),
+        *(low, high, " ".join(row.front), " ".join(cached), row.runs, row.expected, "; ".join(row.notes)),
+    ]
+
+
+def _rank(row: Row) -> str:
+    """``3``, or the rank interval ``2–5``."""
+    if row.rank is None:
+        return ""
+    return f"{row.rank}" if row.rank_last in (None, row.rank) else f"{row.rank}–{row.rank_last}"
+
+
+def _interval(row: Row, column: Column) -> str:
+    if row.interval is None:
+        return NOTHING
+    return " to ".join(f"{bound * column.scale:.1f}" for bound in row.interval)
+
+
+def _cell(row: Row, column: Column, best: str, headline: bool) -> TableCell:
+    """A number with what belongs to it; where the headline is missing, why."""
+    cell = row.cells.get(column.key)
+    if cell is None and column.published:
+        return TableCell("")
+    if cell is None:
+        return TableCell(_shortened(row.reason) if headline and row.reason else NOTHING)
+    text = column.shown(cell.mean)
+    if column.is_cost:
+        return TableCell(text, text == best, marks=_marks(row, column, cell))
+    spread = "" if cell.std is None else f" ± {cell.std * column.scale:.{column.digits}f}"
+    return TableCell(text, text == best, spread)
+
+
+def _marks(row: Row, column: Column, cell: Cell) -> tuple[Mark, ...]:
+    marks: list[Mark] = ["cached"] if cell.cached else []
+    marks += ["contended"] if cell.contended else []
+    marks += ["front"] if column.key in row.front else []
+    return tuple(marks)
+
+
+def _shortened(reason: str) -> str:
+    reason = " ".join(reason.split())
+    return reason if len(reason) <= _LONGEST_REASON else f"{reason[:_LONGEST_REASON]}…"
+
+
+def _best(rows: Sequence[Row], column: Column) -> str:
+    found = [cell.mean for row in rows if (cell := row.cells.get(column.key)) is not None]
+    if not found or column.higher_is_better is None or len(rows) == 1:
+        return ""
+    return column.shown(max(found) if column.higher_is_better else min(found))
+
+
+def _legend(board: Board) -> list[str]:
+    """What the marks mean that stand in this table."""
+    headline = board.columns[0].title if board.columns else ""
+    meaning: dict[Mark, str] = {
+        "front": f"no other row is both better in {headline} and cheaper in this column.",
+        "contended": "measured while other runs shared the machine.",
+        "cached": "spent, at least in part, by an earlier run that shared the work; the cost of that time.",
+    }
+    cells = [cell for row in board.rows for cell in row.cells.values() if cell]
+    shown = {
+        "front": any(row.front for row in board.rows),
+        "contended": any(cell.contended for cell in cells),
+        "cached": any(cell.cached for cell in cells),
+    }
+    return [f"{MARKS[mark].strip()}: {text}" for mark, text in meaning.items() if shown[mark]]
