@@ -150,4 +150,5 @@ def _legend(board: Board) -> list[str]:
         "contended": any(cell.contended for cell in cells),
         "cached": any(cell.cached for cell in cells),
     }
-    return [f"{MARKS[mark].strip()}: {text}" for mark, text in meaning.items() if shown[mark]]
+    auc = ["AUC: area under the budget curve."] if any(c.key == "area_under_curve" for c in board.columns) else []
+    return [*auc, *(f"{MARKS[mark].strip()}: {text}" for mark, text in meaning.items() if shown[mark])]
