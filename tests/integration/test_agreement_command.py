@@ -74,7 +74,7 @@ def test_tables_and_a_picture(call, tmp_path):
     done = call("[random, entropy, rolled]", "--out", out, "--plots", plots)
     assert done.exit_code == 0, done.output + repr(done.exception)
     assert done.stdout == out.read_text()
-    assert done.stdout.startswith("## toy-classes · small-cnn · supervised\n\nReference: entropy")
+    assert done.stdout.startswith("## toy-classes · small-cnn · supervised: pseudo-labels\n\nReference: entropy")
     assert len(table_rows(done.stdout, "random")) == len(table_rows(done.stdout, "rolled")) == 2
     assert not table_rows(done.stdout, "entropy")
     assert [file.name for file in plots.iterdir()] == ["toy-classes-ranks.svg"]
