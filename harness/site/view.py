@@ -129,9 +129,7 @@ def _view(board: Board, anchor: str, pictures: bool) -> BoardView:
         task=board.task,
         common=tuple(board.common.items()),
         headings=headings,
-        rows=tuple(
-            _row(board, row, cells, bounds) for row, cells in zip(board.rows, table.rows, strict=True)
-        ),
+        rows=tuple(_row(board, row, cells, bounds) for row, cells in zip(board.rows, table.rows, strict=True)),
         footer=table.footer,
         plots=tuple((_caption(name), picture) for name, picture in drawn.items()),
         columns=board.columns,
