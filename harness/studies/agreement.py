@@ -45,7 +45,7 @@ _MEASURED: Final = (
 
 
 @dataclass(frozen=True)
-class Contender:
+class Candidate:
     """An acquisition with its registered name and the JSON-able identity that cache keys hold."""
 
     name: str
@@ -61,7 +61,7 @@ class Contender:
 
 
 @dataclass(frozen=True)
-class Setting:
+class AgreementSetting:
     """What all acquisitions of a study share.
 
     Attributes:
@@ -83,10 +83,10 @@ class Setting:
     unlabelled: bool = False
 
 
-def compare(
-    setting: Setting,
-    reference: Contender,
-    others: Mapping[str, Contender],
+def compare_acquisitions(
+    setting: AgreementSetting,
+    reference: Candidate,
+    others: Mapping[str, Candidate],
     *,
     cache: Cache,
     progress: Progress | None = None,
@@ -113,14 +113,18 @@ def compare(
     """
 
     @functools.cache
-    def views() -> list[_View]:
+    def views() -> list[_CycleView]:
         return _views(setting, reference, cache, progress or SilentProgress())
 
     return {label: _compared(setting, reference, other, views, cache) for label, other in others.items()}
 
 
 def _compared(
-    setting: Setting, reference: Contender, other: Contender, views: Callable[[], Sequence[_View]], cache: Cache
+    setting: AgreementSetting,
+    reference: Candidate,
+    other: Candidate,
+    views: Callable[[], Sequence[_CycleView]],
+    cache: Cache,
 ) -> tuple[Comparison, ...]:
     protocol = setting.protocol
     key = {
@@ -137,11 +141,11 @@ def _compared(
 
 
 @dataclass(frozen=True)
-class _View:
+class _CycleView:
     """One cycle as the reference saw it, with what it chose."""
 
-    setting: Setting
-    reference: Contender
+    setting: AgreementSetting
+    reference: Candidate
     cycle: int
     pool: PoolView
     truth: Ids
@@ -152,19 +156,19 @@ class _View:
 
         return generator(self.setting.seed, component, self.cycle)
 
-    def chosen(self, contender: Contender, budget: int) -> Ids:
+    def chosen(self, candidate: Candidate, budget: int) -> Ids:
         """What an acquisition picks here, checked."""
-        picks = contender.at(self.cycle)[1].select(self.pool, budget, self.rng())
-        return require_picks(f'acquisition "{contender.name}"', picks, self.pool, budget)
+        picks = candidate.at(self.cycle)[1].select(self.pool, budget, self.rng())
+        return require_picks(f'acquisition "{candidate.name}"', picks, self.pool, budget)
 
     def spread(self, picks: Ids) -> tuple[Ids, Values]:
         """Pseudo-labels (n,) and weights (n,) once the picks are labelled."""
         from harness.graph import propagate
 
-        known = self.pool.labels.copy()
-        known[picks] = self.truth[picks]
-        found = propagate(self.pool.affinity, known, self.pool.probabilities.shape[1])
-        return found.labels, found.weights
+        labels = self.pool.labels.copy()
+        labels[picks] = self.truth[picks]
+        propagated = propagate(self.pool.affinity, labels, self.pool.probabilities.shape[1])
+        return propagated.labels, propagated.weights
 
     @functools.cached_property
     def reference_spread(self) -> tuple[Ids, Values]:
@@ -176,10 +180,10 @@ class _View:
 
 
 @dataclass
-class _Witness:
-    """Chooses as the reference and keeps what it saw."""
+class _RecordingAcquisition:
+    """Chooses as the reference and records the pools that it saw."""
 
-    reference: Contender
+    reference: Candidate
     seen: list[tuple[PoolView, Ids]] = field(default_factory=list)
 
     def select(self, pool: PoolView, budget: int, rng: np.random.Generator) -> Ids:
@@ -188,35 +192,37 @@ class _Witness:
         return self.seen[-1][1]
 
 
-class _ChoosingAgain(Cache):
-    """A cache in which choices are never found: what the reference saw is wanted, not only what it chose."""
+class _UncachedChoices(Cache):
+    """A cache without choices: what the reference saw is needed, not only what it chose."""
 
     def get_or_compute(self, key: Key, make: Callable[[], Arrays]) -> CacheEntry:
         return Cache(None).get_or_compute(key, make) if key["stage"] == "acquire" else super().get_or_compute(key, make)
 
 
-def _views(setting: Setting, reference: Contender, cache: Cache, progress: Progress) -> list[_View]:
+def _views(setting: AgreementSetting, reference: Candidate, cache: Cache, progress: Progress) -> list[_CycleView]:
     from harness.active.loop import generator, run_cycles
 
-    dataset, witness = setting.load(), _Witness(reference)
+    dataset, recorder = setting.load(), _RecordingAcquisition(reference)
     run_cycles(
         dataset,
-        witness,
+        recorder,
         setting.learning,
         setting.network,
         setting.protocol,
         setting.seed,
         keys={**setting.keys, "acquisition": dict(reference.key)},
-        cache=_ChoosingAgain(cache.root),
+        cache=_UncachedChoices(cache.root),
         progress=progress,
     )
     truth = np.asarray(dataset.train_labels)
     if (ratio := setting.protocol.imbalance) != 1:  # positions are those of the part that the loop took
         truth = truth[long_tail(truth, len(dataset.classes), ratio, generator(setting.seed, "imbalance"))]
-    return [_View(setting, reference, cycle, pool, truth, picks) for cycle, (pool, picks) in enumerate(witness.seen)]
+    return [
+        _CycleView(setting, reference, cycle, pool, truth, picks) for cycle, (pool, picks) in enumerate(recorder.seen)
+    ]
 
 
-def _comparison(view: _View, other: Contender) -> Comparison:
+def _comparison(view: _CycleView, other: Candidate) -> Comparison:
     picks = view.chosen(other, len(view.picks))
     values = {
         **_pseudo_labels(view, picks),
@@ -240,7 +246,7 @@ def _comparison(view: _View, other: Contender) -> Comparison:
     )
 
 
-def _pseudo_labels(view: _View, picks: Ids) -> dict[str, float]:
+def _pseudo_labels(view: _CycleView, picks: Ids) -> dict[str, float]:
     """What the pseudo-labels over U are worth, and the share of U that no label reaches on either side."""
     (z1, w1), (z2, w2) = view.reference_spread, view.spread(picks)
     measured = view.pool.labels < 0
@@ -251,9 +257,9 @@ def _pseudo_labels(view: _View, picks: Ids) -> dict[str, float]:
     return {**values, "unreached": float(1 - reached[measured].mean()) if measured.any() else math.nan}
 
 
-def _ranks(view: _View, contender: Contender) -> tuple[Ids | None, str]:
+def _ranks(view: _CycleView, candidate: Candidate) -> tuple[Ids | None, str]:
     """Rank from 0 of every unlabelled example, by position, and how it was found; None where there are no ranks."""
-    pool, (name, method) = view.pool, contender.at(view.cycle)
+    pool, (name, method) = view.pool, candidate.at(view.cycle)
     unlabelled, how = pool.unlabelled, PICKS
     if len(unlabelled) > RANK_LIMIT and name in _SURROGATES:
         score, how = _SURROGATES[name]
@@ -261,7 +267,7 @@ def _ranks(view: _View, contender: Contender) -> tuple[Ids | None, str]:
     elif len(unlabelled) > RANK_LIMIT and name in _BATCH:
         return None, NOT_RANKED
     else:
-        order = view.chosen(contender, len(unlabelled))
+        order = view.chosen(candidate, len(unlabelled))
     ranks = np.empty(len(unlabelled), dtype=np.int64)
     ranks[np.searchsorted(unlabelled, order)] = np.arange(len(unlabelled))
     return ranks, how
@@ -305,10 +311,10 @@ def _pack(comparisons: Sequence[Comparison]) -> Arrays:
 
 
 def _unpack(arrays: Arrays) -> tuple[Comparison, ...]:
-    found = []
+    comparisons = []
     for i, (seed, cycle, n_labelled, n_unlabelled) in enumerate(arrays["facts"].tolist()):
         values = dict(zip(_MEASURED, arrays["values"][i].tolist(), strict=True))
         first, second = arrays["ranked_by"][i].tolist()
         ranks = arrays[f"ranks {i}"]
-        found.append(Comparison(seed, cycle, n_labelled, n_unlabelled, values, ranks, (first, second)))
-    return tuple(found)
+        comparisons.append(Comparison(seed, cycle, n_labelled, n_unlabelled, values, ranks, (first, second)))
+    return tuple(comparisons)

@@ -17,13 +17,13 @@ from harness.metrics.selections import Comparison
 from harness.runs.plan import Configured, Plan, Run, make_plan
 
 if TYPE_CHECKING:
-    from harness.studies.agreement import Contender
+    from harness.studies.agreement import Candidate
 
 DEFAULT_REFERENCE = "entropy"  # thesis §3.6: Uncertainty
 
 
 @dataclass(frozen=True)
-class Study:
+class AgreementStudy:
     """Acquisitions compared with a reference on one dataset, with one network and one learning scheme.
 
     Attributes:
@@ -49,17 +49,17 @@ def agreement_studies(
     data: str | Path | None = None,
     cache: str | Path | None = None,
     progress: Progress | None = None,
-) -> list[Study]:
+) -> list[AgreementStudy]:
     """Compare the acquisitions of an active-learning spec with a reference (thesis §3.6).
 
     Args:
         spec: path of a YAML spec, or the same as a mapping.
-        reference: name of an acquisition, with the parameters of the spec where it stands there, else its defaults.
+        reference: name of an acquisition, with the parameters of the spec where it is listed there, else its defaults.
         unlabelled: measure on all unlabelled examples, not only on what neither acquired.
         plugins: files or modules with methods, besides the installed ones.
         catalogues: files with datasets, besides that of the harness.
         data: folder of the user's data (default ``$HARNESS_DATA``).
-        cache: folder of what can be made again (default ``$HARNESS_CACHE``).
+        cache: folder of the cache (default ``$HARNESS_CACHE``).
         progress: told how far the work is.
 
     Raises:
@@ -90,7 +90,7 @@ def _reference(plan: Plan, name: str) -> Configured:
     listed = {digest(m.key): m for m in map(_acquisition, plan.runs) if m.id.name == name}
     if len(listed) > 1:
         raise SpecError(
-            f'the reference "{name}" stands in the spec with {len(listed)} settings',
+            f'the reference "{name}" is listed with {len(listed)} sets of parameters',
             fix="leave one of them in the spec",
         )
     if listed:
@@ -99,12 +99,13 @@ def _reference(plan: Plan, name: str) -> Configured:
     return Configured(method, plan.registry.identify("acquisition", name, method))
 
 
-def _study(plan: Plan, runs: list[Run], reference: Configured, unlabelled: bool, progress: Progress) -> Study:
-    from harness.studies.agreement import Setting, compare
+def _study(plan: Plan, runs: list[Run], reference: Configured, unlabelled: bool, progress: Progress) -> AgreementStudy:
+    from harness.studies.agreement import AgreementSetting, compare_acquisitions
 
     first, cache = runs[0], Cache(plan.folders.cache / "arrays")
-    found = {digest(method.key): method for method in map(_acquisition, runs) if method.key != reference.key}
-    others = {_label(method, (*found.values(), reference)): _contender(method) for method in found.values()}
+    compared_methods = {digest(m.key): m for m in map(_acquisition, runs) if m.key != reference.key}
+    methods = tuple(compared_methods.values())
+    others = {_label(method, (*methods, reference)): _candidate(method) for method in methods}
     seeds = list(dict.fromkeys(run.seed for run in runs))
     compared: dict[str, tuple[Comparison, ...]] = dict.fromkeys(others, ())
     load = once(lambda: first.dataset.loader.method.load(plan.folders))
@@ -112,12 +113,14 @@ def _study(plan: Plan, runs: list[Run], reference: Configured, unlabelled: bool,
     keys["dataset"] = {"fingerprint": first.dataset.fingerprint}
     for done, seed in enumerate(seeds):
         progress.update("seeds", done, len(seeds))
-        methods = first.methods["learning"].method, first.methods["network"].method
-        setting = Setting(load, *methods, first.protocol, seed, keys, unlabelled)
-        for label, result in compare(setting, _contender(reference), others, cache=cache, progress=progress).items():
+        learning, network = (first.methods[kind].method for kind in ("learning", "network"))
+        setting = AgreementSetting(load, learning, network, first.protocol, seed, keys, unlabelled)
+        for label, result in compare_acquisitions(
+            setting, _candidate(reference), others, cache=cache, progress=progress
+        ).items():
             compared[label] += result
     progress.update("seeds", len(seeds), len(seeds))
-    return Study(_title(plan, first), first.dataset.name, _label(reference, found.values()), compared)
+    return AgreementStudy(_title(plan, first), first.dataset.name, _label(reference, methods), compared)
 
 
 def _title(plan: Plan, run: Run) -> str:
@@ -140,7 +143,7 @@ def _acquisition(run: Run) -> Configured:
     return run.methods["acquisition"]
 
 
-def _contender(method: Configured) -> Contender:
-    from harness.studies.agreement import Contender
+def _candidate(method: Configured) -> Candidate:
+    from harness.studies.agreement import Candidate
 
-    return Contender(method.id.name, method.method, method.key)
+    return Candidate(method.id.name, method.method, method.key)

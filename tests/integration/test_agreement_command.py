@@ -123,7 +123,7 @@ def test_mistakes_are_one_clear_sentence(call):
         (call("[entropy]"), SpecError, 'no acquisition beside the reference "entropy"'),
         (call("[random]", cycles=1), SpecError, "acquires nothing"),
         (call("[random]", "--reference", "entopy"), UnknownName, 'unknown acquisition "entopy"'),
-        (call("[random, {rolled: {start: [0, 1]}}]", "--reference", "rolled"), SpecError, "with 2 settings"),
+        (call("[random, {rolled: {start: [0, 1]}}]", "--reference", "rolled"), SpecError, "with 2 sets of parameters"),
         (call("[nosuch]"), Errors, "1 errors"),
     ]
     for done, kind, text in cases:

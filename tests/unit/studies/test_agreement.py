@@ -13,7 +13,8 @@ from harness.core.errors import ContractError
 from harness.core.progress import SilentProgress
 from harness.plugin_api import ClassificationSet
 from harness.studies import agreement as study
-from harness.studies.agreement import Contender, Setting, compare
+from harness.studies.agreement import AgreementSetting, Candidate
+from harness.studies.agreement import compare_acquisitions as compare
 from harness_acquisition.badge import Badge
 from harness_acquisition.coreset import CoreSet
 from harness_acquisition.entropy import Entropy
@@ -41,17 +42,17 @@ KEYS = {"dataset": "blobs", "learning": "supervised", "network": "small"}
 SUPERVISED, NETWORK = Supervised(epochs=3), SmallCNN(width=4)
 
 
-def contender(name, method=None, label=None):
-    return Contender(name, method or METHODS[name], {"name": label or name})
+def candidate(name, method=None, label=None):
+    return Candidate(name, method or METHODS[name], {"name": label or name})
 
 
 def setting(**changes):
     given = {"load": lambda: DATA, "learning": SUPERVISED, "network": NETWORK, "protocol": PROTOCOL, "seed": 0}
-    return Setting(**{**given, "keys": KEYS, **changes})
+    return AgreementSetting(**{**given, "keys": KEYS, **changes})
 
 
 def others(*names):
-    return {name: contender(name) for name in names}
+    return {name: candidate(name) for name in names}
 
 
 @dataclasses.dataclass
@@ -90,7 +91,7 @@ def cache(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def found(cache):
-    return compare(setting(), contender("entropy"), others("random", "coreset", "jlp"), cache=cache)
+    return compare(setting(), candidate("entropy"), others("random", "coreset", "jlp"), cache=cache)
 
 
 @pytest.fixture(scope="module")
@@ -104,7 +105,7 @@ def pools():
 @pytest.mark.parametrize("unlabelled", [False, True])
 @pytest.mark.parametrize("name", ["random", "coreset", "jlp"])
 def test_the_numbers_are_those_of_the_definitions(cache, pools, name, unlabelled):
-    result = compare(setting(unlabelled=unlabelled), contender("entropy"), others(name), cache=cache)[name]
+    result = compare(setting(unlabelled=unlabelled), candidate("entropy"), others(name), cache=cache)[name]
     assert [(c.cycle, c.n_labelled, c.n_unlabelled) for c in result] == [(0, 4, 76), (1, 8, 72)]
     for comparison, pool in zip(result, pools, strict=True):
         rng = [generator(0, "acquisition", comparison.cycle) for _ in range(2)]
@@ -142,8 +143,8 @@ def test_ranks_are_the_order_of_all_picks(found, pools):
 
 
 def test_an_acquisition_agrees_with_itself(cache):
-    twin = {"twin": contender("entropy", label="twin")}
-    for comparison in compare(setting(), contender("entropy"), twin, cache=cache)["twin"]:
+    twin = {"twin": candidate("entropy", label="twin")}
+    for comparison in compare(setting(), candidate("entropy"), twin, cache=cache)["twin"]:
         values = comparison.values
         ones = ("agree", "agree_weighted", "overlap", "jaccard", "spearman", "kendall")
         assert [values[name] for name in ones] == pytest.approx([1] * 6)
@@ -156,7 +157,7 @@ def test_the_second_time_nothing_is_loaded_or_trained(cache, found):
     def refuse():
         raise AssertionError("the dataset is loaded again")
 
-    again = compare(setting(load=refuse), contender("entropy"), others("random", "coreset", "jlp"), cache=cache)
+    again = compare(setting(load=refuse), candidate("entropy"), others("random", "coreset", "jlp"), cache=cache)
     for label, comparisons in found.items():
         for a, b in zip(comparisons, again[label], strict=True):
             assert np.array_equal(a.ranks, b.ranks)
@@ -170,7 +171,7 @@ def test_models_are_those_of_an_ordinary_run(tmp_path):
     cache, keys = Cache(tmp_path), {**KEYS, "acquisition": {"name": "entropy"}}
     run_cycles(DATA, Entropy(), SUPERVISED, NETWORK, PROTOCOL, 0, keys=keys, cache=cache, progress=SilentProgress())
     before = set(tmp_path.iterdir())
-    compare(setting(learning=None), contender("entropy"), others("random"), cache=cache)
+    compare(setting(learning=None), candidate("entropy"), others("random"), cache=cache)
     assert len(set(tmp_path.iterdir()) - before) == 2  # one comparison with its key
 
 
@@ -179,14 +180,14 @@ def test_the_labels_of_a_long_tailed_pool_are_its_own(tmp_path):
     images[:, 0, 0, 0] = DATA.train_labels
     tagged = dataclasses.replace(DATA, train_images=images)
     changes = {"protocol": dataclasses.replace(PROTOCOL, imbalance=3.0), "load": lambda: tagged}
-    views = study._views(setting(**changes), contender("entropy"), Cache(tmp_path), SilentProgress())
+    views = study._views(setting(**changes), candidate("entropy"), Cache(tmp_path), SilentProgress())
     assert len(views) == 2
     for view in views:
         n = len(view.pool.labels)
         assert n < 80
         assert view.truth.tolist() == view.pool.images(np.arange(n))[:, 0, 0, 0].tolist()
     changes = {"protocol": dataclasses.replace(PROTOCOL, imbalance=3.0)}
-    (first, _) = compare(setting(**changes), contender("entropy"), others("random"), cache=Cache(tmp_path))["random"]
+    (first, _) = compare(setting(**changes), candidate("entropy"), others("random"), cache=Cache(tmp_path))["random"]
     assert first.n_unlabelled == len(views[0].pool.unlabelled)
 
 
@@ -194,20 +195,20 @@ def test_a_composed_acquisition_chooses_by_the_part_of_the_cycle(cache, found):
     from harness.registry import load_registry
 
     method = load_registry().create("acquisition", "random + coreset")
-    both = {"both": contender("random + coreset", method)}
-    first, second = compare(setting(), contender("entropy"), both, cache=cache)["both"]
+    both = {"both": candidate("random + coreset", method)}
+    first, second = compare(setting(), candidate("entropy"), both, cache=cache)["both"]
     assert first.values["agree"] == found["random"][0].values["agree"]
     assert first.values["spearman"] == found["random"][0].values["spearman"]
     assert second.values["agree"] == found["coreset"][1].values["agree"]
     assert second.values["spearman"] == found["coreset"][1].values["spearman"]
-    assert contender("random + coreset", method).at(5) == ("coreset", CoreSet())
+    assert candidate("random + coreset", method).at(5) == ("coreset", CoreSet())
 
 
 def test_large_pools_are_ranked_by_surrogates_or_not_at_all(tmp_path, monkeypatch, pools):
     monkeypatch.setattr(study, "RANK_LIMIT", 50)
     monkeypatch.setattr(study, "_LEAST", 10)
     names = ("coreset", "jlp", "badge", "random")
-    result = compare(setting(), contender("entropy"), others(*names), cache=Cache(tmp_path))
+    result = compare(setting(), candidate("entropy"), others(*names), cache=Cache(tmp_path))
     assert {name: found[0].ranked_by[1] for name, found in result.items()} == {
         "coreset": "distance to the labelled set",
         "jlp": "one-shot jlp score",
@@ -235,7 +236,7 @@ def test_equal_scores_are_ranked_by_position():
 
 def test_a_pool_that_runs_out_is_measured_as_far_as_it_goes(tmp_path):
     protocol = ActiveProtocol(initial=4, budget=(70, 70), cycles=3)
-    result = compare(setting(protocol=protocol), contender("entropy"), others("random"), cache=Cache(tmp_path))
+    result = compare(setting(protocol=protocol), candidate("entropy"), others("random"), cache=Cache(tmp_path))
     first, last = result["random"]
     assert last.n_unlabelled == 6
     assert last.values["overlap"] == 1
@@ -251,4 +252,4 @@ class Twice:
 
 def test_an_acquisition_that_breaks_the_rules_is_named(cache):
     with pytest.raises(ContractError, match='"twice" picked example'):
-        compare(setting(), contender("entropy"), {"twice": contender("twice", Twice())}, cache=cache)
+        compare(setting(), candidate("entropy"), {"twice": candidate("twice", Twice())}, cache=cache)
