@@ -79,7 +79,7 @@ def _options(
         bool, typer.Option("--version", help="Show the version and exit.", callback=_version, is_eager=True)
     ] = False,
 ) -> None:
-    """Options of ``harness`` itself; the help stands above."""
+    """Options of ``harness`` itself; ``app`` has their help."""
 
 
 Report = Annotated[
@@ -96,7 +96,7 @@ def run(
     cache: Cache = None,
     runs: Runs = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan and stop.")] = False,
-    retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Do failed runs again.")] = False,
+    retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Run failed runs again.")] = False,
     report: Report = None,
     catalogue: Catalogues = None,
     strict_plugins: StrictPlugins = False,
@@ -108,7 +108,7 @@ def run(
     scheduler: Scheduler = None,
     slurm: Slurm = None,
 ) -> None:
-    """Run the comparison that a spec describes. Runs that are done are not done again."""
+    """Run the comparison that a spec describes. Completed runs are skipped."""
     from harness.cli.display import Bars, print_failures, print_plan
     from harness.data.folders import data_folders
     from harness.runs.estimate import estimate
@@ -155,7 +155,8 @@ def run(
         )
     failed = [(run, record) for run, record in zip(plan.runs, records, strict=True) if record.status == "failed"]
     print_failures(failed, executed)
-    print(f"{len(executed)} runs executed, {len(plan.runs) - len(executed)} were already there, {len(failed)} failed.")
+    skipped = len(plan.runs) - len(executed)
+    print(f"{len(executed)} runs executed, {skipped} skipped (already done), {len(failed)} failed.")
     print(f"Records: {store.folder}. Leaderboard: harness leaderboard {spec}")
     raise typer.Exit(SOME_FAILED if failed else DONE)
 

@@ -1,4 +1,4 @@
-"""``harness cache``: what is kept between runs, and how much of the disk it takes."""
+"""``harness cache``: what is cached between runs, and how much of the disk it takes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from harness.cli.options import AsJson, Cache
 from harness.core.errors import BAD_DATA, DONE
 from harness.data.folders import data_folders
 
-cache = typer.Typer(cls=Commands, help="Look at what is kept between runs, check it, clear it.", no_args_is_help=True)
+cache = typer.Typer(cls=Commands, help="List, verify, explain and clear what is cached between runs.", no_args_is_help=True)
 
 
 @cache.command("list")

@@ -78,17 +78,17 @@ def _rate(speed: float | None) -> str:
 
 
 def print_plan(plan: Plan, waiting: Collection[str]) -> None:
-    """The runs of a plan: which of them are already there, and which cannot be done for want of data."""
+    """The runs of a plan: cached, pending, or without their data."""
     for run in plan.runs:
-        state = "data missing" if run.incomplete else "to do" if run.id in waiting else "there"
+        state = "data missing" if run.incomplete else "pending" if run.id in waiting else "cached"
         print(f"{state:>12}  {'-' * 24 if run.incomplete else run.id}  {run.label}")
     incomplete = sum(run.incomplete for run in plan.runs)
-    counts = f"{len(waiting) - incomplete} to do, {len(plan.runs) - len(waiting)} already there"
+    counts = f"{len(waiting) - incomplete} pending, {len(plan.runs) - len(waiting)} cached"
     print(f"{len(plan.runs)} runs: {counts}{f', {incomplete} without their data' if incomplete else ''}.")
 
 
 def print_failures(failed: Sequence[tuple[Run, Record]], shown: Collection[str]) -> None:
-    """Name what failed before and why, and count the kinds of failure, on standard error.
+    """List what failed before and why, and count the kinds of failure, on standard error.
 
     Args:
         failed: runs and their records.
@@ -100,7 +100,7 @@ def print_failures(failed: Sequence[tuple[Run, Record]], shown: Collection[str])
     kinds = Counter(record.failure.code for _, record in failed if record.failure is not None)
     if kinds:
         counts = ", ".join(f"{count} {code}" for code, count in sorted(kinds.items()))
-        print(f"failures: {counts}; harness run --retry-failed does them again", file=sys.stderr)
+        print(f"failures: {counts}; harness run --retry-failed runs them again", file=sys.stderr)
 
 
 def _headline(record: Record) -> str:

@@ -40,7 +40,7 @@ Cache = Annotated[Path | None, typer.Option("--cache", help="Folder of the cache
 Runs = Annotated[Path | None, typer.Option("--runs", help="Folder of the records [default: runs beside the spec].")]
 RunsOfId = Annotated[str | None, typer.Option("--runs", help="Target that holds the run of an id.")]
 Catalogues = Annotated[
-    list[Path] | None, typer.Option("--catalogue", help="File with datasets of yours; may be repeated.")
+    list[Path] | None, typer.Option("--catalogue", help="File with your datasets; may be repeated.")
 ]
 Metrics = Annotated[
     list[str] | None,

@@ -1,4 +1,4 @@
-"""``harness train``: weights of backbones and whitenings from generated or own images."""
+"""``harness train``: backbones trained on matching pairs, whitenings learnt from a dataset."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ train = typer.Typer(cls=Commands, help="Train what a spec describes.", no_args_i
 def spatial(
     spec: Annotated[Path, typer.Argument(help="YAML file that describes the training.", show_default=False)],
     plugin: Plugins = None,
-    again: Annotated[bool, typer.Option("--again", help="Train what is already there, too.")] = False,
+    again: Annotated[bool, typer.Option("--again", help="Train again what exists.")] = False,
 ) -> None:
     """Fine-tune a backbone on matching pairs, with and without spatial matching."""
     from harness.cli.display import Bars
@@ -37,7 +37,7 @@ def whitening(
     spec: Annotated[Path, typer.Argument(help="Retrieval spec: one dataset, backbone, pooling and whitening.")],
     out: Annotated[Path, typer.Option("--out", help="The file, for whitening: {learned: {weights: FILE}}.")],
     training_set: Annotated[
-        str, typer.Option("--training-set", help="Name under which the whitening stands in the file.")
+        str, typer.Option("--training-set", help="Name of the whitening in the file.")
     ] = "retrieval-SfM-120k",
     plugin: Plugins = None,
     catalogue: Catalogues = None,

@@ -64,7 +64,7 @@ class Store:
             write_atomically(self.path(record.id), signed(record.model_dump(by_alias=True)))
         except OSError as error:
             reason = f"the record {self.path(record.id)} cannot be written: {error.strerror or error}"
-            raise HarnessError(reason, fix="make room there; the same command then goes on where it was") from error
+            raise HarnessError(reason, fix="make room there; then run the same command again to resume") from error
 
     def claim(self, run_id: str) -> Lock | None:
         """The right to do a run, which one process has at a time; None while another has it."""

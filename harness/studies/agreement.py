@@ -36,7 +36,7 @@ NOT_RANKED: Final = "not ranked"
 _BATCH: Final = frozenset({"badge", "kmeans", "probcover", "typiclust"})
 """Acquisitions with neither a score nor a surrogate, whose picks of a large pool would take quadratic time."""
 _SHARE, _LEAST = 0.05, 200
-"""The part of the ranks that is kept for the scatter (thesis Fig. 3.6: 5%), and how many at least."""
+"""The part of the ranks that is stored for the scatter (thesis Fig. 3.6: 5%), and how many at least."""
 _MEASURED: Final = (
     *("agree", "agree_weighted", "unreached", "accuracy", "accuracy_reference", "accuracy_equal"),
     *("accuracy_unequal", "accuracy_unequal_reference", "weight_equal", "weight_unequal"),
@@ -101,7 +101,7 @@ def compare_acquisitions(
         setting: data, training, protocol, seed.
         reference: runs the cycles.
         others: by the label that the result shall have.
-        cache: where cycles and comparisons are kept.
+        cache: where cycles and comparisons are stored.
         progress: told how far the work is.
 
     Returns:

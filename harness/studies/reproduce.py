@@ -1,4 +1,4 @@
-"""A record's recipe done again, from the data on, and what came out compared with what was recorded."""
+"""Runs a recorded run again, from the data on, and compares the results."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from harness.runs.tasks import perform
 from harness.runs.tolerances import Tolerances, scale, tolerated
 
 _COSTS: Final = frozenset({"train", "extract", "acquire", "wall_s", "cpu_s", "peak_bytes", "cached", "contended"})
-"""Parts of the details that are measured anew each time."""
+"""Parts of the details that are measured again each time."""
 _SURROUNDINGS: Final = ("python", "platform", "cpu", "cores", "threads")
 
 
@@ -60,14 +60,14 @@ class DetailCheck:
 
 @dataclass(frozen=True)
 class Reproduction:
-    """What came of doing a run again.
+    """A recorded run, and the same run again.
 
     Attributes:
         record: what was recorded.
-        again: what came out now, as a record of the same id.
+        again: the run again, as a record of the same id.
         metrics: headline numbers one by one.
         details: parts of the details one by one.
-        differs: what is not as it was then: sources, versions, machine.
+        differs: what changed since the original run: sources, versions, machine.
         exact: whether details had to agree too: no tolerance was given.
     """
 
@@ -96,44 +96,44 @@ def reproduce(
     tolerance: Tolerances | None = None,
     progress: Progress | None = None,
 ) -> Reproduction:
-    """Do the run of a record again and compare.
+    """Run a recorded run again and compare the results.
 
-    Nothing is taken from the cache: descriptors, features and trained networks are made anew in a folder that is
+    Nothing is taken from the cache: descriptors, features and trained networks are computed again in a folder that is
     removed afterwards. Only the user's data folder is read.
 
     Args:
         record: a record, or a target that holds one: its file, or ``COMMIT:PATH`` of it.
         plugins: files or modules with the methods of the record, besides the installed ones.
         data: folder of the user's data (default ``$HARNESS_DATA``).
-        out: folder that gets the new record; it is not kept otherwise.
+        out: folder that gets the new record; it is discarded otherwise.
         tolerance: metric -> points that a number may differ by (``harness.runs.tolerances``); without any, metrics and
             details must be equal to the last digit.
         progress: told how far the work is.
 
     Raises:
-        SpecError: the record cannot be read, or is of a run that was not done; ``out`` has a record of it already.
+        SpecError: the record cannot be read, or is of a run without a result; ``out`` has a record of it already.
         PluginError: a method of the record is not there (exit code 3).
         DataMissing: its data are not there.
         DataDamaged: its data are not those that it was measured on.
     """
-    known = record if isinstance(record, Record) else _read(record, plugins, data)
-    if known.status == "missing":
-        raise SpecError(f"run {known.id} was not done: there is nothing to compare with", fix="harness run does it")
+    original = record if isinstance(record, Record) else _read(record, plugins, data)
+    if original.status == "missing":
+        raise SpecError(f"run {original.id} was not done: there is nothing to compare with", fix="harness run does it")
     store = Store(Path(out)) if out is not None else None
-    if store is not None and store.path(known.id).exists():
-        raise SpecError(f"{out} has a record of run {known.id} already", fix="name a folder that is empty")
+    if store is not None and store.path(original.id).exists():
+        raise SpecError(f"{out} has a record of run {original.id} already", fix="name a folder that is empty")
     with tempfile.TemporaryDirectory(prefix="harness-reproduce-") as cache:
         folders = data_folders(data, cache)
-        run = _recreated(known, folders, plugins)
-        again = _again(run, known, folders, progress or SilentProgress())
+        run = _recreated(original, folders, plugins)
+        again = _again(run, original, folders, progress or SilentProgress())
     if store is not None:
         store.write(again)
     return Reproduction(
-        record=known,
+        record=original,
         again=again,
-        metrics=tuple(_metrics(known, again, tolerance or {})),
-        details=tuple(_details(known, again)),
-        differs=tuple(_differences(known, again)),
+        metrics=tuple(_metrics(original, again, tolerance or {})),
+        details=tuple(_details(original, again)),
+        differs=tuple(_differences(original, again)),
         exact=not tolerance,
     )
 
@@ -149,7 +149,7 @@ def _read(target: str | Path, plugins: Sequence[str | Path], data: str | Path | 
 def _recreated(record: Record, folders: DataFolders, plugins: Sequence[str | Path]) -> Run:
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", UserWarning)  # all that it warns of is told with the result
+            warnings.simplefilter("ignore", UserWarning)  # the result says all that it warns of
             run = recreate(record, folders, plugins)
     except UnknownName as error:
         raise PluginError(error.headline, fix=error.fix) from error
@@ -157,7 +157,7 @@ def _recreated(record: Record, folders: DataFolders, plugins: Sequence[str | Pat
         then, now = record.dataset.fingerprint[:12], run.dataset.fingerprint[:12]
         raise DataDamaged(
             f"data set {record.dataset.name} is not what the record was measured on: fingerprint {now}, was {then}",
-            fix="bring back the data, or measure anew: harness run",
+            fix="bring back the data, or measure again: harness run",
         )
     return run
 
@@ -223,7 +223,7 @@ def _leaves(value: Any, place: str) -> Iterator[tuple[str, Any]]:
 
 
 def _differences(record: Record, again: Record) -> Iterator[str]:
-    """What is not as it was, one clause each."""
+    """What changed, one clause each."""
     if record.protocol_id != again.protocol_id:
         yield f"the source that measures ({record.protocol_id}, now {again.protocol_id})"
     for kind, then in record.methods.items():

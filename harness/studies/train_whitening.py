@@ -1,4 +1,4 @@
-"""Whitenings learnt once from a training set and kept in a file, for the method ``learned`` (thesis 4.4, 5.3.5)."""
+"""Whitenings learnt once from a training set and stored in a file, for the method ``learned`` (thesis 4.4, 5.3.5)."""
 
 from __future__ import annotations
 
@@ -35,16 +35,16 @@ def train_whitening(
     """Learn the whitening of a retrieval spec from its dataset and write it as checkpoints of cirtorch hold it.
 
     The file has a whitening of descriptors of one scale (``ss``) or of several (``ms``); where the spec sweeps scales,
-    both. Descriptors are kept in the cache as those of ``harness run`` are.
+    both. Descriptors are cached as those of ``harness run`` are.
 
     Args:
         spec: path of a YAML spec, or the same as a mapping: one dataset with matching pairs, one backbone and pooling.
         out: the file.
-        training_set: name under which the whitening stands in the file.
+        training_set: name of the whitening in the file.
         plugins: files or modules with methods, besides the installed ones.
         catalogues: files with datasets, besides that of the harness.
         data: folder of the user's data (default ``$HARNESS_DATA``).
-        cache: folder of what can be made again (default ``$HARNESS_CACHE``).
+        cache: folder of the cache (default ``$HARNESS_CACHE``).
         progress: told how far the work is.
 
     Returns:

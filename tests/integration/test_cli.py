@@ -32,14 +32,14 @@ def spec(tmp_path, toy):
 
 def test_run_then_leaderboard(spec, tmp_path):
     plan = harness("run", str(spec), "--dry-run")
-    assert "2 runs: 2 to do" in plan.stdout
+    assert "2 runs: 2 pending" in plan.stdout
     assert not (tmp_path / "runs").exists()
     first = harness("run", str(spec))
     assert first.returncode == 0, first.stderr
-    assert "2 runs executed, 0 were already there, 0 failed." in first.stdout
+    assert "2 runs executed, 0 skipped (already done), 0 failed." in first.stdout
     assert "\x1b" not in first.stderr
     again = harness("run", str(spec))
-    assert "0 runs executed, 2 were already there" in again.stdout
+    assert "0 runs executed, 2 skipped (already done)" in again.stdout
     board = harness("leaderboard", str(spec), "--out", str(tmp_path / "board.md"))
     assert board.stdout == (tmp_path / "board.md").read_text()
     assert "# toy\n\nTwo poolings." in board.stdout

@@ -111,7 +111,7 @@ def test_a_damaged_record_is_named_and_the_run_done_again(tmp_path, toy):
     again = subprocess.run(
         [*command, "run", str(spec), "--cache", str(tmp_path / "cache")], capture_output=True, text=True
     )
-    assert "1 runs executed, 4 were already there" in again.stdout
+    assert "1 runs executed, 4 skipped (already done)" in again.stdout
     metrics = [record.metrics for record in harness.run(spec, cache=tmp_path / "cache")]
     assert metrics == [record.metrics for record in first]
 

@@ -98,11 +98,11 @@ def test_the_summary_names_failures_and_retry_failed_does_them_again(tmp_path, t
     command = [sys.executable, "-m", "harness", "run", str(path), "--cache", str(tmp_path / "cache"), "--workers", "2"]
     first = subprocess.run(command, capture_output=True, text=True)
     assert first.returncode == 1
-    assert "3 runs executed, 0 were already there, 2 failed" in first.stdout
+    assert "3 runs executed, 0 skipped (already done), 2 failed" in first.stdout
     assert "failures: 1 Exited, 1 Killed" in first.stderr
     assert "Traceback" not in first.stderr
     again = subprocess.run([*command, "--retry-failed"], capture_output=True, text=True)
-    assert "2 runs executed, 1 were already there, 2 failed" in again.stdout
+    assert "2 runs executed, 1 skipped (already done), 2 failed" in again.stdout
 
 
 ACTIVE = {
@@ -224,7 +224,7 @@ def test_an_interrupt_or_a_killed_runner_leaves_no_process_and_can_go_on(tmp_pat
     wait_for(lambda: gone(below), 10)
     path.write_text(path.read_text().replace('"loop"', '"exception"'))
     again = subprocess.run(command, capture_output=True, text=True)
-    assert "2 runs executed, 1 were already there" in again.stdout
+    assert "2 runs executed, 1 skipped (already done)" in again.stdout
     assert [p for p in (tmp_path / "runs").iterdir() if p.suffix != ".json"] == []
 
 

@@ -31,7 +31,7 @@ def test_the_same(folder, toy):
     done = harness("reproduce", "record.json", "--plugin", toy, cwd=folder)
     assert (done.returncode, done.stderr) == (0, "")
     assert "is reproduced: 12 metrics agree" in done.stdout
-    assert "sources, versions and machine are as they were then" in done.stdout
+    assert "sources, versions and machine are unchanged" in done.stdout
     as_json = harness("reproduce", "record.json", "--plugin", toy, "--json", "--out", "again", cwd=folder)
     assert json.loads(as_json.stdout)["same"] is True
     assert len(list((folder / "again").glob("*.json"))) == 1

@@ -63,7 +63,7 @@ def test_a_dry_run_prints_the_plan_and_what_is_missing(spec, tmp_path):
     command = [sys.executable, "-m", "harness", "run", str(spec), "--dry-run", "--data", str(tmp_path / "data")]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 4
-    assert "6 runs: 1 to do, 0 already there, 5 without their data." in done.stdout
+    assert "6 runs: 1 pending, 0 cached, 5 without their data." in done.stdout
     assert done.stderr.count("error[D400]") == 3
     assert not (tmp_path / "runs").exists()
 
