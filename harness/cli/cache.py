@@ -12,7 +12,9 @@ from harness.cli.options import AsJson, Cache
 from harness.core.errors import BAD_DATA, DONE
 from harness.data.folders import data_folders
 
-cache = typer.Typer(cls=Commands, help="List, verify, explain and clear what is cached between runs.", no_args_is_help=True)
+cache = typer.Typer(
+    cls=Commands, help="List, verify, explain and clear what is cached between runs.", no_args_is_help=True
+)
 
 
 @cache.command("list")

@@ -39,9 +39,7 @@ Data = Annotated[Path | None, typer.Option("--data", help="Folder of your data [
 Cache = Annotated[Path | None, typer.Option("--cache", help="Folder of the cache [default: $HARNESS_CACHE].")]
 Runs = Annotated[Path | None, typer.Option("--runs", help="Folder of the records [default: runs beside the spec].")]
 RunsOfId = Annotated[str | None, typer.Option("--runs", help="Target that holds the run of an id.")]
-Catalogues = Annotated[
-    list[Path] | None, typer.Option("--catalogue", help="File with your datasets; may be repeated.")
-]
+Catalogues = Annotated[list[Path] | None, typer.Option("--catalogue", help="File with your datasets; may be repeated.")]
 Metrics = Annotated[
     list[str] | None,
     typer.Option("--metric", help="Metric to test, such as map_hard; may be repeated [default: what ranks the board]."),
