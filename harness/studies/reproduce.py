@@ -118,7 +118,7 @@ def reproduce(
     """
     original = record if isinstance(record, Record) else _read(record, plugins, data)
     if original.status == "missing":
-        raise SpecError(f"run {original.id} was not done: there is nothing to compare with", fix="harness run does it")
+        raise SpecError(f"run {original.id} has no result to compare with", fix="harness run executes it")
     store = Store(Path(out)) if out is not None else None
     if store is not None and store.path(original.id).exists():
         raise SpecError(f"{out} has a record of run {original.id} already", fix="name a folder that is empty")

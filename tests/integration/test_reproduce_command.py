@@ -55,7 +55,7 @@ def test_something_else(folder, toy, tmp_path):
     ("arguments", "code", "words"),
     [
         (["nowhere.json"], 2, "there is no record nowhere.json"),
-        (["spec.yaml"], 2, "spec.yaml is no record"),
+        (["spec.yaml"], 2, "has no result to compare with"),
         (["record.json"], 3, 'unknown backbone "colour"'),
         (["record.json", "--tolerance", "-1"], 2, "bad tolerance"),
     ],
