@@ -1,55 +1,53 @@
 """vision-evaluation-harness: benchmarks for deep active learning and instance image retrieval.
 
-The public names are the ones in ``__all__``, ``harness.plugin_api``, ``harness.graph``, ``harness.metrics`` and
-``harness.active``; nothing else is promised. Importing the package loads nothing heavy.
+The public names are those that ``dir(harness)`` lists; nothing else is promised. Importing the package loads nothing
+heavy: each name loads its module on first use.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Final
 
-from harness.plugin_api.hooks import hookimpl
+from harness.core.lazy import lazy_names
 
 if TYPE_CHECKING:
-    from harness.boards import compare, leaderboard
-    from harness.registry import Registry, load_registry
-    from harness.runs import Record, run
-    from harness.runs.targets import find_results
-    from harness.site import write_page
+    from harness import active as active
+    from harness import graph as graph
+    from harness import metrics as metrics
+    from harness import plugin_api as plugin_api
+    from harness.boards import compare as compare
+    from harness.boards import leaderboard as leaderboard
+    from harness.data.folders import data_folders as data_folders
+    from harness.plugin_api import hookimpl as hookimpl
+    from harness.registry import Registry as Registry
+    from harness.registry import load_registry as load_registry
+    from harness.runs import Record as Record
+    from harness.runs import run as run
+    from harness.runs.targets import find_results as find_results
+    from harness.site import write_page as write_page
 
 __version__ = "0.1.0"
-__all__ = [
-    "Record",
-    "Registry",
-    "compare",
-    "find_results",
-    "hookimpl",
-    "leaderboard",
-    "load_registry",
-    "run",
-    "write_page",
-]
-
-_HOMES = {
+_PUBLIC: Final = {
     "Record": "harness.runs",
-    "run": "harness.runs",
-    "leaderboard": "harness.boards",
+    "Registry": "harness.registry",
+    "active": "harness.active",
     "compare": "harness.boards",
     "data_folders": "harness.data.folders",
     "find_results": "harness.runs.targets",
-    "Registry": "harness.registry",
+    "graph": "harness.graph",
+    "hookimpl": "harness.plugin_api",
+    "leaderboard": "harness.boards",
     "load_registry": "harness.registry",
+    "metrics": "harness.metrics",
+    "plugin_api": "harness.plugin_api",
+    "run": "harness.runs",
     "write_page": "harness.site",
 }
-_ROOMS = frozenset({"active", "graph", "metrics", "protocols"})
-"""Public packages, so that ``harness.active.Pool`` works after ``import harness``."""
+_DEPRECATED: Final = {name: f"harness.{name}" for name in ("errors", "hooks", "parameters", "protocols")}
+__all__ = sorted(_PUBLIC)
+
+__getattr__, _ = lazy_names(__name__, {**_PUBLIC, **_DEPRECATED})
 
 
-def __getattr__(name: str) -> Any:
-    import importlib
-
-    if name in _ROOMS:
-        return importlib.import_module(f"harness.{name}")
-    if name not in _HOMES:
-        raise AttributeError(f"module 'harness' has no attribute {name!r}")
-    return getattr(importlib.import_module(_HOMES[name]), name)
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]

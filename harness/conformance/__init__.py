@@ -6,9 +6,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from harness.conformance.rule import NotApplicable, Rule, Violation
+from harness.core.lazy import lazy_names
 
 if TYPE_CHECKING:
     from harness.conformance.rules import all_rules, rules_of
@@ -24,10 +25,4 @@ _HOMES = {
     "rules_of": "harness.conformance.rules",
 }
 
-
-def __getattr__(name: str) -> Any:
-    import importlib
-
-    if name not in _HOMES:
-        raise AttributeError(f"module 'harness.conformance' has no attribute {name!r}")
-    return getattr(importlib.import_module(_HOMES[name]), name)
+__getattr__, _ = lazy_names(__name__, _HOMES)

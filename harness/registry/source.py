@@ -22,6 +22,7 @@ _WITHOUT_EFFECT: Final = frozenset(
         "harness",
         "harness.registry.composition",
         "harness.core.errors",
+        "harness.core.lazy",
         "harness.core.cost",
         "harness.core.progress",
         "harness.registry",
