@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from harness.search.neighbours import SearchReport as SearchReport
     from harness.search.neighbours import neighbours as neighbours
     from harness.search.neighbours import neighbours_of as neighbours_of
-    from harness.search.products import largest_products as largest_products
 
 # No module is called like a name below: importing it would put the module in the name's place.
 _HOMES: Final = {
@@ -40,7 +39,6 @@ _HOMES: Final = {
     "affinity_from_neighbours": "harness.graph.weights",
     "centrality": "harness.graph.importance",
     "joint_selection": "harness.graph.joint",
-    "largest_products": "harness.search.products",
     "neighbours": "harness.search.neighbours",
     "neighbours_of": "harness.search.neighbours",
     "normalise": "harness.graph.weights",

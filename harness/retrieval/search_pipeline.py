@@ -1,4 +1,4 @@
-"""What happens when a query arrives: search, re-ranking, expansion. Loads faiss and torch."""
+"""What happens when a query arrives: search, re-ranking, expansion. Loads torch and numba."""
 
 from __future__ import annotations
 
@@ -13,8 +13,7 @@ from numpy.typing import NDArray
 from harness.plugin_api import FittedExpansion, Ranking
 from harness.plugin_api.contract import require_ranking
 from harness.retrieval.reranking import BoundReranker
-from harness.search.blocks import search_blocks
-from harness.search.ranking import search
+from harness.search import top_k
 
 LONGEST: Final = 10_000
 """Length of rankings among distractors where the protocol asks for the whole: what ranks below is counted, not
@@ -46,15 +45,18 @@ class SearchPipeline:
 
     def search(self, rows: slice) -> Ranking:
         """The ranking of some queries by inner product."""
-        if self.distractors:
-            return search_blocks(self.queries[rows], self.database, self.distractors, self.depth or LONGEST).ranking
-        return search(self.queries[rows], self.database, self.depth)
+        best = top_k(self.queries[rows], [self.database, *self.distractors], self._length)
+        return Ranking(best.indices, best.scores)
 
     def search_labelled(self, labelled: Sequence[Sequence[int]]) -> tuple[Ranking, list[dict[int, int]]]:
-        """All queries among distractors, and per query the rank, from 0, of each of its ``labelled`` images."""
-        result = search_blocks(self.queries, self.database, self.distractors, self.depth or LONGEST, labelled=labelled)
-        ranks = [dict(zip(ids, map(int, row), strict=True)) for ids, row in zip(labelled, result.places, strict=True)]
-        return result.ranking, ranks
+        """All queries, and per query the rank, from 0, of each of its ``labelled`` images, listed or not."""
+        best = top_k(self.queries, [self.database, *self.distractors], self._length, ranks_of=labelled)
+        ranks = [dict(zip(ids, map(int, row), strict=True)) for ids, row in zip(labelled, best.ranks, strict=True)]
+        return Ranking(best.indices, best.scores), ranks
+
+    @property
+    def _length(self) -> int | None:
+        return self.depth or (LONGEST if self.distractors else None)
 
     def rerank(self, queries: range, ranking: Ranking) -> Ranking:
         """The ranking of these queries with its top reordered."""

@@ -9,12 +9,25 @@ import importlib
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
+    from harness.search.clustering import k_means as k_means
     from harness.search.exact import TopK as TopK
     from harness.search.exact import top_k as top_k
+    from harness.search.neighbours import Neighbours as Neighbours
+    from harness.search.neighbours import SearchReport as SearchReport
+    from harness.search.neighbours import neighbours_of as neighbours_of
+    from harness.search.neighbours import own_entries as own_entries
+    from harness.search.vectors import unit_rows as unit_rows
 
+# ``neighbours`` is not here: it is a module, and as a function a name of ``harness.graph``.
 _MODULES: Final = {
+    "Neighbours": "harness.search.neighbours",
+    "SearchReport": "harness.search.neighbours",
     "TopK": "harness.search.exact",
+    "k_means": "harness.search.clustering",
+    "neighbours_of": "harness.search.neighbours",
+    "own_entries": "harness.search.neighbours",
     "top_k": "harness.search.exact",
+    "unit_rows": "harness.search.vectors",
 }
 
 __all__ = sorted(_MODULES)

@@ -1,4 +1,4 @@
-"""Nearest neighbours by inner product of L2-normalised rows: exact (torch on a GPU) and approximate (faiss).
+"""Nearest neighbours by inner product of L2-normalised rows: exact, and approximate by faiss.
 
 ``neighbours(x, k)`` looks within one set and leaves every row out of its own list; ``neighbours_of(queries, database,
 k)`` looks from one set into another.
@@ -14,21 +14,17 @@ from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 import numpy as np
 
 from harness.core.errors import InvalidInput
-from harness.search.products import largest_products
+from harness.search.vectors import unit_rows
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
     Floats = NDArray[np.float32]
     Ids = NDArray[np.int64]
-    Found = tuple[Floats, Ids]
+    Lists = tuple[Floats, Ids]
 
 Method = Literal["exact", "hnsw", "ivf"]
 
-_ROWS: Final = 8192
-"""Rows normalised at a time: their float64 copy stays at 64 MB for 1,024 dimensions."""
-_TORCH_SCORES: Final = 1 << 26
-"""Similarities held at a time by the torch search: 256 MB."""
 _RECALL_ROWS: Final = 1000
 """Rows on which the recall of an approximate search is measured."""
 
@@ -65,14 +61,13 @@ def neighbours(x: ArrayLike, k: int, *, method: Method = "exact", device: str = 
     """The k nearest rows to every row of ``x``, itself left out.
 
     Rows are L2-normalised first; a row of zeros stays zero, is equally far from everything and so gets the lowest
-    indices. Among equal similarities the lowest index comes first; rounding in the matrix product can set duplicates
-    apart by one unit in the last place.
+    indices. Among equal similarities the lowest index comes first.
 
     Args:
         x: (n, d) finite descriptors.
         k: length of the lists, at least 1; lists are padded with -1 and 0 if k >= n.
         method: ``exact``, or the approximate ``hnsw`` (32 links) or ``ivf`` (inverted file), with measured recall.
-        device: ``cpu``, or ``cuda`` for torch (exact only; which of equals get into a list is torch's choice).
+        device: ``cpu``, or a device of torch such as ``cuda`` (exact only, with the same result).
 
     Raises:
         InvalidInput: wrong shape, k or method, or a row that is not finite.
@@ -103,28 +98,15 @@ def neighbours_of(
     return Neighbours(*_padded(*found, k), report)
 
 
-def unit_rows(x: ArrayLike, name: str = "x") -> Floats:
-    """``x`` (n, d) as C-ordered float32 with rows of length 1; rows of zeros stay zero.
+def own_entries(indices: Ids, rows: Ids) -> NDArray[np.bool_]:
+    """Where each row (n,) stands in its own list (n, k), once a row.
 
-    Computed in float64 after division by the largest entry of the row, so that no scale over- or underflows.
-
-    Raises:
-        InvalidInput: not two-dimensional, no column, or a row that is not finite.
+    A list that lacks its row (of more duplicates than fit, or without a descriptor) gives its last entry.
     """
-    array = np.asarray(x)
-    if array.ndim != 2 or array.shape[1] == 0:
-        raise InvalidInput(f"{name} has shape {array.shape}", fix="pass descriptors of shape (n, d) with d >= 1")
-    unit = np.empty(array.shape, np.float32)
-    for start in range(0, len(array), _ROWS):
-        block = array[start : start + _ROWS].astype(np.float64)
-        largest = np.abs(block).max(axis=1, keepdims=True)
-        if not np.isfinite(largest).all():
-            row = start + int(np.flatnonzero(~np.isfinite(largest))[0])
-            raise InvalidInput(f"row {row} of {name} is not finite", fix="remove NaN and infinity from the descriptors")
-        block /= np.where(largest > 0, largest, 1)
-        length = np.linalg.norm(block, axis=1, keepdims=True)
-        unit[start : start + _ROWS] = block / np.where(length > 0, length, 1)
-    return unit
+    own = indices == rows[:, None]
+    if indices.size:
+        own[~own.any(axis=1), -1] = True
+    return own
 
 
 def _valid(k: int) -> int:
@@ -133,7 +115,7 @@ def _valid(k: int) -> int:
     return int(k)
 
 
-def _search(queries: Floats, database: Floats, k: int, method: Method, device: str) -> Found:
+def _search(queries: Floats, database: Floats, k: int, method: Method, device: str) -> Lists:
     k = min(k, len(database))
     if method not in ("exact", "hnsw", "ivf"):
         raise InvalidInput(f"no search method is called {method!r}", fix="use exact, hnsw or ivf")
@@ -143,24 +125,13 @@ def _search(queries: Floats, database: Floats, k: int, method: Method, device: s
         if device != "cpu":
             raise InvalidInput(f"method {method!r} runs on the CPU only", fix='use device="cpu" or method="exact"')
         return _approximate(queries, database, k, method)
-    return largest_products(queries, database, k) if device == "cpu" else _exact_torch(queries, database, k, device)
+    from harness.search.exact import top_k
+
+    best = top_k(queries, database, k, device=device)
+    return best.scores, best.indices
 
 
-def _exact_torch(queries: Floats, database: Floats, k: int, device: str) -> Found:
-    import torch
-
-    columns = torch.from_numpy(database).to(device).T
-    similarities = np.empty((len(queries), k), np.float32)
-    indices = np.empty((len(queries), k), np.int64)
-    step = max(1, _TORCH_SCORES // len(database))
-    for start in range(0, len(queries), step):
-        rows = slice(start, start + step)
-        best = (torch.from_numpy(queries[rows]).to(device) @ columns).topk(k, dim=1)
-        similarities[rows], indices[rows] = best.values.cpu().numpy(), best.indices.cpu().numpy()
-    return similarities, indices
-
-
-def _approximate(queries: Floats, database: Floats, k: int, method: Method) -> Found:
+def _approximate(queries: Floats, database: Floats, k: int, method: Method) -> Lists:
     import faiss
 
     n, d = database.shape
@@ -192,16 +163,14 @@ def _one_thread() -> Iterator[None]:
         faiss.omp_set_num_threads(before)
 
 
-def _without(rows: Ids, similarities: Floats, indices: Ids) -> Found:
-    """Drop each row from its own list; a list that lacks it (more duplicates than places) loses its last entry."""
-    own = indices == rows[:, None]
-    if indices.size:
-        own[~own.any(axis=1), -1] = True
+def _without(rows: Ids, similarities: Floats, indices: Ids) -> Lists:
+    """Drop each row from its own list."""
+    others = ~own_entries(indices, rows)
     shape = (len(rows), max(0, indices.shape[1] - 1))
-    return similarities[~own].reshape(shape), indices[~own].reshape(shape)
+    return similarities[others].reshape(shape), indices[others].reshape(shape)
 
 
-def _tidy(similarities: Floats, indices: Ids, unit: Floats, rows: Ids | None) -> Found:
+def _tidy(similarities: Floats, indices: Ids, unit: Floats, rows: Ids | None) -> Lists:
     """Ties by the lowest index, and the lowest indices for rows of zeros."""
     k = indices.shape[1]
     blank = np.flatnonzero(~unit.any(axis=1))
@@ -223,8 +192,10 @@ def _report(
     if method == "exact" or not indices.size:
         return SearchReport(method, 1.0, 0, device)
     sample = np.unique(np.linspace(0, len(queries) - 1, min(_RECALL_ROWS, len(queries))).astype(np.int64))
-    found = largest_products(queries[sample], database, min(indices.shape[1] + (rows is not None), len(database)))
-    _, truth = found if rows is None else _without(sample, *found)
+    k = min(indices.shape[1] + (rows is not None), len(database))
+    _, truth = lists = _search(queries[sample], database, k, "exact", device)
+    if rows is not None:
+        _, truth = _without(sample, *lists)
     hits = sum(len(np.intersect1d(a, b)) for a, b in zip(indices[sample], truth, strict=True))
     return SearchReport(method, hits / truth.size, len(sample), device)
 

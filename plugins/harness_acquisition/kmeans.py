@@ -9,7 +9,6 @@ import numpy as np
 from annotated_types import Gt
 
 from harness_acquisition.budget import spendable
-from harness_acquisition.clusters import k_means
 from harness_acquisition.coreset import exact_distances
 
 if TYPE_CHECKING:
@@ -40,12 +39,14 @@ class KMeans:
 
     def select(self, pool: PoolView, budget: int, rng: np.random.Generator) -> Ids:
         """``budget`` unlabelled positions, one a cluster; equally near ones by position. Labels are not looked at."""
+        from harness.search import k_means
+
         budget = spendable(pool, budget)
         if budget in (0, len(pool.unlabelled)):
             return pool.unlabelled[:budget].copy()
         points = pool.features[pool.unlabelled]
         points -= np.median(points[:: max(1, len(points) // 101)], axis=0)  # float32 has most digits there
-        centroids, _ = k_means(points, budget, rng, self.iterations)
+        centroids, _ = k_means(points, budget, int(rng.integers(2**31)), self.iterations)
         return pool.unlabelled[nearest_unused(points, centroids)]
 
 

@@ -10,7 +10,6 @@ from annotated_types import Ge, Gt, Le, Lt
 from numpy.typing import NDArray
 
 from harness_acquisition.budget import spendable
-from harness_acquisition.clusters import k_means
 from harness_acquisition.coreset import FarthestFirst
 
 if TYPE_CHECKING:
@@ -51,7 +50,7 @@ class ProbCover:
 
     def select(self, pool: PoolView, budget: int, rng: np.random.Generator) -> Ids:
         """``budget`` unlabelled positions in the order in which they cover; ties by position."""
-        from harness.search.neighbours import unit_rows
+        from harness.search import unit_rows
 
         budget = spendable(pool, budget)
         if budget == 0:
@@ -129,7 +128,9 @@ def covering(balls: Balls, centres: Ids, candidates: Ids, budget: int) -> list[i
 
 def pure_radius(unit: Floats, k: int, purity: float, iterations: int, rng: np.random.Generator) -> float:
     """The largest radius at which a share ``purity`` of the balls holds one of ``k`` clusters only; at most 2."""
-    _, cluster = k_means(unit, min(k, len(unit)), rng, iterations)
+    from harness.search import k_means
+
+    _, cluster = k_means(unit, min(k, len(unit)), int(rng.integers(2**31)), iterations)
     sample = np.sort(rng.choice(len(unit), min(_SAMPLE, len(unit)), replace=False))
     left, right = _lifted(unit)
     radii = np.empty(len(sample))

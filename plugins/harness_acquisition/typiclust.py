@@ -10,7 +10,6 @@ from annotated_types import Ge, Gt
 from numpy.typing import NDArray
 
 from harness_acquisition.budget import spendable
-from harness_acquisition.clusters import k_means
 
 if TYPE_CHECKING:
     from harness.plugin_api import Floats, Ids, PoolView
@@ -46,11 +45,13 @@ class TypiClust:
 
     def select(self, pool: PoolView, budget: int, rng: np.random.Generator) -> Ids:
         """``budget`` unlabelled positions in the order of the visits; equally typical ones by position."""
+        from harness.search import k_means
+
         budget = spendable(pool, budget)
         if budget == 0:
             return np.empty(0, dtype=np.int64)
         k = min(len(pool.labelled) + budget, self.clusters)
-        _, cluster = k_means(pool.features, k, rng, self.iterations)
+        _, cluster = k_means(pool.features, k, int(rng.integers(2**31)), self.iterations)
         groups = _members(cluster, pool.unlabelled, k)
         picks: list[int] = []
         for turns in self._turns(cluster, pool.labelled, k):
@@ -77,14 +78,14 @@ def typicality(features: Floats, neighbours: int) -> NDArray[np.float64]:
     """
     import faiss
 
+    from harness.search import own_entries
+
     m = len(features)
     k = min(neighbours, max(1, m // 2))
     if m == 1:
         return np.ones(1)
-    _, found = faiss.knn(features, features, k + 1)
-    own = found == np.arange(m)[:, None]
-    own[~own.any(axis=1), -1] = True  # more duplicates than places: any of them stands for the row itself
-    others = found[~own].reshape(m, k)
+    _, nearest = faiss.knn(features, features, k + 1)
+    others = nearest[~own_entries(nearest, np.arange(m))].reshape(m, k)
     mean = np.empty(m)
     for start in range(0, m, _ROWS):
         rows = slice(start, start + _ROWS)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import numpy as np
 from annotated_types import Ge
 
-from harness_expansion.order import search, unit
+from harness_expansion.order import search
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -53,8 +53,10 @@ class FittedAlphaQE:
         """
         if self.k == 0:
             return ranking
+        from harness.search import unit_rows
+
         expanded = [self._expanded(query, top) for query, top in zip(queries, ranking.indices, strict=True)]
-        return search(unit(np.reshape(expanded, queries.shape)), self.database, ranking.indices.shape[1])
+        return search(unit_rows(np.reshape(expanded, queries.shape)), self.database, ranking.indices.shape[1])
 
     def _expanded(self, query: Floats, ranked: NDArray[np.int64]) -> NDArray[Any]:
         """Sum (d,) float64 of one query and its weighted images, which has the direction of the mean."""

@@ -9,7 +9,7 @@ import numpy as np
 from annotated_types import Ge
 
 from harness_expansion.alphaqe import similarity_weights
-from harness_expansion.order import search, unit
+from harness_expansion.order import search
 
 if TYPE_CHECKING:
     from harness.plugin_api import Floats, Ranking
@@ -38,6 +38,7 @@ class DBA:
         from scipy.sparse import csr_array
 
         from harness.graph import neighbours
+        from harness.search import unit_rows
 
         n = len(database)
         indices, similarities, _ = neighbours(database, min(self.k, max(n - 1, 1)))
@@ -46,7 +47,7 @@ class DBA:
         weights[indices < 0] = weights[~database.any(axis=1)] = 0
         ends = np.arange(n + 1) * indices.shape[1]
         mean = csr_array((weights.ravel(), np.maximum(indices, 0).ravel(), ends), shape=(n, n))
-        return FittedDBA(unit(mean @ database + database))
+        return FittedDBA(unit_rows(mean @ database + database))
 
 
 @dataclass(frozen=True)

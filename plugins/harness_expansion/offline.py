@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from scipy.sparse import csr_array, vstack
 
-from harness.graph import neighbours_of
+from harness.search import neighbours_of, own_entries
 from harness_expansion.spread import NOTHING, Ends, Parts, System
 
 if TYPE_CHECKING:
@@ -60,11 +60,9 @@ class Offline:
 
 def _nearest(database: Floats, items: Ids, top: int) -> Ids:
     """The ``top`` images nearest to each item (m, t), itself first."""
-    found = neighbours_of(database[items], database, min(top, len(database))).indices
-    own = found == items[:, None]
-    # Among many duplicates, or without a descriptor, an image may miss in its own list: it takes the last place.
-    own[~own.any(axis=1), -1] = True
-    return np.concatenate([items[:, None], found[~own].reshape(len(items), -1)], axis=1)
+    lists = neighbours_of(database[items], database, min(top, len(database))).indices
+    others = lists[~own_entries(lists, items)]
+    return np.concatenate([items[:, None], others.reshape(len(items), -1)], axis=1)
 
 
 def _sparse(kept: Ids, solved: NDArray[np.float64], n: int) -> Any:

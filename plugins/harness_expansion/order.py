@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -14,41 +14,13 @@ if TYPE_CHECKING:
 
     from harness.plugin_api import Floats, Ids
 
-_QUERIES: Final = 16
-"""Queries searched at once. From 20 on faiss multiplies matrices, whose rounding depends on the position in the block:
-below, equal vectors get equal scores and one query alone the same answer as among others."""
-
-
-def unit(vectors: NDArray[Any]) -> Floats:
-    """Rows (n, d) with length 1, float32; rows of zeros stay zero."""
-    norms = np.linalg.norm(vectors, axis=1, keepdims=True)
-    return np.asarray(vectors / np.where(norms > 0, norms, 1), np.float32)
-
 
 def search(queries: Floats, database: Floats, depth: int) -> Ranking:
     """The ``depth`` images (at most n) with the largest inner product, best first, equal ones by the lowest id."""
-    n = len(database)
-    indices, scores = np.empty((len(queries), depth), np.int64), np.empty((len(queries), depth), np.float32)
-    for start in range(0, len(queries), _QUERIES):
-        block = queries[start : start + _QUERIES]
-        found_scores, found = _nearest(block, database, min(depth + 1, n))
-        for row, query in enumerate(block):
-            values, ids = found_scores[row], found[row]
-            if 0 < depth < n and values[depth - 1] == values[depth]:
-                # Which of the equals at the cut faiss returned is chance.
-                values, ids = (whole[0] for whole in _nearest(query[None], database, n))
-            order = np.lexsort((ids, -values))[:depth]
-            indices[start + row], scores[start + row] = ids[order], values[order]
-    return Ranking(indices, scores)
+    from harness.search import top_k
 
-
-def _nearest(queries: Floats, database: Floats, k: int) -> tuple[Floats, Ids]:
-    import faiss
-
-    scores, indices = faiss.knn(
-        np.ascontiguousarray(queries), np.ascontiguousarray(database), k, metric=faiss.METRIC_INNER_PRODUCT
-    )
-    return scores, indices
+    best = top_k(queries, database, depth)
+    return Ranking(best.indices, best.scores)
 
 
 def reordered(scores: NDArray[np.float64], before: Ids) -> tuple[Ids, Floats]:

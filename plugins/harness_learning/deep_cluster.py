@@ -71,7 +71,7 @@ class DeepCluster:
         with training.seeded(rng, device), training.threads_for(images[: self.pre_batch].numel()):
             for epoch in range(self.pre_epochs):
                 features, _ = training.extract(model, data.images)
-                clusters = k_means(_unit(features), k, int(rng.integers(2**31)) if own else first_seed)
+                clusters = clustered(features, k, int(rng.integers(2**31)) if own else first_seed)
                 if own or epoch == 0:
                     head, optimiser = self._head(model, features.shape[1], k)
                 targets = from_numpy(clusters).to(device)
@@ -117,22 +117,15 @@ class Pretrain(DeepCluster, Supervised):
     """
 
 
-def k_means(points: Floats, k: int, seed: int, iterations: int = 10) -> Ids:
-    """Cluster (n,) int64 of each of the points (n, d); an empty cluster takes half of a large one (faiss).
+def clustered(features: Floats, k: int, seed: int) -> Ids:
+    """Cluster (n,) int64 of each image by k-means on its features (n, d) at unit length.
 
     Raises:
-        InvalidInput: a point that is not finite.
+        InvalidInput: a feature that is not finite.
     """
-    import faiss
+    from harness.search import k_means, unit_rows
 
-    if not np.isfinite(points).all():
-        row = int(np.flatnonzero(~np.isfinite(points).all(axis=1))[0])
+    if not np.isfinite(features).all():
+        row = int(np.flatnonzero(~np.isfinite(features).all(axis=1))[0])
         raise InvalidInput(f"features of image {row} are not finite", fix="lower the learning rate of the pre-training")
-    means = faiss.Kmeans(points.shape[1], k, niter=iterations, seed=seed, min_points_per_centroid=1)
-    means.train(points)
-    return np.asarray(means.index.search(points, 1)[1][:, 0], dtype=np.int64)
-
-
-def _unit(features: Floats) -> Floats:
-    norms = np.linalg.norm(features, axis=1, keepdims=True)
-    return np.ascontiguousarray(features / np.where(norms > 0, norms, 1), dtype=np.float32)
+    return k_means(unit_rows(features), k, seed, iterations=10, points_per_centroid=256)[1]  # 256: default of faiss

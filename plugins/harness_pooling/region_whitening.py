@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from harness.core.errors import InvalidInput
+from harness.search import unit_rows
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -44,7 +45,7 @@ class RegionWhitening:
         """
         count, total, scatter = 0, np.zeros(0), np.zeros((0, 0))
         for block in blocks:
-            rows = _unit(block.astype(np.float64))
+            rows = unit_rows(block, dtype=np.float64)
             if not count:
                 total, scatter = np.zeros(rows.shape[1]), np.zeros((rows.shape[1],) * 2)
             count += len(rows)
@@ -60,11 +61,6 @@ class RegionWhitening:
 
     def apply(self, descriptors: Floats) -> Floats:
         """(n, C) float32 -> (n, d) float32, rows of norm 1; a row of zeros stays zero."""
-        whitened = (_unit(descriptors) - self.mean) @ self.projection.T
+        whitened = (unit_rows(descriptors) - self.mean) @ self.projection.T
         whitened[~descriptors.any(axis=1)] = 0
-        return _unit(whitened).astype(np.float32, copy=False)
-
-
-def _unit(rows: NDArray[np.floating]) -> NDArray[np.floating]:
-    norms = np.linalg.norm(rows, axis=1, keepdims=True)
-    return rows / np.where(norms > 0, norms, 1).astype(rows.dtype)
+        return unit_rows(whitened)

@@ -102,16 +102,13 @@ class RegionIndex:
 
     def neighbours(self, patches: Floats, k: int) -> tuple[Floats, NDArray[np.int64]]:
         """Similarities and positions (m, k) of the regions nearest to each patch (m, d), -1 where there are none."""
-        from harness.graph import largest_products
-
-        k = min(k, len(self.descriptors))
-        if not k or not len(patches):
-            return np.zeros((len(patches), k), np.float32), np.zeros((len(patches), k), np.int64)
-        patches = np.ascontiguousarray(patches, np.float32)
         if self._index is None:
-            return largest_products(patches, self.descriptors, k)
-        similarities, found = self._index.search(patches, k)
-        return similarities, found
+            from harness.search import top_k
+
+            best = top_k(patches, self.descriptors, k)
+            return best.scores, best.indices
+        similarities, positions = self._index.search(np.ascontiguousarray(patches, np.float32), k)
+        return similarities, positions
 
     def regress(self, patches: Floats, k: int) -> Floats:
         """The sum of eq. 5.14 for patches (m, d): worth of the k nearest regions times similarity -> (m,) float32.

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 import numpy as np
 from annotated_types import Ge, Gt
 
+from harness.search import unit_rows
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
@@ -83,7 +85,7 @@ class RMatch:
         if self.regions == "egm" and role == "database":
             method = FeatureSaliencyEGM(p=self.p)
             regions = method.detect(np.asarray(method.saliency(maps).cpu()))
-        return _unit(np.asarray(region_means(maps, regions, self.p).cpu(), np.float64)).astype(np.float32)
+        return unit_rows(region_means(maps, regions, self.p).cpu().numpy())
 
 
 def reduced(rows: Floats, count: int, soft: bool) -> Floats:
@@ -104,7 +106,7 @@ def reduced(rows: Floats, count: int, soft: bool) -> Floats:
         variance = float((weights * _squares(vectors, means)).sum()) / vectors.size
         if np.allclose(means, before, rtol=0, atol=1e-9):
             break
-    return _unit(means).astype(np.float32)
+    return unit_rows(means)
 
 
 def _memberships(squares: Doubles, shares: Doubles, variance: float) -> Doubles:
@@ -130,10 +132,4 @@ def _spread(vectors: Doubles, count: int) -> list[int]:
 def _squares(vectors: Doubles, means: Doubles) -> Doubles:
     """Squared distances (r, count)."""
     found: Doubles = ((vectors[:, None, :] - means) ** 2).sum(axis=2)
-    return found
-
-
-def _unit(rows: Doubles) -> Doubles:
-    norms = np.linalg.norm(rows, axis=1, keepdims=True)
-    found: Doubles = rows / np.where(norms > 0, norms, 1)
     return found

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.core.errors import InvalidInput
+from harness.search import unit_rows
 
 Floats = NDArray[np.float32]
 Doubles = NDArray[np.float64]
@@ -46,7 +47,7 @@ class LinearWhitening:
         for start, rows in _blocks(descriptors):
             projected = (rows - self.mean) @ self.projection.T
             projected[~rows.any(1)] = 0
-            whitened[start : start + len(rows)] = _normalised(projected)
+            whitened[start : start + len(rows)] = unit_rows(projected)
         return whitened
 
 
@@ -62,11 +63,6 @@ def scatter_of(descriptors: Floats, mean: Doubles) -> Doubles:
         rows -= mean
         scatter += rows.T @ rows
     return scatter
-
-
-def normalised_rows(descriptors: Floats) -> Doubles:
-    """Rows of norm 1 in float64; zero rows stay zero."""
-    return _normalised(descriptors.astype(np.float64))
 
 
 def require_descriptors(descriptors: Floats, dim: int) -> None:
@@ -90,9 +86,4 @@ def require_descriptors(descriptors: Floats, dim: int) -> None:
 
 def _blocks(descriptors: Floats) -> Iterator[tuple[int, Doubles]]:
     for start in range(0, len(descriptors), _ROWS):
-        yield start, normalised_rows(descriptors[start : start + _ROWS])
-
-
-def _normalised(rows: Doubles) -> Doubles:
-    norms = np.linalg.norm(rows, axis=1, keepdims=True)
-    return rows / np.where(norms > 0, norms, 1.0)
+        yield start, unit_rows(descriptors[start : start + _ROWS], dtype=np.float64)

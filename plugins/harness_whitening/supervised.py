@@ -10,11 +10,11 @@ import numpy as np
 from annotated_types import Ge, Gt, Le
 
 from harness.core.errors import InvalidInput
+from harness.search import unit_rows
 from harness_whitening.linear import (
     Doubles,
     LinearWhitening,
     mean_of,
-    normalised_rows,
     require_descriptors,
     scatter_of,
 )
@@ -58,7 +58,8 @@ class Supervised:
         pairs = _checked(pairs, len(descriptors))
         if self.preset == "thesis":
             pairs = np.unique(np.sort(pairs, axis=1), axis=0)  # eq. 5.12 sums over a set; the code over a list
-        differences = normalised_rows(descriptors[pairs[:, 0]]) - normalised_rows(descriptors[pairs[:, 1]])
+        first, second = (unit_rows(descriptors[column], dtype=np.float64) for column in pairs.T)
+        differences = first - second
         within = differences.T @ differences / len(pairs)
         within = (1 - self.shrink) * within + self.shrink * np.trace(within) / len(within) * np.eye(len(within))
         whitening, rank = self._inverse_root(within)
@@ -66,7 +67,7 @@ class Supervised:
             mean = mean_of(descriptors)
             scatter = _between(descriptors, mean, differences)
         else:
-            mean = normalised_rows(descriptors[pairs[:, 0]]).mean(0)
+            mean = first.mean(0)
             scatter = scatter_of(descriptors, mean)
         _, directions = np.linalg.eigh(whitening @ scatter @ whitening.T)
         kept = directions[:, ::-1][:, : self.dim or len(mean)]

@@ -61,7 +61,7 @@ def main(folder: Path) -> None:
 
     from harness.core.cost import measured
     from harness.retrieval.shards import ShardWriter, read_shards
-    from harness.search.blocks import MEMORY, search_blocks
+    from harness.search import top_k
 
     rng = np.random.default_rng(0)
     unit = lambda x: x / np.linalg.norm(x, axis=1, keepdims=True)  # noqa: E731
@@ -72,15 +72,15 @@ def main(folder: Path) -> None:
     queries = unit(rng.standard_normal((QUERIES, DIMENSION), dtype=np.float32))
     database = unit(rng.standard_normal((DATABASE, DIMENSION), dtype=np.float32))
     labelled = [rng.choice(DATABASE, LABELLED, replace=False) for _ in range(QUERIES)]
-    rows = MEMORY // (4 * (DIMENSION + 3 * QUERIES))
+    rows = (256 << 20) // (4 * (DIMENSION + 3 * QUERIES))
     times: dict[str, list[float]] = {"blocks": [], "bare": []}
     with measured() as cost:
-        found = search_blocks(queries, database, shards.arrays, DEPTH, labelled=labelled)
+        found = top_k(queries, [database, *shards.arrays], DEPTH, ranks_of=labelled)
     expected, _ = bare(queries, [database, *shards.arrays], rows)
-    np.testing.assert_allclose(found.ranking.scores, expected, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(found.scores, expected, rtol=1e-4, atol=1e-5)
     for _ in range(ROUNDS):
         start = time.perf_counter()
-        search_blocks(queries, database, shards.arrays, DEPTH, labelled=labelled)
+        top_k(queries, [database, *shards.arrays], DEPTH, ranks_of=labelled)
         middle = time.perf_counter()
         bare(queries, [database, *shards.arrays], rows)
         times["blocks"].append(round(middle - start, 2))

@@ -18,7 +18,7 @@ import scipy.sparse as sp
 from scipy.sparse.linalg import cg
 
 from harness.graph import affinity, neighbours, normalise
-from harness.search.neighbours import unit_rows
+from harness.search import unit_rows
 from harness_expansion.diffusion import Diffusion
 
 pytestmark = pytest.mark.slow

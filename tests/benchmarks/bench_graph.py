@@ -29,7 +29,7 @@ from harness.graph import (
     propagate,
     solve,
 )
-from harness.search.neighbours import unit_rows
+from harness.search import unit_rows
 
 pytestmark = pytest.mark.slow
 

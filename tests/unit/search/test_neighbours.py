@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from harness.core.errors import InvalidInput
 from harness.graph import neighbours, neighbours_of
-from harness.search.neighbours import _exact_torch, unit_rows
+from harness.search import unit_rows
 
 
 def cosines(queries: np.ndarray, database: np.ndarray) -> np.ndarray:
@@ -123,22 +123,15 @@ def test_approximate_search_measures_its_recall_and_repeats(method):
     assert 0.5 < first.report.recall <= 1
 
 
-def test_torch_search_equals_faiss():
-    x = unit_rows(points(2, 300, 12))
-    similarities, indices = _exact_torch(x, x, 5, "cpu")
-    truth = np.sort(cosines(x, x), axis=1)[:, :-6:-1]
-    np.testing.assert_allclose(similarities, truth, atol=2e-6)
-    np.testing.assert_allclose(np.take_along_axis(cosines(x, x), indices, 1), truth, atol=2e-6)
-    assert np.array_equal(neighbours(x, 5).indices, neighbours(x, 5, device="cpu:0").indices)
-
-
-@pytest.mark.gpu
-def test_cuda_search_equals_faiss():
+@pytest.mark.parametrize("device", ["cpu:0", pytest.param("cuda", marks=pytest.mark.gpu)])
+def test_a_device_of_torch_gives_the_same(device):
     torch = pytest.importorskip("torch")
-    if not torch.cuda.is_available():
+    if device == "cuda" and not torch.cuda.is_available():
         pytest.skip("no CUDA device")
-    x = points(2, 3000, 32)
-    assert np.array_equal(neighbours(x, 20).indices, neighbours(x, 20, device="cuda").indices)
+    x = points(2, 3000, 32, duplicates=20, zeros=3)
+    plain, found = neighbours(x, 20), neighbours(x, 20, device=device)
+    assert np.array_equal(plain.indices, found.indices)
+    assert np.array_equal(plain.similarities, found.similarities)
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from harness.active import Pool
-from harness_acquisition.clusters import k_means
+from harness.search import k_means
 from harness_acquisition.kmeans import KMeans, nearest_unused
 
 RNG = np.random.default_rng
@@ -63,7 +63,7 @@ def test_picks_are_nearest_to_the_means_of_the_unlabelled():
     labels = np.where(np.arange(300) < 100, 1, -1)
     free = np.flatnonzero(labels < 0)
     points = features[free] - np.median(features[free], axis=0)
-    centroids, cluster = k_means(features[free], 12, RNG(5), 200)
+    centroids, cluster = k_means(features[free], 12, int(RNG(5).integers(2**31)), 200)
     means = np.stack([features[free][cluster == k].mean(axis=0) for k in range(12)])
     np.testing.assert_allclose(means, centroids, atol=1e-4)  # converged
     expected = free[brute_force(features[free], means)]

@@ -4,9 +4,8 @@ import numpy as np
 import pytest
 
 from harness.active import Pool
-from harness.search.neighbours import unit_rows
+from harness.search import k_means, unit_rows
 from harness_acquisition import probcover
-from harness_acquisition.clusters import k_means
 from harness_acquisition.probcover import ProbCover, pure_radius
 
 RNG = np.random.default_rng
@@ -66,7 +65,7 @@ def test_when_all_is_covered_nothing_is_picked_twice_and_the_farthest_comes_firs
 def test_the_radius_is_the_largest_with_enough_pure_balls(purity):
     pool = case(5, n=400)
     unit = unit_rows(pool.features)
-    _, cluster = k_means(unit, 4, RNG(9), 20)
+    _, cluster = k_means(unit, 4, int(RNG(9).integers(2**31)), 20)
     radius = pure_radius(unit, 4, purity, 20, RNG(9))
     between = distances(pool)
 

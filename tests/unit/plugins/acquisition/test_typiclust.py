@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from harness.active import Pool
-from harness_acquisition.clusters import k_means
+from harness.search import k_means
 from harness_acquisition.typiclust import TypiClust, typicality
 
 RNG = np.random.default_rng
@@ -54,7 +54,7 @@ def test_picks_equal_the_visits_one_by_one(seed, clusters, budget):
     features, labels = case(seed)
     budget = min(budget, int((labels < 0).sum()))
     k = min(int((labels >= 0).sum()) + budget, clusters)
-    _, cluster = k_means(features, k, RNG(seed), 20)
+    _, cluster = k_means(features, k, int(RNG(seed).integers(2**31)), 20)
     picks = TypiClust(clusters=clusters).select(pool_of(features, labels), budget, RNG(seed))
     assert picks.tolist() == brute_force(features, cluster, labels, budget)
 
@@ -80,7 +80,7 @@ def test_groups_without_a_label_come_first_then_the_larger_and_the_small_last():
     labels = np.full(95, -1)
     labels[0] = 1  # the largest group has a label
     for seed in range(20):
-        _, cluster = k_means(features, 4, RNG(seed), 20)
+        _, cluster = k_means(features, 4, int(RNG(seed).integers(2**31)), 20)
         if all(len(set(cluster[group == g])) == 1 for g in range(4)):
             break
     picks = TypiClust(clusters=4).select(pool_of(features, labels), 94, RNG(seed))

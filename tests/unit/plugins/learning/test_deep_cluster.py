@@ -7,7 +7,7 @@ import torch
 from harness.active import training
 from harness.core.errors import InvalidInput
 from harness.plugin_api import TrainingSet
-from harness_learning.deep_cluster import Pretrain, k_means
+from harness_learning.deep_cluster import Pretrain, clustered
 from harness_network.small import SmallCNN
 
 RNG = np.random.default_rng
@@ -66,12 +66,12 @@ def test_more_clusters_than_images_are_refused():
 def test_clusters_are_those_of_separated_points_and_none_is_lost():
     rng = RNG(0)
     points = np.repeat(np.eye(4, 6, dtype=np.float32), 20, axis=0) + 0.01 * rng.standard_normal((80, 6), np.float32)
-    clusters = k_means(points, 4, seed=0)
+    clusters = clustered(points, 4, seed=0)
     assert all(len(set(clusters[20 * i : 20 * i + 20].tolist())) == 1 for i in range(4))
-    assert np.array_equal(clusters, k_means(points, 4, seed=0))
+    assert np.array_equal(clusters, clustered(points, 4, seed=0))
 
 
 def test_duplicates_and_infinity():
-    assert k_means(np.ones((10, 3), np.float32), 3, seed=0).shape == (10,)
+    assert clustered(np.ones((10, 3), np.float32), 3, seed=0).shape == (10,)
     with pytest.raises(InvalidInput, match="image 1 are not finite"):
-        k_means(np.array([[0.0], [np.inf]], np.float32), 1, seed=0)
+        clustered(np.array([[0.0], [np.inf]], np.float32), 1, seed=0)
