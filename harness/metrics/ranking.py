@@ -40,12 +40,12 @@ class Scores:
 
 
 def evaluate(
-    ranks: ArrayLike,
+    rankings: ArrayLike,
     ground_truth: Sequence[Mapping[str, Any]],
     ks: Sequence[int] = (1, 5, 10),
     *,
     n_database: int | None = None,
-    places: Sequence[Mapping[int, int]] = (),
+    label_ranks: Sequence[Mapping[int, int]] = (),
 ) -> dict[str, Scores]:
     """Score rankings against the revisited ground truth.
 
@@ -59,31 +59,31 @@ def evaluate(
     ranking never scores higher than a longer one that begins with it.
 
     Args:
-        ranks: (queries, ranked) integers, database ids best first; rankings may be truncated.
+        rankings: (queries, ranked) integers, database ids best first; they may be truncated.
         ground_truth: per query ``easy``, ``hard`` and ``junk``: ids (missing: none); ``bbx`` is ignored.
         ks: ranks at which precision is measured.
         n_database: size of the database; ids are then checked against it.
-        places: per query, where the ranking is cut but it is known nevertheless: id -> its position in the whole
-            ranking, from 0, of labelled images. Scores are then those of the whole ranking.
+        label_ranks: per query id -> rank, from 0, of labelled images in the whole ranking, where that is known
+            although the ranking is truncated. Scores are then those of the whole ranking.
 
     Returns:
         ``easy``, ``medium`` and ``hard`` -> scores.
 
     Raises:
-        InvalidInput: wrong shapes; an id out of range, twice in a ranking or in a list, or under two labels; a place
-            within the ranking that another image has there.
+        InvalidInput: wrong shapes; an id out of range, twice in a ranking or in a list, or under two labels; the rank
+            of a labelled image at which the ranking has another.
     """
-    table = np.asarray(ranks)
+    table = np.asarray(rankings)
     if table.ndim != 2 or not (np.issubdtype(table.dtype, np.integer) or table.size == 0):
-        raise InvalidInput(f"ranks should be integers of shape (queries, ranked), not {table.dtype} {table.shape}")
+        raise InvalidInput(f"rankings should be integers of shape (queries, ranked), not {table.dtype} {table.shape}")
     if table.size == 0:
         table = table.astype(np.int64)  # an empty list has no integers to tell its type by
     if len(table) != len(ground_truth):
-        raise InvalidInput(f"ranks has {len(table)} queries, the ground truth {len(ground_truth)}")
+        raise InvalidInput(f"{len(table)} queries have a ranking, {len(ground_truth)} a ground truth")
     if any(k < 1 for k in ks):
         raise InvalidInput(f"ks = {tuple(ks)} should be ranks of at least 1")
-    if places and len(places) != len(table):
-        raise InvalidInput(f"ranks has {len(table)} queries, places {len(places)}")
+    if label_ranks and len(label_ranks) != len(table):
+        raise InvalidInput(f"{len(table)} queries have a ranking, {len(label_ranks)} ranks of labelled images")
     labels = [_labels(query, truth, n_database) for query, truth in enumerate(ground_truth)]
     size = _database_size(table, labels, n_database)
     scored: dict[str, list[tuple[float, Floats]]] = {setup: [] for setup in SETUPS}
@@ -91,67 +91,69 @@ def evaluate(
     seen, code = np.zeros(size, dtype=bool), np.zeros(size, dtype=np.uint8)
     for query, row in enumerate(table):
         _refuse_twice(seen, row, query)
-        held = _places(code, row, labels[query])
-        if places:
-            held = _whole(query, held, labels[query], places[query], len(row))
+        ranks = _ranks(code, row, labels[query])
+        if label_ranks:
+            ranks = _with_ranks_below(query, ranks, labels[query], label_ranks[query], len(row))
         for setup, (positive, removed) in SETUPS.items():
             count = sum(len(labels[query][label]) for label in positive)
-            found = np.sort(np.concatenate([held[label] for label in positive]))
-            junk = np.sort(np.concatenate([held[label] for label in removed]))
-            scored[setup].append(_score(found, junk, count, ks))
+            positives = np.sort(np.concatenate([ranks[label] for label in positive]))
+            junk = np.sort(np.concatenate([ranks[label] for label in removed]))
+            scored[setup].append(_score(positives, junk, count, ks))
     return {setup: _summary(pairs, len(ks)) for setup, pairs in scored.items()}
 
 
-def _places(code: NDArray[np.uint8], row: NDArray[Any], labels: Mapping[str, Ids]) -> dict[str, Ids]:
-    """Per label the positions in this ranking that hold it, ascending; ``code`` is all zero before and after."""
+def _ranks(code: NDArray[np.uint8], row: NDArray[Any], labels: Mapping[str, Ids]) -> dict[str, Ids]:
+    """Per label the ranks of its images in this ranking, ascending; ``code`` is all zero before and after."""
     for number, ids in enumerate(labels.values(), start=1):
         code[ids] = number
     codes = code[row]
-    places = np.flatnonzero(codes)
-    held = codes[places]
+    ranks = np.flatnonzero(codes)
+    numbers = codes[ranks]
     for ids in labels.values():
         code[ids] = 0
-    return {label: places[held == number] for number, label in enumerate(labels, start=1)}
+    return {label: ranks[numbers == number] for number, label in enumerate(labels, start=1)}
 
 
-def _whole(
-    query: int, held: Mapping[str, Ids], labels: Mapping[str, Ids], known: Mapping[int, int], ranked: int
+def _with_ranks_below(
+    query: int, ranks: Mapping[str, Ids], labels: Mapping[str, Ids], label_ranks: Mapping[int, int], length: int
 ) -> dict[str, Ids]:
-    """With the positions below the cut."""
-    whole = {}
+    """The ranks of each label, with those below a ranking of this length."""
+    result = {}
     for label, ids in labels.items():
-        below = [known[int(i)] for i in ids if int(i) in known and known[int(i)] >= ranked]
-        whole[label] = np.concatenate([held[label], np.sort(np.array(below, np.int64))])
-        if len(whole[label]) > len(ids) or len(np.unique(whole[label])) < len(whole[label]):
-            raise InvalidInput(f"query {query}: places do not fit the ranking", fix="those of the whole ranking")
-    return whole
+        below = [label_ranks[int(i)] for i in ids if label_ranks.get(int(i), -1) >= length]
+        result[label] = np.concatenate([ranks[label], np.sort(np.array(below, np.int64))])
+        if len(result[label]) > len(ids) or len(np.unique(result[label])) < len(result[label]):
+            raise InvalidInput(
+                f"query {query}: ranks of labelled images do not fit the ranking", fix="those of the whole ranking"
+            )
+    return result
 
 
 def _refuse_twice(seen: NDArray[np.bool_], row: NDArray[Any], query: int) -> None:
     seen[row] = True
     if np.count_nonzero(seen) != len(row):
         ids, counts = np.unique(row, return_counts=True)
-        raise InvalidInput(f"query {query}: id {int(ids[counts > 1][0])} stands twice in its ranking")
+        raise InvalidInput(f"query {query}: id {int(ids[counts > 1][0])} is ranked twice")
     seen[row] = False
 
 
-def _score(found: Ids, junk: Ids, count: int, ks: Sequence[int]) -> tuple[float, Floats]:
+def _score(positives: Ids, junk: Ids, count: int, ks: Sequence[int]) -> tuple[float, Floats]:
     """AP and precisions of one query.
 
     Args:
-        found: positions of the positives that the ranking reaches, ascending.
-        junk: positions that are taken out, ascending.
+        positives: ranks of the positives that the ranking reaches, ascending.
+        junk: ranks that are taken out, ascending.
         count: number of positives, reached or not.
         ks: ranks of precision.
     """
     if count == 0:
         return float("nan"), np.full(len(ks), np.nan)
-    ranks = found - np.searchsorted(junk, found)
+    ranks = positives - np.searchsorted(junk, positives)
     hits = np.arange(len(ranks), dtype=np.float64)
     before = np.divide(hits, ranks, out=np.ones_like(hits), where=ranks > 0)
     after = (hits + 1) / (ranks + 1)
     ap = float(((before + after) / 2).sum() / count)
-    last = ranks[-1] + 1 if len(found) == count else np.inf
+    last = ranks[-1] + 1 if len(positives) == count else np.inf
     cut = np.minimum(np.asarray(ks, dtype=np.float64), last)
     return ap, np.searchsorted(ranks + 1, cut, side="right") / cut
 
@@ -177,7 +179,7 @@ def _labels(query: int, truth: Mapping[str, Any], n_database: int | None) -> dic
         twice = int(unique[counts > 1][0])
         where = [label for label, ids in labels.items() for _ in range(int((ids == twice).sum()))]
         raise InvalidInput(
-            f"query {query}: id {twice} stands in {' and '.join(where)}", fix="give each id one label, once"
+            f"query {query}: id {twice} is listed in {' and '.join(where)}", fix="give each id one label, once"
         )
     return labels
 

@@ -154,7 +154,7 @@ class RetrievalTask:
                 self.dataset.ground_truth,
                 ks=self.protocol.ks,
                 n_database=pipeline.size,
-                places=label_ranks,
+                label_ranks=label_ranks,
             ),
             ranks=ranking.indices[:, :_STORED_RANKS].copy(),
             query_seconds=pipeline.seconds(min(len(pipeline.queries), _TIMED_QUERIES)),

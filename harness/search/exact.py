@@ -86,7 +86,7 @@ def top_k(
     heaps = np.zeros((len(queries), k), np.uint64)
     products = _Products(queries, device)
     ranks = _Ranks(queries, shards, ranks_of) if len(ranks_of) else None
-    for first, rows in _blocks(shards, _rows_of_block(*queries.shape, device)):
+    for first, rows in _blocks(shards, _rows_of_block(len(queries), queries.shape[1], device)):
         for start in range(0, len(queries), _QUERIES):
             part = slice(start, start + _QUERIES)
             if k == size:
@@ -237,7 +237,7 @@ def _rows_of_block(q: int, d: int, device: str) -> int:
 
 
 def _blocks(shards: Sequence[Array], size: int) -> Iterator[tuple[int, Floats]]:
-    """Index of the first row, and rows as C-ordered float32, at most ``size`` at a time; an array may be filled again."""
+    """Index of the first row, and rows as C-ordered float32, at most ``size`` at a time, in one buffer."""
     first, buffer = 0, torch.empty(0)
     for shard in shards:
         for start in range(0, len(shard), size):
@@ -271,9 +271,7 @@ def _each(n: int, work: Callable[[slice], None]) -> None:
         done.result()
 
 
-def _check(
-    queries: Array, shards: Sequence[Array], k: int, ranks_of: Sequence[Sequence[int] | Ids], size: int
-) -> None:
+def _check(queries: Array, shards: Sequence[Array], k: int, ranks_of: Sequence[Sequence[int] | Ids], size: int) -> None:
     if k < 0:
         raise InvalidInput(f"k = {k}", fix="at least 0")
     for number, array in enumerate(shards):

@@ -14,6 +14,8 @@ from numba import njit
 from numpy.typing import NDArray
 
 Dense = NDArray[Any]
+Scalar = Any
+"""A number of numpy's: compiled code is strict about their types, numpy's static types are not theirs."""
 
 _CHUNK: Final = 32
 """Products compared at once with vector instructions: most chunks hold no candidate."""
@@ -22,7 +24,7 @@ _SIGN: Final = np.uint32(2**31)
 
 
 @njit(nogil=True, cache=True, fastmath={"reassoc", "contract"})
-def score(a: Dense, b: Dense) -> np.float32:
+def score(a: Dense, b: Dense) -> Scalar:
     """The inner product of two vectors, added up in float64: it depends on nothing but the two."""
     total = 0.0
     for j in range(len(a)):
@@ -84,8 +86,8 @@ def push(products: Dense, queries: Dense, rows: Dense, first: int, slack: Dense,
 
 @njit(nogil=True, cache=True)
 def _push(
-    near: Dense, start: int, end: int, query: Dense, rows: Dense, first: int, slack: float, heap: Dense, bound: float
-) -> np.float32:
+    near: Dense, start: int, end: int, query: Dense, rows: Dense, first: int, slack: Scalar, heap: Dense, bound: Scalar
+) -> Scalar:
     for j in range(start, end):
         # False for NaN: where a product overflowed the score is computed.
         if not near[j] < bound and _put(heap, _key(score(query, rows[j]), first + j)):
@@ -107,7 +109,11 @@ def count(
     """Count the rows of a block that are better than some images of the database.
 
     Args:
-        products: as for ``push``, with ``queries``, ``rows``, ``first`` and ``slack``.
+        products: as for ``push``.
+        queries: as for ``push``.
+        rows: as for ``push``.
+        first: as for ``push``.
+        slack: as for ``push``.
         keys: (e,) of the images asked about, query after query, ascending within a query.
         ends: (m + 1,) where those of a query begin and end.
         counts: (e,) so far: rows better than this image and not than the query's next.
@@ -131,7 +137,7 @@ def count(
 
 
 @njit(nogil=True, cache=True)
-def _below(marks: Dense, value: np.float32) -> int:
+def _below(marks: Dense, value: Scalar) -> Any:
     """How many of the ascending numbers are below a value: halving without branches."""
     base, left = 0, len(marks)
     while left > 1:
@@ -142,21 +148,21 @@ def _below(marks: Dense, value: np.float32) -> int:
 
 
 @njit(nogil=True, cache=True, inline="always")
-def _key(value: np.float32, index: int) -> np.uint64:
+def _key(value: Scalar, index: int) -> Scalar:
     bits = np.float32(value + np.float32(0)).view(np.uint32)  # 0 for -0: they are equal
     upper = np.uint32(~bits if bits & _SIGN else bits | _SIGN)
     return (np.uint64(upper) << np.uint64(32)) | (_LAST - np.uint64(index))
 
 
 @njit(nogil=True, cache=True, inline="always")
-def _score(key: np.uint64) -> np.float32:
+def _score(key: Scalar) -> Scalar:
     upper = np.uint32(key >> np.uint64(32))
     bits = np.uint32(upper ^ _SIGN if upper & _SIGN else ~upper)
     return bits.view(np.float32)
 
 
 @njit(nogil=True, cache=True, inline="always")
-def _bound(heap: Dense, slack: float) -> np.float32:
+def _bound(heap: Dense, slack: Scalar) -> Scalar:
     """Products below this cannot be among the best; of a query of zeros all products are right and later ones lose."""
     if heap[0] == 0:
         return np.float32(-np.inf)
@@ -165,7 +171,7 @@ def _bound(heap: Dense, slack: float) -> np.float32:
 
 
 @njit(nogil=True, cache=True)
-def _put(heap: Dense, key: np.uint64) -> bool:
+def _put(heap: Dense, key: Scalar) -> bool:
     """Replace the smallest key of a heap, if it is smaller, and restore the order of the heap."""
     if key <= heap[0]:
         return False

@@ -99,11 +99,11 @@ def neighbours_of(
 
 
 def own_entries(indices: Ids, rows: Ids) -> NDArray[np.bool_]:
-    """Where each row (n,) stands in its own list (n, k), once a row.
+    """Which entry of its own list (n, k) each row (n,) is, one in every list.
 
     A list that lacks its row (of more duplicates than fit, or without a descriptor) gives its last entry.
     """
-    own = indices == rows[:, None]
+    own: NDArray[np.bool_] = indices == rows[:, None]
     if indices.size:
         own[~own.any(axis=1), -1] = True
     return own

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from harness.core.errors import InvalidInput
 from harness.metrics.ranking import evaluate
+from harness.search import top_k
 
 SETUPS = {"easy": ("easy", "junk hard"), "medium": ("easy hard", "junk"), "hard": ("hard", "junk easy")}
 
@@ -172,14 +173,14 @@ def test_precision_is_cut_at_the_last_positive():
 @pytest.mark.parametrize(
     ("ranks", "labels", "words"),
     [
-        ([[0, 1]], truth(easy=[0], junk=[0]), "query 0: id 0 stands in easy and junk"),
+        ([[0, 1]], truth(easy=[0], junk=[0]), "query 0: id 0 is listed in easy and junk"),
         ([[0, 1]], truth(easy=[0], hard=[0]), "easy and hard"),
         ([[0, 1]], truth(easy=[1, 1]), "easy and easy"),
         ([[0, 1]], truth(easy=[-1]), "id -1 is out of range"),
         ([[0, 1]], truth(easy=[2]), "id 2 is out of range"),
         ([[0, 2]], truth(easy=[0]), "ranking holds id 2"),
         ([[0, -1]], truth(easy=[0]), "ranking holds id -1"),
-        ([[1, 1]], truth(easy=[0]), "id 1 stands twice"),
+        ([[1, 1]], truth(easy=[0]), "id 1 is ranked twice"),
         ([0, 1], truth(easy=[0]), "shape"),
         ([[0.0, 1.0]], truth(easy=[0]), "integers"),
         ([[0, 1], [0, 1]], truth(easy=[0]), "2 queries"),
@@ -215,3 +216,23 @@ def test_the_published_ground_truth(realdata, name, database, counts):
     for scores in evaluate(perfect, queries, n_database=database).values():
         assert scores.map == 1
         np.testing.assert_array_equal(scores.mean_precision, 1)
+
+
+def test_average_precision_below_the_cut_is_that_of_the_whole_ranking():
+    rng = np.random.default_rng(2)
+    queries, database, shard = (rng.integers(-9, 10, (n, 6)).astype(np.float32) for n in (8, 40, 400))
+    truth = []
+    for _ in queries:
+        ids = rng.permutation(40)
+        truth.append({"easy": ids[:5].tolist(), "hard": ids[5:12].tolist(), "junk": ids[12:20].tolist()})
+    labelled = [[*t["easy"], *t["hard"], *t["junk"]] for t in truth]
+    best = top_k(queries, [database, shard], 15, ranks_of=labelled)
+    label_ranks = [dict(zip(ids, map(int, row), strict=True)) for ids, row in zip(labelled, best.ranks, strict=True)]
+    order = top_k(queries, [database, shard]).indices
+    exact = evaluate(order, truth, n_database=440)
+    cut = evaluate(best.indices, truth, n_database=440)
+    whole = evaluate(best.indices, truth, n_database=440, label_ranks=label_ranks)
+    for setup, scores in exact.items():
+        np.testing.assert_array_equal(whole[setup].ap, scores.ap)
+        np.testing.assert_array_equal(whole[setup].precision, scores.precision)
+        assert cut[setup].map < scores.map

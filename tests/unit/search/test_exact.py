@@ -37,7 +37,7 @@ def check(found, queries, database, k=None):
     np.testing.assert_array_equal(found.scores, scores)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     st.integers(0, 2**32),
     st.integers(0, 20),
