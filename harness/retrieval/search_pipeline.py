@@ -10,6 +10,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.core.errors import InvalidInput
 from harness.plugin_api import FittedExpansion, Ranking
 from harness.plugin_api.contract import require_ranking
 from harness.retrieval.reranking import BoundReranker
@@ -50,6 +51,12 @@ class SearchPipeline:
 
     def search_labelled(self, labelled: Sequence[Sequence[int]]) -> tuple[Ranking, list[dict[int, int]]]:
         """All queries, and per query the rank, from 0, of each of its ``labelled`` images, listed or not."""
+        if (highest := max((max(ids, default=-1) for ids in labelled), default=-1)) >= len(self.database):
+            raise InvalidInput(
+                f"image {highest} of the ground truth is not in the database",
+                why="distractors are relevant to no query",
+                fix=f"ids from 0 to {len(self.database) - 1}",
+            )
         best = top_k(self.queries, [self.database, *self.distractors], self._length, ranks_of=labelled)
         ranks = [dict(zip(ids, map(int, row), strict=True)) for ids, row in zip(labelled, best.ranks, strict=True)]
         return Ranking(best.indices, best.scores), ranks
