@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-Given = Mapping[str, Any]
+Inputs = Mapping[str, Any]
 """Named inputs of one call."""
 
 
@@ -22,7 +22,7 @@ class Case:
     """
 
     name: str
-    make: Callable[[], Given]
+    make: Callable[[], Inputs]
     judge: str = "plain-inputs"
     may_refuse: bool = False
 
@@ -42,22 +42,22 @@ class Kind(Protocol):
         """The input on which time and memory are measured."""
         ...
 
-    def prepare(self, method: Any, given: Given, rng: Any) -> Any:
+    def prepare(self, method: Any, inputs: Inputs, rng: Any) -> Any:
         """What the method learns from its inputs; the method itself where it learns nothing."""
         ...
 
-    def apply(self, fitted: Any, given: Given, rng: Any) -> Any:
+    def apply(self, fitted: Any, inputs: Inputs, rng: Any) -> Any:
         """The answer, as the method gave it."""
         ...
 
-    def returns(self, given: Given, answer: Any) -> None:
+    def returns(self, inputs: Inputs, answer: Any) -> None:
         """Raises ``Violation`` where the answer is of another Python type than the protocol says."""
         ...
 
-    def dtype(self, given: Given, answer: Any) -> None:
+    def dtype(self, inputs: Inputs, answer: Any) -> None:
         """Raises ``Violation`` where the answer holds numbers of another type."""
         ...
 
-    def shape(self, given: Given, answer: Any) -> None:
+    def shape(self, inputs: Inputs, answer: Any) -> None:
         """Raises ``Violation`` where the answer has another shape."""
         ...

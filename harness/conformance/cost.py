@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
-from harness.conformance.guards import seeded_globals
-from harness.conformance.subject import Subject
-from harness.conformance.trial import Trial, quiet
+from harness.conformance.guards import isolated
+from harness.conformance.trial import Trial
+from harness.conformance.under_test import MethodUnderTest
 from harness.core.cost import Cost, measured
 
 
@@ -39,10 +39,10 @@ def measure(trial: Trial) -> Measured | None:
     baseline = trial.kind.baseline
     try:
         name, own = _best(trial)
-        if trial.subject.entry.name == baseline:
+        if trial.tested.entry.name == baseline:
             return Measured(name, own.wall_s, own.peak_bytes / 1e6)
-        subject = Subject(trial.subject.registry.entry(trial.kind.name, baseline), trial.subject.registry)
-        _, other = _best(Trial(subject, Path(trial.folder) / "baseline"))
+        tested = MethodUnderTest(trial.tested.registry.entry(trial.kind.name, baseline), trial.tested.registry)
+        _, other = _best(Trial(tested, Path(trial.folder) / "baseline"))
     except Exception:
         return None
     return Measured(name, own.wall_s, own.peak_bytes / 1e6, baseline, other.wall_s, other.peak_bytes / 1e6)
@@ -53,9 +53,9 @@ def _best(trial: Trial) -> tuple[str, Cost]:
     case = trial.kind.standard(trial.folders if trial.kind.name == "dataset" else trial.method())
     costs = []
     for _ in range(2):
-        method, given = trial.method(), case.make()
-        with quiet(), seeded_globals(0), measured() as cost:
+        method, inputs = trial.method(), case.make()
+        with isolated(0), measured() as cost:
             rng = np.random.default_rng(0)
-            trial.kind.apply(trial.kind.prepare(method, given, rng), given, rng)
+            trial.kind.apply(trial.kind.prepare(method, inputs, rng), inputs, rng)
         costs.append(cost)
     return case.name, min(costs, key=lambda cost: cost.wall_s)

@@ -1,8 +1,9 @@
-"""The global random generators of Python, numpy and torch: set, watched, and put back."""
+"""The global random generators of Python, numpy and torch: set, watched, and restored."""
 
 from __future__ import annotations
 
 import random
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Final
@@ -13,8 +14,11 @@ GENERATORS: Final = ("random", "numpy.random", "torch")
 
 
 @contextmanager
-def seeded_globals(seed: int) -> Iterator[None]:
-    """Inside, the global generators start from ``seed``; afterwards they go on as if nothing had been."""
+def isolated(seed: int) -> Iterator[None]:
+    """Inside, the global generators start from ``seed`` and nothing warns: adversarial inputs may deserve warnings.
+
+    Afterwards the generators are in the state in which they were before.
+    """
     import torch
 
     python, of_numpy, of_torch = random.getstate(), np.random.get_state(), torch.get_rng_state()
@@ -22,7 +26,9 @@ def seeded_globals(seed: int) -> Iterator[None]:
     np.random.seed(seed)
     torch.manual_seed(seed)
     try:
-        yield
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
     finally:
         random.setstate(python)
         np.random.set_state(of_numpy)

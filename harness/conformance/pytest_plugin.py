@@ -39,19 +39,19 @@ def pytest_collection_modifyitems(session: pytest.Session, config: pytest.Config
 
 def _items(session: pytest.Session, target: str) -> Iterator[pytest.Item]:
     from harness.conformance.rules import rules_of
-    from harness.conformance.subject import find
     from harness.conformance.trial import Trial
+    from harness.conformance.under_test import find
     from harness.core.errors import HarnessError
 
     try:
-        for subject in find(target):
+        for tested in find(target):
             # One folder and one trial a method: its answers are found once for all rules.
             folder = tempfile.TemporaryDirectory(prefix="harness-check-")
             session.config.add_cleanup(folder.cleanup)
-            trial = Trial(subject, Path(folder.name))
+            trial = Trial(tested, Path(folder.name))
             broken: dict[str, str] = {}
-            for rule in rules_of(subject.entry.kind):
-                name = f"{subject.label}::{rule.name}"
+            for rule in rules_of(tested.entry.kind):
+                name = f"{tested.label}::{rule.name}"
                 yield RuleItem.from_parent(session, name=name, rule=rule, trial=trial, broken=broken)
     except HarnessError as error:
         raise pytest.UsageError(str(error)) from None
@@ -84,13 +84,13 @@ class RuleItem(pytest.Item):
 
     def reportinfo(self) -> tuple[Path, None, str]:
         """What stands above a failure."""
-        return Path(self._trial.subject.label), None, self.name
+        return Path(self._trial.tested.label), None, self.name
 
 
 class RuleBroken(Exception):
     """A rule that is broken, or declared to be and is not."""
 
     def __init__(self, result: Result) -> None:
-        facts = [("why", result.rule.why), ("input", result.given), ("right", result.right)]
+        facts = [("why", result.rule.why), ("input", result.inputs), ("right", result.right)]
         lines = [f"  {name + ':':<6} {value}" for name, value in facts if value]
         super().__init__("\n".join([f"{result.rule.name}: {result.text}", *lines]))

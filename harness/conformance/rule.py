@@ -4,10 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
+
+from harness.plugin_api import OPTIONAL_HOOKS
 
 if TYPE_CHECKING:
     from harness.conformance.trial import Trial
+
+Check = Callable[["Trial"], None]
+SOUND: Final = ("shape", "device", "finite", "deterministic", "inputs-unchanged", "no-state", "ignores-global-random")
+"""Rules that rules about what a method computes build on."""
 
 
 class Violation(Exception):
@@ -15,13 +21,13 @@ class Violation(Exception):
 
     Args:
         found: what it did, one clause.
-        given: the smallest input found with which it does so; None where no input is needed.
+        inputs: the smallest input found with which it does so; None where no input is needed.
         right: what would be right.
     """
 
-    def __init__(self, found: str, *, given: Any = None, right: str = "") -> None:
+    def __init__(self, found: str, *, inputs: Any = None, right: str = "") -> None:
         super().__init__(found)
-        self.found, self.given, self.right = found, given, right
+        self.found, self.inputs, self.right = found, inputs, right
 
 
 class NotApplicable(Exception):
@@ -38,10 +44,35 @@ class Rule:
         why: one sentence: what goes wrong where it is broken.
         check: returns, or raises ``Violation`` or ``NotApplicable``.
         after: rules without which this one says nothing: it is not tried if one of them is broken.
+        hook: the protocol of an optional hook that it tests.
     """
 
     name: str
     kinds: tuple[str, ...]
     why: str
-    check: Callable[[Trial], None]
+    check: Check
     after: tuple[str, ...] = ()
+    hook: type | None = None
+
+
+class RuleSet(list[Rule]):
+    """The rules of a module in the order in which they are written, each as a decorated function.
+
+    Args:
+        kinds: kinds of method that they hold for.
+    """
+
+    def __init__(self, *kinds: str) -> None:
+        super().__init__()
+        self.kinds = kinds
+
+    def rule(
+        self, name: str, why: str, after: tuple[str, ...] = (), *, hook: type | None = None
+    ) -> Callable[[Check], Check]:
+        """The decorated function is the check of a rule; a rule of a hook holds for the kinds that may offer it."""
+
+        def add(check: Check) -> Check:
+            self.append(Rule(name, OPTIONAL_HOOKS[hook] if hook else self.kinds, why, check, after, hook))
+            return check
+
+        return add

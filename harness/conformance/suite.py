@@ -13,8 +13,8 @@ from typing import Literal
 from harness.conformance.cost import Measured, measure
 from harness.conformance.rule import NotApplicable, Rule, Violation
 from harness.conformance.rules import all_rules, rules_of
-from harness.conformance.subject import Subject, find
 from harness.conformance.trial import Trial, first_line
+from harness.conformance.under_test import MethodUnderTest, find
 from harness.conformance.values import shown
 from harness.conformance.worker import worker
 from harness.core.errors import HarnessError, PluginError, UnknownName, nearest
@@ -31,7 +31,7 @@ class Result:
         rule: the rule.
         status: ``declared`` is a violation that the author declares; ``unneeded`` a declared one that does not occur.
         text: what was found, or why the rule was skipped.
-        given: the smallest input found that breaks the rule.
+        inputs: the smallest input found that breaks the rule.
         right: what would be right.
         reason: the author's, where the deviation is declared.
     """
@@ -39,7 +39,7 @@ class Result:
     rule: Rule
     status: Status
     text: str = ""
-    given: str = ""
+    inputs: str = ""
     right: str = ""
     reason: str = ""
 
@@ -80,12 +80,12 @@ def check(
     """
     require_rules(rules)
     worker()  # it starts while this process loads what it needs
-    return tuple(check_one(subject, rules=rules, cost=cost) for subject in find(target, tuple(map(str, plugins))))
+    return tuple(check_one(tested, rules=rules, cost=cost) for tested in find(target, tuple(map(str, plugins))))
 
 
-def check_one(subject: Subject, *, rules: Collection[str] = (), cost: bool = True) -> Report:
+def check_one(tested: MethodUnderTest, *, rules: Collection[str] = (), cost: bool = True) -> Report:
     """Hold one method to the rules of its kind."""
-    entry = subject.entry
+    entry = tested.entry
     try:
         entry.load()
     except PluginError as error:
@@ -93,7 +93,7 @@ def check_one(subject: Subject, *, rules: Collection[str] = (), cost: bool = Tru
         return Report(entry.kind, entry.name, entry.origin.plugin, (broken_class,))
     # What a plugin prints must not get into the report.
     with tempfile.TemporaryDirectory(prefix="harness-check-") as folder, redirect_stdout(sys.stderr):
-        trial = Trial(subject, Path(folder))
+        trial = Trial(tested, Path(folder))
         results = try_rules(trial, rules)
         broken = {result.rule.name for result in results if result.status == "failed"}
         usable = not broken & {"parameters", "frozen-dataclass", "protocol", "plain-inputs"}
@@ -104,7 +104,7 @@ def check_one(subject: Subject, *, rules: Collection[str] = (), cost: bool = Tru
 def try_rules(trial: Trial, only: Collection[str] = ()) -> tuple[Result, ...]:
     """Every rule of the kind, or those named ``only``; a rule is skipped if one that it builds on is broken."""
     broken: dict[str, str] = {}
-    rules = [rule for rule in rules_of(trial.subject.entry.kind) if not only or rule.name in only]
+    rules = [rule for rule in rules_of(trial.tested.entry.kind) if not only or rule.name in only]
     return tuple(next_result(rule, trial, broken) for rule in rules)
 
 
@@ -114,7 +114,7 @@ def next_result(rule: Rule, trial: Trial, broken: dict[str, str]) -> Result:
     if cause:
         broken[rule.name] = cause
         return Result(rule, "skipped", f"says nothing while {cause} is broken")
-    result = try_rule(rule, trial, deviations_of(trial.subject.entry.load()).get(rule.name, ""))
+    result = try_rule(rule, trial, deviations_of(trial.tested.entry.load()).get(rule.name, ""))
     if result.status in ("failed", "declared"):
         broken[rule.name] = rule.name
     return result
@@ -127,9 +127,9 @@ def try_rule(rule: Rule, trial: Trial, declared: str = "") -> Result:
     except NotApplicable as reason:
         return Result(rule, "skipped", str(reason))
     except Violation as violation:
-        given = shown(violation.given) if violation.given is not None else ""
+        inputs = shown(violation.inputs) if violation.inputs is not None else ""
         status: Status = "declared" if declared else "failed"
-        return Result(rule, status, violation.found, given, violation.right, declared)
+        return Result(rule, status, violation.found, inputs, violation.right, declared)
     except HarnessError as error:
         return Result(rule, "skipped", f"it refuses an input of this rule: {error.headline}")
     except (Exception, SystemExit) as error:

@@ -43,7 +43,8 @@ def rule_list(rules: Iterable[Rule]) -> str:
     """All rules with why they exist, and for which kinds they hold."""
     parts = []
     for rule in rules:
-        parts.append(f"{rule.name}  ({_kinds(rule)})\n    {rule.why}")
+        offered = f", if it offers {rule.hook.__name__}" if rule.hook else ""
+        parts.append(f"{rule.name}  ({_kinds(rule)}{offered})\n    {rule.why}")
     return "\n".join(parts) + "\n"
 
 
@@ -65,7 +66,8 @@ def _rows(rules: Sequence[Rule], *, kinds: bool = False) -> str:
     rows = []
     for rule in rules:
         middle = f" {_kinds(rule)} |" if kinds else ""
-        rows.append(f"| `{rule.name}` |{middle} {rule.why} |")
+        offered = f" ({rule.hook.__name__})" if rule.hook else ""
+        rows.append(f"| `{rule.name}`{offered} |{middle} {rule.why} |")
     return "\n".join([*head, *rows])
 
 
@@ -93,7 +95,7 @@ def _result(result: Result, width: int) -> list[str]:
         text = f"{result.text}; declared: {result.reason}"
     lines = [f"  {_WORDS[result.status]:<8}  {result.rule.name:<{width}}  {text}".rstrip()]
     if result.status == "failed":
-        facts = [("why", result.rule.why), ("input", result.given), ("right", result.right)]
+        facts = [("why", result.rule.why), ("input", result.inputs), ("right", result.right)]
         lines += [f"            {name + ':':<6} {value}" for name, value in facts if value]
     return lines
 
@@ -137,4 +139,4 @@ def _data(report: Report) -> dict[str, Any]:
     return {"kind": report.kind, "name": report.name, "plugin": report.plugin, "rules": results, "cost": cost}
 
 
-_KEYS: Final = ("status", "text", "given", "right", "reason")
+_KEYS: Final = ("status", "text", "inputs", "right", "reason")

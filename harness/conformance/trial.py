@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -11,11 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from harness.conformance.case import Case, Given, Kind
-from harness.conformance.guards import seeded_globals
+from harness.conformance.case import Case, Inputs, Kind
+from harness.conformance.guards import isolated
 from harness.conformance.kinds import kind_of
 from harness.conformance.rule import NotApplicable
-from harness.conformance.subject import Subject
+from harness.conformance.under_test import MethodUnderTest
 from harness.conformance.values import Plain, plain, snapshot
 from harness.core.errors import HarnessError
 from harness.plugin_api import DataFolders
@@ -26,7 +25,7 @@ class Answered:
     """An input that a method answered."""
 
     case: Case
-    given: Given
+    inputs: Inputs
     raw: Any
     plain: Plain
     changed: tuple[str, ...]
@@ -38,7 +37,7 @@ class Refused:
     """An input that it did not answer."""
 
     case: Case
-    given: Given
+    inputs: Inputs
     error: BaseException
 
     @property
@@ -53,7 +52,7 @@ class Refused:
 
 
 @dataclass(frozen=True)
-class Elsewhere:
+class SubprocessResult:
     """What another process made of an input; ``failure`` is why it did not, ``ended`` that the process was gone."""
 
     case: Case
@@ -66,25 +65,25 @@ class Trial:
     """A method and what is known of it.
 
     Args:
-        subject: what is checked.
+        tested: what is checked.
         folder: a new folder, for what the method needs and writes.
-        given: parameters; by default those that the plugin registered for its check.
+        parameters: those to try; by default those that the plugin registered for its check.
     """
 
-    def __init__(self, subject: Subject, folder: Path, given: Mapping[str, Any] | None = None) -> None:
-        self.subject, self.folder = subject, folder
+    def __init__(self, tested: MethodUnderTest, folder: Path, parameters: Mapping[str, Any] | None = None) -> None:
+        self.tested, self.folder = tested, folder
         folder.mkdir(parents=True, exist_ok=True)
-        self.given_parameters = subject.parameters(folder) if given is None else given
-        self.kind: Kind = kind_of(subject.entry.kind)
+        self.parameters = tested.parameters(folder) if parameters is None else parameters
+        self.kind: Kind = kind_of(tested.entry.kind)
 
     def method(self) -> Any:
         """A new instance."""
-        return self.subject.create(self.given_parameters)
+        return self.tested.create(self.parameters)
 
     @cached_property
     def folders(self) -> DataFolders:
         """Where a dataset looks and writes."""
-        return self.subject.folders(self.folder)
+        return self.tested.folders(self.folder)
 
     @cached_property
     def cases(self) -> tuple[Case, ...]:
@@ -96,37 +95,42 @@ class Trial:
         """What a method (a new one by default) answers; the caller's global generators are left as they were."""
         return self.of(case.make(), method, seed=seed, globals_seed=globals_seed)
 
-    def of(self, given: Given, method: Any = None, *, seed: int = 0, globals_seed: int = 0) -> Any:
+    def of(self, inputs: Inputs, method: Any = None, *, seed: int = 0, globals_seed: int = 0) -> Any:
         """What a method answers to these inputs."""
         method = self.method() if method is None else method
         rng = np.random.default_rng(seed)
-        with quiet(), seeded_globals(globals_seed):
-            return self.kind.apply(self.kind.prepare(method, given, rng), given, rng)
+        with isolated(globals_seed):
+            return self.kind.apply(self.kind.prepare(method, inputs, rng), inputs, rng)
+
+    def prepared(self, inputs: Inputs, method: Any = None) -> Any:
+        """What a method (a new one by default) learns from these inputs."""
+        with isolated(0):
+            return self.kind.prepare(self.method() if method is None else method, inputs, np.random.default_rng(0))
 
     @cached_property
-    def elsewhere(self) -> Elsewhere:
+    def subprocess_result(self) -> SubprocessResult:
         """What another process answers to the first plain input."""
         from harness.conformance.worker import WorkerFailed, worker
 
         case = next((case for case in self.cases if case.judge == "plain-inputs"), self.cases[0])
         try:
-            return Elsewhere(case, worker().answer(self, self.cases.index(case)))
+            return SubprocessResult(case, worker().answer(self, self.cases.index(case)))
         except WorkerFailed as failure:
-            return Elsewhere(case, [], str(failure), failure.ended)
+            return SubprocessResult(case, [], str(failure), failure.ended)
 
     @cached_property
     def attempts(self) -> tuple[Answered | Refused, ...]:
         """Every input with its answer or the error that came instead."""
         found: list[Answered | Refused] = []
         for case in self.cases:
-            used, given = case.make(), case.make()
+            used, inputs = case.make(), case.make()
             try:
                 raw = self.of(used)
             except (Exception, SystemExit) as error:
-                found.append(Refused(case, given, error))
+                found.append(Refused(case, inputs, error))
             else:
-                changed = tuple(name for name in given if snapshot(used[name]) != snapshot(given[name]))
-                found.append(Answered(case, given, raw, plain(raw), changed))
+                changed = tuple(name for name in inputs if snapshot(used[name]) != snapshot(inputs[name]))
+                found.append(Answered(case, inputs, raw, plain(raw), changed))
         return tuple(found)
 
     @property
@@ -146,20 +150,19 @@ class Trial:
     @property
     def some(self) -> tuple[Answered, ...]:
         """The first and the last plain input with an answer: enough for rules that try things several times."""
-        answers = [one for one in self.answers if one.case.judge == "plain-inputs"] or list(self.answers)
+        answers = [answered for answered in self.answers if answered.case.judge == "plain-inputs"] or list(self.answers)
         return (answers[0], answers[-1]) if len(answers) > 1 else tuple(answers)
-
-
-class quiet(warnings.catch_warnings):  # noqa: N801  # used as a context manager
-    """No warnings inside: an adversarial input may well deserve one."""
-
-    def __enter__(self) -> Any:
-        found = super().__enter__()
-        warnings.simplefilter("ignore")
-        return found
 
 
 def first_line(text: str) -> str:
     """The first line of a message, cut to a readable length."""
     line = text.strip().partition("\n")[0]
     return line if len(line) <= 200 else line[:197] + "..."
+
+
+def offered(hook: type, *owners: Any) -> Any:
+    """The first of these objects that offers an optional hook. Raises ``NotApplicable`` where none does."""
+    for owner in owners:
+        if isinstance(owner, hook):
+            return owner
+    raise NotApplicable("an optional hook that it does not offer")

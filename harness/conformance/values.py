@@ -112,11 +112,11 @@ def short(value: Any) -> str:
     return text if len(text) <= 120 else text[:117] + "..."
 
 
-def shown(given: Any) -> str:
+def shown(inputs: Any) -> str:
     """Named inputs in one line."""
-    if isinstance(given, Mapping):
-        return ", ".join(f"{name} = {short(value)}" for name, value in given.items())
-    return short(given)
+    if isinstance(inputs, Mapping):
+        return ", ".join(f"{name} = {short(value)}" for name, value in inputs.items())
+    return short(inputs)
 
 
 def _number(value: Any) -> str:

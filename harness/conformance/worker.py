@@ -20,8 +20,8 @@ from functools import cache
 from pathlib import Path
 from typing import IO, Any, Final, cast
 
-from harness.conformance.subject import Subject
 from harness.conformance.trial import Trial
+from harness.conformance.under_test import MethodUnderTest
 from harness.conformance.values import Plain, plain
 from harness.registry import Registry, load_registry
 
@@ -57,12 +57,12 @@ class Worker:
 
     def answer(self, trial: Trial, case: int) -> Plain:
         """The answer of the method of a trial to the input at a position. Raises ``WorkerFailed``."""
-        entry = trial.subject.entry
+        entry = trial.tested.entry
         job = {
             # The process may have been started in another folder.
-            "plugins": [os.path.abspath(name) if os.path.isfile(name) else name for name in trial.subject.plugins],
+            "plugins": [os.path.abspath(name) if os.path.isfile(name) else name for name in trial.tested.plugins],
             "method": (entry.kind, entry.name),
-            "parameters": dict(trial.given_parameters),
+            "parameters": dict(trial.parameters),
             "folder": str(trial.folder),
             "case": case,
             "libraries": [name for name in _LIBRARIES if name in sys.modules],
@@ -157,8 +157,8 @@ def _result(job: dict[str, Any], registry: Registry) -> tuple[Plain | None, str]
 def _perform(job: dict[str, Any], registry: Registry) -> Plain:
     for plugin in job["plugins"]:
         registry.load(plugin)
-    subject = Subject(registry.entry(*job["method"]), registry, tuple(job["plugins"]))
-    trial = Trial(subject, Path(job["folder"]), job["parameters"])
+    tested = MethodUnderTest(registry.entry(*job["method"]), registry, tuple(job["plugins"]))
+    trial = Trial(tested, Path(job["folder"]), job["parameters"])
     return plain(trial.answer(trial.cases[job["case"]]))
 
 

@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from harness import hookimpl
+from harness.data.instances import Instances as GroundTruth
 from harness.plugin_api import ClassificationSet, Ranking, RetrievalSet
 
 
@@ -170,6 +171,156 @@ class Instances:
         return RetrievalSet("files", names[:3], names[3:], [None], [{"easy": [0], "hard": [1], "junk": [2]}])
 
 
+# --- with optional hooks ---------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class ByCycle(Acquisition):
+    """The same in each cycle."""
+
+    def at(self, cycle):
+        return Acquisition()
+
+
+@dataclass(frozen=True)
+class Reporting(Learning):
+    """Says how many steps it took."""
+
+    def train(self, model, data, rng):
+        model = super().train(model, data, rng)
+        model.report = {"steps": 3}
+        return model
+
+
+class Cells(nn.Module):
+    def __init__(self):
+        super().__init__()
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(0)
+            self.layer = nn.Conv2d(3, 4, 8, stride=8)
+
+    def forward(self, images):
+        height, width = images.shape[-2:]
+        return self.layer(nn.functional.pad(images, (0, -width % 8, 0, -height % 8))).relu()
+
+
+@dataclass(frozen=True)
+class Trainable(Backbone):
+    """One convolution, whose weights may come from a file."""
+
+    weights: str = ""
+
+    def module(self):
+        module = Cells()
+        if self.weights:
+            module.load_state_dict(torch.load(self.weights)["state"])
+        return module.eval()
+
+    def maps(self, image):
+        return self.module()(image[None])[0]
+
+    def checkpoint(self, module):
+        return {"state": module.state_dict()}
+
+
+@dataclass(frozen=True)
+class Looking(Pooling):
+    """Means as shares of those of the database; one region, which is the whole map."""
+
+    learns: bool = True
+
+    def fit(self, maps):
+        means = torch.stack([image.mean((-2, -1)) for image in maps]).mean(0)
+        return Looked(means if self.learns else torch.ones_like(means))
+
+    @property
+    def first_pass(self):
+        return self
+
+    def saliency(self, maps):
+        return maps.mean(-3)
+
+    def detect(self, saliency):
+        *_, last = self.evolution(self.samples(saliency))
+        return self.rectangles(last, saliency.shape)
+
+    def samples(self, saliency):
+        return saliency.astype(np.float64)
+
+    def evolution(self, samples):
+        yield Mixture(np.ones(1))
+
+    def rectangles(self, mixture, shape):
+        return [(0, 0, *shape)]
+
+
+@dataclass(frozen=True)
+class Mixture:
+    weights: np.ndarray
+
+
+@dataclass(frozen=True)
+class Looked:
+    means: torch.Tensor
+
+    def pool(self, maps):
+        return maps.mean((-2, -1)) / (1 + self.means)
+
+    def pool_query(self, maps):
+        return maps.amax((-2, -1))
+
+
+@dataclass(frozen=True)
+class Ranked(Whitening):
+    """Says how many dimensions there are."""
+
+    def fit(self, descriptors, pairs=None):
+        return RankedCentred(descriptors.mean(axis=0), min(descriptors.shape))
+
+
+@dataclass(frozen=True)
+class RankedCentred(Centred):
+    rank: int = 0
+
+
+@dataclass(frozen=True)
+class Matching(Reranking):
+    """The first cells match."""
+
+    def correspondences(self, query, candidate, query_size, candidate_size):
+        return {"query": np.zeros((1, 2)), "image": np.zeros((1, 2)), "words": np.zeros(1, np.int64)}
+
+    def attention(self, query_maps, image_maps):
+        return torch.ones_like(query_maps, dtype=bool), torch.ones_like(image_maps, dtype=bool)
+
+
+@dataclass(frozen=True)
+class OnPixels(Reranking):
+    """Mean colour, and how bright it is below."""
+
+    def describe_image(self, image, role):
+        rows = np.linspace(0, 1, len(image))[:, None, None]
+        return np.array([image.mean(), (image * rows).mean()])
+
+
+@dataclass(frozen=True)
+class Known(Instances):
+    """Knows its ground truth without the images."""
+
+    def instances(self, folders):
+        truth = {"easy": (0,), "hard": (1,), "junk": (2,)}
+        return GroundTruth(("a", "b", "c"), ("q",), (None,), (truth,))
+
+
+@dataclass(frozen=True)
+class Named(Pooling):
+    """Has parameters with the names of what the registry takes."""
+
+    kind: str = "mean"
+    name: str = ""
+    registry: int = 0
+
+
 def unit(rows):
     norms = np.linalg.norm(rows, axis=1, keepdims=True)
     return (rows / np.where(norms > 0, norms, 1)).astype(np.float32)
@@ -185,5 +336,19 @@ def harness_register(registry):
     registry.backbone("honest", Backbone)
     registry.network("honest", Network)
     registry.learning("honest", Learning)
+    with_hooks = {
+        "acquisition": ByCycle,
+        "learning": Reporting,
+        "backbone": Trainable,
+        "whitening": Ranked,
+        "reranking": Matching,
+        "dataset": Known,
+    }
+    for kind, cls in with_hooks.items():
+        getattr(registry, kind)("honest-hooks", cls)
+    for learns in (True, False):
+        registry.pooling(f"honest-{learns}".lower(), Looking, check={"learns": learns})
+    registry.pooling("honest-names", Named, check={"kind": "max", "name": "n", "registry": 1})
+    registry.reranking("honest-pixels", OnPixels)
     registry.dataset("honest-classes", Classes, check={})
     registry.dataset("honest-instances", Instances)

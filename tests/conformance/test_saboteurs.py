@@ -7,11 +7,12 @@ from pathlib import Path
 import pytest
 
 from harness.conformance.rules import all_rules
-from harness.conformance.subject import find
 from harness.conformance.suite import check_one
+from harness.conformance.under_test import find
+from harness.plugin_api import OPTIONAL_HOOKS
 
 FOLDER = Path(__file__).parent
-WRONG = find(str(FOLDER / "saboteurs.py"))
+WRONG = find("saboteurs")
 TWELVE = (
     "wrong shape",
     "wrong dtype",
@@ -28,23 +29,28 @@ TWELVE = (
 )
 
 
-@pytest.mark.parametrize("subject", WRONG, ids=lambda subject: subject.label)
-def test_exactly_the_intended_rule_catches_it(subject):
-    report = check_one(subject, cost=False)
-    assert [result.rule.name for result in report.failed] == [subject.entry.name.partition(":")[0]]
+@pytest.mark.parametrize("tested", WRONG, ids=lambda tested: tested.label)
+def test_exactly_the_intended_rule_catches_it(tested):
+    report = check_one(tested, cost=False)
+    assert [result.rule.name for result in report.failed] == [tested.entry.name.partition(":")[0]]
 
 
 def test_every_rule_has_a_saboteur():
-    broken = {subject.entry.name.partition(":")[0] for subject in WRONG}
+    broken = {tested.entry.name.partition(":")[0] for tested in WRONG}
     assert broken == {rule.name for rule in all_rules()}
 
 
+def test_every_optional_hook_has_a_rule():
+    rules = {rule.hook: rule for rule in all_rules() if rule.hook}
+    assert {hook: rule.kinds for hook, rule in rules.items()} == OPTIONAL_HOOKS
+
+
 def test_the_twelve_wrong_plugins_are_among_them():
-    assert {subject.entry.name.partition(": ")[2] for subject in WRONG} >= set(TWELVE)
+    assert {tested.entry.name.partition(": ")[2] for tested in WRONG} >= set(TWELVE)
 
 
-@pytest.mark.parametrize("subject", find(str(FOLDER / "honest.py")), ids=lambda subject: subject.label)
-def test_what_they_are_made_from_keeps_all_rules(subject):
-    report = check_one(subject, cost=False)
+@pytest.mark.parametrize("tested", find(str(FOLDER / "honest.py")), ids=lambda tested: tested.label)
+def test_what_they_are_made_from_keeps_all_rules(tested):
+    report = check_one(tested, cost=False)
     assert not report.failed, report.failed
     assert not [result for result in report.results if "says nothing while" in result.text]

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.active.pool import Pool
-from harness.conformance.case import Case, Given
+from harness.conformance.case import Case, Inputs
 from harness.conformance.kinds import checks
 
 
@@ -44,26 +44,26 @@ class AcquisitionKind:
         """2,000 examples of 64 features, 100 labelled, a budget of 100."""
         return Case("pool 2000 x 64, budget 100", lambda: {"pool": some_pool(2000, 100, 64, 10), "budget": 100})
 
-    def prepare(self, method: Any, given: Given, rng: Any) -> Any:
+    def prepare(self, method: Any, inputs: Inputs, rng: Any) -> Any:
         """Nothing is learnt; a composed acquisition chooses as in cycle 0."""
         return method
 
-    def apply(self, fitted: Any, given: Given, rng: Any) -> Any:
+    def apply(self, fitted: Any, inputs: Inputs, rng: Any) -> Any:
         """The picks."""
-        return fitted.select(given["pool"], given["budget"], rng)
+        return fitted.select(inputs["pool"], inputs["budget"], rng)
 
-    def returns(self, given: Given, answer: Any) -> None:
+    def returns(self, inputs: Inputs, answer: Any) -> None:
         """An array."""
         checks.require_array(answer, "what select returned")
 
-    def dtype(self, given: Given, answer: Any) -> None:
+    def dtype(self, inputs: Inputs, answer: Any) -> None:
         """int64."""
         checks.require_dtype(answer, "int64", "what select returned")
 
-    def shape(self, given: Given, answer: Any) -> None:
+    def shape(self, inputs: Inputs, answer: Any) -> None:
         """One dimension: how many picks there are is for the rule ``budget``."""
         if len(answer.shape) != 1:
-            checks.require_shape(answer, (given["budget"],), "(budget,)", "what select returned")
+            checks.require_shape(answer, (inputs["budget"],), "(budget,)", "what select returned")
 
 
 class ShownPool(Pool):
@@ -112,7 +112,7 @@ def passes(probabilities: NDArray[np.float32], t: int) -> NDArray[np.float32]:
 def _case(
     name: str, n: int, labelled: int, budget: int, judge: str, change: Any = None, may_refuse: bool = False
 ) -> Case:
-    def make() -> Given:
+    def make() -> Inputs:
         return {"pool": some_pool(n, labelled, change=change), "budget": budget}
 
     return Case(name, make, judge, may_refuse)

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from harness.conformance.case import Case, Given
+from harness.conformance.case import Case, Inputs
 from harness.conformance.kinds import checks
 
 
@@ -34,24 +34,24 @@ class BackboneKind:
         """One image of 192 x 256 pixels."""
         return Case("image (3, 192, 256)", lambda: {"image": some_image(192, 256)})
 
-    def prepare(self, method: Any, given: Given, rng: Any) -> Any:
+    def prepare(self, method: Any, inputs: Inputs, rng: Any) -> Any:
         """Nothing is learnt."""
         return method
 
-    def apply(self, fitted: Any, given: Given, rng: Any) -> Any:
+    def apply(self, fitted: Any, inputs: Inputs, rng: Any) -> Any:
         """The maps."""
         with torch.inference_mode():
-            return fitted.maps(given["image"])
+            return fitted.maps(inputs["image"])
 
-    def returns(self, given: Given, answer: Any) -> None:
+    def returns(self, inputs: Inputs, answer: Any) -> None:
         """A tensor."""
         checks.require_tensor(answer, "what maps returned")
 
-    def dtype(self, given: Given, answer: Any) -> None:
+    def dtype(self, inputs: Inputs, answer: Any) -> None:
         """float32."""
         checks.require_dtype(answer, "float32", "what maps returned")
 
-    def shape(self, given: Given, answer: Any) -> None:
+    def shape(self, inputs: Inputs, answer: Any) -> None:
         """(C, h, w), none of them 0."""
         checks.require_shape(answer, (None, None, None), "(C, h, w)", "what maps returned")
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from harness.conformance.case import Case, Given
+from harness.conformance.case import Case, Inputs
 from harness.conformance.kinds import checks
 from harness.conformance.rule import Violation
 from harness.plugin_api import ClassificationSet, DataFolders, RetrievalSet
@@ -27,15 +27,15 @@ class DatasetKind:
         """The same."""
         return self.cases(folders)[0]
 
-    def prepare(self, method: Any, given: Given, rng: Any) -> Any:
+    def prepare(self, method: Any, inputs: Inputs, rng: Any) -> Any:
         """Nothing is learnt."""
         return method
 
-    def apply(self, fitted: Any, given: Given, rng: Any) -> Any:
+    def apply(self, fitted: Any, inputs: Inputs, rng: Any) -> Any:
         """The dataset."""
-        return fitted.load(given["folders"])
+        return fitted.load(inputs["folders"])
 
-    def returns(self, given: Given, answer: Any) -> None:
+    def returns(self, inputs: Inputs, answer: Any) -> None:
         """One of the two kinds of set."""
         if not isinstance(answer, ClassificationSet | RetrievalSet):
             raise Violation(f"load returned {type(answer).__name__}", right="a ClassificationSet or a RetrievalSet")
@@ -43,7 +43,7 @@ class DatasetKind:
             for field in ("train_images", "train_labels", "test_images", "test_labels"):
                 checks.require_array(getattr(answer, field), field)
 
-    def dtype(self, given: Given, answer: Any) -> None:
+    def dtype(self, inputs: Inputs, answer: Any) -> None:
         """Images uint8 or features float32, labels int64."""
         if isinstance(answer, RetrievalSet):
             if answer.pairs is not None:
@@ -55,7 +55,7 @@ class DatasetKind:
             if images.dtype not in (np.uint8, np.float32):
                 raise Violation(f"{part}_images are {images.dtype}", right="uint8 images, or float32 features")
 
-    def shape(self, given: Given, answer: Any) -> None:
+    def shape(self, inputs: Inputs, answer: Any) -> None:
         """Images of four dimensions with a label each; of the same size in both parts."""
         if isinstance(answer, RetrievalSet):
             sizes = {field: len(getattr(answer, field)) for field in ("queries", "boxes", "ground_truth")}

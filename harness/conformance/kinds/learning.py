@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from harness.conformance.case import Case, Given
+from harness.conformance.case import Case, Inputs
 from harness.conformance.rule import Violation
 from harness.plugin_api import TrainingSet
 
@@ -35,9 +35,9 @@ class LearningKind:
         """200 images, 30 labelled."""
         return Case("200 images, 30 labels", lambda: {"data": some_data(200, 30)})
 
-    def prepare(self, method: Any, given: Given, rng: Any) -> Any:
+    def prepare(self, method: Any, inputs: Inputs, rng: Any) -> Any:
         """The model with the weights that the scheme prepares without labels."""
-        data = given["data"]
+        data = inputs["data"]
         model = Small(data.images.shape[1:], data.n_classes, int(rng.integers(2**31)))
         blind = dataclasses.replace(data, labels=np.full_like(data.labels, -1), cycle=0, previous=None)
         weights = method.prepare(model, blind, rng)
@@ -45,30 +45,30 @@ class LearningKind:
             model.load_state_dict(dict(weights), strict=False)
         return method, model
 
-    def apply(self, fitted: Any, given: Given, rng: Any) -> Any:
+    def apply(self, fitted: Any, inputs: Inputs, rng: Any) -> Any:
         """The trained model, and what it says of the images in evaluation mode."""
         method, model = fitted
-        trained = method.train(model, given["data"], rng)
+        trained = method.train(model, inputs["data"], rng)
         if not isinstance(trained, nn.Module):
             return trained
         trained.eval()
         with torch.inference_mode():
-            logits, features = trained(torch.from_numpy(given["data"].images).float())
+            logits, features = trained(torch.from_numpy(inputs["data"].images).float())
         return {"logits": logits, "features": features}
 
-    def returns(self, given: Given, answer: Any) -> None:
+    def returns(self, inputs: Inputs, answer: Any) -> None:
         """A module."""
         if not isinstance(answer, dict) or "logits" not in answer:
             raise Violation(f"train returned {type(answer).__name__}", right="the trained torch.nn.Module")
 
-    def dtype(self, given: Given, answer: Any) -> None:
+    def dtype(self, inputs: Inputs, answer: Any) -> None:
         """float32 weights and logits."""
         if answer["logits"].dtype != torch.float32:
             raise Violation(f"the trained model's logits are {answer['logits'].dtype}", right="float32, as before")
 
-    def shape(self, given: Given, answer: Any) -> None:
+    def shape(self, inputs: Inputs, answer: Any) -> None:
         """Logits for the classes that there were."""
-        wanted = (len(given["data"].images), given["data"].n_classes)
+        wanted = (len(inputs["data"].images), inputs["data"].n_classes)
         if tuple(answer["logits"].shape) != wanted:
             raise Violation(f"the trained model's logits have shape {tuple(answer['logits'].shape)}", right=str(wanted))
 

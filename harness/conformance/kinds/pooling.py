@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from harness.conformance.case import Case, Given
+from harness.conformance.case import Case, Inputs
 from harness.conformance.kinds import checks
 
 
@@ -43,28 +43,33 @@ class PoolingKind:
         """512 maps of 24 x 32 cells, as of a photograph at 1024 pixels and a stride of 32."""
         return Case("maps (512, 24, 32)", lambda: {"maps": some_maps(512, 24, 32)})
 
-    def prepare(self, method: Any, given: Given, rng: Any) -> Any:
+    def prepare(self, method: Any, inputs: Inputs, rng: Any) -> Any:
         """The fitted pooling, where it has ``fit``: on six images with the channels of the maps."""
         fit = getattr(method, "fit", None)
-        channels = given["maps"].shape[-3]
-        return fit(iter([some_maps(channels, 5 + i, 9 - i, seed=i) for i in range(6)])) if fit else method
+        return fit(iter(database_of(inputs))) if fit else method
 
-    def apply(self, fitted: Any, given: Given, rng: Any) -> Any:
+    def apply(self, fitted: Any, inputs: Inputs, rng: Any) -> Any:
         """The descriptors."""
         with torch.inference_mode():
-            return fitted.pool(given["maps"])
+            return fitted.pool(inputs["maps"])
 
-    def returns(self, given: Given, answer: Any) -> None:
+    def returns(self, inputs: Inputs, answer: Any) -> None:
         """A tensor."""
         checks.require_tensor(answer)
 
-    def dtype(self, given: Given, answer: Any) -> None:
+    def dtype(self, inputs: Inputs, answer: Any) -> None:
         """float32."""
         checks.require_dtype(answer, "float32")
 
-    def shape(self, given: Given, answer: Any) -> None:
+    def shape(self, inputs: Inputs, answer: Any) -> None:
         """Maps (..., C, H, W) give (..., D)."""
-        checks.require_shape(answer, (*given["maps"].shape[:-3], None), "maps (..., C, H, W) -> (..., D)")
+        checks.require_shape(answer, (*inputs["maps"].shape[:-3], None), "maps (..., C, H, W) -> (..., D)")
+
+
+def database_of(inputs: Inputs, seed: int = 0) -> list[Tensor]:
+    """Maps of six images with the channels of these inputs."""
+    channels = inputs["maps"].shape[-3]
+    return [some_maps(channels, 5 + i, 9 - i, seed=seed + i) for i in range(6)]
 
 
 def some_maps(*shape: int, seed: int = 0) -> Tensor:

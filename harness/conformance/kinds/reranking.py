@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from harness.conformance.case import Case, Given
+from harness.conformance.case import Case, Inputs
 from harness.conformance.kinds import checks
 
 
@@ -25,48 +25,48 @@ class RerankingKind:
         see = _pixels if hasattr(method, "describe_image") else _maps
         small, empty, alike = "small-inputs", "empty-inputs", "constant-inputs"
         return (
-            Case("one cell", lambda: _given(see, (1, 1), 1), small),
-            Case("one row of cells", lambda: _given(see, (1, 6), 1), small),
-            Case("a plain pair", lambda: _given(see, (8, 10), 1)),
-            Case("a query without activation", lambda: _given(see, (8, 10), 1, query=0.0), empty),
-            Case("a candidate without activation", lambda: _given(see, (8, 10), 1, first=0.0), empty),
+            Case("one cell", lambda: _inputs(see, (1, 1), 1), small),
+            Case("one row of cells", lambda: _inputs(see, (1, 6), 1), small),
+            Case("a plain pair", lambda: _inputs(see, (8, 10), 1)),
+            Case("a query without activation", lambda: _inputs(see, (8, 10), 1, query=0.0), empty),
+            Case("a candidate without activation", lambda: _inputs(see, (8, 10), 1, first=0.0), empty),
             Case("constant inputs", lambda: _constant(see, (8, 10)), alike),
-            Case("a strong and a faint candidate", lambda: _given(see, (8, 10), 2, first=1e-3), "scales"),
-            Case("three candidates at two scales", lambda: _given(see, (12, 16), 3)),
+            Case("a strong and a faint candidate", lambda: _inputs(see, (8, 10), 2, first=1e-3), "scales"),
+            Case("three candidates at two scales", lambda: _inputs(see, (12, 16), 3)),
         )
 
     def standard(self, method: Any) -> Case:
         """Ten candidates of 24 x 32 cells."""
         see = _pixels if hasattr(method, "describe_image") else _maps
-        return Case("10 candidates of 24 x 32 cells", lambda: _given(see, (24, 32), 10))
+        return Case("10 candidates of 24 x 32 cells", lambda: _inputs(see, (24, 32), 10))
 
-    def prepare(self, method: Any, given: Given, rng: Any) -> Any:
+    def prepare(self, method: Any, inputs: Inputs, rng: Any) -> Any:
         """The features of all images and the method."""
         describe = getattr(method, "describe_image", method.describe)
         with torch.inference_mode():
-            query = describe(given["query"], "query")
-            return method, query, [describe(one, "database") for one in given["candidates"]]
+            query = describe(inputs["query"], "query")
+            return method, query, [describe(image, "database") for image in inputs["candidates"]]
 
-    def apply(self, fitted: Any, given: Given, rng: Any) -> Any:
+    def apply(self, fitted: Any, inputs: Inputs, rng: Any) -> Any:
         """The scores."""
         method, query, candidates = fitted
         return method.score(query, candidates)
 
-    def returns(self, given: Given, answer: Any) -> None:
+    def returns(self, inputs: Inputs, answer: Any) -> None:
         """An array."""
         checks.require_array(answer, "what score returned")
 
-    def dtype(self, given: Given, answer: Any) -> None:
+    def dtype(self, inputs: Inputs, answer: Any) -> None:
         """float32."""
         checks.require_dtype(answer, "float32", "what score returned")
 
-    def shape(self, given: Given, answer: Any) -> None:
+    def shape(self, inputs: Inputs, answer: Any) -> None:
         """One score a candidate."""
-        n = len(given["candidates"])
+        n = len(inputs["candidates"])
         checks.require_shape(answer, (n,), "one score a candidate", "what score returned")
 
 
-def _given(see: Any, size: tuple[int, int], n: int, *, query: float = 1.0, first: float = 1.0) -> Given:
+def _inputs(see: Any, size: tuple[int, int], n: int, *, query: float = 1.0, first: float = 1.0) -> Inputs:
     """A query and ``n`` candidates whose blobs are shifted; ``first`` scales the first candidate."""
     factors = [first] + [1.0] * (n - 1)
     return {
@@ -75,7 +75,7 @@ def _given(see: Any, size: tuple[int, int], n: int, *, query: float = 1.0, first
     }
 
 
-def _constant(see: Any, size: tuple[int, int]) -> Given:
+def _constant(see: Any, size: tuple[int, int]) -> Inputs:
     flat: Any = see(size, 0, 0.0)
     if isinstance(flat, np.ndarray):
         return {"query": flat + 128, "candidates": [flat + 128]}

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.conformance.case import Case, Given
+from harness.conformance.case import Case, Inputs
 from harness.conformance.kinds import checks
 
 _D = 6
@@ -25,42 +25,42 @@ class WhiteningKind:
         """From one row to sixty."""
         small, empty, alike = "small-inputs", "empty-inputs", "constant-inputs"
         return (
-            Case("a database of one image", lambda: _given(1, rows=1), small, may_refuse=True),
-            Case("two images", lambda: _given(2, rows=1), small, may_refuse=True),
-            Case("fewer images than dimensions", lambda: _given(5, rows=2), small),
-            Case("a plain database", lambda: _given(12, rows=3)),
-            Case("rows of zeros", lambda: _given(12, rows=3, zeros=True), empty),
+            Case("a database of one image", lambda: _inputs(1, rows=1), small, may_refuse=True),
+            Case("two images", lambda: _inputs(2, rows=1), small, may_refuse=True),
+            Case("fewer images than dimensions", lambda: _inputs(5, rows=2), small),
+            Case("a plain database", lambda: _inputs(12, rows=3)),
+            Case("rows of zeros", lambda: _inputs(12, rows=3, zeros=True), empty),
             Case("a database of zeros", lambda: _changed(12, "zero"), empty, may_refuse=True),
             Case("all images alike", lambda: _changed(12, "alike"), alike, may_refuse=True),
             Case("duplicates", lambda: _changed(12, "duplicates"), alike),
-            Case("no pairs", lambda: {**_given(12, rows=3), "pairs": None}, empty, may_refuse=True),
+            Case("no pairs", lambda: {**_inputs(12, rows=3), "pairs": None}, empty, may_refuse=True),
             Case("dimensions of very different scale", lambda: _changed(60, "scales"), "scales"),
-            Case("a larger database", lambda: _given(60, rows=20)),
+            Case("a larger database", lambda: _inputs(60, rows=20)),
         )
 
     def standard(self, method: Any) -> Case:
         """Learnt from and applied to 2,000 descriptors of 128 dimensions."""
-        return Case("descriptors (2000, 128)", lambda: _given(2000, rows=2000, d=128))
+        return Case("descriptors (2000, 128)", lambda: _inputs(2000, rows=2000, d=128))
 
-    def prepare(self, method: Any, given: Given, rng: Any) -> Any:
+    def prepare(self, method: Any, inputs: Inputs, rng: Any) -> Any:
         """The learnt whitening."""
-        return method.fit(given["descriptors"], given["pairs"])
+        return method.fit(inputs["descriptors"], inputs["pairs"])
 
-    def apply(self, fitted: Any, given: Given, rng: Any) -> Any:
+    def apply(self, fitted: Any, inputs: Inputs, rng: Any) -> Any:
         """The whitened rows."""
-        return fitted.apply(given["rows"])
+        return fitted.apply(inputs["rows"])
 
-    def returns(self, given: Given, answer: Any) -> None:
+    def returns(self, inputs: Inputs, answer: Any) -> None:
         """An array."""
         checks.require_array(answer, "what apply returned")
 
-    def dtype(self, given: Given, answer: Any) -> None:
+    def dtype(self, inputs: Inputs, answer: Any) -> None:
         """float32."""
         checks.require_dtype(answer, "float32", "what apply returned")
 
-    def shape(self, given: Given, answer: Any) -> None:
+    def shape(self, inputs: Inputs, answer: Any) -> None:
         """Rows (n, D) give (n, d)."""
-        checks.require_shape(answer, (len(given["rows"]), None), "(n, D) -> (n, d)", "what apply returned")
+        checks.require_shape(answer, (len(inputs["rows"]), None), "(n, D) -> (n, d)", "what apply returned")
 
 
 def some_descriptors(n: int, d: int = _D, seed: int = 0) -> NDArray[np.float32]:
@@ -81,16 +81,16 @@ def some_pairs(n: int) -> NDArray[np.int64]:
     return np.array([(i, j) for i in range(n) for j in range(i + 4, min(n, i + 9), 4)], np.int64).reshape(-1, 2)
 
 
-def _given(n: int, rows: int, zeros: bool = False, d: int = _D) -> Given:
+def _inputs(n: int, rows: int, zeros: bool = False, d: int = _D) -> Inputs:
     queries = some_descriptors(rows, d, seed=1)
     if zeros:
         queries[1:] = 0
     return {"descriptors": some_descriptors(n, d), "pairs": some_pairs(n), "rows": queries}
 
 
-def _changed(n: int, how: str) -> Given:
-    given = dict(_given(n, rows=3))
-    database = given["descriptors"]
+def _changed(n: int, how: str) -> Inputs:
+    inputs = dict(_inputs(n, rows=3))
+    database = inputs["descriptors"]
     if how == "zero":
         database[:] = 0
     elif how == "alike":
@@ -99,5 +99,5 @@ def _changed(n: int, how: str) -> Given:
         database[:] = database[np.arange(n) % 8]
     else:
         scales = np.array([1e-12, 1e-6, 1e-3, 1, 1, 1])
-        given["descriptors"], given["rows"] = unit(database * scales), unit(given["rows"] * scales)
-    return given
+        inputs["descriptors"], inputs["rows"] = unit(database * scales), unit(inputs["rows"] * scales)
+    return inputs

@@ -6,53 +6,63 @@ from typing import Any, Final
 
 import numpy as np
 
-from harness.conformance.guards import seeded_globals
+from harness.conformance.guards import isolated
+from harness.conformance.kinds import checks
 from harness.conformance.kinds.acquisition import ShownPool, passes, some_pool
-from harness.conformance.rule import NotApplicable, Rule, Violation
+from harness.conformance.rule import SOUND, NotApplicable, RuleSet, Violation
 from harness.conformance.rules.answers import answers_to
-from harness.conformance.trial import Trial, quiet
-from harness.plugin_api import PoolView
+from harness.conformance.trial import Trial, offered
+from harness.conformance.values import plain, same
+from harness.plugin_api import ChangesByCycle, PoolView
+
+RULES: Final = RuleSet("acquisition")
 
 _PUBLIC: Final = frozenset(name for name in vars(PoolView) if not name.startswith("_"))
-_KIND: Final = ("acquisition",)
-_AFTER: Final = ("shape", "deterministic", "no-state", "ignores-global-random")
 
 
+@RULES.rule(
+    "budget",
+    "Methods are compared at equal numbers of labels: one more is an unfair label, one less a missing one.",
+    ("shape",),
+)
 def _budget(trial: Trial) -> None:
     answers_to("budget")(trial)
-    for one in trial.answers:
-        left, budget = len(one.given["pool"].unlabelled), one.given["budget"]
-        if len(one.raw) != min(budget, left):
+    for answered in trial.answers:
+        left, budget = len(answered.inputs["pool"].unlabelled), answered.inputs["budget"]
+        if len(answered.raw) != min(budget, left):
             raise Violation(
-                f"{one.case.name}: {len(one.raw)} picks for a budget of {budget} with {left} unlabelled",
-                given=one.given,
+                f"{answered.case.name}: {len(answered.raw)} picks for a budget of {budget} with {left} unlabelled",
+                inputs=answered.inputs,
                 right=f"{min(budget, left)} picks: the budget, or all that is left",
             )
 
 
+@RULES.rule("unlabelled", "A labelled example costs a label and brings nothing.", ("shape", "dtype"))
 def _unlabelled(trial: Trial) -> None:
-    for one in trial.answers:
-        wrong = np.setdiff1d(one.raw, one.given["pool"].unlabelled)
+    for answered in trial.answers:
+        wrong = np.setdiff1d(answered.raw, answered.inputs["pool"].unlabelled)
         if len(wrong):
-            what = "is labelled" if 0 <= wrong[0] < len(one.given["pool"].labels) else "does not exist"
+            what = "is labelled" if 0 <= wrong[0] < len(answered.inputs["pool"].labels) else "does not exist"
             raise Violation(
-                f"{one.case.name}: it picked {int(wrong[0])}, which {what}",
-                given=one.given,
+                f"{answered.case.name}: it picked {int(wrong[0])}, which {what}",
+                inputs=answered.inputs,
                 right="positions from pool.unlabelled; scores of those only",
             )
 
 
+@RULES.rule("unique", "A duplicate is paid for twice.", ("shape", "dtype"))
 def _unique(trial: Trial) -> None:
-    for one in trial.answers:
-        values, counts = np.unique(one.raw, return_counts=True)
+    for answered in trial.answers:
+        values, counts = np.unique(answered.raw, return_counts=True)
         if (counts > 1).any():
             raise Violation(
-                f"{one.case.name}: it picked {int(values[counts > 1][0])} twice",
-                given=one.given,
+                f"{answered.case.name}: it picked {int(values[counts > 1][0])} twice",
+                inputs=answered.inputs,
                 right="every example at most once",
             )
 
 
+@RULES.rule("hidden-labels", "Who chooses by labels that nobody has paid for has no result.", SOUND)
 def _hidden(trial: Trial) -> None:
     """Two pools that look the same, before a cycle that knows two different truths."""
     n = 30
@@ -60,12 +70,12 @@ def _hidden(trial: Trial) -> None:
     for shift in (0, 1):
         pool = some_pool(n, 4)
         truth = np.where(pool.labels >= 0, pool.labels, (np.arange(n) + shift) % 3)
-        with quiet(), seeded_globals(0):
+        with isolated(0):
             found.append(_cycle(trial.method(), pool, truth).tolist())
     if found[0] != found[1]:
         raise Violation(
             f"with other hidden labels it picked {found[1]} instead of {found[0]}",
-            given={"pool": some_pool(n, 4), "budget": 5},
+            inputs={"pool": some_pool(n, 4), "budget": 5},
             right="what pool.labels shows and nothing else",
         )
 
@@ -93,23 +103,33 @@ class _Watched:
         raise AttributeError(f"a pool has no {name!r}")
 
 
+@RULES.rule(
+    "public-pool",
+    "A pool shows what a cycle may know; what else it is made of changes from version to version.",
+    SOUND,
+)
 def _public(trial: Trial) -> None:
-    for one in trial.some:
+    for answered in trial.some:
         asked: list[str] = []
-        given = {**one.given, "pool": _Watched(one.case.make()["pool"], asked)}
+        inputs = {**answered.inputs, "pool": _Watched(answered.case.make()["pool"], asked)}
         try:
-            trial.of(given)
+            trial.of(inputs)
         except AttributeError:
             if not asked:
                 raise
         if asked:
             raise Violation(
                 f"it asks the pool for {asked[0]}",
-                given=one.given,
+                inputs=answered.inputs,
                 right=f"only {', '.join(sorted(_PUBLIC))}: what a pool shows",
             )
 
 
+@RULES.rule(
+    "position-independent",
+    "Datasets are stored class by class or by date: a method that likes low positions has learnt the file.",
+    (*SOUND, "unlabelled"),
+)
 def _position(trial: Trial) -> None:
     """Only where chance decides nothing: else other positions draw other numbers."""
     n, budget = 40, 6
@@ -131,46 +151,25 @@ def _position(trial: Trial) -> None:
         raise Violation(
             f"in another order of the examples it picks {sorted(found.tolist())} instead of "
             f"{sorted(picks[0].tolist())}",
-            given={"pool": pool, "budget": budget},
+            inputs={"pool": pool, "budget": budget},
             right="the same examples: a position says nothing about one, but where two are equal",
         )
 
 
-RULES: Final = (
-    Rule(
-        "budget",
-        _KIND,
-        "Methods are compared at equal numbers of labels: one more is an unfair label, one less a missing one.",
-        _budget,
-        ("shape",),
-    ),
-    Rule(
-        "unlabelled",
-        _KIND,
-        "A labelled example costs a label and brings nothing.",
-        _unlabelled,
-        ("shape", "dtype"),
-    ),
-    Rule("unique", _KIND, "A duplicate is paid for twice.", _unique, ("shape", "dtype")),
-    Rule(
-        "hidden-labels",
-        _KIND,
-        "Who chooses by labels that nobody has paid for has no result.",
-        _hidden,
-        _AFTER,
-    ),
-    Rule(
-        "public-pool",
-        _KIND,
-        "A pool shows what a cycle may know; what else it is made of changes from version to version.",
-        _public,
-        _AFTER,
-    ),
-    Rule(
-        "position-independent",
-        _KIND,
-        "Datasets are stored class by class or by date: a method that likes low positions has learnt the file.",
-        _position,
-        (*_AFTER, "unlabelled"),
-    ),
-)
+@RULES.rule("at", "Each cycle of a composed acquisition is held to the rules of one.", SOUND, hook=ChangesByCycle)
+def _at(trial: Trial) -> None:
+    method = offered(ChangesByCycle, trial.method())
+    answered = trial.some[-1]
+    pool, budget = answered.inputs["pool"], answered.inputs["budget"]
+    for cycle in range(3):
+        with isolated(0):
+            picks = method.at(cycle).select(pool, budget, np.random.default_rng(0))
+        checks.require_array(picks, f"what at({cycle}) selects")
+        checks.require_dtype(picks, "int64", f"what at({cycle}) selects")
+        count = min(budget, len(pool.unlabelled))
+        if len(picks) != count or len(np.unique(picks)) != count or not np.isin(picks, pool.unlabelled).all():
+            raise Violation(
+                f"at({cycle}) selects {picks.tolist()}", inputs=answered.inputs, right=f"{count} of pool.unlabelled"
+            )
+        if cycle == 0 and not same(plain(picks), answered.plain):
+            raise Violation("select picks others than at(0)", inputs=answered.inputs, right="select acts as in cycle 0")

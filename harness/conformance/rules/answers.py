@@ -7,7 +7,7 @@ from typing import Final
 
 import numpy as np
 
-from harness.conformance.case import Given
+from harness.conformance.case import Inputs
 from harness.conformance.rule import NotApplicable, Rule, Violation
 from harness.conformance.trial import Trial, first_line
 from harness.conformance.values import plain
@@ -30,7 +30,7 @@ def answers_to(judge: str) -> Callable[[Trial], None]:
                 also = ", or an InvalidInput that says why not" if refusal.case.may_refuse else ""
                 raise Violation(
                     f"{refusal.case.name}: {type(error).__name__}: {first_line(str(error))}",
-                    given=refusal.given,
+                    inputs=refusal.inputs,
                     right=f"an answer{also}",
                 )
         if judge == "plain-inputs":
@@ -43,48 +43,48 @@ def _each(part: str) -> Callable[[Trial], None]:
     """A check of every answer by what its kind says of this part of it."""
 
     def check(trial: Trial) -> None:
-        for one in trial.answers:
+        for answered in trial.answers:
             try:
-                getattr(trial.kind, part)(one.given, one.raw)
+                getattr(trial.kind, part)(answered.inputs, answered.raw)
             except Violation as violation:
-                raise Violation(violation.found, given=one.given, right=violation.right) from None
+                raise Violation(violation.found, inputs=answered.inputs, right=violation.right) from None
 
     return check
 
 
 def _finite(trial: Trial) -> None:
-    for one in trial.answers:
-        for where, array in one.plain:
+    for answered in trial.answers:
+        for where, array in answered.plain:
             if array.dtype.kind == "f" and not np.isfinite(array).all():
                 what = "NaN" if np.isnan(array).any() else "infinity"
                 raise Violation(
-                    f"{one.case.name}: {what} in the answer{where and ' ' + where}",
-                    given=one.given,
+                    f"{answered.case.name}: {what} in the answer{where and ' ' + where}",
+                    inputs=answered.inputs,
                     right="finite numbers; an image without activation has a descriptor of zeros",
                 )
 
 
 def _nan(trial: Trial) -> None:
-    for one in trial.some:
-        given = _poisoned(one.given)
-        if given is None:
+    for answered in trial.some:
+        inputs = _poisoned(answered.inputs)
+        if inputs is None:
             continue
         try:
-            answer = trial.of(given)
+            answer = trial.of(inputs)
         except Exception:
             continue  # it noticed
         values = [array for _, array in plain(answer) if array.dtype.kind == "f"]
         if all(np.isfinite(array).all() for array in values):
             raise Violation(
                 "a NaN went in and only finite numbers came out",
-                given=given,
+                inputs=inputs,
                 right="NaN in the answer, or an error: then the harness can name the image",
             )
 
 
-def _poisoned(given: Given) -> Given | None:
+def _poisoned(inputs: Inputs) -> Inputs | None:
     """The inputs with a NaN in every entry of one place: a whole map, or a row."""
-    changed = dict(given)
+    changed = dict(inputs)
     if "maps" in changed:
         changed["maps"] = changed["maps"].clone()
         changed["maps"][..., -1, :, :] = float("nan")
@@ -99,18 +99,22 @@ def _poisoned(given: Given) -> Given | None:
 def _device(trial: Trial) -> None:
     import torch
 
-    one = trial.some[0]
-    name = "maps" if "maps" in one.given else "image"
-    wanted = one.given[name].device
-    if one.raw.device != wanted:
+    answered = trial.some[0]
+    name = "maps" if "maps" in answered.inputs else "image"
+    wanted = answered.inputs[name].device
+    if answered.raw.device != wanted:
         raise Violation(
-            f"{name} on {wanted} gave an answer on {one.raw.device}", given=one.given, right=f"an answer on {wanted}"
+            f"{name} on {wanted} gave an answer on {answered.raw.device}",
+            inputs=answered.inputs,
+            right=f"an answer on {wanted}",
         )
     if not torch.cuda.is_available():
         return
-    answer = trial.of({**one.given, name: one.given[name].cuda()})
+    answer = trial.of({**answered.inputs, name: answered.inputs[name].cuda()})
     if answer.device.type != "cuda":
-        raise Violation(f"{name} on cuda gave an answer on {answer.device}", given=one.given, right="an answer on cuda")
+        raise Violation(
+            f"{name} on cuda gave an answer on {answer.device}", inputs=answered.inputs, right="an answer on cuda"
+        )
 
 
 _FIRST: Final = ("protocol", "survives")

@@ -2,24 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
 
-from harness.conformance.rule import Rule, Violation
-from harness.conformance.trial import Trial
-from harness.conformance.values import close, difference, plain
+from harness.conformance.guards import isolated
+from harness.conformance.rule import SOUND, RuleSet, Violation
+from harness.conformance.trial import Trial, offered
+from harness.conformance.values import close, difference, plain, same
+from harness.core.errors import HarnessError
+from harness.plugin_api import HasCheckpoint, HasModule
 
-_KIND: Final = ("backbone",)
+RULES: Final = RuleSet("backbone")
 
 
+@RULES.rule("non-negative", "Poolings take powers and maxima of activations.", ("shape",))
 def _negative(trial: Trial) -> None:
-    for one in trial.answers:
-        lowest = float(one.raw.min())
+    for answered in trial.answers:
+        lowest = float(answered.raw.min())
         if lowest < 0:
             raise Violation(
-                f"{one.case.name}: an activation of {lowest:.4g}", given=one.given, right="a ReLU at the end"
+                f"{answered.case.name}: an activation of {lowest:.4g}",
+                inputs=answered.inputs,
+                right="a ReLU at the end",
             )
 
 
+@RULES.rule("stride", "Matches are drawn, and boxes cut, by the stride.", ("shape",))
 def _stride(trial: Trial) -> None:
     from harness.conformance.kinds.backbone import some_image
 
@@ -33,44 +41,91 @@ def _stride(trial: Trial) -> None:
     if any(abs(cells - length) > 1 for cells, length in zip(maps.shape[1:], wanted, strict=True)):
         raise Violation(
             f"stride {stride}, but an image of {tuple(image.shape[1:])} gives maps of {tuple(maps.shape[1:])} cells",
-            given={"image": image},
+            inputs={"image": image},
             right=f"about {wanted[0]:.3g} x {wanted[1]:.3g} cells, one more or less",
         )
 
 
+@RULES.rule("same-channels", "Descriptors of images of all sizes are compared.", ("shape",))
 def _channels(trial: Trial) -> None:
     first = trial.answers[0]
-    for one in trial.answers:
-        if one.raw.shape[0] != first.raw.shape[0]:
+    for answered in trial.answers:
+        if answered.raw.shape[0] != first.raw.shape[0]:
             raise Violation(
-                f"{first.raw.shape[0]} maps of an image of {tuple(first.given['image'].shape[1:])} pixels, "
-                f"{one.raw.shape[0]} of one of {tuple(one.given['image'].shape[1:])}",
-                given=one.given,
+                f"{first.raw.shape[0]} maps of an image of {tuple(first.inputs['image'].shape[1:])} pixels, "
+                f"{answered.raw.shape[0]} of one of {tuple(answered.inputs['image'].shape[1:])}",
+                inputs=answered.inputs,
                 right="as many maps of every image: a descriptor has one entry a map",
             )
 
 
+@RULES.rule(
+    "memory-order",
+    "Images come from decoders that store colour by pixel or by channel.",
+    SOUND,
+)
 def _order(trial: Trial) -> None:
-    for one in trial.some:
-        image = one.given["image"]
+    for answered in trial.some:
+        image = answered.inputs["image"]
         found = trial.of({"image": image.permute(1, 2, 0).contiguous().permute(2, 0, 1)})
-        if not close(found, one.raw, 1e-3):
+        if not close(found, answered.raw, 1e-3):
             raise Violation(
-                f"an image with another order in memory: {difference(one.plain, plain(found))}",
-                given=one.given,
+                f"an image with another order in memory: {difference(answered.plain, plain(found))}",
+                inputs=answered.inputs,
                 right="the same maps: strides are no part of the values",
             )
 
 
-RULES: Final = (
-    Rule("non-negative", _KIND, "Poolings take powers and maxima of activations.", _negative, ("shape",)),
-    Rule("stride", _KIND, "Matches are drawn, and boxes cut, by the stride.", _stride, ("shape",)),
-    Rule("same-channels", _KIND, "Descriptors of images of all sizes are compared.", _channels, ("shape",)),
-    Rule(
-        "memory-order",
-        _KIND,
-        "Images come from decoders that store colour by pixel or by channel.",
-        _order,
-        ("shape", "deterministic", "no-state"),
-    ),
+@RULES.rule(
+    "module", "What is trained must be what describes images, and training must change no cached network.",
+    SOUND, hook=HasModule,
+)  # fmt: skip
+def _module(trial: Trial) -> None:
+    import torch
+
+    module = offered(HasModule, trial.method()).module()
+    if not isinstance(module, torch.nn.Module) or module.training:
+        raise Violation(f"module() is {type(module).__name__}", right="a torch.nn.Module in evaluation mode")
+    answered = trial.some[0]
+    with torch.inference_mode(), isolated(0):
+        maps = module(answered.inputs["image"][None])[0]
+    if not close(maps, answered.raw, 1e-3):
+        raise Violation(
+            f"its module gives other maps: {difference(answered.plain, plain(maps))}",
+            inputs=answered.inputs,
+            right="module()(image[None])[0] equal to maps(image)",
+        )
+    with torch.no_grad():
+        for weights in module.parameters():
+            weights.zero_()
+    if not same(plain(trial.answer(answered.case)), answered.plain):
+        raise Violation("its maps change when its module is trained", right="a new object from each call of module")
+
+
+@RULES.rule(
+    "checkpoint",
+    "What hours of training write must be what the backbone reads.",
+    (*SOUND, "module"),
+    hook=HasCheckpoint,
 )
+def _checkpoint(trial: Trial) -> None:
+    import torch
+
+    method = trial.method()
+    content = offered(HasCheckpoint, method).checkpoint(offered(HasModule, method).module())
+    if not isinstance(content, Mapping):
+        raise Violation(f"checkpoint returned {type(content).__name__}", right="a mapping, as torch.save takes it")
+    answered, path = trial.some[0], trial.folder / "checkpoint.pth"
+    torch.save(dict(content), path)
+    try:
+        maps = trial.answer(answered.case, trial.tested.create({**trial.parameters, "weights": str(path)}))
+    except HarnessError as error:
+        raise Violation(f"it refuses its own checkpoint: {error.headline}", right="a file that it reads") from error
+    finally:
+        path.unlink()
+    if not close(maps, answered.raw, 1e-2):
+        raise Violation(
+            f"with its own checkpoint it gives other maps: {difference(answered.plain, plain(maps))}",
+            inputs=answered.inputs,
+            right="the maps of the module that was written",
+        )

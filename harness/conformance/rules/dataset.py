@@ -9,23 +9,25 @@ from typing import Any, Final
 
 import numpy as np
 
-from harness.conformance.rule import NotApplicable, Rule, Violation
-from harness.conformance.trial import Trial, first_line
+from harness.conformance.rule import NotApplicable, RuleSet, Violation
+from harness.conformance.trial import Trial, first_line, offered
 from harness.core.errors import DataDamaged, DataMissing, HarnessError
-from harness.plugin_api import ClassificationSet, DataFolders, RetrievalSet
+from harness.plugin_api import ClassificationSet, DataFolders, HasInstances, RetrievalSet
 
-_KIND: Final = ("dataset",)
+RULES: Final = RuleSet("dataset")
+_LOADED: Final = ("returns", "shape")
 
 
 def _loaded(trial: Trial) -> Any:
     return trial.answers[0].raw
 
 
+@RULES.rule("fingerprint", "Runs are told apart, and cached, by what the data are.", ("protocol",))
 def _fingerprint(trial: Trial) -> None:
     _loaded(trial)
     with tempfile.TemporaryDirectory() as other:
-        elsewhere = DataFolders(trial.folders.root, Path(other))
-        found = [trial.method().fingerprint(folders) for folders in (trial.folders, trial.folders, elsewhere)]
+        moved = DataFolders(trial.folders.root, Path(other))
+        found = [trial.method().fingerprint(folders) for folders in (trial.folders, trial.folders, moved)]
     if len(set(found)) > 1:
         raise Violation(
             f"two calls gave {found[0][:12]} and {next(f for f in found if f != found[0])[:12]}",
@@ -37,6 +39,7 @@ def _fingerprint(trial: Trial) -> None:
         )
 
 
+@RULES.rule("task", "A spec is planned by the task before any data are read.", ("returns",))
 def _task(trial: Trial) -> None:
     task, loaded = trial.method().task, _loaded(trial)
     wanted = {"active-learning": ClassificationSet, "retrieval": RetrievalSet}.get(task)
@@ -46,6 +49,7 @@ def _task(trial: Trial) -> None:
         raise Violation(f"task is {task!r}, load returned {type(loaded).__name__}", right=wanted.__name__)
 
 
+@RULES.rule("labels", "A label outside of the classes is counted as an error of every method.", _LOADED)
 def _labels(trial: Trial) -> None:
     loaded = _loaded(trial)
     if not isinstance(loaded, ClassificationSet):
@@ -61,6 +65,7 @@ def _labels(trial: Trial) -> None:
             )
 
 
+@RULES.rule("held-out", "A test image in the pool is learnt by heart.", _LOADED)
 def _held_out(trial: Trial) -> None:
     loaded = _loaded(trial)
     if isinstance(loaded, ClassificationSet):
@@ -75,6 +80,7 @@ def _held_out(trial: Trial) -> None:
             raise Violation(f"query {Path(query).name} is an image of the database", right="queries held out, or junk")
 
 
+@RULES.rule("ground-truth", "An image that is right and junk at once changes every metric.", _LOADED)
 def _truth(trial: Trial) -> None:
     loaded = _loaded(trial)
     if not isinstance(loaded, RetrievalSet):
@@ -94,6 +100,7 @@ def _truth(trial: Trial) -> None:
             raise Violation(f"pairs have shape {pairs.shape}", right=f"(p, 2) ids below {n}")
 
 
+@RULES.rule("files", "A missing image stops a run after hours.", _LOADED)
 def _files(trial: Trial) -> None:
     loaded = _loaded(trial)
     if not isinstance(loaded, RetrievalSet):
@@ -103,6 +110,7 @@ def _files(trial: Trial) -> None:
             raise Violation(f"there is no file {Path(path).name}", right="DataMissing from load, before a run begins")
 
 
+@RULES.rule("missing-data", "A user without the data must be told what to put where.", ("protocol",))
 def _missing(trial: Trial) -> None:
     """An empty data folder: works where the data come with the plugin."""
     with tempfile.TemporaryDirectory() as empty:
@@ -123,14 +131,18 @@ def _missing(trial: Trial) -> None:
                 ) from error
 
 
-_LOADED: Final = ("returns", "shape")
-
-RULES: Final = (
-    Rule("task", _KIND, "A spec is planned by the task before any data are read.", _task, ("returns",)),
-    Rule("fingerprint", _KIND, "Runs are told apart, and cached, by what the data are.", _fingerprint, ("protocol",)),
-    Rule("labels", _KIND, "A label outside of the classes is counted as an error of every method.", _labels, _LOADED),
-    Rule("held-out", _KIND, "A test image in the pool is learnt by heart.", _held_out, _LOADED),
-    Rule("ground-truth", _KIND, "An image that is right and junk at once changes every metric.", _truth, _LOADED),
-    Rule("files", _KIND, "A missing image stops a run after hours.", _files, _LOADED),
-    Rule("missing-data", _KIND, "A user without the data must be told what to put where.", _missing, ("protocol",)),
-)
+@RULES.rule("instances", "Ground truth without images is that of the images.", ("shape",), hook=HasInstances)
+def _instances(trial: Trial) -> None:
+    method, loaded = offered(HasInstances, trial.method()), trial.answers[0].raw
+    try:
+        truth = method.instances(trial.folders)
+    except HarnessError as error:
+        raise Violation(f"instances refuses what load reads: {first_line(str(error))}", right="an answer") from error
+    sizes = [len(loaded.images) - loaded.distractors, len(loaded.queries)]
+    found = [len(truth.images), len(truth.queries)]
+    if found != sizes:
+        raise Violation(f"instances has {found[0]} images and {found[1]} queries", right=f"{sizes[0]} and {sizes[1]}")
+    for query, (one, other) in enumerate(zip(truth.ground_truth, loaded.ground_truth, strict=True)):
+        for level in ("easy", "hard", "junk"):
+            if sorted(one[level]) != sorted(other[level]):
+                raise Violation(f"query {query} has other {level} images than in load", right="the same ground truth")

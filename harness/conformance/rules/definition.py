@@ -6,11 +6,13 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Final
 
-from harness.conformance.rule import Rule, Violation
+from harness.conformance.rule import RuleSet, Violation
 from harness.conformance.trial import Trial, first_line
 from harness.core.errors import HarnessError
 from harness.plugin_api import KINDS
 from harness.registry import parameters
+
+RULES: Final = RuleSet(*KINDS)
 
 _METHODS: Final[Mapping[str, tuple[str, ...]]] = {
     "acquisition": ("select",),
@@ -25,21 +27,30 @@ _METHODS: Final[Mapping[str, tuple[str, ...]]] = {
 }
 
 
+@RULES.rule(
+    "frozen-dataclass",
+    "The fields of a method are its parameters and identify its runs: they must be known and must not change.",
+)
 def _frozen(trial: Trial) -> None:
-    method = trial.subject.entry.load()
+    method = trial.tested.entry.load()
     frozen = dataclasses.is_dataclass(method) and method.__dataclass_params__.frozen  # type: ignore[attr-defined]
     if not frozen:
         what = "a dataclass that is not frozen" if dataclasses.is_dataclass(method) else "no dataclass"
         raise Violation(f"class {method.__name__} is {what}", right="@dataclass(frozen=True)")
 
 
+@RULES.rule(
+    "parameters",
+    "A method must be made from plain parameters, or no spec can name it and no check can try it.",
+    ("frozen-dataclass",),
+)
 def _created(trial: Trial) -> None:
-    required = [p.name for p in parameters.describe(trial.subject.entry.load()) if p.default is None]
-    missing = [name for name in required if name not in trial.given_parameters]
+    required = [p.name for p in parameters.describe(trial.tested.entry.load()) if p.default is None]
+    missing = [name for name in required if name not in trial.parameters]
     if missing:
         raise Violation(
             f"the parameters {', '.join(missing)} have no default, so it cannot be tried",
-            right=f"registry.{trial.subject.entry.kind}(name, class, check={{...}}) with values to try it on",
+            right=f"registry.{trial.tested.entry.kind}(name, class, check={{...}}) with values to try it on",
         )
     try:
         trial.method()
@@ -47,15 +58,19 @@ def _created(trial: Trial) -> None:
         raise Violation(f"it cannot be made: {first_line(str(error))}", right="parameters that are accepted") from error
 
 
+@RULES.rule("protocol", "The harness calls a method by the names of its protocol and by nothing else.", ("parameters",))
 def _protocol(trial: Trial) -> None:
     method = trial.method()
-    for name in _METHODS[trial.subject.entry.kind]:
+    for name in _METHODS[trial.tested.entry.kind]:
         if not hasattr(method, name):
-            raise Violation(f"it has no {name}", right=f"see harness.plugin_api: {trial.subject.entry.kind}")
+            raise Violation(f"it has no {name}", right=f"see harness.plugin_api: {trial.tested.entry.kind}")
 
 
+@RULES.rule(
+    "documented", "The first line of the docstring is all that listings and leaderboards can tell about a method."
+)
 def _documented(trial: Trial) -> None:
-    method = trial.subject.entry.load()
+    method = trial.tested.entry.load()
     text = (method.__doc__ or "").strip()
     if not text or text.startswith(f"{method.__name__}("):
         raise Violation(
@@ -64,13 +79,17 @@ def _documented(trial: Trial) -> None:
         )
 
 
+@RULES.rule(
+    "declared-deviations",
+    "A deviation is excused by its name and its reason: a misspelt name would excuse nothing, and nobody would notice.",
+)
 def _deviations(trial: Trial) -> None:
     from harness.conformance.rules import rules_of
 
-    declared = getattr(trial.subject.entry.load(), "deviations", {})
+    declared = getattr(trial.tested.entry.load(), "deviations", {})
     if not isinstance(declared, Mapping) or not all(isinstance(reason, str) for reason in declared.values()):
         raise Violation(f"deviations is {declared!r:.80}", right="deviations: ClassVar = {rule: reason}")
-    known = {rule.name for rule in rules_of(trial.subject.entry.kind)}
+    known = {rule.name for rule in rules_of(trial.tested.entry.kind)}
     for name, reason in declared.items():
         if name not in known:
             raise Violation(f'it declares a deviation from "{name}", which is no rule of its kind', right=_list(known))
@@ -80,40 +99,3 @@ def _deviations(trial: Trial) -> None:
 
 def _list(names: set[str]) -> str:
     return "one of " + ", ".join(sorted(names))
-
-
-RULES: Final = (
-    Rule(
-        "frozen-dataclass",
-        KINDS,
-        "The fields of a method are its parameters and identify its runs: they must be known and must not change.",
-        _frozen,
-    ),
-    Rule(
-        "parameters",
-        KINDS,
-        "A method must be made from plain parameters, or no spec can name it and no check can try it.",
-        _created,
-        after=("frozen-dataclass",),
-    ),
-    Rule(
-        "protocol",
-        KINDS,
-        "The harness calls a method by the names of its protocol and by nothing else.",
-        _protocol,
-        after=("parameters",),
-    ),
-    Rule(
-        "documented",
-        KINDS,
-        "The first line of the docstring is all that listings and leaderboards can tell about a method.",
-        _documented,
-    ),
-    Rule(
-        "declared-deviations",
-        KINDS,
-        "A deviation is excused by its name and its reason: a misspelt name would excuse nothing, and nobody would "
-        "notice.",
-        _deviations,
-    ),
-)

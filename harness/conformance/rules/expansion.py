@@ -7,30 +7,32 @@ from typing import Any, Final
 
 import numpy as np
 
-from harness.conformance.kinds.expansion import given_of, ranked
-from harness.conformance.rule import Rule, Violation
+from harness.conformance.kinds.expansion import inputs_of, ranked
+from harness.conformance.rule import SOUND, RuleSet, Violation
 from harness.conformance.trial import Trial
 from harness.conformance.values import close
 from harness.plugin_api import Ranking
 
-_KIND: Final = ("expansion",)
-_AFTER: Final = ("shape", "finite", "deterministic", "no-state", "ignores-global-random", "ranking-length", "ranking")
+RULES: Final = RuleSet("expansion")
+_AFTER: Final = (*SOUND, "ranking-length", "ranking")
 
 
+@RULES.rule("ranking-length", "Precision and AP are counted over lists of one depth.", ("shape",))
 def _length(trial: Trial) -> None:
-    for one in trial.answers:
-        wanted, found = one.given["ranking"].indices.shape, one.raw.indices.shape
+    for answered in trial.answers:
+        wanted, found = answered.inputs["ranking"].indices.shape, answered.raw.indices.shape
         if found != wanted:
             raise Violation(
-                f"{one.case.name}: a ranking of {found[1]} images, given one of {wanted[1]}",
-                given=one.given,
+                f"{answered.case.name}: a ranking of {found[1]} images, given one of {wanted[1]}",
+                inputs=answered.inputs,
                 right=f"{wanted[1]} images: as deep as the ranking given",
             )
 
 
+@RULES.rule("ranking", "An image counted twice is a hit counted twice.", ("shape", "dtype", "finite"))
 def _ranking(trial: Trial) -> None:
-    for one in trial.answers:
-        indices, scores, n = one.raw.indices, one.raw.scores, len(one.given["database"])
+    for answered in trial.answers:
+        indices, scores, n = answered.raw.indices, answered.raw.scores, len(answered.inputs["database"])
         problem = ""
         if indices.size and (indices.min() < 0 or indices.max() >= n):
             problem = f"ids from {indices.min()} to {indices.max()} in a database of {n}"
@@ -40,23 +42,28 @@ def _ranking(trial: Trial) -> None:
             problem = "scores rise along a row"
         if problem:
             raise Violation(
-                f"{one.case.name}: {problem}", given=one.given, right="ids of the database, each once, best first"
+                f"{answered.case.name}: {problem}",
+                inputs=answered.inputs,
+                right="ids of the database, each once, best first",
             )
 
 
+@RULES.rule(
+    "other-queries", "In use a query comes alone: what it gains from the other queries of a test set is a leak.", _AFTER
+)
 def _other_queries(trial: Trial) -> None:
-    for one in trial.answers:
-        queries, ranking = one.given["queries"], one.given["ranking"]
+    for answered in trial.answers:
+        queries, ranking = answered.inputs["queries"], answered.inputs["ranking"]
         for row in range(len(queries)) if len(queries) > 1 else ():
             part = slice(row, row + 1)
             weights = None if ranking.verified is None else ranking.verified[part].copy()
             alone = Ranking(ranking.indices[part].copy(), ranking.scores[part].copy(), weights)
-            found = trial.of({**one.given, "queries": queries[part].copy(), "ranking": alone})
-            if not _alike(found, Ranking(one.raw.indices[part], one.raw.scores[part])):
+            found = trial.of({**answered.inputs, "queries": queries[part].copy(), "ranking": alone})
+            if not _alike(found, Ranking(answered.raw.indices[part], answered.raw.scores[part])):
                 raise Violation(
                     f"query {row} alone is answered {found.indices[0][:5].tolist()}..., among {len(queries)} "
-                    f"{one.raw.indices[row][:5].tolist()}...",
-                    given=one.given,
+                    f"{answered.raw.indices[row][:5].tolist()}...",
+                    inputs=answered.inputs,
                     right="the same answer: a query may not learn from the others, which are not there in use",
                 )
 
@@ -74,20 +81,26 @@ def _alike(left: Any, right: Any) -> bool:
     return True
 
 
+@RULES.rule("head", "The answer to a query must not depend on how much of it is read.", _AFTER)
 def _head(trial: Trial) -> None:
-    given = given_of(240, 3, d=16)
-    half = ranked(given["queries"], given["database"], 120)
-    whole, head = trial.of(given), trial.of({**given, "ranking": half})
+    inputs = inputs_of(240, 3, d=16)
+    half = ranked(inputs["queries"], inputs["database"], 120)
+    whole, head = trial.of(inputs), trial.of({**inputs, "ranking": half})
     if not (whole.indices[:, :100] == head.indices[:, :100]).all():
         row, place = (int(i) for i in np.argwhere(whole.indices[:, :100] != head.indices[:, :100])[0])
         raise Violation(
             f"of 120 asked for, rank {place + 1} of query {row} is {int(head.indices[row, place])}; of all 240 it is "
             f"{int(whole.indices[row, place])}",
-            given=given,
+            inputs=inputs,
             right="the first 100 of a short answer are those of a long one",
         )
 
 
+@RULES.rule(
+    "fit-without-queries",
+    "Queries known when the database is prepared are test data: the released code of diffusion made that mistake.",
+    ("protocol",),
+)
 def _blind(trial: Trial) -> None:
     parameters = list(inspect.signature(trial.method().fit).parameters.values())
     needed = [
@@ -100,38 +113,17 @@ def _blind(trial: Trial) -> None:
         )
 
 
+@RULES.rule("database-order", "Ids follow the names of files, which say nothing.", _AFTER)
 def _order(trial: Trial) -> None:
-    given = given_of(60, 3, d=16)
+    inputs = inputs_of(60, 3, d=16)
     order = np.random.default_rng(3).permutation(60)
-    moved = given["database"][order].copy()
-    first = trial.of(given)
-    second = trial.of({**given, "database": moved, "ranking": ranked(given["queries"], moved)})
+    moved = inputs["database"][order].copy()
+    first = trial.of(inputs)
+    second = trial.of({**inputs, "database": moved, "ranking": ranked(inputs["queries"], moved)})
     if not _alike(first, Ranking(order[second.indices], second.scores)):
         raise Violation(
             f"with the database in another order the first answer begins {order[second.indices[0][:5]].tolist()} "
             f"instead of {first.indices[0][:5].tolist()}",
-            given=given,
+            inputs=inputs,
             right="the same images: an id says nothing about one, but where scores are equal",
         )
-
-
-RULES: Final = (
-    Rule("ranking-length", _KIND, "Precision and AP are counted over lists of one depth.", _length, ("shape",)),
-    Rule("ranking", _KIND, "An image counted twice is a hit counted twice.", _ranking, ("shape", "dtype", "finite")),
-    Rule(
-        "fit-without-queries",
-        _KIND,
-        "Queries known when the database is prepared are test data: the released code of diffusion made that mistake.",
-        _blind,
-        ("protocol",),
-    ),
-    Rule(
-        "other-queries",
-        _KIND,
-        "In use a query comes alone: what it gains from the other queries of a test set is a leak.",
-        _other_queries,
-        _AFTER,
-    ),
-    Rule("head", _KIND, "The answer to a query must not depend on how much of it is read.", _head, _AFTER),
-    Rule("database-order", _KIND, "Ids follow the names of files, which say nothing.", _order, _AFTER),
-)

@@ -6,27 +6,36 @@ from typing import Final
 
 import numpy as np
 
-from harness.conformance.guards import seeded_globals
-from harness.conformance.rule import Rule, Violation
-from harness.conformance.trial import Trial, quiet
+from harness.conformance.guards import isolated
+from harness.conformance.rule import RuleSet, Violation
+from harness.conformance.trial import Trial
 from harness.conformance.values import difference, plain, same
 from harness.plugin_api import KINDS
+
+RULES: Final = RuleSet(*KINDS)
 
 _AFTER: Final = ("plain-inputs", "returns", "shape")
 
 
+@RULES.rule("inputs-unchanged", "The same arrays are given to the next method and may lie in a shared cache.", _AFTER)
 def _unchanged(trial: Trial) -> None:
     for refusal in trial.refusals:
         if refusal.wrote:
             raise Violation(
-                f"it writes into its input: {refusal.error}", given=refusal.given, right="a copy of its own"
+                f"it writes into its input: {refusal.error}", inputs=refusal.inputs, right="a copy of its own"
             )
-    for one in trial.answers:
-        if one.changed:
-            names = ", ".join(one.changed)
-            raise Violation(f"{names} changed", given=one.given, right="a copy of its own to work on")
+    for answered in trial.answers:
+        if answered.changed:
+            names = ", ".join(answered.changed)
+            raise Violation(f"{names} changed", inputs=answered.inputs, right="a copy of its own to work on")
 
 
+@RULES.rule(
+    "no-state",
+    "What is kept from one call to the next makes a result depend on the order of the runs, or leaks one query "
+    "into another.",
+    (*_AFTER, "deterministic", "inputs-unchanged"),
+)
 def _no_state(trial: Trial) -> None:
     first, last = trial.some[0], trial.some[-1]
     method = trial.method()
@@ -36,47 +45,27 @@ def _no_state(trial: Trial) -> None:
     if not same(before, after):
         raise Violation(
             f"asked again after another input it answers something else: {difference(before, after)}",
-            given=first.given,
+            inputs=first.inputs,
             right="what is learnt is returned from fit as a new object; nothing is kept between calls",
         )
     if method != trial.method():
-        raise Violation("its own fields changed by being used", given=first.given, right="fields that never change")
+        raise Violation("its own fields changed by being used", inputs=first.inputs, right="fields that never change")
     _fitted(trial)
 
 
 def _fitted(trial: Trial) -> None:
     """What ``fit`` returned answers alike, however often it is asked."""
-    given, method = trial.some[0].case.make(), trial.method()
+    inputs, method = trial.some[0].case.make(), trial.method()
     found = []
-    with quiet(), seeded_globals(0):
-        fitted = trial.kind.prepare(method, given, np.random.default_rng(0))
+    fitted = trial.prepared(inputs, method)
     if trial.kind.name == "learning":  # training changes the model in place, as it should
         return
     for _ in range(2):
-        with quiet(), seeded_globals(0):
-            found.append(plain(trial.kind.apply(fitted, given, np.random.default_rng(0))))
+        with isolated(0):
+            found.append(plain(trial.kind.apply(fitted, inputs, np.random.default_rng(0))))
     if not same(*found):
         raise Violation(
             f"what fit returned answers something else the second time: {difference(*found)}",
-            given=given,
+            inputs=inputs,
             right="nothing is kept between calls",
         )
-
-
-RULES: Final = (
-    Rule(
-        "inputs-unchanged",
-        KINDS,
-        "The same arrays are given to the next method and may lie in a shared cache.",
-        _unchanged,
-        _AFTER,
-    ),
-    Rule(
-        "no-state",
-        KINDS,
-        "What is kept from one call to the next makes a result depend on the order of the runs, or leaks one query "
-        "into another.",
-        _no_state,
-        (*_AFTER, "deterministic", "inputs-unchanged"),
-    ),
-)

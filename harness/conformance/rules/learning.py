@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import dataclasses
+import json
+from collections.abc import Mapping
 from typing import Final
 
 import numpy as np
 
-from harness.conformance.guards import seeded_globals
-from harness.conformance.rule import Rule, Violation
-from harness.conformance.trial import Trial, quiet
+from harness.conformance.guards import isolated
+from harness.conformance.rule import SOUND, RuleSet, Violation
+from harness.conformance.trial import Trial, offered
 from harness.conformance.values import plain, same
+from harness.plugin_api import HasReport
 
-_KIND: Final = ("learning",)
-_AFTER: Final = ("shape", "deterministic", "inputs-unchanged", "no-state", "ignores-global-random")
+RULES: Final = RuleSet("learning")
 
 
+@RULES.rule("prepare-blind", "Weights of PRE are shared by all seeds of labels.", SOUND)
 def _blind(trial: Trial) -> None:
     """The harness gives ``prepare`` no label; a scheme that needs one, or uses one, is not PRE."""
     from harness.conformance.kinds.learning import Small, some_data
@@ -23,16 +26,17 @@ def _blind(trial: Trial) -> None:
     data = some_data(24, 3)
     found = []
     for labels in (np.full(24, -1), np.arange(24) % 3):
-        with quiet(), seeded_globals(0):
+        with isolated(0):
             model = Small(data.images.shape[1:], 3, 0)
-            given = dataclasses.replace(data, labels=labels.astype(np.int64))
-            found.append(plain(trial.method().prepare(model, given, np.random.default_rng(0))))
+            inputs = dataclasses.replace(data, labels=labels.astype(np.int64))
+            found.append(plain(trial.method().prepare(model, inputs, np.random.default_rng(0))))
     if not same(*found):
         raise Violation(
-            "prepare gives other weights where it sees labels", given={"data": data}, right="labels left alone"
+            "prepare gives other weights where it sees labels", inputs={"data": data}, right="labels left alone"
         )
 
 
+@RULES.rule("only-given-labels", "A label that nobody asked for makes the budget a lie.", SOUND)
 def _only_given(trial: Trial) -> None:
     """The same labels before a caller that knows two different truths."""
     from harness.conformance.kinds.learning import some_data
@@ -41,11 +45,11 @@ def _only_given(trial: Trial) -> None:
     for shift in (0, 1):
         data = some_data(24, 3)
         truth = np.where(data.labels >= 0, data.labels, (np.arange(24) + shift) % 3)
-        with quiet(), seeded_globals(0):
+        with isolated(0):
             found.append(_cycle(trial, data, truth))
     if not same(*found):
         raise Violation(
-            "with other hidden labels it trains another model", given={"data": some_data(24, 3)}, right="data.labels"
+            "with other hidden labels it trains another model", inputs={"data": some_data(24, 3)}, right="data.labels"
         )
 
 
@@ -58,17 +62,31 @@ def _cycle(trial: Trial, data: object, labels: object) -> list[tuple[str, np.nda
     return plain(trial.method().train(model, data, np.random.default_rng(0)))
 
 
+@RULES.rule("uses-labels", "A scheme that ignores labels makes all acquisitions equal.", SOUND)
 def _uses_labels(trial: Trial) -> None:
     from harness.conformance.kinds.learning import some_data
 
     data = some_data(24, 6)
     swapped = dataclasses.replace(data, labels=np.where(data.labels >= 0, (data.labels + 1) % 3, -1))
     if same(plain(trial.of({"data": data})), plain(trial.of({"data": swapped}))):
-        raise Violation("other labels give the same model", given={"data": data}, right="a model of data.labels")
+        raise Violation("other labels give the same model", inputs={"data": data}, right="a model of data.labels")
 
 
-RULES: Final = (
-    Rule("prepare-blind", _KIND, "Weights of PRE are shared by all seeds of labels.", _blind, _AFTER),
-    Rule("only-given-labels", _KIND, "A label that nobody asked for makes the budget a lie.", _only_given, _AFTER),
-    Rule("uses-labels", _KIND, "A scheme that ignores labels makes all acquisitions equal.", _uses_labels, _AFTER),
-)
+@RULES.rule("report", "Reports are stored in records, which are JSON.", ("shape", "deterministic"), hook=HasReport)
+def _report(trial: Trial) -> None:
+    for answered in trial.some:
+        prepared = trial.prepared(answered.inputs)
+        with isolated(0):
+            if trial.kind.name == "learning":
+                method, model = prepared
+                owner = method.train(model, answered.inputs["data"], np.random.default_rng(0))
+            else:
+                owner = prepared
+                trial.kind.apply(owner, answered.inputs, np.random.default_rng(0))
+        report = offered(HasReport, owner).report
+        try:
+            text = json.dumps(report)
+        except (TypeError, ValueError) as error:
+            raise Violation(f"its report is no JSON: {error}", right="numbers, strings, lists, mappings") from error
+        if not isinstance(report, Mapping) or json.loads(text).keys() != report.keys():
+            raise Violation(f"its report is {report!r:.80}", right="a mapping from names to values")

@@ -4,36 +4,43 @@ from __future__ import annotations
 
 from typing import Final
 
-from harness.conformance.rule import Rule, Violation
+from harness.conformance.rule import SOUND, RuleSet, Violation
 from harness.conformance.trial import Trial
 from harness.conformance.values import close, plain, same
 
-_KIND: Final = ("network",)
+RULES: Final = RuleSet("network")
 
 
+@RULES.rule(
+    "image-by-image",
+    "Test accuracy must not depend on which images share a batch.",
+    SOUND,
+)
 def _alone(trial: Trial) -> None:
-    for one in trial.answers:
-        images = one.given["images"]
+    for answered in trial.answers:
+        images = answered.inputs["images"]
         for position in range(len(images)) if len(images) > 1 else ():
-            alone = trial.of({**one.given, "images": images[position : position + 1].clone()})
-            if not all(close(a[0], b[position], 1e-3) for a, b in zip(alone, one.raw, strict=True)):
+            alone = trial.of({**answered.inputs, "images": images[position : position + 1].clone()})
+            if not all(close(a[0], b[position], 1e-3) for a, b in zip(alone, answered.raw, strict=True)):
                 raise Violation(
                     f"image {position} has other logits or features alone than among {len(images)}",
-                    given=one.given,
+                    inputs=answered.inputs,
                     right="in evaluation mode no statistics of the batch",
                 )
 
 
+@RULES.rule("seeded-weights", "Seeds are compared as independent trainings.", ("shape", "deterministic"))
 def _seeded(trial: Trial) -> None:
-    one = trial.some[0]
-    if same(plain(trial.answer(one.case, seed=1)), one.plain):
+    answered = trial.some[0]
+    if same(plain(trial.answer(answered.case, seed=1)), answered.plain):
         raise Violation(
             "another seed of torch's generator gives the same initial weights",
-            given=one.given,
+            inputs=answered.inputs,
             right="weights drawn in build from torch's global generator, which the harness seeds",
         )
 
 
+@RULES.rule("trainable", "A network that does not learn makes all acquisitions equal.", ("shape",))
 def _trainable(trial: Trial) -> None:
     import torch
 
@@ -49,16 +56,3 @@ def _trainable(trial: Trial) -> None:
     learning = [p for p in module.parameters() if p.grad is not None and bool(p.grad.isfinite().all())]
     if not learning:
         raise Violation("no parameter has a finite gradient", right="parameters that can be trained")
-
-
-RULES: Final = (
-    Rule(
-        "image-by-image",
-        _KIND,
-        "Test accuracy must not depend on which images share a batch.",
-        _alone,
-        ("shape", "finite", "deterministic", "no-state"),
-    ),
-    Rule("seeded-weights", _KIND, "Seeds are compared as independent trainings.", _seeded, ("shape", "deterministic")),
-    Rule("trainable", _KIND, "A network that does not learn makes all acquisitions equal.", _trainable, ("shape",)),
-)

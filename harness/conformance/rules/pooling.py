@@ -2,23 +2,38 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Final
 
-from harness.conformance.rule import Rule, Violation
-from harness.conformance.trial import Trial
-from harness.conformance.values import close, difference, plain
+import numpy as np
 
-_AFTER: Final = ("shape", "device", "deterministic", "inputs-unchanged", "no-state", "ignores-global-random")
+from harness.conformance.guards import isolated
+from harness.conformance.kinds import checks
+from harness.conformance.rule import SOUND, RuleSet, Violation
+from harness.conformance.trial import Trial, offered
+from harness.conformance.values import close, difference, plain, same, snapshot
+from harness.plugin_api import (
+    DetectsRegions,
+    HasFirstPass,
+    HasSaliency,
+    LearnsFromMaps,
+    MayLearn,
+    PoolsQueries,
+    ShowsDetection,
+)
+
+RULES: Final = RuleSet("pooling")
 
 
+@RULES.rule("batch", "A descriptor that depends on the images beside it changes with the batch size.", SOUND)
 def _batch(trial: Trial) -> None:
-    for one in trial.answers:
-        maps = one.given["maps"]
+    for answered in trial.answers:
+        maps = answered.inputs["maps"]
         if maps.ndim < 4:
             continue
         images = maps.reshape(-1, *maps.shape[-3:])
         # Learnt once: the whole and the parts are pooled by the same object.
-        pool = _fitted(trial, one.given)
+        pool = _fitted(trial, answered.inputs)
         whole = pool(maps).reshape(len(images), -1)
         for position, image in enumerate(images):
             try:
@@ -28,7 +43,7 @@ def _batch(trial: Trial) -> None:
             if _other(alone, whole[position]):
                 raise Violation(
                     f"image {position} alone and in its batch: {difference(plain(alone), plain(whole[position]))}",
-                    given={"maps": _smaller(pool, images, position)},
+                    inputs={"maps": _smaller(pool, images, position)},
                     right="each image pooled on its own, whatever stands beside it",
                 )
 
@@ -48,40 +63,37 @@ def _smaller(pool: Any, images: Any, position: int) -> Any:
     return images
 
 
-def _fitted(trial: Trial, given: Any) -> Any:
-    import numpy as np
+def _fitted(trial: Trial, inputs: Any) -> Any:
     import torch
 
-    from harness.conformance.guards import seeded_globals
-    from harness.conformance.trial import quiet
-
-    with quiet(), seeded_globals(0):
-        fitted = trial.kind.prepare(trial.method(), given, np.random.default_rng(0))
+    fitted = trial.prepared(inputs)
 
     def pool(maps: Any) -> Any:
-        with quiet(), seeded_globals(0), torch.inference_mode():
+        with isolated(0), torch.inference_mode():
             return fitted.pool(maps.clone())
 
     return pool
 
 
+@RULES.rule("same-dimension", "Images have different sizes, their descriptors are compared entry by entry.", ("shape",))
 def _same_dimension(trial: Trial) -> None:
     found: dict[int, tuple[int, Any]] = {}
-    for one in trial.answers:
-        channels, dimension = int(one.given["maps"].shape[-3]), int(one.raw.shape[-1])
-        before = found.setdefault(channels, (dimension, one.given))
+    for answered in trial.answers:
+        channels, dimension = int(answered.inputs["maps"].shape[-3]), int(answered.raw.shape[-1])
+        before = found.setdefault(channels, (dimension, answered.inputs))
         if before[0] != dimension:
-            sizes = [tuple(given["maps"].shape[-2:]) for given in (before[1], one.given)]
+            sizes = [tuple(inputs["maps"].shape[-2:]) for inputs in (before[1], answered.inputs)]
             raise Violation(
                 f"maps of {sizes[0]} cells give {before[0]} dimensions, of {sizes[1]} cells {dimension}",
-                given=one.given,
+                inputs=answered.inputs,
                 right="one dimension for all sizes: descriptors are compared with each other",
             )
 
 
+@RULES.rule("non-contiguous", "Backbones hand over views and channels-last maps.", SOUND)
 def _non_contiguous(trial: Trial) -> None:
-    for one in trial.answers:
-        maps = one.given["maps"]
+    for answered in trial.answers:
+        maps = answered.inputs["maps"]
         if maps.shape[-1] < 2 or maps.shape[-2] < 2:
             continue
         view = maps.transpose(-1, -2).contiguous().transpose(-1, -2)
@@ -90,37 +102,127 @@ def _non_contiguous(trial: Trial) -> None:
         except Exception as error:
             raise Violation(
                 f"maps with another order in memory: {type(error).__name__}: {error}",
-                given=one.given,
+                inputs=answered.inputs,
                 right="reshape instead of view, or contiguous() first",
             ) from error
-        if not close(found, one.raw):
+        if not close(found, answered.raw):
             raise Violation(
-                f"maps with another order in memory: {difference(one.plain, plain(found))}",
-                given=one.given,
+                f"maps with another order in memory: {difference(answered.plain, plain(found))}",
+                inputs=answered.inputs,
                 right="the same answer: strides are no part of the values",
             )
 
 
-RULES: Final = (
-    Rule(
-        "batch",
-        ("pooling",),
-        "A descriptor that depends on the images beside it changes with the batch size.",
-        _batch,
-        _AFTER,
-    ),
-    Rule(
-        "same-dimension",
-        ("pooling",),
-        "Images have different sizes, their descriptors are compared entry by entry.",
-        _same_dimension,
-        ("shape",),
-    ),
-    Rule(
-        "non-contiguous",
-        ("pooling",),
-        "Backbones hand over views and channels-last maps.",
-        _non_contiguous,
-        _AFTER,
-    ),
-)
+@RULES.rule("fit", "Maps that a pooling learns from are read from the cache of all.", SOUND, hook=LearnsFromMaps)
+def _fit(trial: Trial) -> None:
+    from harness.conformance.kinds.pooling import database_of
+
+    inputs = trial.some[0].inputs
+    maps = database_of(inputs)
+    with isolated(0):
+        offered(LearnsFromMaps, trial.method()).fit(iter(maps))
+    if snapshot(maps) != snapshot(database_of(inputs)):
+        raise Violation("fit changes the maps that it is given", inputs=inputs, right="a copy of its own to work on")
+
+
+@RULES.rule("learns", "Descriptors that learn nothing stay when a database grows.", SOUND, hook=MayLearn)
+def _learns(trial: Trial) -> None:
+    from harness.conformance.kinds.pooling import database_of
+
+    method, answered = trial.method(), trial.some[0]
+    learns = offered(MayLearn, method).learns
+    if not isinstance(learns, bool):
+        raise Violation(f"learns is {learns!r}", right="true or false")
+    if learns or not isinstance(method, LearnsFromMaps):
+        return
+    with isolated(0):
+        other = method.fit(iter(database_of(answered.inputs, seed=1)))
+        descriptors = trial.kind.apply(other, answered.inputs, None)
+    if not same(plain(descriptors), answered.plain):
+        raise Violation(
+            "learns is false, but with another database it gives another descriptor",
+            inputs=answered.inputs,
+            right="learns true, or the same descriptor whatever the database",
+        )
+
+
+@RULES.rule("pool-query", "Queries are compared with the descriptors of images.", SOUND, hook=PoolsQueries)
+def _pool_query(trial: Trial) -> None:
+    import torch
+
+    for answered in trial.some:
+        fitted = offered(PoolsQueries, trial.prepared(answered.inputs), trial.method())
+        with torch.inference_mode(), isolated(0):
+            descriptors = fitted.pool_query(answered.inputs["maps"].clone())
+        _require_like(descriptors, tuple(answered.raw.shape), "as pool", "what pool_query returned")
+
+
+@RULES.rule("saliency", "A map of saliency lies over the maps of its image.", SOUND, hook=HasSaliency)
+def _saliency(trial: Trial) -> None:
+    import torch
+
+    for answered in trial.some:
+        maps = answered.inputs["maps"]
+        fitted = offered(HasSaliency, trial.prepared(answered.inputs), trial.method())
+        with torch.inference_mode(), isolated(0):
+            saliency = fitted.saliency(maps.clone())
+        _require_like(saliency, (*maps.shape[:-3], *maps.shape[-2:]), "(..., H, W)", "saliency")
+        if float(saliency.min()) < 0:
+            raise Violation(f"a saliency of {float(saliency.min()):.4g}", inputs=answered.inputs, right="0 or more")
+
+
+@RULES.rule("detect", "Regions are cut out of maps.", SOUND, hook=DetectsRegions)
+def _detect(trial: Trial) -> None:
+    method = offered(DetectsRegions, trial.method())
+    for saliency in (_blobs(), np.zeros((3, 4), np.float32), np.ones((1, 1), np.float32)):
+        with isolated(0):
+            _require_regions(method.detect(saliency.copy()), saliency)
+
+
+@RULES.rule("first-pass", "Saliency of objects is learnt from the regions of a simpler one.", SOUND, hook=HasFirstPass)
+def _first_pass(trial: Trial) -> None:
+    first = offered(HasFirstPass, trial.method()).first_pass
+    if not isinstance(first, HasSaliency) or not isinstance(first, DetectsRegions):
+        raise Violation(f"first_pass is {type(first).__name__}", right="an object with saliency and detect")
+
+
+@RULES.rule("detection", "What is shown of a detection is the detection.", (*SOUND, "detect"), hook=ShowsDetection)
+def _detection(trial: Trial) -> None:
+    method, saliency = offered(ShowsDetection, trial.method()), _blobs()
+    with isolated(0):
+        samples = method.samples(saliency.copy())
+        mixtures = list(method.evolution(samples))
+        regions = method.rectangles(mixtures[-1], samples.shape) if mixtures else []
+        detected = method.detect(saliency) if isinstance(method, DetectsRegions) else regions
+    checks.require_shape(samples, saliency.shape, "as the saliency", "samples")
+    checks.require_dtype(samples, "float64", "samples")
+    _require_regions(regions, saliency)
+    if list(regions) != list(detected):
+        raise Violation("the last mixture has other regions than detect", right="the mixtures that detect went through")
+
+
+def _require_like(value: Any, shape: tuple[int, ...], names: str, what: str) -> None:
+    """A finite float32 tensor of this shape."""
+    checks.require_tensor(value, what)
+    checks.require_dtype(value, "float32", what)
+    checks.require_shape(value, shape, names, what)
+    if not bool(value.isfinite().all()):
+        raise Violation(f"{what} is not finite", right="finite numbers")
+
+
+def _require_regions(regions: Sequence[Any], saliency: Any) -> None:
+    height, width = saliency.shape
+    inside = [0 <= y < y + h <= height and 0 <= x < x + w <= width for y, x, h, w in regions]
+    if not inside or not all(inside):
+        raise Violation(
+            f"regions {list(regions)} of a map of {(height, width)} cells",
+            inputs={"saliency": saliency},
+            right="one or more (y, x, height, width) inside of the map",
+        )
+
+
+def _blobs() -> Any:
+    """(12, 16) float32: two bright spots."""
+    y, x = np.mgrid[:12, :16]
+    spots = [np.exp(-((y - a) ** 2 + (x - b) ** 2) / 4) for a, b in ((3, 4), (8, 11))]
+    return np.asarray(sum(spots), np.float32)

@@ -6,24 +6,27 @@ from typing import Final
 
 import numpy as np
 
-from harness.conformance.guards import seeded_globals, states
-from harness.conformance.rule import Rule, Violation
-from harness.conformance.trial import Trial, quiet
+from harness.conformance.guards import isolated, states
+from harness.conformance.rule import RuleSet, Violation
+from harness.conformance.trial import Trial
 from harness.conformance.values import difference, plain, same
 from harness.plugin_api import KINDS
+
+RULES: Final = RuleSet(*KINDS)
 
 _UNUSUAL: Final = 926_535
 """A seed that nobody would choose: who reseeds a generator by 0 or 42 changes its state."""
 _AFTER: Final = ("plain-inputs", "returns", "shape")
 
 
+@RULES.rule("deterministic", "Without it no result can be reproduced, cached, or told from chance.", _AFTER)
 def _deterministic(trial: Trial) -> None:
-    for one in trial.some:
-        again = plain(trial.answer(one.case))
-        if not same(again, one.plain) and not _only_state(trial, trial.cases.index(one.case)):
+    for answered in trial.some:
+        again = plain(trial.answer(answered.case))
+        if not same(again, answered.plain) and not _only_state(trial, trial.cases.index(answered.case)):
             raise Violation(
-                f"the same seed gave two answers: {difference(one.plain, again)}",
-                given=one.given,
+                f"the same seed gave two answers: {difference(answered.plain, again)}",
+                inputs=answered.inputs,
                 right="randomness from the generator that is passed in, and from nothing else",
             )
 
@@ -38,53 +41,38 @@ def _only_state(trial: Trial, case: int) -> bool:
         return False
 
 
+@RULES.rule(
+    "ignores-global-random",
+    "Global generators depend on everything that ran before: the same run then differs from machine to machine.",
+    (*_AFTER, "deterministic", "no-state"),
+)
 def _ignores(trial: Trial) -> None:
-    for one in trial.some:
-        other = plain(trial.answer(one.case, globals_seed=1))
-        if not same(other, one.plain):
+    for answered in trial.some:
+        other = plain(trial.answer(answered.case, globals_seed=1))
+        if not same(other, answered.plain):
             raise Violation(
-                f"the answer follows a global generator: {difference(one.plain, other)}",
-                given=one.given,
+                f"the answer follows a global generator: {difference(answered.plain, other)}",
+                inputs=answered.inputs,
                 right="the generator that is passed in (rng), or a fixed seed of its own",
             )
 
 
+@RULES.rule(
+    "leaves-global-random",
+    "Reseeding or drawing from a global generator changes what everybody else draws after it.",
+    (*_AFTER, "ignores-global-random"),
+)
 def _leaves(trial: Trial) -> None:
-    for one in trial.some:
-        with quiet(), seeded_globals(_UNUSUAL):
-            method, given, rng = trial.method(), one.case.make(), np.random.default_rng(0)
+    for answered in trial.some:
+        with isolated(_UNUSUAL):
+            method, inputs, rng = trial.method(), answered.case.make(), np.random.default_rng(0)
             before = states()
-            trial.kind.apply(trial.kind.prepare(method, given, rng), given, rng)
+            trial.kind.apply(trial.kind.prepare(method, inputs, rng), inputs, rng)
             after = states()
         changed = [name for name in before if before[name] != after[name]]
         if changed:
             raise Violation(
                 f"it changed the state of {', '.join(changed)}",
-                given=one.given,
+                inputs=answered.inputs,
                 right="a generator of its own: numpy.random.default_rng, torch.Generator",
             )
-
-
-RULES: Final = (
-    Rule(
-        "deterministic",
-        KINDS,
-        "Without it no result can be reproduced, cached, or told from chance.",
-        _deterministic,
-        _AFTER,
-    ),
-    Rule(
-        "ignores-global-random",
-        KINDS,
-        "Global generators depend on everything that ran before: the same run then differs from machine to machine.",
-        _ignores,
-        (*_AFTER, "deterministic", "no-state"),
-    ),
-    Rule(
-        "leaves-global-random",
-        KINDS,
-        "Reseeding or drawing from a global generator changes what everybody else draws after it.",
-        _leaves,
-        (*_AFTER, "ignores-global-random"),
-    ),
-)

@@ -2,61 +2,117 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
-from harness.conformance.guards import seeded_globals
-from harness.conformance.rule import NotApplicable, Rule, Violation
-from harness.conformance.trial import Trial, quiet
+import numpy as np
+
+from harness.conformance.guards import isolated
+from harness.conformance.kinds import checks
+from harness.conformance.rule import SOUND, NotApplicable, RuleSet, Violation
+from harness.conformance.trial import Trial, offered
 from harness.conformance.values import close, difference, plain, same
+from harness.plugin_api import DescribesImages, DrawsMatches, GuidesTraining, Packs
 
-_KIND: Final = ("reranking",)
-_AFTER: Final = ("shape", "finite", "deterministic", "inputs-unchanged", "no-state", "ignores-global-random")
+RULES: Final = RuleSet("reranking")
+_MATCHES: Final = {"query": 2, "image": 2, "query_shapes": 3, "image_shapes": 3}
+"""What may be drawn of a match, and how many numbers each has."""
 
 
+@RULES.rule("one-by-one", "A score that depends on the other candidates changes with the depth of the list.", SOUND)
 def _one_by_one(trial: Trial) -> None:
-    for one in trial.answers:
-        candidates = one.given["candidates"]
+    for answered in trial.answers:
+        candidates = answered.inputs["candidates"]
         for position in range(len(candidates)) if len(candidates) > 1 else ():
-            alone = trial.of({**one.given, "candidates": [candidates[position]]})
-            if not close(alone[0], one.raw[position]):
+            alone = trial.of({**answered.inputs, "candidates": [candidates[position]]})
+            if not close(alone[0], answered.raw[position]):
                 raise Violation(
-                    f"candidate {position} scores {alone[0]:.4g} alone and {one.raw[position]:.4g} among others",
-                    given=one.given,
+                    f"candidate {position} scores {alone[0]:.4g} alone and {answered.raw[position]:.4g} among others",
+                    inputs=answered.inputs,
                     right="each candidate on its own: `top` must not change a score",
                 )
 
 
+@RULES.rule("top", "The harness describes and re-ranks as many images as `top` says.", ("protocol",))
 def _top(trial: Trial) -> None:
     top = trial.method().top
     if not isinstance(top, int) or isinstance(top, bool) or top < 0:
         raise Violation(f"top is {top!r}", right="how many images are re-ranked, an integer from 0")
 
 
-def _packed(trial: Trial) -> None:
-    method = trial.method()
-    if not (hasattr(method, "pack") and hasattr(method, "unpack")):
-        raise NotApplicable("it has no pack and unpack: its features are not cached")
-    for one in trial.answers:
-        with quiet(), seeded_globals(0):
-            _, query, candidates = trial.kind.prepare(method, one.given, None)
-            again = [method.unpack(method.pack(features)) for features in (query, *candidates)]
-            found = plain(method.score(again[0], again[1:]))
-        if not same(found, one.plain):
+@RULES.rule("describe-image", "Cropped images are views into larger ones.", SOUND, hook=DescribesImages)
+def _describe_image(trial: Trial) -> None:
+    offered(DescribesImages, trial.method())
+    for answered in trial.some:
+        inputs = {
+            "query": np.asfortranarray(answered.inputs["query"]),
+            "candidates": [np.asfortranarray(image) for image in answered.inputs["candidates"]],
+        }
+        scores = trial.of(inputs)
+        if not close(scores, answered.raw):
             raise Violation(
-                f"packed and unpacked features score differently: {difference(one.plain, found)}",
-                given=one.given,
+                f"images with another order in memory: {difference(answered.plain, plain(scores))}",
+                inputs=answered.inputs,
+                right="the same features: strides are no part of the values",
+            )
+
+
+@RULES.rule("pack", "Features are cached packed: what is lost there changes the second run.", SOUND, hook=Packs)
+def _pack(trial: Trial) -> None:
+    method = offered(Packs, trial.method())
+    for answered in trial.answers:
+        _, query, candidates = trial.prepared(answered.inputs, method)
+        packed = [method.pack(features) for features in (query, *candidates)]
+        for name, array in packed[0].items():
+            checks.require_array(array, f"{name} of what pack returned")
+        with isolated(0):
+            again = [method.unpack(arrays) for arrays in packed]
+            scores = plain(trial.kind.apply((method, again[0], again[1:]), answered.inputs, None))
+        if not same(scores, answered.plain):
+            raise Violation(
+                f"packed and unpacked features score differently: {difference(answered.plain, scores)}",
+                inputs=answered.inputs,
                 right="unpack(pack(features)) equal to the features: a cached run is the same run",
             )
 
 
-RULES: Final = (
-    Rule("top", _KIND, "The harness describes and re-ranks as many images as `top` says.", _top, ("protocol",)),
-    Rule(
-        "one-by-one",
-        _KIND,
-        "A score that depends on the other candidates changes with the depth of the list.",
-        _one_by_one,
-        _AFTER,
-    ),
-    Rule("pack", _KIND, "Features are cached packed: what is lost there changes the second run.", _packed, _AFTER),
-)
+@RULES.rule("correspondences", "Matches are drawn as pairs of positions.", SOUND, hook=DrawsMatches)
+def _correspondences(trial: Trial) -> None:
+    for answered in trial.some:
+        method, query, candidates = trial.prepared(answered.inputs)
+        sizes = [_size(image) for image in (answered.inputs["query"], *answered.inputs["candidates"])]
+        for features, size in zip(candidates, sizes[1:], strict=True):
+            with isolated(0):
+                drawn = offered(DrawsMatches, method).correspondences(query, features, sizes[0], size)
+            if missing := [name for name in ("query", "image") if name not in drawn]:
+                raise Violation(f"correspondences has no {missing[0]}", right="query and image, (m, 2) each")
+            for name, array in drawn.items():
+                width = (_MATCHES[name],) if name in _MATCHES else ()
+                shape = (len(drawn["query"]), *width)
+                if not isinstance(array, np.ndarray) or array.shape != shape or not np.isfinite(array).all():
+                    raise Violation(
+                        f"{name} is {getattr(array, 'shape', array)!r:.80}", inputs=answered.inputs,
+                        right=f"finite numbers of shape {shape}",
+                    )  # fmt: skip
+
+
+@RULES.rule("attention", "Training pools over the cells that match.", SOUND, hook=GuidesTraining)
+def _attention(trial: Trial) -> None:
+    method = offered(GuidesTraining, trial.method())
+    for answered in trial.some:
+        if isinstance(answered.inputs["query"], np.ndarray):
+            raise NotApplicable("it describes images, not maps")
+        pair = answered.inputs["query"][0], answered.inputs["candidates"][0][0]
+        with isolated(0):
+            masks = method.attention(*pair)
+        for mask, maps in zip(masks, pair, strict=True):
+            checks.require_tensor(mask, "a mask")
+            checks.require_dtype(mask, "bool", "a mask")
+            checks.require_shape(mask, tuple(maps.shape), "as its maps", "a mask")
+            if not bool(mask.flatten(1).any(1).all()):
+                raise Violation("a channel has no cell in its mask", inputs=answered.inputs, right="one cell or more")
+
+
+def _size(image: Any) -> tuple[int, int]:
+    """Width and height in pixels of an image, or of what an image with these maps may be."""
+    height, width = image.shape[:2] if isinstance(image, np.ndarray) else (8 * side for side in image[0].shape[-2:])
+    return int(width), int(height)

@@ -6,18 +6,23 @@ import io
 import pickle
 from typing import Final
 
-from harness.conformance.rule import NotApplicable, Rule, Violation
+from harness.conformance.rule import SOUND, NotApplicable, RuleSet, Violation
 from harness.conformance.trial import Trial, first_line
 from harness.conformance.values import difference, plain, same
 from harness.core.errors import HarnessError
 from harness.plugin_api import KINDS
 from harness.registry import parameters
 
+RULES: Final = RuleSet(*KINDS)
 
+
+@RULES.rule(
+    "yaml", "Specs and records hold parameters as text: what does not survive it cannot be run again.", ("protocol",)
+)
 def _yaml(trial: Trial) -> None:
     from ruamel.yaml import YAML
 
-    method = trial.method()
+    entry, method = trial.tested.entry, trial.method()
     yaml = YAML(typ="safe")
     stream = io.StringIO()
     try:
@@ -26,22 +31,28 @@ def _yaml(trial: Trial) -> None:
         raise Violation(f"its parameters cannot be written down: {error}", right="numbers, strings, lists") from error
     yaml.dump(resolved, stream)
     try:
-        again = trial.subject.create(yaml.load(stream.getvalue()) or {})
+        # By keyword, as a run is restored from its record: a parameter may have any name.
+        again = trial.tested.registry.create(entry.kind, entry.name, **yaml.load(stream.getvalue()) or {})
     except HarnessError as error:
         raise Violation(
             f"written as YAML and read again, its parameters are refused: {first_line(str(error))}",
-            given=resolved,
+            inputs=resolved,
             right="what it accepts once, it accepts again",
         ) from error
     if again != method:
         changed = [name for name, value in resolved.items() if parameters.resolved(again)[name] != value]
         raise Violation(
             f"written as YAML and read again, it is not equal{': ' if changed else ''}{', '.join(changed)}",
-            given=resolved,
+            inputs=resolved,
             right="parameters that are equal after a round trip",
         )
 
 
+@RULES.rule(
+    "pickle",
+    "Methods are sent to worker processes as pickles.",
+    SOUND,
+)
 def _pickle(trial: Trial) -> None:
     try:
         again = pickle.loads(pickle.dumps(trial.method()))
@@ -50,70 +61,48 @@ def _pickle(trial: Trial) -> None:
             f"it cannot be pickled: {type(error).__name__}: {first_line(str(error))}",
             right="a class at the top of its module, fields that can be pickled",
         ) from error
-    one = trial.some[0]
-    found = plain(trial.answer(one.case, again))
-    if not same(found, one.plain):
+    answered = trial.some[0]
+    found = plain(trial.answer(answered.case, again))
+    if not same(found, answered.plain):
         raise Violation(
-            f"pickled and loaded it answers something else: {difference(one.plain, found)}",
-            given=one.given,
+            f"pickled and loaded it answers something else: {difference(answered.plain, found)}",
+            inputs=answered.inputs,
             right="nothing that decides the answer lies outside of its fields",
         )
 
 
+@RULES.rule(
+    "survives",
+    "A method that ends its process, or never comes back, takes the whole comparison with it.",
+    ("protocol",),
+)
 def _survives(trial: Trial) -> None:
-    found = trial.elsewhere
+    found = trial.subprocess_result
     if found.ended:
         raise Violation(
-            found.failure, given=found.case.make(), right="an exception: a run that fails leaves a record that says so"
+            found.failure, inputs=found.case.make(), right="an exception: a run that fails leaves a record that says so"
         )
 
 
+@RULES.rule(
+    "worker",
+    "Runs are spread over processes and machines: another process must find the method and get the same bytes.",
+    SOUND,
+)
 def _worker(trial: Trial) -> None:
-    found = trial.elsewhere
-    here = next((one for one in trial.answers if one.case is found.case), None)
+    found = trial.subprocess_result
+    here = next((answered for answered in trial.answers if answered.case is found.case), None)
     if here is None:
         raise NotApplicable(f"it does not answer: {found.case.name}")
     if found.failure:
         raise Violation(
             f"another process cannot run it: {first_line(found.failure)}",
-            given=here.given,
+            inputs=here.inputs,
             right="nothing that only this process has: modules, open files, global variables",
         )
     if not same(found.plain, here.plain):
         raise Violation(
             f"another process answers something else: {difference(here.plain, found.plain)}",
-            given=here.given,
+            inputs=here.inputs,
             right="the same bytes; sets and hashes of strings are ordered differently in every process",
         )
-
-
-RULES: Final = (
-    Rule(
-        "survives",
-        KINDS,
-        "A method that ends its process, or never comes back, takes the whole comparison with it.",
-        _survives,
-        after=("protocol",),
-    ),
-    Rule(
-        "yaml",
-        KINDS,
-        "Specs and records hold parameters as text: what does not survive it cannot be run again.",
-        _yaml,
-        after=("protocol",),
-    ),
-    Rule(
-        "pickle",
-        KINDS,
-        "Methods are sent to worker processes as pickles.",
-        _pickle,
-        after=("shape", "deterministic", "ignores-global-random", "no-state"),
-    ),
-    Rule(
-        "worker",
-        KINDS,
-        "Runs are spread over processes and machines: another process must find the method and get the same bytes.",
-        _worker,
-        after=("shape", "deterministic", "ignores-global-random", "no-state"),
-    ),
-)

@@ -14,7 +14,7 @@ from harness.registry import Entry, Registry, load_registry, parameters
 
 
 @dataclass(frozen=True)
-class Subject:
+class MethodUnderTest:
     """One method under check.
 
     Attributes:
@@ -52,9 +52,9 @@ class Subject:
                 fix="check= takes a mapping, or a function of a folder that returns one",
             ) from error
 
-    def create(self, given: Mapping[str, Any]) -> Any:
+    def create(self, inputs: Mapping[str, Any]) -> Any:
         """A new instance. Raises ``Errors`` for bad parameters, ``PluginError`` where the class is none."""
-        return parameters.validate(self.label, self.entry.load(), given)
+        return parameters.validate(self.label, self.entry.load(), inputs)
 
     def folders(self, folder: Path) -> DataFolders:
         """Data beside the example that the plugin brings, else the user's; the cache is always a new one."""
@@ -64,7 +64,7 @@ class Subject:
         return DataFolders(root=root, cache=folder / "cache")
 
 
-def find(target: str, plugins: tuple[str, ...] = ()) -> list[Subject]:
+def find(target: str, plugins: tuple[str, ...] = ()) -> list[MethodUnderTest]:
     """The methods that a target names.
 
     Args:
@@ -78,19 +78,21 @@ def find(target: str, plugins: tuple[str, ...] = ()) -> list[Subject]:
     registry = load_registry(plugins)
     kind, _, name = target.partition(":")
     if name and kind in KINDS:
-        return [Subject(registry.entry(kind, name), registry, plugins)]
+        return [MethodUnderTest(registry.entry(kind, name), registry, plugins)]
     if target == "--all":
-        return [Subject(entry, registry, plugins) for entry in _entries(registry)]
+        return [MethodUnderTest(entry, registry, plugins) for entry in _entries(registry)]
     known = {entry.origin.plugin for entry in _entries(registry)}
     if target in known:
-        return [Subject(entry, registry, plugins) for entry in _entries(registry) if entry.origin.plugin == target]
+        return [
+            MethodUnderTest(entry, registry, plugins) for entry in _entries(registry) if entry.origin.plugin == target
+        ]
     for broken in registry.broken:
         if broken.name == target:
             raise PluginError(str(broken))
     return _loaded(target, registry, plugins, known)
 
 
-def _loaded(target: str, registry: Registry, plugins: tuple[str, ...], known: set[str]) -> list[Subject]:
+def _loaded(target: str, registry: Registry, plugins: tuple[str, ...], known: set[str]) -> list[MethodUnderTest]:
     """The methods that a file or a module registers."""
     before = {(entry.kind, entry.name) for entry in _entries(registry)}
     try:
@@ -105,7 +107,7 @@ def _loaded(target: str, registry: Registry, plugins: tuple[str, ...], known: se
     found = [entry for entry in _entries(registry) if (entry.kind, entry.name) not in before]
     if not found:
         raise PluginError(f"plugin {target} registers no method", fix='registry.pooling("mine", Mine), for instance')
-    return [Subject(entry, registry, (*plugins, target)) for entry in found]
+    return [MethodUnderTest(entry, registry, (*plugins, target)) for entry in found]
 
 
 def _entries(registry: Registry) -> Iterator[Entry]:

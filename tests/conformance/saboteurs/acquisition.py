@@ -1,0 +1,89 @@
+"""Acquisitions."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+
+import honest
+import numpy as np
+
+from saboteurs.making import breaks
+
+
+@breaks("acquisition", "budget: ignores the budget")
+@dataclass(frozen=True)
+class Greedy(honest.Acquisition):
+    """Takes three more."""
+
+    def select(self, pool, budget, rng):
+        return super().select(pool, budget + 3, rng)
+
+
+@breaks("acquisition", "unlabelled: returns labelled indices")
+@dataclass(frozen=True)
+class Forgetful:
+    """Ranks everything, also what is labelled."""
+
+    def select(self, pool, budget, rng):
+        count = min(budget, len(pool.unlabelled))
+        return np.argsort(pool.probabilities.max(axis=1), kind="stable")[:count]
+
+
+@breaks("acquisition", "unique: duplicates")
+@dataclass(frozen=True)
+class Repeating(honest.Acquisition):
+    """The best one again and again."""
+
+    def select(self, pool, budget, rng):
+        picks = super().select(pool, budget, rng)
+        return picks[np.zeros(len(picks), np.int64)]
+
+
+@breaks("acquisition", "hidden-labels")
+@dataclass(frozen=True)
+class Spying(honest.Acquisition):
+    """Reads the labels from its caller's frame."""
+
+    def select(self, pool, budget, rng):
+        truth = sys._getframe(1).f_locals.get("labels")
+        if truth is None:
+            return super().select(pool, budget, rng)
+        return pool.unlabelled[np.argsort(truth[pool.unlabelled], kind="stable")[:budget]]
+
+
+@breaks("acquisition", "public-pool")
+@dataclass(frozen=True)
+class Prying(honest.Acquisition):
+    """Asks the pool for what it does not show."""
+
+    def select(self, pool, budget, rng):
+        getattr(pool, "_labels", None)
+        return super().select(pool, budget, rng)
+
+
+@breaks("acquisition", "position-independent")
+@dataclass(frozen=True)
+class Early:
+    """The first of the file."""
+
+    def select(self, pool, budget, rng):
+        return pool.unlabelled[:budget]
+
+
+@breaks("acquisition", "at")
+@dataclass(frozen=True)
+class LaterForgetful(honest.Acquisition):
+    """Selects what is labelled from the second cycle on."""
+
+    def at(self, cycle):
+        return Forgetful() if cycle else honest.Acquisition()
+
+
+@breaks("acquisition", "at: another than select")
+@dataclass(frozen=True)
+class Inconsistent(honest.Acquisition):
+    """In its first cycle it is another one."""
+
+    def at(self, cycle):
+        return Early()
