@@ -128,7 +128,7 @@ def run(
         catalogues=tuple(catalogue or ()),
     )
     _report_broken(plan.registry)
-    hooks = open_sinks(plan.registry, report or ())
+    sinks = open_sinks(plan.registry, report or ())
     store = runs_store(plan, runs)
     waiting = pending(plan, store, retry_failed=retry_failed)
     if dry_run:
@@ -151,7 +151,7 @@ def run(
             options=options,
             retry_failed=retry_failed,
             finished=finished,
-            hooks=hooks,
+            sinks=sinks,
         )
     failed = [(run, record) for run, record in zip(plan.runs, records, strict=True) if record.status == "failed"]
     print_failures(failed, executed)

@@ -19,7 +19,8 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from harness.runs.plan import Plan, Run
+from harness.runs.identity import Run
+from harness.runs.plan import Plan
 from harness.runs.record import Record
 
 

@@ -15,7 +15,8 @@ from typing import Final
 import psutil
 
 from harness.data.catalogue import catalogue
-from harness.runs.plan import Plan, Run
+from harness.runs.identity import Run
+from harness.runs.plan import Plan
 from harness.runs.record import Record
 from harness.runs.store import Store
 

@@ -1,4 +1,4 @@
-"""A run again from its record: the same dataset and methods with the same parameters, to look at what it did."""
+"""From a run to its record and back: a record names everything that it takes to do the run again."""
 
 from __future__ import annotations
 
@@ -11,8 +11,34 @@ from typing import Any
 from harness.core.errors import DataMissing, UnknownName
 from harness.plugin_api import DataFolders
 from harness.registry import Registry, load_registry, parameters
-from harness.runs.plan import Configured, PlannedDataset, Run
-from harness.runs.record import Record
+from harness.registry.composition import deviations_of
+from harness.registry.parameters import resolved
+from harness.runs.identity import Configured, PlannedDataset, Run, protocol_class
+from harness.runs.record import DatasetRecord, MethodRecord, Record
+
+
+def describe(run: Run) -> Record:
+    """The record of a run that was not done: all that is known before it. Such a record is never written."""
+    loader = run.dataset.loader.id
+    presets = {m.id.parameters["preset"] for m in run.methods.values() if "preset" in m.id.parameters}
+    return Record(
+        id=run.id,
+        status="missing",
+        task=run.task,  # type: ignore[arg-type]  # checked when the spec was read
+        protocol=resolved(run.protocol),
+        protocol_id=run.protocol_id,
+        dataset=DatasetRecord(
+            name=run.dataset.name,
+            loader=loader.name,
+            parameters=dict(loader.parameters),
+            fingerprint=run.dataset.fingerprint,
+        ),
+        methods={kind: _method(configured) for kind, configured in run.methods.items()},
+        preset="+".join(sorted(presets)) or None,
+        seed=run.seed,
+        started="",
+        finished="",
+    )
 
 
 def recreate(record: Record, folders: DataFolders, plugins: Sequence[str | Path] = ()) -> Run:
@@ -42,7 +68,7 @@ def recreate(record: Record, folders: DataFolders, plugins: Sequence[str | Path]
 
 
 def restored(record: Record, registry: Registry) -> Run:
-    """The run that a record tells of, its methods made anew; the data are taken to be what they were.
+    """The run that a record tells of, its methods made again; the data are taken to be what they were.
 
     Raises:
         UnknownName: a method or loader of the record is not registered.
@@ -53,7 +79,7 @@ def restored(record: Record, registry: Registry) -> Run:
     return Run(
         id=record.id,
         task=record.task,
-        protocol=parameters.validate(f"{record.task} protocol", _protocol_class(record.task), record.protocol),
+        protocol=parameters.validate(f"{record.task} protocol", protocol_class(record.task), record.protocol),
         protocol_id=record.protocol_id,
         dataset=PlannedDataset(record.dataset.name, loader, record.dataset.fingerprint),
         methods=methods,
@@ -61,35 +87,39 @@ def restored(record: Record, registry: Registry) -> Run:
     )
 
 
-def _configured(registry: Registry, kind: str, name: str, given: dict[str, Any]) -> Configured:
+def _configured(registry: Registry, kind: str, name: str, values: dict[str, Any]) -> Configured:
     try:
-        method = registry.create(kind, name, **given)
+        method = registry.create(kind, name, **values)
     except UnknownName as error:
         raise UnknownName(error.headline, fix=f"load the plugin that has it (--plugin); {error.fix}") from error
     return Configured(method, registry.identify(kind, name, method))
 
 
-def _protocol_class(task: str) -> type[Any]:
-    if task == "retrieval":
-        from harness.retrieval.protocol import RetrievalProtocol
-
-        return RetrievalProtocol
-    from harness.active.protocol import ActiveProtocol
-
-    return ActiveProtocol
-
-
 def _warn(record: Record, methods: Mapping[str, Configured], fingerprint: str, missing: str) -> None:
-    found = []
+    changes = []
     for kind, configured in methods.items():
         then, now = record.methods[kind], configured.id
         if (then.plugin, then.version) != (now.plugin, now.version):
-            found.append(f'{kind} "{now.name}" came from {then.plugin} {then.version}, is {now.plugin} {now.version}')
+            changes.append(f'{kind} "{now.name}" came from {then.plugin} {then.version}, is {now.plugin} {now.version}')
         elif then.digest != now.digest:
-            found.append(f'{kind} "{now.name}" has another source')
+            changes.append(f'{kind} "{now.name}" has another source')
     if missing:
-        found.append(f"the data cannot be read now: {missing}")
+        changes.append(f"the data cannot be read now: {missing}")
     elif fingerprint != record.dataset.fingerprint:
-        found.append(f"dataset {record.dataset.name} holds other data")
-    if found:
-        warnings.warn(f"run {record.id} is not as it was recorded: {'; '.join(found)}", stacklevel=3)
+        changes.append(f"dataset {record.dataset.name} holds other data")
+    if changes:
+        warnings.warn(f"run {record.id} is not as it was recorded: {'; '.join(changes)}", stacklevel=3)
+
+
+def _method(configured: Configured) -> MethodRecord:
+    identity = configured.id
+    return MethodRecord(
+        kind=identity.kind,
+        name=identity.name,
+        parameters=dict(identity.parameters),
+        plugin=identity.plugin,
+        version=identity.version,
+        digest=identity.digest,
+        origin=identity.origin,
+        deviations=deviations_of(type(configured.method)),
+    )

@@ -1,4 +1,4 @@
-"""One run: described before it is done, done here, and turned into the record that says how it went."""
+"""Does one run in this process and says in its record how it went."""
 
 from __future__ import annotations
 
@@ -11,38 +11,13 @@ from harness.core.errors import ContractError, HarnessError
 from harness.core.progress import Progress
 from harness.core.signed import signed
 from harness.plugin_api import DataFolders
-from harness.registry.composition import deviations_of
-from harness.registry.parameters import resolved
 from harness.runs.environment import environment
-from harness.runs.plan import Configured, Run
-from harness.runs.record import DatasetRecord, Failure, MethodRecord, Record
+from harness.runs.identity import Run
+from harness.runs.record import Failure, Record
+from harness.runs.recreate import describe
 from harness.runs.tasks import Outcome, perform
 
 _TRACEBACK_LINES: Final = 30
-
-
-def describe(run: Run) -> Record:
-    """The record of a run that was not done: all that is known before it. Such a record is never written."""
-    loader = run.dataset.loader.id
-    presets = {m.id.parameters["preset"] for m in run.methods.values() if "preset" in m.id.parameters}
-    return Record(
-        id=run.id,
-        status="missing",
-        task=run.task,  # type: ignore[arg-type]  # checked when the spec was read
-        protocol=resolved(run.protocol),
-        protocol_id=run.protocol_id,
-        dataset=DatasetRecord(
-            name=run.dataset.name,
-            loader=loader.name,
-            parameters=dict(loader.parameters),
-            fingerprint=run.dataset.fingerprint,
-        ),
-        methods={kind: _method(configured) for kind, configured in run.methods.items()},
-        preset="+".join(sorted(presets)) or None,
-        seed=run.seed,
-        started="",
-        finished="",
-    )
 
 
 def execute(
@@ -116,17 +91,3 @@ def _require_json(record: Record) -> None:
         signed(record.model_dump(by_alias=True))
     except (ValueError, TypeError) as error:
         raise ContractError(f"what the run reports cannot be written as JSON: {error}") from error
-
-
-def _method(configured: Configured) -> MethodRecord:
-    identity = configured.id
-    return MethodRecord(
-        kind=identity.kind,
-        name=identity.name,
-        parameters=dict(identity.parameters),
-        plugin=identity.plugin,
-        version=identity.version,
-        digest=identity.digest,
-        origin=identity.origin,
-        deviations=deviations_of(type(configured.method)),
-    )

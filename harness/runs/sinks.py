@@ -12,7 +12,7 @@ from harness.core.errors import HarnessError, PluginError
 from harness.plugin_api import SinkHooks
 from harness.registry import GROUP, SINK, Registry
 from harness.registry.entries import reason
-from harness.runs.plan import Run
+from harness.runs.identity import Run
 from harness.runs.record import Record
 
 

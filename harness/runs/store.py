@@ -17,8 +17,8 @@ from harness.core.signed import is_signed, signed, unsigned, verified
 from harness.runs.record import SCHEMA, Record
 
 RESULTS: Final = "results.json"
-"""What a leaderboard folder holds beside records: no record."""
-_AGAIN: Final = "delete the file, or run again: the run is then done anew"
+"""What a leaderboard folder may hold beside records."""
+_AGAIN: Final = "delete the file, or run the spec again: the run is then repeated"
 
 
 class Store:
@@ -50,8 +50,8 @@ class Store:
 
     def read_many(self, run_ids: Iterable[str]) -> dict[str, Record]:
         """The records that are there, by id. A damaged one is named by a warning and counts as not there."""
-        found = {run_id: self._readable(run_id) for run_id in run_ids}
-        return {run_id: record for run_id, record in found.items() if record is not None}
+        records = {run_id: self._readable(run_id) for run_id in run_ids}
+        return {run_id: record for run_id, record in records.items() if record is not None}
 
     def read_all(self) -> list[Record]:
         """All records of the folder, ordered by id. A damaged one is named by a warning and left out."""
@@ -100,7 +100,7 @@ def read_record(path: Path, *, ranks: bool = True) -> Record:
         if b"\\ud" in text.lower():  # half of a surrogate pair is no character: no table could be written
             json.dumps(data, ensure_ascii=False).encode()
     except (OSError, ValueError, RecursionError) as error:
-        raise DataDamaged(f"{path} is no record: {error}", fix=_AGAIN) from error
+        raise DataDamaged(f"{path} is not a valid record: {error}", fix=_AGAIN) from error
     schema = data.get("schema") if isinstance(data, dict) else None
     if schema == 1 and not is_signed(text):
         data = _upgraded(data)

@@ -12,7 +12,7 @@ from harness.core.cost import Cost
 from harness.core.progress import Progress
 from harness.data.folders import use
 from harness.plugin_api import DataFolders
-from harness.runs.plan import Run
+from harness.runs.identity import Run
 from harness.runs.record import CostRecord, Number
 
 

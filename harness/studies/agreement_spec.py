@@ -14,7 +14,8 @@ from harness.core.errors import SpecError
 from harness.core.progress import Progress, SilentProgress
 from harness.data.folders import data_folders
 from harness.metrics.selections import Comparison
-from harness.runs.plan import Configured, Plan, Run, make_plan
+from harness.runs.identity import Configured, Run
+from harness.runs.plan import Plan, make_plan
 
 if TYPE_CHECKING:
     from harness.studies.agreement import Candidate

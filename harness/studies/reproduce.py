@@ -15,7 +15,7 @@ from harness.core.progress import Progress, SilentProgress
 from harness.data.folders import data_folders
 from harness.plugin_api import DataFolders
 from harness.runs.environment import environment
-from harness.runs.plan import Run, protocol_identity
+from harness.runs.identity import Run, protocol_identity
 from harness.runs.record import Failure, Number, Record
 from harness.runs.recreate import recreate
 from harness.runs.store import Store

@@ -15,7 +15,8 @@ from harness.core.errors import SpecError
 from harness.core.files import write_atomically
 from harness.core.progress import Progress, SilentProgress
 from harness.data.folders import data_folders
-from harness.runs.plan import Plan, Run, make_plan
+from harness.runs.identity import Run
+from harness.runs.plan import Plan, make_plan
 
 TRAINING_SET: Final = "retrieval-SfM-120k"
 """Under which the method ``learned`` looks where nothing else is said (cirtorch, test.py)."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from harness.core.errors import InvalidInput, SpecError, UnknownName, nearest
 from harness.data.folders import data_folders
 from harness.plugin_api import DataFolders, RetrievalSet
-from harness.runs.plan import Run
+from harness.runs.identity import Run
 from harness.runs.record import Record
 from harness.runs.recreate import recreate
 from harness.runs.targets import Resolver

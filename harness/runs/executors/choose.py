@@ -11,7 +11,8 @@ from harness.core.progress import Progress
 from harness.registry.source import libraries
 from harness.runs.executors.inline import Inline
 from harness.runs.executors.job import Executor, Limits
-from harness.runs.plan import ENGINES, Plan, Run
+from harness.runs.identity import ENGINES, Run
+from harness.runs.plan import Plan
 
 INLINE, PROCESSES, DASK, SLURM = "inline", "processes", "dask", "slurm"
 NAMES: Final = (INLINE, PROCESSES, DASK, SLURM)

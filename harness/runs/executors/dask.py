@@ -14,7 +14,7 @@ from harness.core.errors import SpecError
 from harness.runs import single
 from harness.runs.executors.job import Finished, Job
 from harness.runs.executors.remote import perform_job
-from harness.runs.plan import Run
+from harness.runs.identity import Run
 
 _CONNECT_SECONDS: Final = 10
 _POLL_SECONDS: Final = 0.05

@@ -5,7 +5,7 @@ from __future__ import annotations
 from harness.core.progress import Progress
 from harness.runs import single
 from harness.runs.executors.job import Finished, Job
-from harness.runs.plan import Run
+from harness.runs.identity import Run
 
 
 class Inline:

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 from harness.core.errors import PluginError
 from harness.plugin_api import DataFolders
 from harness.registry import Registry
-from harness.runs.plan import Run
+from harness.runs.identity import Run
 from harness.runs.record import Record
 from harness.runs.recreate import restored
 

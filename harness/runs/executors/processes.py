@@ -24,7 +24,7 @@ from harness.runs.executors import worker
 from harness.runs.executors.gpus import GpuSlots
 from harness.runs.executors.job import Finished, Job
 from harness.runs.executors.watched import Child, Watched
-from harness.runs.plan import Run
+from harness.runs.identity import Run
 
 _TICK: Final = 0.05
 """Seconds between two looks at time and memory of the runs."""

@@ -16,7 +16,7 @@ from harness.core.errors import SpecError
 from harness.runs import single
 from harness.runs.executors.job import Finished, Job, Limits
 from harness.runs.executors.remote import perform_job
-from harness.runs.plan import Run
+from harness.runs.identity import Run
 
 _POLL_SECONDS: Final = 0.2
 _SPARE_MINUTES: Final = 5

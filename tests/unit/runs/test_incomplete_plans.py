@@ -102,7 +102,7 @@ def test_a_dataset_may_have_options_of_its_own(toy):
 
 @pytest.mark.parametrize(
     ("own", "line", "message"),
-    [("{other: {depth: 1}}", 13, "no dataset of this spec"), ("{synthetic-instances: {depht: 1}}", 13, "depht")],
+    [("{other: {depth: 1}}", 13, "not a dataset of this spec"), ("{synthetic-instances: {depht: 1}}", 13, "depht")],
 )
 def test_mistakes_in_options_of_a_dataset_are_named(spec, tmp_path, own, line, message):
     spec.write_text(SPEC + f"protocol: {{depth: 5}}\n\n\nprotocols: {own}\n")

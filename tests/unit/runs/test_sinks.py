@@ -93,7 +93,7 @@ def test_the_record_is_written_before_a_reporter_hears_of_it(tmp_path, toy):
         def harness_run_finished(self, record):
             seen.append(store.read(record.id) == record)
 
-    run_plan(plan, store, progress=SilentProgress(), hooks=Sinks({"looks": Looks()}))
+    run_plan(plan, store, progress=SilentProgress(), sinks=Sinks({"looks": Looks()}))
     assert seen == [True, True]
 
 

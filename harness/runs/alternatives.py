@@ -1,0 +1,163 @@
+"""The datasets, methods and protocol options that a spec names, created and checked; lists become alternatives."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from harness.core.document import At
+from harness.core.errors import BadParameter, DataMissing, Errors, HarnessError, UnknownName, nearest
+from harness.data.entry import CatalogueEntry
+from harness.plugin_api import DataFolders
+from harness.registry import Registry, parameters
+from harness.runs.identity import Configured, PlannedDataset, protocol_class
+from harness.runs.spec import Choice, Combination, Spec
+
+
+class Alternatives:
+    """Makes what a spec names; mistakes are collected, each with its place in the spec, and so is what is missing.
+
+    Args:
+        spec: names and parameters.
+        registry: where methods come from.
+        catalogue: datasets by name.
+        folders: where data live.
+        errors: takes the mistakes.
+    """
+
+    def __init__(
+        self,
+        spec: Spec,
+        registry: Registry,
+        catalogue: Mapping[str, CatalogueEntry],
+        folders: DataFolders,
+        errors: list[HarnessError],
+    ) -> None:
+        self._spec, self._registry, self._catalogue, self._folders = spec, registry, catalogue, folders
+        self._errors = errors
+        self.missing: list[HarnessError] = []
+
+    def load_plugins(self) -> None:
+        """Load the plugins of the spec; paths start at its folder."""
+        for position, plugin in enumerate(self._spec.plugins):
+            try:
+                self._registry.load(str(self._spec.folder / plugin) if plugin.endswith(".py") else plugin)
+            except HarnessError as error:
+                self._mistake(error, ("plugins", position))
+
+    def protocols(self) -> dict[str, dict[str, Any]]:
+        """Protocol options by dataset, "" for all that have none of their own; each by its swept options."""
+        names = [choice.name for choice in self._spec.datasets]
+        for name in self._spec.protocols:
+            if name not in names:
+                fix = f"{nearest(name, names)} datasets of this spec: {', '.join(names)}".strip()
+                error = UnknownName(f'protocols: "{name}" is not a dataset of this spec', fix=fix)
+                self._mistake(error, ("protocols", name), key=True)
+        return {name: self._protocols_of(name) for name in ("", *self._spec.protocols)}
+
+    def datasets(self) -> Iterator[PlannedDataset]:
+        """The datasets of the catalogue or of plugins; their parameters may be swept too."""
+        for choice in self._spec.datasets:
+            entry = self._catalogue.get(choice.name)
+            loader = entry.loader if entry else choice.name
+            if loader not in self._registry.names("dataset"):
+                names = {*self._catalogue, *self._registry.names("dataset")}
+                fix = f"{nearest(choice.name, names)} (harness datasets lists all)".strip()
+                self._mistake(UnknownName(f'unknown dataset "{choice.name}"', fix=fix), choice.at)
+                continue
+            values = {**(entry.parameters if entry else {}), **choice.parameters}
+            for configured in self._configured("dataset", Choice(loader, values, choice.at)):
+                yield from self._dataset(choice, configured, entry)
+
+    def methods(self, combination: Combination) -> Iterator[dict[str, Configured]]:
+        """All combinations of one alternative per kind; a stage that is none is left out."""
+        axes: list[list[tuple[str, Configured | None]]] = []
+        for kind, choices in combination.items():
+            axis: list[tuple[str, Configured | None]] = []
+            for choice in choices:
+                axis += [(kind, method) for method in (self._configured(kind, choice) if choice else (None,))]
+            axes.append(axis)
+        for methods in itertools.product(*axes):
+            yield {kind: method for kind, method in methods if method is not None}
+
+    def _protocols_of(self, dataset: str) -> dict[str, Any]:
+        """Options of a dataset as the task's dataclass, one for each combination of the lists that are swept.
+
+        Keys name the swept options; there is one, empty, where nothing is swept.
+        """
+        label, protocol = f"{self._spec.task} protocol", protocol_class(self._spec.task)
+        names = {parameter.name for parameter in parameters.describe(protocol)}
+        own = self._spec.protocols.get(dataset, {})
+        options = {name: value for name, value in {**self._spec.protocol, **own}.items() if name in names}
+        # Unknown names go along, for their mistakes to be reported with the others.
+        stated = own if dataset else self._spec.protocol
+        unknown = {name: value for name, value in stated.items() if name not in names}
+        protocols: dict[str, Any] = {}
+        mistakes: dict[str, HarnessError] = {}
+        for values in parameters.sweep(label, protocol, options):
+            swept = {name: value for name, value in values.items() if value != options[name]}
+            setting = " ".join(f"{name}={_setting(value)}" for name, value in swept.items())
+            try:
+                protocols[setting] = parameters.validate(label, protocol, {**values, **unknown})
+            except Errors as wrong:
+                mistakes |= {error.headline: error for error in wrong.errors}
+        for error in mistakes.values():
+            at: At = ("protocols", dataset) if getattr(error, "parameter", "") in own else ("protocol",)
+            self._mistake(error, _at_parameter(at, error))
+        return protocols
+
+    def _dataset(self, choice: Choice, loader: Configured, entry: CatalogueEntry | None) -> Iterator[PlannedDataset]:
+        if loader.method.task != self._spec.task:
+            reason = f'dataset "{choice.name}" is for {loader.method.task}, the task is {self._spec.task}'
+            self._mistake(BadParameter(reason), choice.at)
+            return
+        try:
+            yield PlannedDataset(choice.name, loader, loader.method.fingerprint(self._folders))
+        except DataMissing as error:
+            if entry and entry.files:
+                error.fix = entry.how_to_get(choice.name, self._folders.root)
+            self.missing.append(self._spec.document.error(error, choice.at))
+            yield PlannedDataset(choice.name, loader, "")
+        except HarnessError as error:
+            self._mistake(error, choice.at)
+
+    def _configured(self, kind: str, choice: Choice) -> Iterator[Configured]:
+        """The method with each combination of the parameters that are swept."""
+        label = f'{kind} "{choice.name}"'
+        try:
+            method = self._registry.entry(kind, choice.name).load()
+            combinations = list(parameters.sweep(label, method, choice.parameters))
+        except HarnessError as error:
+            self._mistakes(error, choice.at)
+            return
+        reported: set[str] = set()
+        for values in combinations:
+            incomplete = False
+            try:
+                instance = parameters.validate(label, method, values)
+            except DataMissing as error:
+                self.missing.append(self._spec.document.error(error, choice.at))
+                instance, incomplete = parameters.unprepared(method, values), True
+            except Errors as wrong:
+                self._mistakes(Errors([e for e in wrong.errors if e.headline not in reported]), choice.at)
+                reported.update(error.headline for error in wrong.errors)
+                continue
+            yield Configured(instance, self._registry.identify(kind, choice.name, instance), incomplete)
+
+    def _mistakes(self, error: HarnessError, at: At) -> None:
+        """A mistake, or several, each at the parameter that is wrong."""
+        for single in error.errors if isinstance(error, Errors) else [error]:
+            self._mistake(single, _at_parameter(at, single))
+
+    def _mistake(self, error: HarnessError, at: At, *, key: bool = False) -> None:
+        self._errors.append(self._spec.document.error(error, at, key=key))
+
+
+def _at_parameter(at: At, error: HarnessError) -> At:
+    name = getattr(error, "parameter", "")
+    return (*at, name) if name else at
+
+
+def _setting(value: Any) -> str:
+    return "/".join(map(str, value)) if isinstance(value, list) else str(value)
