@@ -124,7 +124,13 @@ def test_kill_9_in_the_middle_and_go_on(tmp_path, toy):
 
 @pytest.mark.parametrize(
     ("text", "words"),
-    [("", "no record"), ("{", "no record"), ("[]", "format"), ('{"schema": 3}', "format 3"), ('{"schema": 1}', "id: ")],
+    [
+        ("", "not a valid record"),
+        ("{", "not a valid record"),
+        ("[]", "format"),
+        ('{"schema": 3}', "format 3"),
+        ('{"schema": 1}', "id: "),
+    ],
 )
 def test_damaged_records_are_named(tmp_path, text, words):
     path = tmp_path / "x.json"
