@@ -10,7 +10,7 @@ from harness.core.files import write_atomically
 from harness.data.catalogue import NamedDataset
 from harness.data.disk import writing_to
 from harness.data.instances import Instances, instances_json
-from harness.plugin_api import DataFolders, RetrievalSet
+from harness.plugin_api import DataFolders, HasInstances, RetrievalSet
 
 
 def write_ground_truth(dataset: NamedDataset, folders: DataFolders, file: Path) -> Instances:
@@ -33,8 +33,10 @@ def write_ground_truth(dataset: NamedDataset, folders: DataFolders, file: Path) 
     """
     if dataset.entry.task != "retrieval":
         raise InvalidInput(f"{dataset.name} is for {dataset.entry.task}: it has labels, not relevance judgements")
-    read = getattr(dataset.loader, "instances", None)
-    truth: Instances = read(folders) if read else _from_set(dataset.loader.load(folders))
+    loader = dataset.loader
+    truth: Instances = (
+        loader.instances(folders) if isinstance(loader, HasInstances) else _from_set(loader.load(folders))
+    )
     with writing_to(file.parent):
         write_atomically(file, instances_json(truth).encode())
     return truth

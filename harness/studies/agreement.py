@@ -19,6 +19,7 @@ from harness.active.split import long_tail
 from harness.cache import Arrays, Cache, CacheEntry, Key
 from harness.core.progress import Progress, SilentProgress
 from harness.metrics.selections import Comparison, jaccard, overlap, pseudo_label_agreement, rank_correlation
+from harness.plugin_api import ChangesByCycle
 from harness.plugin_api.contract import require_picks
 from harness.registry.source import source_digest
 
@@ -54,7 +55,7 @@ class Candidate:
 
     def at(self, cycle: int) -> tuple[str, Any]:
         """Name and method that choose in a cycle: of ``random+coreset`` one part."""
-        if not hasattr(self.method, "at"):
+        if not isinstance(self.method, ChangesByCycle):
             return self.name, self.method
         parts = self.name.split("+")
         return parts[min(cycle, len(parts) - 1)].strip(), self.method.at(cycle)

@@ -9,7 +9,7 @@ import numpy as np
 
 from harness.core.errors import SpecError
 from harness.core.progress import Progress, SilentProgress
-from harness.plugin_api import DetectsRegions
+from harness.plugin_api import DetectsRegions, HasFirstPass, HasSaliency, ShowsDetection
 from harness.studies.pictures import Format
 from harness.studies.pictures.saliency import Panel, draw_panels
 from harness.studies.view import ImageRun
@@ -48,6 +48,8 @@ def view_saliency(
         name = pooling.id.name if pooling else "nothing"
         reason = f"run {opened.run.id} pools with {name}, which looks for no regions"
         raise SpecError(reason, fix="a run of fs-egm or os-egm")
+    if iterations and not isinstance(pooling.method, ShowsDetection):
+        raise SpecError(f'pooling "{pooling.id.name}" does not show how it detects regions', fix="no --iterations")
     positions = [opened.image(image) for image in images]
     rows = _rows(opened, positions, iterations, progress or SilentProgress())
     return draw_panels(rows, title=opened.run.label, format=format)
@@ -58,9 +60,11 @@ def _rows(opened: ImageRun, positions: list[int], iterations: bool, progress: Pr
     from harness.retrieval.images import read_image
 
     run, dataset, extraction = opened.run, opened.dataset, opened.extraction(progress)
-    pooling: Any = extraction.fitted(run.methods["pooling"].method)
-    # What ``fit`` returns keeps its parameters; a method that learns nothing is its own.
-    detection = getattr(pooling, "parameters", pooling)
+    method = run.methods["pooling"].method
+    fitted = extraction.fitted(method)
+    if not isinstance(fitted, HasSaliency):
+        name = run.methods["pooling"].id.name
+        raise SpecError(f'pooling "{name}" has no saliency maps', fix="a method saliency(maps) of what fit returns")
     maps = extraction.backbone.maps(extraction.images("database").some(positions), "maps", progress)
     stride = run.methods["backbone"].method.stride / run.protocol.scales[0]
     boxes = dataset.image_boxes
@@ -70,31 +74,30 @@ def _rows(opened: ImageRun, positions: list[int], iterations: bool, progress: Pr
         picture = read_image(path, run.protocol.image_size)
         box = scaled_box(boxes[image] if boxes else None, shrinkage(path, picture))
         row = [Panel(path.name, picture, box=box)]
-        saliencies = _saliencies(pooling, scales[0])
+        saliencies = _saliencies(method, fitted, scales[0])
         if iterations:
             last, _ = list(saliencies.values())[-1]
-            row += _iterations(detection, last, picture, stride)
+            row += _iterations(method, last, picture, stride)
         else:
-            for name, (saliency, method) in saliencies.items():
-                regions = method.detect(saliency)
+            for name, (saliency, detector) in saliencies.items():
+                regions = detector.detect(saliency)
                 title = f"{name}: {len(regions)} region{'s' * (len(regions) > 1)}"
                 row.append(Panel(title, picture, saliency, regions, stride))
         rows.append(row)
     return rows
 
 
-def _saliencies(pooling: Any, maps: Any) -> dict[str, tuple[NDArray[np.float32], Any]]:
+def _saliencies(method: Any, fitted: HasSaliency, maps: Any) -> dict[str, tuple[NDArray[np.float32], DetectsRegions]]:
     """Name -> saliency map (h, w) of one image, and what detects regions on it."""
-    saliency = np.asarray(pooling.saliency(maps))
-    parameters = getattr(pooling, "parameters", None)
-    if parameters is None:
-        return {"FS": (saliency, pooling)}
-    first = parameters.first_pass
-    return {"FS": (np.asarray(first.saliency(maps)), first), "OS": (saliency, parameters)}
+    saliency = np.asarray(fitted.saliency(maps))
+    if not isinstance(method, HasFirstPass):
+        return {"FS": (saliency, method)}
+    first = method.first_pass
+    return {"FS": (np.asarray(first.saliency(maps)), first), "OS": (saliency, method)}
 
 
 def _iterations(
-    detection: Any, saliency: NDArray[np.float32], picture: NDArray[np.uint8], stride: float
+    detection: ShowsDetection, saliency: NDArray[np.float32], picture: NDArray[np.uint8], stride: float
 ) -> list[Panel]:
     """The mixture at the beginning, at its end, and at iterations between them."""
     samples = detection.samples(saliency)

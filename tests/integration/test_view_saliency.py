@@ -102,6 +102,45 @@ def test_what_cannot_be_drawn(folder, tmp_path, monkeypatch, command, name, argu
     assert not list(tmp_path.iterdir())
 
 
+PLUGIN = """
+from dataclasses import dataclass
+from harness.plugin_api import hookimpl
+
+@dataclass(frozen=True)
+class Blind:
+    'Mean of each map; a region without a saliency map.'
+    def pool(self, maps):
+        return maps.mean((-2, -1))
+    def detect(self, saliency):
+        return [(0, 0, 1, 1)]
+
+@dataclass(frozen=True)
+class Own(Blind):
+    'The same with a saliency map.'
+    def saliency(self, maps):
+        return maps.sum(-3)
+
+@hookimpl
+def harness_register(registry):
+    registry.pooling("blind", Blind)
+    registry.pooling("own", Own)
+"""
+
+
+def test_a_pooling_of_a_plugin_is_drawn_as_far_as_it_offers_hooks(tmp_path):
+    plugin, out = tmp_path / "own.py", tmp_path / "own.png"
+    plugin.write_text(PLUGIN)
+    spec = {**SPEC, "methods": {"backbone": "tiny", "pooling": ["own", "blind"]}}
+    harness.run(spec, plugins=[str(plugin)], runs=tmp_path / "runs", cache=tmp_path / "cache")
+    given = ("--plugin", plugin, "--out", out)
+    assert view(tmp_path, "saliency", "own", "0", *given).exit_code == 0
+    assert out.exists()
+    refused = view(tmp_path, "saliency", "own", "0", "--iterations", *given).exception
+    assert "does not show how it detects" in str(refused)
+    refused = view(tmp_path, "saliency", "blind", "0", *given).exception
+    assert 'pooling "blind" has no saliency maps' in str(refused)
+
+
 def test_panels_need_rows_of_one_length():
     panel = Panel("a", np.zeros((4, 5, 3), np.uint8), np.zeros((2, 2)), [(0, 0, 1, 1)], 2.0, (0.0, 0.0, 2.0, 2.0))
     assert draw_panels([[panel], [panel]], "empty map").startswith(b"\x89PNG")
