@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated, Final
 from annotated_types import Ge, Lt
 
 if TYPE_CHECKING:
-    from torch import Tensor
     from torch.nn import Module
 
 _SIDE: Final = 32
@@ -38,38 +37,27 @@ class CNN13:
     def build(self, shape: tuple[int, int, int], n_classes: int) -> Module:
         """A module for images (C, H, W) that returns logits (B, n_classes) and features (B, 128)."""
         from torch import nn
-        from torch.nn.functional import normalize, pad
         from torch.nn.utils.parametrizations import weight_norm
 
+        from harness_network.classifier import Classifier
+
         top, left = max(0, _SIDE - shape[1]), max(0, _SIDE - shape[2])
-        border = (left // 2, left - left // 2, top // 2, top - top // 2)
-
-        class Network(nn.Module):
-            def __init__(self, dropout: float, unit: bool) -> None:
-                super().__init__()
-                self.unit = unit
-                self.maps = nn.Sequential(
-                    *_block(shape[0], 128, 128, 128),
-                    nn.MaxPool2d(2),
-                    nn.Dropout(dropout),
-                    *_block(128, 256, 256, 256),
-                    nn.MaxPool2d(2),
-                    nn.Dropout(dropout),
-                    *_layer(256, 512, kernel=3, padding=0),
-                    *_layer(512, 256, kernel=1, padding=0),
-                    *_layer(256, 128, kernel=1, padding=0),
-                )
-                self.head = weight_norm(nn.Linear(128, n_classes))
-
-            def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
-                # Zeros would draw a grey frame around digits on black, so the border pixels are repeated.
-                padded = pad(images, border, mode="replicate") if any(border) else images
-                features = self.maps(padded).mean((-2, -1))
-                if self.unit:
-                    features = normalize(features)
-                return self.head(features), features
-
-        return Network(self.dropout, self.normalise)
+        maps = nn.Sequential(
+            # Zeros would draw a grey frame around digits on black, so the border pixels are repeated.
+            nn.ReplicationPad2d((left // 2, left - left // 2, top // 2, top - top // 2)),
+            *_block(shape[0], 128, 128, 128),
+            nn.MaxPool2d(2),
+            nn.Dropout(self.dropout),
+            *_block(128, 256, 256, 256),
+            nn.MaxPool2d(2),
+            nn.Dropout(self.dropout),
+            *_layer(256, 512, kernel=3, padding=0),
+            *_layer(512, 256, kernel=1, padding=0),
+            *_layer(256, 128, kernel=1, padding=0),
+            nn.AdaptiveAvgPool2d(1),
+            nn.Flatten(),
+        )
+        return Classifier(maps, weight_norm(nn.Linear(128, n_classes)), unit=self.normalise)
 
 
 def _block(inputs: int, *outputs: int) -> list[Module]:

@@ -28,20 +28,11 @@ class LinearHead:
 
     def build(self, shape: tuple[int, int, int], n_classes: int) -> Module:
         """A module for inputs (C, H, W) that returns logits (B, n_classes) and features (B, C H W)."""
-        from torch import Tensor, nn
-        from torch.nn.functional import normalize
+        from torch import nn
 
-        class Network(nn.Module):
-            def __init__(self, unit: bool) -> None:
-                super().__init__()
-                self.unit = unit
-                self.head = nn.Linear(shape[0] * shape[1] * shape[2], n_classes)
+        from harness_network.classifier import Classifier
 
-            def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
-                features = images.flatten(1)
-                if self.unit:
-                    # Length sqrt(d), so that an entry is about as large as before.
-                    return self.head(normalize(features) * features.shape[1] ** 0.5), normalize(features)
-                return self.head(features), features
-
-        return Network(self.normalise)
+        size = shape[0] * shape[1] * shape[2]
+        # Length sqrt(d), so that an entry is about as large as before.
+        length = size**0.5 if self.normalise else 1.0
+        return Classifier(nn.Flatten(), nn.Linear(size, n_classes), unit=self.normalise, length=length)

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 from annotated_types import Ge, Gt, Lt
 
+from harness.core.errors import InvalidInput
+
 if TYPE_CHECKING:
     from torch.nn import Module
 
@@ -40,37 +42,23 @@ class SmallCNN:
         Raises:
             InvalidInput: images of less than 4 x 4 pixels.
         """
-        from torch import Tensor, nn
-        from torch.nn.functional import normalize
+        from torch import nn
 
-        from harness.core.errors import InvalidInput
+        from harness_network.classifier import Classifier
 
         if min(shape[1:]) < _SMALLEST:
             raise InvalidInput(f"small-cnn needs images of at least {_SMALLEST} x {_SMALLEST} pixels, not {shape[1:]}")
-
-        class Network(nn.Module):
-            def __init__(self, width: int, dropout: float, unit: bool) -> None:
-                super().__init__()
-                self.unit = unit
-                self.maps = nn.Sequential(
-                    *_block(shape[0], width),
-                    nn.MaxPool2d(2),
-                    *_block(width, 2 * width),
-                    nn.MaxPool2d(2),
-                    *_block(2 * width, width),
-                    nn.AdaptiveMaxPool2d(2),
-                    nn.Flatten(),
-                )
-                self.dropout = nn.Dropout(dropout)
-                self.head = nn.Linear(4 * width, n_classes)
-
-            def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
-                features = self.maps(images)
-                if self.unit:
-                    features = normalize(features)
-                return self.head(self.dropout(features)), features
-
-        return Network(self.width, self.dropout, self.normalise)
+        maps = nn.Sequential(
+            *_block(shape[0], self.width),
+            nn.MaxPool2d(2),
+            *_block(self.width, 2 * self.width),
+            nn.MaxPool2d(2),
+            *_block(2 * self.width, self.width),
+            nn.AdaptiveMaxPool2d(2),
+            nn.Flatten(),
+        )
+        head = nn.Linear(4 * self.width, n_classes)
+        return Classifier(maps, head, unit=self.normalise, dropout=self.dropout)
 
 
 def _block(inputs: int, outputs: int) -> tuple[Module, Module, Module]:
