@@ -104,14 +104,14 @@ def run_cycles(
     order of batches for the same number of labels.
 
     Args:
-        dataset: images and labels; the labels are asked for one by one.
+        dataset: images and labels; labels are revealed when they are acquired.
         acquisition: chooses.
         learning: trains.
         network: what is trained.
         protocol: how many labels, how many cycles.
         seed: decides the split, the initial weights, the batches and the acquisition's generator, each on its own.
         keys: identity of the methods by kind, and of the data as ``dataset``: JSON-able.
-        cache: where cycles are kept.
+        cache: where cycles are stored.
         progress: told how far the work is.
         device: ``cpu`` or ``cuda``; default CUDA where there is one.
 

@@ -29,7 +29,7 @@ from harness.retrieval.shards import Shards, ShardWriter, read_shards
 
 PORTION: Final = 1024
 """Images described, or rows whitened, before they are handed on."""
-_SHARD: Final = 8192
+SHARD: Final = 8192
 """Rows of a shard: what an interruption can cost."""
 
 Floats = NDArray[np.float32]
@@ -61,7 +61,7 @@ def stored_shards(
             warnings.warn(f"{error.headline}: computed again", stacklevel=2)
             shutil.rmtree(folder)
         with measured() as cost:
-            with ShardWriter(folder, dimension, rows=_SHARD) as writer:
+            with ShardWriter(folder, dimension, rows=SHARD) as writer:
                 for start in range(writer.done, total, PORTION):
                     writer.append(compute(range(start, min(start + PORTION, total))))
         write_atomically(folder / "cost.json", json.dumps(asdict(cost)).encode())

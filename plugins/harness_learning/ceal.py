@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class CEAL(Supervised):
-    """Supervised training, with the surest predictions of the last cycle as labels (Wang et al. 2017; thesis 3.7).
+    """Supervised training, with confident predictions of the last cycle as labels (Wang et al. 2017; thesis 3.7).
 
     An unlabelled image whose entropy, as a share of the largest possible, lies below ``threshold - decay * t`` in cycle
     t takes the class that the last cycle's model predicts, for this cycle only. The released code loses these labels
@@ -31,7 +31,7 @@ class CEAL(Supervised):
     Attributes:
         threshold: largest share of the entropy in the first cycle after which labels are taken.
         decay: what the threshold loses a cycle.
-        epoch_size: images of an epoch at most, drawn anew each time; 0: all. The surest images can be many thousands.
+        epoch_size: images of an epoch at most, drawn again each time; 0: all. Confident images can be many thousands.
     """
 
     threshold: Annotated[float, Ge(0)] = 0.1  # released code; the thesis names no value
@@ -41,17 +41,17 @@ class CEAL(Supervised):
     def train(self, model: Module, data: TrainingSet, rng: np.random.Generator) -> Module:
         """Train ``model`` in place and return it."""
         labels = data.labels.copy()
-        sure = self._sure(data)
+        confident = self.confident(data)
         if data.previous is not None:
-            labels[sure] = data.previous[sure].argmax(axis=1)
+            labels[confident] = data.previous[confident].argmax(axis=1)
         used = np.flatnonzero(labels >= 0)
         limit = max(self.epoch_size, int((data.labels >= 0).sum())) if self.epoch_size else None
         model = self._fit(model, data.images[used], labels[used], data.flip, rng, limit)
-        model.report = {"pseudo_labels": len(sure)}  # type: ignore[assignment]
+        model.report = {"pseudo_labels": len(confident)}  # type: ignore[assignment]
         return model
 
-    def _sure(self, data: TrainingSet) -> NDArray[np.intp]:
-        """Unlabelled positions whose prediction is sure."""
+    def confident(self, data: TrainingSet) -> NDArray[np.intp]:
+        """Unlabelled positions whose prediction is confident."""
         if data.previous is None:
             return np.empty(0, dtype=np.intp)
         p = data.previous.astype(np.float64)

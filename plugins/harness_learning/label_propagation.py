@@ -41,7 +41,7 @@ class SemiSupervised(Supervised):
         labelled_batch: labelled images among those.
         share: an epoch ends when this share of the unlabelled images has been drawn.
         refresh: epochs between two propagations.
-        sample: unlabelled images in the graph, drawn anew for each propagation; 0 takes all, as the thesis does. A
+        sample: unlabelled images in the graph, drawn again for each propagation; 0 takes all, as the thesis does. A
             sample costs time and memory of its size instead of that of the pool.
         k: neighbours in the graph.
         gamma: exponent of similarities.
@@ -97,15 +97,15 @@ class SemiSupervised(Supervised):
         labelled = _cycled(np.flatnonzero(data.labels >= 0), min(self.labelled_batch, self.semi_batch - 1), rng)
         for epoch in range(self.semi_epochs):
             if epoch % self.refresh == 0:
-                labels, certainty = self._propagate(model, data, rng)
-            parts = self._drawn(certainty, data, rng)
-            for number, pseudo in enumerate(parts):
+                labels, certainty = self.propagated(model, data, rng)
+            batches = self.pseudo_batches(certainty, data, rng)
+            for number, pseudo in enumerate(batches):
                 batch = np.concatenate([next(labelled), pseudo])
                 weights = certainty[batch] if weigh else np.ones(len(batch))
                 rows, targets = (from_numpy(array).to(device) for array in (batch, labels[batch]))
-                yield epoch + number / len(parts), rows, targets, from_numpy(weights.astype(np.float32)).to(device)
+                yield epoch + number / len(batches), rows, targets, from_numpy(weights.astype(np.float32)).to(device)
 
-    def _propagate(self, model: Module, data: TrainingSet, rng: np.random.Generator) -> tuple[Ids, Certainty]:
+    def propagated(self, model: Module, data: TrainingSet, rng: np.random.Generator) -> tuple[Ids, Certainty]:
         """Labels and their weights, of all n images, from the features that the model gives now."""
         from harness import graph
         from harness.active import training
@@ -116,11 +116,12 @@ class SemiSupervised(Supervised):
         released = self.preset == "released-code"
         rows = self._sampled(data, rng)
         features, _ = training.extract(model, data.images[rows], change=augmented if released else None)
-        found = graph.neighbours(features, self.k, method=self.neighbours)
+        near = graph.neighbours(features, self.k, method=self.neighbours)
         mode: Literal["union", "reciprocal"] = "union" if released else "reciprocal"
-        affinity = graph.normalise(graph.affinity_from_neighbours(found.indices, found.similarities, self.gamma, mode))
-        known = data.labels[rows]
-        spread = graph.propagate(affinity, known, data.n_classes, alpha=self.alpha, tol=self.tol, preset=self.preset)
+        affinity = graph.normalise(graph.affinity_from_neighbours(near.indices, near.similarities, self.gamma, mode))
+        spread = graph.propagate(
+            affinity, data.labels[rows], data.n_classes, alpha=self.alpha, tol=self.tol, preset=self.preset
+        )
         model.report = _report(spread)  # type: ignore[assignment]
         labels, certainty = np.full(len(data.labels), -1), np.zeros(len(data.labels))
         labels[rows], certainty[rows] = spread.labels, spread.weights
@@ -134,7 +135,7 @@ class SemiSupervised(Supervised):
         drawn = rng.choice(unlabelled, self.sample, replace=False)
         return np.sort(np.concatenate([np.flatnonzero(data.labels >= 0), drawn]))
 
-    def _drawn(self, certainty: Certainty, data: TrainingSet, rng: np.random.Generator) -> list[Ids]:
+    def pseudo_batches(self, certainty: Certainty, data: TrainingSet, rng: np.random.Generator) -> list[Ids]:
         """Positions of pseudo-labelled images for each step of an epoch, drawn by the certainty of their labels."""
         unlabelled = np.flatnonzero(data.labels < 0)
         size = self.semi_batch - min(self.labelled_batch, self.semi_batch - 1)

@@ -104,7 +104,7 @@ class Detection:
         return list(self.evolution(samples))[-1]
 
     def evolution(self, samples: Doubles) -> Iterator[Mixture]:
-        """Expectation, maximisation and purge in turn until the mixture rests: the first one, and that of each turn."""
+        """The initial mixture, and that of each expectation, maximisation and purge until it rests."""
         cells = np.stack(np.nonzero(samples), axis=1).astype(np.float64)
         weights = samples[samples > 0]
         weight = samples / weights.sum() if self.weight_samples else (samples > 0) / len(weights)

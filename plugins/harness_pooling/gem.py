@@ -73,8 +73,8 @@ def power_mean(maps: Tensor, p: float, lowest: float = 0.0) -> Tensor:
     differentiable = torch.is_grad_enabled() and maps.requires_grad
     buffers = None if differentiable else rows.new_empty(2, block, rows.shape[1])
     means = [
-        _power_mean(part, p, lowest, *((None, None) if buffers is None else buffers[:, : len(part)]))
-        for part in torch.split(rows, max(block, 1))
+        _power_mean(group, p, lowest, *((None, None) if buffers is None else buffers[:, : len(group)]))
+        for group in torch.split(rows, max(block, 1))
     ]
     return torch.cat(means).reshape(maps.shape[:-2])
 

@@ -69,7 +69,7 @@ class ObjectSaliencyEGM(RegionPooling):
     def fit(self, maps: Iterator[Tensor]) -> FittedObjectSaliency:
         """Find the regions of high feature saliency in maps (C, H, W), one image and scale after the other.
 
-        The maps are read once and not kept. ``pool`` of the result is the second pass.
+        The maps are read once and not stored. ``pool`` of the result is the second pass.
 
         Raises:
             InvalidInput: no maps.
@@ -95,7 +95,7 @@ class ObjectSaliencyEGM(RegionPooling):
         return FeatureSaliencyEGM(**shared | {"exponent": self.feature_exponent})
 
     def discover(self, maps: Iterator[Tensor]) -> Regions:
-        """The regions of all maps (C, H, W) with what is known of each; reads the maps once and keeps none."""
+        """The regions of all maps (C, H, W) with their saliency; reads the maps once and stores none."""
         import torch
 
         first, rows, means = self.first_pass, [], []

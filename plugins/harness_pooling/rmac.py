@@ -47,14 +47,14 @@ class RMAC:
         return self.whiten
 
     def fit(self, maps: Iterator[Tensor]) -> RMAC | WhitenedRMAC:
-        """Learn the whitening of regions from maps (C, H, W), read once and not kept; nothing where there is none.
+        """Learn the whitening of regions from maps (C, H, W), read once and not stored; nothing where there is none.
 
         Raises:
             InvalidInput: no maps.
         """
         if not self.whiten:
             return self
-        return WhitenedRMAC(self, RegionWhitening.learn((np.asarray(self.regions(part).cpu()) for part in maps), 0))
+        return WhitenedRMAC(self, RegionWhitening.learn((np.asarray(self.regions(image).cpu()) for image in maps), 0))
 
     def pool(self, maps: Tensor) -> Tensor:
         """(..., C, H, W) float32 -> (..., C) float32.

@@ -43,7 +43,7 @@ class Keypoints:
 
 @dataclass(frozen=True)
 class SiftMatch:
-    """How a database image answers a query.
+    """How a database image matches a query.
 
     Attributes:
         indices: (m, 2) int64 inliers: keypoint of the query, keypoint of the database image, each at most once.
@@ -108,7 +108,7 @@ class SiftRansac:
         return Keypoints(positions, np.asarray(descriptors[: self.max_keypoints], np.uint8))
 
     def pack(self, features: Keypoints) -> dict[str, NDArray[Any]]:
-        """What is stored of an image as arrays, to be kept in a file."""
+        """What is stored of an image as arrays, to be stored in a file."""
         return dict(vars(features))
 
     def unpack(self, arrays: Mapping[str, NDArray[Any]]) -> Keypoints:
@@ -124,7 +124,7 @@ class SiftRansac:
         import cv2
 
         none = SiftMatch(np.empty((0, 2), np.int64), np.eye(3))
-        pairs = self._correspondences(query, candidate)
+        pairs = self.tentatives(query, candidate)
         if len(pairs) < _LEAST:
             return none
         start, end = query.positions[pairs[:, 0]], candidate.positions[pairs[:, 1]]
@@ -137,11 +137,11 @@ class SiftRansac:
     def correspondences(
         self, query: Keypoints, candidate: Keypoints, query_size: tuple[int, int], candidate_size: tuple[int, int]
     ) -> dict[str, NDArray[Any]]:
-        """The inliers for pictures: ``query`` and ``image`` (m, 2) x, y in pixels; sizes have no part in it."""
+        """The inliers for pictures: ``query`` and ``image`` (m, 2) x, y in pixels; sizes are not needed."""
         pairs = self.match(query, candidate).indices
         return {"query": query.positions[pairs[:, 0]], "image": candidate.positions[pairs[:, 1]]}
 
-    def _correspondences(self, query: Keypoints, candidate: Keypoints) -> NDArray[np.int64]:
+    def tentatives(self, query: Keypoints, candidate: Keypoints) -> NDArray[np.int64]:
         """(m, 2) pairs that pass the ratio test; of several for one keypoint of the candidate the nearest."""
         if not len(query) or len(candidate) < 2:
             return np.empty((0, 2), np.int64)

@@ -62,15 +62,15 @@ class Learned:
 
     def _stored(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Mean (D,) and projection (d, D)."""
-        found = read_checkpoint(self.weights, self.checksum)
+        checkpoint = read_checkpoint(self.weights, self.checksum)
         if self.kind == "layer":
-            if found.layer is None:
+            if checkpoint.layer is None:
                 raise InvalidInput(f"{self.weights} has no whitening layer", fix="kind: ss or ms")
-            weight, bias = found.layer
+            weight, bias = checkpoint.layer
             # W x + b = W (x - m): the layer as centring and projecting.
             return -np.asarray(np.linalg.lstsq(weight, bias, rcond=None)[0], np.float64), weight
-        known = found.projections.get(self.training_set, {})
-        if self.kind not in known:
-            names = ", ".join(found.projections) or "none"
+        projections = checkpoint.projections.get(self.training_set, {})
+        if self.kind not in projections:
+            names = ", ".join(checkpoint.projections) or "none"
             raise InvalidInput(f"{self.weights} has no whitening {self.kind} of {self.training_set}; it has: {names}")
-        return known[self.kind]
+        return projections[self.kind]

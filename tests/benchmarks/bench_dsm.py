@@ -67,8 +67,8 @@ def features(rng: np.random.Generator, wanted: int) -> tuple[np.ndarray, ...]:
 
 def numpy_verification(query: np.ndarray, database: np.ndarray, left: np.ndarray, right: np.ndarray) -> int:
     """The first stage in plain numpy: candidates of every hypothesis, one hypothesis after the other."""
-    transforms = fsm._hypotheses(query, database, left, right)
-    px, py, qx, qy, p_area, q_area = fsm._points(query, database, left, right)
+    transforms = fsm.hypotheses(query, database, left, right)
+    px, py, qx, qy, p_area, q_area = fsm.tentative_points(query, database, left, right)
     total = 0
     for xx, xy, yx, yy, x, y in transforms:
         d = xx * yy - xy * yx

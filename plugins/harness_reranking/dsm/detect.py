@@ -117,14 +117,14 @@ def _steps(scales: Sequence[Singles], gain: float, parameters: Detection) -> lis
     """The step of every scale in quantised units; None where it is not defined."""
     if parameters.preset != "thesis":
         return [
-            _histogram_step(values[values > 0].astype(np.float64) * gain, parameters.step_share) for values in scales
+            histogram_step(values[values > 0].astype(np.float64) * gain, parameters.step_share) for values in scales
         ]
     positive = np.concatenate([values[values > 0] for values in scales])
     step = max(round(float(np.quantile(positive, parameters.step_share)) * gain), 1) if len(positive) else None
     return [step] * len(scales)
 
 
-def _histogram_step(activations: Doubles, share: float) -> int | None:
+def histogram_step(activations: Doubles, share: float) -> int | None:
     """Centre of the last of 1000 bins below which lies less than ``share``, rounded, at most 12."""
     if not len(activations):
         return None

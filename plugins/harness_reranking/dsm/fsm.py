@@ -21,7 +21,7 @@ Singles = NDArray[np.float32]
 _ONE, _TWO = np.float32(1), np.float32(2)
 _COSINE, _SINE = np.float32(0.70709), np.float32(0.70712)  # released code: 45 degrees
 _LEAST: Final = np.float32(3)  # released code: a hypothesis needs a score above it, so three inliers
-_OPTIMISED: Final = 5  # released code: hypotheses that are optimised at most
+OPTIMISED: Final = 5  # released code: hypotheses that are optimised at most
 _ROUNDS: Final = 2  # released code: rounds of optimisation
 _WIDER: Final = np.float32(4)  # released code: factor on the threshold where inliers are gathered first
 _PRIOR_ABOVE: Final = 11  # released code: inliers above which the shapes count as well
@@ -74,29 +74,29 @@ def match(
         identity where no hypothesis has three inliers.
     """
     limit, ratio = np.float32(threshold), np.float32(max_ratio)
-    points = _points(query, database, left, right)
-    transforms = _hypotheses(query, database, left, right)
+    points = tentative_points(query, database, left, right)
+    transforms = hypotheses(query, database, left, right)
     errors, taken = np.empty(len(left), np.float32), np.full(len(database), -1, np.int64)
     inliers = np.empty(len(left), np.int64)
     scores = np.zeros(len(left), np.float32)
     waiting = 0
     for t in range(len(left)):
-        if _errors(transforms[t], points, limit, ratio, errors) >= 3:
+        if transfer_errors(transforms[t], points, limit, ratio, errors) >= 3:
             count, scores[t] = _one_to_one(transforms[t], transforms, left, right, errors, taken, inliers)
             waiting += 1 if scores[t] > _LEAST else 0
     best, score = np.array([1, 0, 0, 1, 0, 0], np.float32), _LEAST
     tried = 0
-    while tried < min(_OPTIMISED, waiting):  # what waits shrinks while the bound is compared: as released
+    while tried < min(OPTIMISED, waiting):  # what waits shrinks while the bound is compared: as released
         t = int(np.argmax(scores))
         previous, scores[t] = scores[t], 0
         tried, waiting = tried + 1, waiting - 1
         if previous > score:
             best, score = transforms[t].copy(), previous
-        _errors(transforms[t], points, limit * _WIDER, ratio, errors)
+        transfer_errors(transforms[t], points, limit * _WIDER, ratio, errors)
         count, _ = _one_to_one(transforms[t], transforms, left, right, errors, taken, inliers)
         for _round in range(_ROUNDS):
             _optimise(transforms[t], transforms, points, inliers[:count], prior)  # in place: also this tentative's "up"
-            _errors(transforms[t], points, limit, ratio, errors)
+            transfer_errors(transforms[t], points, limit, ratio, errors)
             count, reached = _one_to_one(transforms[t], transforms, left, right, errors, taken, inliers)
             if reached < previous:
                 break
@@ -105,13 +105,13 @@ def match(
                 best, score = transforms[t].copy(), reached
     if tried == 0:
         return inliers[:0], best
-    _errors(best, points, limit, ratio, errors)
+    transfer_errors(best, points, limit, ratio, errors)
     count, _ = _one_to_one(best, transforms, left, right, errors, taken, inliers)
     return inliers[:count].copy(), best
 
 
 @njit(cache=True, error_model="numpy")
-def _points(query: Singles, database: Singles, left: Ints, right: Ints) -> Singles:
+def tentative_points(query: Singles, database: Singles, left: Ints, right: Ints) -> Singles:
     """(6, t): x and y in the query, x and y in the database, determinant of either shape."""
     points = np.empty((6, len(left)), np.float32)
     for t in range(len(left)):
@@ -122,7 +122,7 @@ def _points(query: Singles, database: Singles, left: Ints, right: Ints) -> Singl
 
 
 @njit(cache=True, error_model="numpy")
-def _hypotheses(query: Singles, database: Singles, left: Ints, right: Ints) -> Singles:
+def hypotheses(query: Singles, database: Singles, left: Ints, right: Ints) -> Singles:
     """(t, 6): the transform that each tentative implies."""
     transforms = np.empty((len(left), 6), np.float32)
     for t in range(len(left)):
@@ -137,7 +137,9 @@ def _hypotheses(query: Singles, database: Singles, left: Ints, right: Ints) -> S
 
 
 @njit(cache=True, error_model="numpy")
-def _errors(transform: Singles, points: Singles, threshold: np.float32, ratio: np.float32, errors: Singles) -> np.int32:
+def transfer_errors(
+    transform: Singles, points: Singles, threshold: np.float32, ratio: np.float32, errors: Singles
+) -> np.int32:
     """Squared symmetric transfer error of every tentative, infinite where it is no candidate; number of candidates."""
     xx, xy, yx, yy, x, y = transform
     determinant = xx * yy - xy * yx

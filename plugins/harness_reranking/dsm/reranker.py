@@ -49,7 +49,7 @@ class DSM(Detection, Gates):
         return detect([scale.detach().cpu().float().numpy() for scale in maps], role, self)
 
     def pack(self, features: Features) -> dict[str, NDArray[Any]]:
-        """What is stored of an image as arrays, to be kept in a file."""
+        """What is stored of an image as arrays, to be stored in a file."""
         arrays = {name: value for name, value in vars(features).items() if name != "gain"}
         return {**arrays, "gain": np.array([features.gain])}
 

@@ -107,7 +107,7 @@ def test_distractors_are_described_once_and_lie_on_disk(dataset, tmp_path):
 
 def test_a_description_that_was_stopped_goes_on(dataset, tmp_path, monkeypatch):
     monkeypatch.setattr(distractors, "PORTION", 4)
-    monkeypatch.setattr(distractors, "_SHARD", 8)
+    monkeypatch.setattr(distractors, "SHARD", 8)
     missing = dataset.images[BASE + 20]
     content = missing.read_bytes()
     missing.write_bytes(b"x" * len(content))

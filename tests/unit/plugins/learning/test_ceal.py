@@ -57,7 +57,7 @@ def test_the_threshold_falls_by_its_decay(cycle, threshold, count):
     """Entropy of (0.001, 0.999) is 0.0114 of ln 2."""
     data = TrainingSet(IMAGES, LABELS, 2, False, cycle=cycle, previous=confident(10))
     data = dataclasses.replace(data, previous=np.where(data.previous == 0.5, 0.5, data.previous))
-    found = CEAL(threshold=threshold, decay=0.01)._sure(data)
+    found = CEAL(threshold=threshold, decay=0.01).confident(data)
     assert [i for i in found.tolist() if i == 10] == [10] * count
 
 

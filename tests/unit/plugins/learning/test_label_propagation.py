@@ -42,7 +42,7 @@ def weights(model):
 
 def spread(scheme, data, seed=0):
     model = training.initialise(SmallCNN(width=4), data.images, 4, RNG(7))
-    return scheme._propagate(model, data, RNG(seed))
+    return scheme.propagated(model, data, RNG(seed))
 
 
 def test_unlabelled_images_help():
@@ -91,16 +91,16 @@ def test_pseudo_labelled_images_are_drawn_by_certainty_and_never_without_a_label
     certainty = np.zeros(240)
     certainty[[20, 30]] = 0.2, 0.8
     scheme = SemiSupervised(semi_batch=16, labelled_batch=4, share=1.0)
-    drawn = np.concatenate([batch for seed in range(20) for batch in scheme._drawn(certainty, data, RNG(seed))])
+    drawn = np.concatenate([batch for seed in range(20) for batch in scheme.pseudo_batches(certainty, data, RNG(seed))])
     assert set(drawn.tolist()) == {20, 30}
     assert abs((drawn == 30).mean() - 0.8) < 0.03
-    assert {len(batch) for batch in scheme._drawn(certainty, data, RNG(0))} == {12}
+    assert {len(batch) for batch in scheme.pseudo_batches(certainty, data, RNG(0))} == {12}
 
 
 def test_the_released_preset_draws_nothing_twice():
     data, _ = dataset()
     scheme = SemiSupervised(semi_batch=16, labelled_batch=4, preset="released-code")
-    drawn = np.concatenate(scheme._drawn(np.linspace(0, 1, 240), data, RNG(0)))
+    drawn = np.concatenate(scheme.pseudo_batches(np.linspace(0, 1, 240), data, RNG(0)))
     assert len(np.unique(drawn)) == len(drawn) == 108  # nine steps of twelve in half of 232
 
 

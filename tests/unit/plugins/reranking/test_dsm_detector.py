@@ -11,7 +11,7 @@ import reference_detector as reference
 
 from harness.core.errors import InvalidInput
 from harness_reranking.dsm import mser, select
-from harness_reranking.dsm.detect import Detection, _histogram_step, data_gain, detect
+from harness_reranking.dsm.detect import Detection, data_gain, detect, histogram_step
 
 KINDS = ("sparse", "dense", "noise", "saturated", "flat steps", "row", "column", "three", "pixel")
 
@@ -176,7 +176,7 @@ def test_gain_puts_the_share_at_the_last_step():
     ],
 )
 def test_step_of_the_released_code(activations, step):
-    assert _histogram_step(activations, 0.6) == step
+    assert histogram_step(activations, 0.6) == step
 
 
 def blobs(rng, channels=24, size=(24, 32), amplitude=1.0):

@@ -100,20 +100,20 @@ def test_released_code_keeps_a_shift_below_one_cell(shift, kept):
     # before optimisation: afterwards the transform follows the match that was moved
     sets = scene_of_four(shift)
     left, right = fsm.tentatives(sets[2], sets[3])
-    points = fsm._points(sets[0], sets[1], left, right)
+    points = fsm.tentative_points(sets[0], sets[1], left, right)
     errors = np.empty(4, np.float32)
     identity = np.array(IDENTITY, np.float32)
-    assert fsm._errors(identity, points, np.float32(RELEASED.squared_error), np.float32(3), errors) == kept
+    assert fsm.transfer_errors(identity, points, np.float32(RELEASED.squared_error), np.float32(3), errors) == kept
 
 
 @pytest.mark.parametrize(("shift", "kept"), [(1.97, 4), (2.03, 3)])
 def test_thesis_keeps_a_shift_below_two_cells(shift, kept):
     sets = scene_of_four(shift)
     left, right = fsm.tentatives(sets[2], sets[3])
-    points = fsm._points(sets[0], sets[1], left, right)
+    points = fsm.tentative_points(sets[0], sets[1], left, right)
     errors = np.empty(4, np.float32)
     identity = np.array(IDENTITY, np.float32)
-    assert fsm._errors(identity, points, np.float32(THESIS.squared_error), np.float32(9), errors) == kept
+    assert fsm.transfer_errors(identity, points, np.float32(THESIS.squared_error), np.float32(9), errors) == kept
 
 
 @pytest.mark.parametrize(("ratio", "kept"), [(1, 4), (0.34, 4), (2.9, 4), (0.32, 3), (3.1, 3)])
@@ -144,7 +144,7 @@ def test_half_of_few_hypotheses_are_optimised():
     # the heap shrinks while its size bounds the loop: with h < 9 hypotheses ceil(h / 2) are tried
     for h, tried in ((1, 1), (2, 1), (3, 2), (5, 3), (8, 4), (9, 5), (20, 5)):
         waiting, k = h, 0
-        while k < min(fsm._OPTIMISED, waiting):
+        while k < min(fsm.OPTIMISED, waiting):
             waiting, k = waiting - 1, k + 1
         assert k == tried
 

@@ -52,7 +52,7 @@ def test_correspondences_equal_the_brute_force_of_opencv():
     )
     other.descriptors[:40] = np.clip(one.descriptors[:40] + rng.integers(0, 30, (40, 128)), 0, 255)
     other.descriptors[40:50] = one.descriptors[:10]
-    pairs = METHOD._correspondences(one, other)
+    pairs = METHOD.tentatives(one, other)
     found = cv2.BFMatcher().knnMatch(one.descriptors.astype(np.float32), other.descriptors.astype(np.float32), 2)
     expected = {(m.queryIdx, m.trainIdx) for m, n in found if m.distance < 0.8 * n.distance}
     assert {tuple(pair) for pair in pairs.tolist()} == expected
