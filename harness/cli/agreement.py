@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from harness.cli.options import AsJson, Cache, Catalogues, Data, Out, Plots, Plugins, Spec
+from harness.cli.options import AsJson, Cache, Catalogues, Data, Out, Plots, Plugins, Target
+
+if TYPE_CHECKING:
+    from harness.boards.reference import Reference
+    from harness.studies.agreement_spec import AgreementStudy
 
 
 def agreement(
-    spec: Spec,
+    target: Target,
     reference: Annotated[
         str, typer.Option("--reference", help="Acquisition that the others are compared with.")
     ] = "entropy",
@@ -26,13 +31,12 @@ def agreement(
 ) -> None:
     """Compare picks, ranks and pseudo-labels of the acquisitions of a spec with those of a reference."""
     from harness.boards import read_reference
-    from harness.boards.agreement import agreement_data, agreement_tables, published_agreement, published_tables
-    from harness.boards.plots import agreement_plot
-    from harness.boards.render import json_text, render_tables
     from harness.cli.display import Bars
     from harness.core.files import write_atomically
+    from harness.runs.targets import REFERENCE, Resolver
     from harness.studies.agreement_spec import agreement_studies
 
+    spec = Resolver().spec(target)
     with Bars() as bars:
         studies = agreement_studies(
             spec,
@@ -44,26 +48,45 @@ def agreement(
             cache=cache,
             progress=bars,
         )
-    beside = spec.with_name("reference.yaml")
+    beside = spec.with_name(REFERENCE)
     published = read_reference(beside) if beside.is_file() else None
-    tables = []
-    for study in studies:
-        tables += agreement_tables(study.title, study.reference, study.compared, unlabelled=unlabelled)
-        if published is not None:
-            tables += published_tables(published, study.dataset, study.compared)
-    text = render_tables(tables, "markdown")
+    text = _text(studies, published, unlabelled)
     if out is not None:
         write_atomically(out, text.encode())
     if plots is not None:
-        for study in studies:
-            picture = agreement_plot(study.title, study.reference, study.compared)
-            if picture is not None:
-                name = study.dataset if len(studies) == 1 else study.title
-                write_atomically(plots / f"{re.sub(r'[^A-Za-z0-9._-]+', '-', name)}-ranks.svg", picture)
-    if as_json:
-        found = [agreement_data(study.title, study.reference, study.compared) for study in studies]
-        for data_of, study in zip(found, studies, strict=True):
-            if published is not None:
-                data_of["published"] = published_agreement(published, study.dataset, study.compared)
-        text = json_text(found)
-    print(text, end="")
+        for name, picture in _plots(studies):
+            write_atomically(plots / name, picture)
+    print(_json(studies, published) if as_json else text, end="")
+
+
+def _text(studies: Sequence[AgreementStudy], published: Reference | None, unlabelled: bool) -> str:
+    from harness.boards.agreement import agreement_tables, published_tables
+    from harness.boards.render import render_tables
+
+    tables = []
+    for study in studies:
+        tables += agreement_tables(study.title, study.reference, study.compared, unlabelled=unlabelled)
+        tables += published_tables(published, study.dataset, study.compared) if published else []
+    return render_tables(tables, "markdown")
+
+
+def _json(studies: Sequence[AgreementStudy], published: Reference | None) -> str:
+    from harness.boards.agreement import agreement_data, published_agreement
+    from harness.boards.render import json_text
+
+    content = []
+    for study in studies:
+        measured = agreement_data(study.title, study.reference, study.compared)
+        beside = {"published": published_agreement(published, study.dataset, study.compared)} if published else {}
+        content.append({**measured, **beside})
+    return json_text(content)
+
+
+def _plots(studies: Sequence[AgreementStudy]) -> Iterator[tuple[str, bytes]]:
+    from harness.boards.plots import agreement_plot
+
+    for study in studies:
+        picture = agreement_plot(study.title, study.reference, study.compared)
+        if picture is not None:
+            name = study.dataset if len(studies) == 1 else study.title
+            yield f"{re.sub(r'[^A-Za-z0-9._-]+', '-', name)}-ranks.svg", picture

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from harness.cli.help import Commands
+from harness.cli.listing import registry_of
 from harness.cli.options import AsJson, Cache, Catalogues, Data, DatasetName, Plugins
 from harness.core.errors import BAD_DATA, DONE
-from harness.registry import Registry, load_registry
 
 
 class _ShownByName(Commands):
@@ -43,7 +42,7 @@ def list_datasets(
     from harness.cli.dataset_cards import dataset_list
     from harness.data.folders import data_folders
 
-    print(dataset_list(_registry(plugin), tuple(catalogue or ()), data_folders(data).root, as_json))
+    print(dataset_list(registry_of(plugin), tuple(catalogue or ()), data_folders(data).root, as_json))
 
 
 @datasets.command()
@@ -60,7 +59,7 @@ def show(
     """Show source, checksums, protocol, licence and citation of a dataset, or the parameters of a loader."""
     from harness.cli.dataset_cards import dataset_card
 
-    registry = _registry(plugin)
+    registry = registry_of(plugin)
     if ground_truth is None:
         print(dataset_card(name, registry, tuple(catalogue or ()), as_json))
         return
@@ -91,7 +90,7 @@ def fetch(
     from harness.data.fetch import fetch_dataset
     from harness.data.folders import data_folders
 
-    dataset, folders = named_dataset(name, _registry(plugin), tuple(catalogue or ())), data_folders(data, cache)
+    dataset, folders = named_dataset(name, registry_of(plugin), tuple(catalogue or ())), data_folders(data, cache)
     with Bars() as bars:
         fetched = fetch_dataset(
             dataset, folders, progress=bars, policy=RetryPolicy(timeout=timeout), keep_archives=keep_archives
@@ -115,15 +114,8 @@ def verify(
     from harness.data.folders import data_folders
     from harness.data.verify import verify_dataset
 
-    dataset = named_dataset(name, _registry(plugin), tuple(catalogue or ()))
+    dataset = named_dataset(name, registry_of(plugin), tuple(catalogue or ()))
     with Bars() as bars:
         found = verify_dataset(dataset, data_folders(data, cache), progress=bars)
     print(verified_text(found, as_json))
     raise typer.Exit(BAD_DATA if found.problems else DONE)
-
-
-def _registry(plugin: list[str] | None) -> Registry:
-    registry = load_registry(plugin or ())
-    for broken in registry.broken:
-        print(broken, file=sys.stderr)
-    return registry

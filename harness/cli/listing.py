@@ -1,14 +1,48 @@
-"""Texts of ``harness methods`` and ``harness doctor``; what the texts of other commands share."""
+"""``harness methods`` and ``harness doctor``; what the texts of other commands share."""
 
 from __future__ import annotations
 
 import json
 import os
+import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from harness.registry import Entry, Registry
+from harness.cli.options import AnyKind, AsJson, Cache, Data, Method, Plugins, StrictPlugins
+from harness.plugin_api import KINDS
+from harness.registry import Entry, Registry, load_registry
+
+
+def methods(
+    kind: AnyKind = None,
+    name: Method = None,
+    plugin: Plugins = None,
+    as_json: AsJson = False,
+    strict_plugins: StrictPlugins = False,
+) -> None:
+    """List the methods, or show one with its parameters and source."""
+    registry = registry_of(plugin, strict=strict_plugins)
+    kinds = [kind] if kind else list(KINDS)
+    print(method_card(registry.entry(kinds[0], name), as_json) if name else method_list(registry, kinds, as_json))
+
+
+def doctor(plugin: Plugins = None, data: Data = None, cache: Cache = None, as_json: AsJson = False) -> None:
+    """Show versions, threads, GPU, and where data and cache live."""
+    print(doctor_report(load_registry(plugin or ()), data, cache, as_json))
+
+
+def registry_of(plugin: Sequence[str] | None, *, strict: bool = False) -> Registry:
+    """All plugins and those of ``--plugin``; broken ones are named on standard error."""
+    registry = load_registry(plugin or (), strict=strict)
+    warn_of_plugins(registry)
+    return registry
+
+
+def warn_of_plugins(registry: Registry) -> None:
+    """Name the plugins that are broken or outdated on standard error."""
+    for line in (*registry.broken, *registry.outdated):
+        print(line, file=sys.stderr)
 
 
 def method_list(registry: Registry, kinds: Sequence[str], as_json: bool) -> str:

@@ -1,4 +1,4 @@
-"""``harness send``: records that are there to reporters."""
+"""``harness send``: sends records to sinks, such as MLflow."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from harness.cli.options import Cache, Catalogues, Data, Plugins, Runs, Target
 
 def send(
     target: Target,
-    to: Annotated[list[str], typer.Option("--to", help="Name of a reporter, such as mlflow; may be repeated.")],
+    to: Annotated[list[str], typer.Option("--to", help="Name of a sink, such as mlflow; may be repeated.")],
     plugin: Plugins = None,
     catalogue: Catalogues = None,
     data: Data = None,
     cache: Cache = None,
     runs: Runs = None,
 ) -> None:
-    """Send records that are there to reporters, such as mlflow.
+    """Send records to sinks, such as mlflow.
 
     As harness run --report does with new ones.
     """
