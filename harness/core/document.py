@@ -1,4 +1,4 @@
-"""A YAML document that knows where each of its values stands, so that an error can point at it."""
+"""A YAML document that knows the position of each of its values, so that an error can point at it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from harness.core.errors import BadParameter, HarnessError, Location, SpecError,
 
 Step = str | int
 At = tuple[Step, ...]
-"""Way from the root to a value: keys and positions."""
+"""Path from the root to a value: keys and positions."""
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class Document:
     file: Path | None = None
 
     def locate(self, at: At, *, key: bool = False) -> Location | None:
-        """Where a value (or the key that holds it) stands; the nearest enclosing place if it is not there."""
+        """Position of a value (or of the key that holds it); of the nearest enclosing value if it does not exist."""
         if self.file is None:
             return None
         node, line, column, text = self.data, 0, 0, ""
@@ -35,7 +35,7 @@ class Document:
         return Location(self.file, line + 1, column + 1, max(len(text), 1))
 
     def error(self, error: HarnessError, at: At, *, key: bool = False) -> HarnessError:
-        """The error with its place in this document."""
+        """The error with its position in this document."""
         if self.file is None and at:
             error.headline = f"{path_text(at)}: {error.headline}"
         error.where = error.where or self.locate(at, key=key)
@@ -63,13 +63,13 @@ def plain(value: Any) -> Any:
 def shape_error(
     document: Document, detail: Mapping[str, Any], known: Sequence[str], at: At = (), patterns: str = ""
 ) -> HarnessError:
-    """What pydantic found wrong (one of its ``errors()``) as an error with its place in the document.
+    """What pydantic found wrong (one of its ``errors()``) as an error with its position in the document.
 
     Args:
         document: where the value was read.
         detail: type, location, message and input, as pydantic gives them.
         known: keys that are allowed.
-        at: way from the root of the document to the value that was validated.
+        at: path from the root of the document to the value that was validated.
         patterns: what a text that matches no pattern should be.
     """
     at = (*at, *detail["loc"])
@@ -111,7 +111,7 @@ def read_document(source: Path | Mapping[str, Any], kind: str = "spec") -> Docum
         data = reader.load(text)
     except DuplicateKeyError as error:
         mark = error.problem_mark
-        raise SpecError("a key stands twice", where=_mark(source, mark), fix="keep one of the two") from error
+        raise SpecError("duplicate key", where=_mark(source, mark), fix="keep one of the two") from error
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         raise SpecError(f"not YAML: {error.problem}", where=_mark(source, mark)) from error

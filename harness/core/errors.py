@@ -1,4 +1,4 @@
-"""The errors that a user or a plugin can cause: each says what is wrong, where, why, and how to mend it.
+"""The errors that a user or a plugin can cause: each says what is wrong, where, why, and how to fix it.
 
 Everything else is a bug of the harness and shows its traceback.
 """
@@ -150,14 +150,14 @@ class ContractError(HarnessError):
 
 
 class DataMissing(HarnessError):
-    """Data that are not there; says what to put where."""
+    """Data that do not exist; says what to put where."""
 
     code = "D400"
     exit_code = BAD_DATA
 
 
 class DataDamaged(HarnessError):
-    """Data that are there but wrong: counts, checksums, formats."""
+    """Data that exist but are wrong: counts, checksums, formats."""
 
     code = "D410"
     exit_code = BAD_DATA

@@ -20,9 +20,9 @@ VARIABLES: Final = (
 
 def share(workers: int) -> int:
     """Threads of one run: what ``OMP_NUM_THREADS`` says, else the cores this process may use, divided."""
-    given = os.environ.get("OMP_NUM_THREADS", "")
-    if given.isdecimal() and int(given) > 0:
-        return int(given)
+    variable = os.environ.get(VARIABLES[0], "")
+    if variable.isdecimal() and int(variable) > 0:
+        return int(variable)
     return max(1, cores() // workers)
 
 
@@ -40,7 +40,7 @@ def cores() -> int:
 
 
 def limit(count: int) -> None:
-    """Hold libraries to ``count`` threads: by variables those still to be loaded, by calls those that are there."""
+    """Hold libraries to ``count`` threads: by variables those still to be loaded, by calls the others."""
     if count <= 0 or os.environ.get(VARIABLES[0]) == str(count):
         return
     os.environ.update(dict.fromkeys(VARIABLES, str(count)))

@@ -22,7 +22,7 @@ Box = tuple[float, float, float, float]
 class DataFolders:
     """Where a dataset plugin may look and write.
 
-    ``root`` holds what the user brought or downloaded; ``cache`` what the harness made and can make again.
+    ``root`` holds user-supplied and downloaded data; ``cache`` what the harness computed and can compute again.
     """
 
     root: Path
@@ -53,7 +53,7 @@ class ClassificationSet:
 
 @dataclass(frozen=True)
 class RetrievalSet:
-    """Database images, queries, and who answers whom.
+    """Database images, queries, and relevance judgements.
 
     Attributes:
         images: files of the database; position = the id that ground truth and rankings use.
@@ -62,8 +62,8 @@ class RetrievalSet:
         ground_truth: per query ``easy``, ``hard``, ``junk``: lists of ids (the revisited structure).
         pairs: (p, 2) int64 database ids that show the same object, for supervised whitening; empty if unknown.
         image_boxes: per database image the object's box where known (saliency precision), else None.
-        distractors: how many images at the end of ``images`` only stand in the way: no query asks for them, nothing is
-            learnt from them, and their descriptors stay on disk.
+        distractors: how many images at the end of ``images`` are relevant to no query: nothing is learnt from them,
+            and their descriptors stay on disk.
     """
 
     name: str
@@ -86,7 +86,7 @@ class Dataset(Protocol):
         ...
 
     def load(self, folders: DataFolders) -> ClassificationSet | RetrievalSet:
-        """The data themselves; made or read, checked. Raises ``DataMissing`` or ``DataDamaged``."""
+        """The data themselves; generated or read, and checked. Raises ``DataMissing`` or ``DataDamaged``."""
         ...
 
 

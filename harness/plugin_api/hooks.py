@@ -138,4 +138,4 @@ class SinkHooks:
 
     @hookspec
     def harness_finished(self, records: Sequence[RecordView]) -> None:
-        """All runs of a comparison have a record; ``records`` holds those that were there before too."""
+        """All runs of a comparison have a record; ``records`` holds those of earlier runs too."""

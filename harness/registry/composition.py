@@ -1,4 +1,4 @@
-"""Methods made of others by name: ``pretrain+semi``, ``random+coreset``.
+"""Composed methods, by name: ``pretrain+semi``, ``random+coreset``.
 
 A learning scheme ``a+b`` prepares as ``a`` and trains as ``b``. An acquisition ``a+b`` chooses as ``a`` in cycle 0, as
 ``b`` from then on; with more parts each has one cycle, the last one the rest. A parameter that several parts have is
@@ -22,12 +22,12 @@ COMPOSED: Final = frozenset({"acquisition", "learning"})
 
 @cache
 def composed(kind: str, name: str, parts: tuple[type, ...]) -> type:
-    """The class of a method made of ``parts``: a frozen dataclass with the parameters of all.
+    """The class of a method composed of ``parts``: a frozen dataclass with the parameters of all.
 
     Raises:
         BadParameter: a learning scheme of more than two parts, or whose first part prepares nothing of its own.
     """
-    given = (kind, name, parts)
+    arguments = (kind, name, parts)
     if kind == "learning":
         parts = (_preparing(name, parts), parts[-1])
     # Later parts come first: their fields, types and defaults count.
@@ -40,16 +40,16 @@ def composed(kind: str, name: str, parts: tuple[type, ...]) -> type:
     ]
     summary = " ".join(f"{part.__name__}." if part is parts[-1] else f"{part.__name__}, then" for part in parts)
     behaviour = {"learning": _learning, "acquisition": _acquisition}[kind](parts)
-    behaviour = {**behaviour, "__reduce__": lambda self: (_again, (given, vars(self)))}
-    made = dataclasses.make_dataclass(name, specified, namespace={**behaviour, "__doc__": summary}, frozen=True)
-    made.parts = parts  # type: ignore[attr-defined]
-    made.__module__ = parts[-1].__module__
-    return made
+    behaviour = {**behaviour, "__reduce__": lambda self: (_again, (arguments, vars(self)))}
+    method = dataclasses.make_dataclass(name, specified, namespace={**behaviour, "__doc__": summary}, frozen=True)
+    method.parts = parts  # type: ignore[attr-defined]
+    method.__module__ = parts[-1].__module__
+    return method
 
 
-def _again(given: tuple[str, str, tuple[type, ...]], values: Mapping[str, Any]) -> Any:
-    """What a pickle of a composed method becomes: its class stands in no module, so it is put together again."""
-    return composed(*given)(**values)
+def _again(arguments: tuple[str, str, tuple[type, ...]], values: Mapping[str, Any]) -> Any:
+    """What a pickle of a composed method becomes: its class is in no module, so it is composed again."""
+    return composed(*arguments)(**values)
 
 
 def digest_of(method: type) -> str:
@@ -90,7 +90,7 @@ def _preparing(name: str, parts: tuple[type, ...]) -> type:
     owner = next((c for c in parts[0].__mro__ if "prepare" in vars(c)), None)
     if len(parts) != 2 or owner is None or owner in parts[1].__mro__:
         raise BadParameter(
-            f'learning "{name}" cannot be put together: the first of two prepares the weights, the second trains',
+            f'learning "{name}" cannot be composed: the first of two prepares the weights, the second trains',
             fix="pretrain+semi",
         )
     return owner

@@ -42,7 +42,7 @@ def load_named(plugin: str) -> tuple[ModuleType, Origin]:
     """The module of a file or module name given by a user, and its origin.
 
     Raises:
-        PluginError: there is none, or it cannot be imported.
+        PluginError: it does not exist, or cannot be imported.
     """
     kind = "file" if _is_file(plugin) else "module"
     try:

@@ -48,7 +48,7 @@ def sweep(label: str, method: type, given: Mapping[str, Any]) -> Iterator[Parame
 
 
 def validate(label: str, method: type, given: Mapping[str, Any]) -> Any:
-    """An instance of ``method`` with ``given`` parameters and its own defaults.
+    """An instance of ``method`` with the ``given`` parameters and its own defaults.
 
     Args:
         label: how messages call the method, ``pooling "gem"``.
@@ -57,7 +57,7 @@ def validate(label: str, method: type, given: Mapping[str, Any]) -> Any:
 
     Raises:
         Errors: one error per unknown, missing, wrongly typed or out-of-range parameter.
-        DataMissing: a parameter names a file that is not there.
+        DataMissing: a parameter names a file that does not exist.
     """
     from pydantic import TypeAdapter, ValidationError
 
@@ -85,7 +85,7 @@ def validate(label: str, method: type, given: Mapping[str, Any]) -> Any:
     try:
         return method(**values)
     except DataMissing:
-        raise  # not a mistake in the spec: a file that a parameter names is not there yet
+        raise  # not a mistake in the spec: a file that a parameter names does not exist yet
     except HarnessError as error:
         raise Errors([BadParameter(f"{label}: {error.headline}", fix=error.fix)]) from error
     except (ValueError, TypeError) as error:

@@ -41,7 +41,7 @@ class Registry:
         """Names of one kind, or of the sinks, sorted. Raises ``UnknownName`` for a kind that does not exist."""
         if kind not in (*KINDS, SINK):
             raise UnknownName(f'unknown kind "{kind}"', fix=f"{nearest(kind, KINDS)} kinds: {', '.join(KINDS)}".strip())
-        return sorted(name for known, name in self._entries if known == kind)
+        return sorted(name for registered, name in self._entries if registered == kind)
 
     def entry(self, kind: str, name: str) -> Entry:
         """What is registered under a name, or composed of registered methods (``pretrain+semi``).
@@ -72,14 +72,14 @@ class Registry:
         check = {key: value for check in checks for key, value in check.items()}
         return Entry(kind, name, method, origin, check or None)
 
-    def create(self, kind: str, name: str, /, **given: Any) -> Any:
+    def create(self, kind: str, name: str, /, **values: Any) -> Any:
         """An instance with these parameters: ``create("pooling", "gem", p=3.0)``.
 
         Raises:
             UnknownName: no such kind or name.
             Errors: unknown, missing or bad parameters.
         """
-        return parameters.validate(f'{kind} "{name}"', self.entry(kind, name).load(), given)
+        return parameters.validate(f'{kind} "{name}"', self.entry(kind, name).load(), values)
 
     def identify(self, kind: str, name: str, instance: Any) -> MethodId:
         """What identifies a configured method in run ids and records."""

@@ -55,13 +55,13 @@ def libraries(module: str, roots: frozenset[str]) -> set[str]:
 @cache
 def _all_imports(module: str) -> tuple[str, ...]:
     tree = _tree(module)
-    found: list[str] = []
+    names: list[str] = []
     for node in ast.walk(tree) if tree else ():
         if isinstance(node, ast.Import):
-            found += [alias.name for alias in node.names]
+            names += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and not node.level and node.module:
-            found.append(node.module)
-    return tuple(found)
+            names.append(node.module)
+    return tuple(names)
 
 
 @cache
@@ -74,10 +74,10 @@ def summary(module: str, attribute: str) -> str:
     if path is None:
         return ""
     text = path.read_text(encoding="utf-8")
-    found = re.search(
+    match = re.search(
         rf'^(?:class|def) {re.escape(attribute)}\b[^"]*?:\n\s+[rR]?"""(.*?)(?:\n|""")', text, re.MULTILINE
     )
-    return found[1].strip() if found else ""
+    return match[1].strip() if match else ""
 
 
 def _is_without_effect(name: str, module: str) -> bool:
@@ -85,15 +85,15 @@ def _is_without_effect(name: str, module: str) -> bool:
 
 
 def _closure(module: str) -> set[str]:
-    found: set[str] = set()
+    modules: set[str] = set()
     waiting = [module]
     while waiting:
         name = waiting.pop()
-        if name in found or _is_without_effect(name, module) or _file(name) is None:
+        if name in modules or _is_without_effect(name, module) or _file(name) is None:
             continue
-        found.add(name)
+        modules.add(name)
         waiting += _imports(name, module.partition(".")[0])
-    return found
+    return modules
 
 
 @cache

@@ -53,8 +53,8 @@ def test_its_identity_has_the_source_of_both():
 
 
 @pytest.mark.parametrize("name", ["semi+pretrain", "supervised+semi", "pretrain+semi+ceal"])
-def test_what_cannot_be_put_together_is_refused(name):
-    with pytest.raises(HarnessError, match="cannot be put together"):
+def test_what_cannot_be_composed_is_refused(name):
+    with pytest.raises(HarnessError, match="cannot be composed"):
         REGISTRY.entry("learning", name)
 
 
@@ -96,7 +96,7 @@ def test_parts_of_other_plugins_join_in(tmp_path):
 
 @dataclass(frozen=True)
 class Own:
-    """Not put together of anything."""
+    """Composed of nothing."""
 
     def prepare(self, model, data, rng):
         return None
@@ -110,7 +110,7 @@ def test_a_scheme_of_its_own_prepares_under_its_own_identity():
     ("kind", "name", "given"),
     [("learning", "pretrain+semi", {"epochs": 3}), ("acquisition", "random+entropy+coreset", {})],
 )
-def test_methods_put_together_can_be_sent_to_another_process(kind, name, given):
+def test_composed_methods_can_be_sent_to_another_process(kind, name, given):
     method = load_registry().create(kind, name, **given)
     again = pickle.loads(pickle.dumps(method))
     assert again == method

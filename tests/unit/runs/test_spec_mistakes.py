@@ -128,7 +128,7 @@ def test_negative_budget_and_no_cycles(tmp_path, toy):
     [
         ("", "mapping"),
         ("- a", "mapping"),
-        ("name: a\nname: b", "stands twice"),
+        ("name: a\nname: b", "duplicate key"),
         ("name: [a", "not YAML"),
         ("a: b: c", "not YAML"),
         ("\tname: a", "not YAML"),
