@@ -115,9 +115,9 @@ class RegionIndex:
 
         Negative similarities count as 0.
         """
-        similarities, found = self.neighbours(patches, k)
-        weights = np.where(found >= 0, np.maximum(similarities, 0), 0)
-        sums: Floats = (weights * self.worth[found]).sum(axis=1, dtype=np.float32)
+        similarities, positions = self.neighbours(patches, k)
+        weights = np.where(positions >= 0, np.maximum(similarities, 0), 0)
+        sums: Floats = (weights * self.worth[positions]).sum(axis=1, dtype=np.float32)
         return sums
 
 

@@ -52,7 +52,7 @@ class RMatch:
 
     def describe(self, maps: Sequence[Tensor], role: Role) -> Floats:
         """(r, C) float32, rows of norm 1 or zero: the regions of all scales together."""
-        rows = np.concatenate([self._regions(part, role) for part in maps])
+        rows = np.concatenate([self._regions(scale, role) for scale in maps])
         if role == "query" or not self.keep or len(rows) <= self.keep:
             return rows
         return reduced(rows, self.keep, soft=self.reduction == "gmm")
@@ -73,8 +73,7 @@ class RMatch:
 
     def unpack(self, arrays: Mapping[str, NDArray[Any]]) -> Floats:
         """The inverse of ``pack``."""
-        found: Floats = arrays["regions"]
-        return found
+        return arrays["regions"]
 
     def _regions(self, maps: Tensor, role: Role) -> Floats:
         """Of one scale (C, h, w): (r, C), each normalised."""
@@ -115,9 +114,9 @@ def _memberships(squares: Doubles, shares: Doubles, variance: float) -> Doubles:
         nearest: Doubles = np.eye(squares.shape[1])[squares.argmin(axis=1)]
         return nearest
     logs = np.log(shares) - squares / (2 * variance)
-    found = np.exp(logs - logs.max(axis=1, keepdims=True))
-    result: Doubles = found / found.sum(axis=1, keepdims=True)
-    return result
+    densities = np.exp(logs - logs.max(axis=1, keepdims=True))
+    memberships: Doubles = densities / densities.sum(axis=1, keepdims=True)
+    return memberships
 
 
 def _spread(vectors: Doubles, count: int) -> list[int]:
@@ -131,5 +130,5 @@ def _spread(vectors: Doubles, count: int) -> list[int]:
 
 def _squares(vectors: Doubles, means: Doubles) -> Doubles:
     """Squared distances (r, count)."""
-    found: Doubles = ((vectors[:, None, :] - means) ** 2).sum(axis=2)
-    return found
+    squares: Doubles = ((vectors[:, None, :] - means) ** 2).sum(axis=2)
+    return squares
