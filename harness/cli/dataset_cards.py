@@ -6,7 +6,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.cli.listing import dump, entry_fields, method_card, table, text_of
+from harness.cli.listing import dump, entry_fields, listing, method_card, text_of
 from harness.core.errors import UnknownName, nearest
 from harness.data.catalogue import catalogue, catalogue_files
 from harness.data.disk import size_text
@@ -30,8 +30,8 @@ def dataset_list(registry: Registry, catalogues: tuple[Path, ...], root: Path, a
         ]
         return dump({"catalogue": named, "loaders": [entry_fields(entry) for entry in own]})
     rows = [[name, entry.task, _state(name, entry, root), entry.description] for name, entry in known.items()]
-    text = f"catalogue (data folder {root})\n" + table(rows)
-    return text + "\nloaders\n" + table([[entry.name, "", "", entry.summary] for entry in own])
+    text = f"catalogue (data folder {root})\n" + listing(rows)
+    return text + "\nloaders\n" + listing([[entry.name, "", "", entry.summary] for entry in own])
 
 
 def _state(name: str, entry: CatalogueEntry, root: Path) -> str:
@@ -56,7 +56,7 @@ def dataset_card(name: str, registry: Registry, catalogues: tuple[Path, ...], as
     rows = [[key, text_of(value)] for key, value in fields.items()]
     rows += [["counts", ", ".join(f"{number:,} {key}" for key, number in entry.counts.items())]] if entry.counts else []
     rows += [["file", line] for file in entry.files for line in _file_lines(file)]
-    return f"{name}\n" + table(rows)
+    return f"{name}\n" + listing(rows)
 
 
 def _file_lines(file: SourceFile) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+import textwrap
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -50,16 +51,11 @@ def method_list(registry: Registry, kinds: Sequence[str], as_json: bool) -> str:
     entries = [registry.entry(kind, name) for kind in kinds for name in registry.names(kind)]
     if as_json:
         return dump([entry_fields(entry) for entry in entries])
-    width = max((len(entry.name) for entry in entries), default=0)
-    parts = []
-    for kind in kinds:
-        lines = [
-            f"  {entry.name:<{width}}  {entry.summary}{_origin(entry)}".rstrip()
-            for entry in entries
-            if entry.kind == kind
-        ]
-        parts.append("\n".join([kind, *(lines or ["  (none)"])]))
-    return "\n".join(parts)
+    rows = {
+        kind: [[entry.name, entry.summary + _origin(entry)] for entry in entries if entry.kind == kind]
+        for kind in kinds
+    }
+    return "\n".join(f"{kind}\n{listing(lines) or '  (none)'}" for kind, lines in rows.items())
 
 
 def method_card(entry: Entry, as_json: bool) -> str:
@@ -77,7 +73,7 @@ def method_card(entry: Entry, as_json: bool) -> str:
         [
             f"{entry.kind} {entry.name}",
             inspect.getdoc(method) or "(no documentation)",
-            "parameters:\n" + (table(rows) if rows else "  none"),
+            "parameters:\n" + (listing(rows) if rows else "  none"),
             f"source: {method.__module__}:{method.__qualname__}\n"
             f"plugin: {entry.origin.plugin} {entry.origin.version} ({entry.origin.source})",
         ]
@@ -98,7 +94,7 @@ def doctor_report(registry: Registry, data: Path | None, cache: Path | None, as_
         "cache": f"{folders.cache}{'' if folders.cache.is_dir() else ' (not there yet)'}",
         "broken plugins": [str(broken) for broken in registry.broken],
     }
-    return dump(facts) if as_json else table([[key, text_of(value) or "none"] for key, value in facts.items()])
+    return dump(facts) if as_json else listing([[key, text_of(value) or "none"] for key, value in facts.items()])
 
 
 def entry_fields(entry: Entry) -> dict[str, str]:
@@ -120,14 +116,12 @@ def text_of(value: Any) -> str:
     return str(value)
 
 
-def table(rows: Iterable[Sequence[str]]) -> str:
-    """Rows in columns that stand below each other."""
-    rows = list(rows)
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]) - 1)] if rows else []
-    return "\n".join(
-        "  " + "  ".join([*(text.ljust(width) for text, width in zip(row, widths, strict=False)), row[-1]])
-        for row in rows
-    )
+def listing(rows: Iterable[Sequence[str]]) -> str:
+    """Rows in indented columns below each other."""
+    from harness.boards.render import make_table, plain_text
+
+    lines = list(rows)
+    return textwrap.indent(plain_text(make_table([""] * len(lines[0]) if lines else [], lines)), "  ")
 
 
 def dump(value: Any) -> str:
