@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+from harness.boards.columns import mean_and_std
 from harness.boards.reference import Reference
 from harness.boards.render import NOTHING, Table, make_table
 from harness.metrics.selections import Comparison
@@ -53,7 +54,7 @@ def agreement_tables(title: str, reference: str, compared: Compared, *, unlabell
         compared: what was measured.
         unlabelled: whether it was measured on all unlabelled examples.
     """
-    seeds = sorted({c.seed for found in compared.values() for c in found})
+    seeds = sorted({c.seed for comparisons in compared.values() for c in comparisons})
     subset = "all unlabelled examples" if unlabelled else "unlabelled examples that neither acquired"
     spread = "; mean ± standard deviation" if len(seeds) > 1 else ""
     intro = (
@@ -71,18 +72,18 @@ def agreement_tables(title: str, reference: str, compared: Compared, *, unlabell
 def agreement_data(title: str, reference: str, compared: Compared) -> dict[str, Any]:
     """The same as JSON-able data: mean, std and the value of each seed; None where undefined."""
     rows = []
-    for cycle, label, found in _rows(compared):
-        measured = {name: [_finite(c.values[name]) for c in found] for name in found[0].values}
+    for cycle, label, comparisons in _rows(compared):
+        measured = {name: [_finite(c.values[name]) for c in comparisons] for name in comparisons[0].values}
         rows.append(
             {
                 "acquisition": label,
                 "cycle": cycle,
-                "labels": found[0].n_labelled,
-                "unlabelled": found[0].n_unlabelled,
-                "seeds": [c.seed for c in found],
-                "ranked_by": dict(zip(("reference", "acquisition"), found[0].ranked_by, strict=True)),
+                "labels": comparisons[0].n_labelled,
+                "unlabelled": comparisons[0].n_unlabelled,
+                "seeds": [c.seed for c in comparisons],
+                "ranked_by": dict(zip(("reference", "acquisition"), comparisons[0].ranked_by, strict=True)),
                 "measured": {
-                    name: dict(zip(("mean", "std"), mean_and_std(values), strict=True), values=values)
+                    name: dict(zip(("mean", "std"), summary(values), strict=True), values=values)
                     for name, values in measured.items()
                 },
             }
@@ -145,22 +146,21 @@ def published_tables(reference: Reference, dataset: str, compared: Compared) -> 
     return [table]
 
 
-def mean_and_std(values: Sequence[float | None]) -> tuple[float | None, float | None]:
-    """Mean and standard deviation (ddof 1) of the values that are there; None where there are too few."""
-    known = [value for value in values if value is not None]
-    if not known:
-        return None, None
-    mean = math.fsum(known) / len(known)
-    if len(known) < 2:
-        return mean, None
-    return mean, math.sqrt(math.fsum((value - mean) ** 2 for value in known) / (len(known) - 1))
+def summary(values: Sequence[float | None]) -> tuple[float | None, float | None]:
+    """Mean and standard deviation of the values that are defined; None where there are too few."""
+    defined = [value for value in values if value is not None]
+    return mean_and_std(defined) if defined else (None, None)
 
 
 def _rows(compared: Compared) -> list[tuple[int, str, list[Comparison]]]:
     """Cycle, label and the comparisons of all seeds, cycle by cycle."""
-    cycles = sorted({c.cycle for found in compared.values() for c in found})
-    every = [(n, label, [c for c in found if c.cycle == n]) for n in cycles for label, found in compared.items()]
-    return [row for row in every if row[2]]
+    cycles = sorted({c.cycle for comparisons in compared.values() for c in comparisons})
+    return [
+        (cycle, label, of_cycle)
+        for cycle in cycles
+        for label, comparisons in compared.items()
+        if (of_cycle := [c for c in comparisons if c.cycle == cycle])
+    ]
 
 
 def _table(
@@ -169,10 +169,10 @@ def _table(
     headings = [heading for _, heading, _ in columns]
     rows = [
         [
-            *(str(cycle), str(found[0].n_labelled), label),
-            *(_cell([_finite(c.values[name]) for c in found], scale) for name, _, scale in columns),
+            *(str(cycle), str(comparisons[0].n_labelled), label),
+            *(_cell([_finite(c.values[name]) for c in comparisons], scale) for name, _, scale in columns),
         ]
-        for cycle, label, found in _rows(compared)
+        for cycle, label, comparisons in _rows(compared)
     ]
     return make_table(
         ["cycle", "labels", "acquisition", *headings],
@@ -185,7 +185,7 @@ def _table(
 
 
 def _cell(values: Sequence[float | None], scale: int) -> str:
-    mean, std = mean_and_std(values)
+    mean, std = summary(values)
     if mean is None:
         return NOTHING
     text = f"{round(scale * mean, 2) + 0.0:.2f}"  # no -0.00
@@ -195,8 +195,8 @@ def _cell(values: Sequence[float | None], scale: int) -> str:
 def _ranked_by(reference: str, compared: Compared) -> str:
     """How each was ranked, the usual way first."""
     hows: dict[str, list[str]] = {}
-    for label, found in compared.items():
-        for comparison in found:
+    for label, comparisons in compared.items():
+        for comparison in comparisons:
             for name, how in zip((reference, label), comparison.ranked_by, strict=True):
                 if name not in hows.setdefault(how, []):
                     hows[how].append(name)
@@ -213,5 +213,5 @@ def _measured(compared: Compared, name: str, metric: str, cycle: int | None, sca
     if len(labels) != 1:
         return None
     values = [c.values[metric] for c in compared[labels[0]] if c.cycle == cycle and metric in c.values]
-    mean, _ = mean_and_std([value for value in values if value == value])
+    mean, _ = summary([value for value in values if value == value])
     return None if mean is None else scale * mean

@@ -128,25 +128,25 @@ def _row(group: Sequence[Record], labels: dict[str, str], columns: Sequence[Colu
 def _ranked(board: Board) -> Board:
     """The board with ranks, intervals, Pareto fronts and what they are worth; best row first."""
     # By what the methods are: the order of the records does not count.
-    rows = sorted(board.rows, key=_identity)
-    units = paired_units({f"{i:09}": dict(zip(row.units, row.values, strict=True)) for i, row in enumerate(rows)})
+    rows = {_identity(row): row for row in board.rows}
+    units = paired_units({key: dict(zip(row.units, row.values, strict=True)) for key, row in rows.items()})
     tests = pairwise_tests(units.paired, np.random.default_rng(0)) if units.values else None  # seeded: the same table
     intervals = units.intervals()
-    found = []
-    for i, row in enumerate(rows):
-        first, last = tests.ranks.get(f"{i:09}", (None, None)) if tests else (None, None)
+    ranked = []
+    for key, row in rows.items():
+        first, last = tests.ranks.get(key, (None, None)) if tests else (None, None)
         notes = row.notes
         if first is None and row.units and not units.shared <= {*row.units}:
             notes = (*notes, incomplete_note(len(units.shared), board.task))
         values = tuple(np.round(row.values, 6).tolist())
-        interval = intervals.get(f"{i:09}")
-        found.append(replace(row, rank=first, rank_last=last, notes=notes, interval=interval, values=values))
-    if len(machines(record for row in rows for record in row.records)) <= 1:
-        found = _with_fronts(found, board.columns)
+        interval = intervals.get(key)
+        ranked.append(replace(row, rank=first, rank_last=last, notes=notes, interval=interval, values=values))
+    if len(machines(record for row in board.rows for record in row.records)) <= 1:
+        ranked = _with_fronts(ranked, board.columns)
     sentence = ranks_sentence(tests, board) if tests else ""
     return replace(
         board,
-        rows=tuple(_best_first(found, board.columns)),
+        rows=tuple(_best_first(ranked, board.columns)),
         provenance=(*([sentence] if sentence else []), *board.provenance),
         tests=tests,
     )

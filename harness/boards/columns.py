@@ -162,13 +162,18 @@ def _cell(measured: Sequence[Record], column: Column) -> Cell | None:
     numbers = [number for record in measured if (number := value(record, column)) is not None]
     if not numbers:
         return None
-    mean, std = numbers[0], None
-    if len(numbers) > 1:
-        mean = math.fsum(numbers) / len(numbers)
-        std = math.sqrt(math.fsum((number - mean) ** 2 for number in numbers) / (len(numbers) - 1))
+    mean, std = mean_and_std(numbers)
     stages = STAGES.get(column.key) or _FIGURE_STAGES.get(column.key)
     costs = [cost for record in measured for cost in stages.costs(record)] if stages else []
     return Cell(mean, std, len(numbers), any(c.cached for c in costs), any(c.contended for c in costs))
+
+
+def mean_and_std(numbers: Sequence[float]) -> tuple[float, float | None]:
+    """Mean and sample standard deviation (ddof 1) of at least one number; None for the deviation of one."""
+    mean = math.fsum(numbers) / len(numbers)
+    if len(numbers) < 2:
+        return mean, None
+    return mean, math.sqrt(math.fsum((number - mean) ** 2 for number in numbers) / (len(numbers) - 1))
 
 
 def front(cells: Sequence[tuple[Cell | None, Cell | None]], cost: Column, quality: Column) -> list[bool]:
@@ -188,8 +193,8 @@ def front(cells: Sequence[tuple[Cell | None, Cell | None]], cost: Column, qualit
 
 def pareto_front(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
     """The points (cost, quality) that no other point beats in both, by rising cost."""
-    found: list[tuple[float, float]] = []
+    best: list[tuple[float, float]] = []
     for cost, quality in sorted(points, key=lambda point: (point[0], -point[1])):
-        if not found or quality > found[-1][1]:
-            found.append((cost, quality))
-    return found
+        if not best or quality > best[-1][1]:
+            best.append((cost, quality))
+    return best

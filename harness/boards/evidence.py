@@ -35,9 +35,9 @@ class Units:
         """Per method the values on the shared units; methods that lack one are left out."""
         order = sorted(self.shared)
         return {
-            name: np.array([found[unit] for unit in order], dtype=np.float64)
-            for name, found in self.values.items()
-            if self.shared <= found.keys()
+            name: np.array([by_unit[unit] for unit in order], dtype=np.float64)
+            for name, by_unit in self.values.items()
+            if self.shared <= by_unit.keys()
         }
 
     def intervals(self) -> dict[str, Interval]:
@@ -46,13 +46,13 @@ class Units:
         The same resamples for all with as many values: an interval does not depend on which other methods there are.
         """
         by_size: dict[int, list[str]] = {}
-        for name, found in self.values.items():
-            by_size.setdefault(len(found), []).append(name)
+        for name, by_unit in self.values.items():
+            by_size.setdefault(len(by_unit), []).append(name)
         intervals: dict[str, Interval] = {}
         for size, names in by_size.items():
             if size < LEAST_UNITS:
                 continue
-            columns = np.array([[found for _, found in sorted(self.values[name].items())] for name in names]).T
+            columns = np.array([[value for _, value in sorted(self.values[name].items())] for name in names]).T
             # Rounded: the last digits of a matrix product depend on the processor, and files should not.
             bounds = bootstrap_intervals(columns, np.random.default_rng(0)).round(6).tolist()
             intervals |= {name: (low, high) for name, (low, high) in zip(names, bounds, strict=True)}
@@ -68,8 +68,8 @@ def paired_units(values: Mapping[str, Mapping[int, float]]) -> Units:
     Args:
         values: of each method, by query or seed.
     """
-    values = {name: found for name, found in values.items() if found}
-    sets = Counter(frozenset(found) for found in values.values())
+    values = {name: by_unit for name, by_unit in values.items() if by_unit}
+    sets = Counter(frozenset(by_unit) for by_unit in values.values())
 
     def left(units: frozenset[int]) -> tuple[int, int]:
         holders = sum(count for other, count in sets.items() if units <= other)
@@ -82,14 +82,14 @@ def unit_values(records: Sequence[Record], metric: str) -> dict[int, float]:
     """Value per seed; for retrieval per query, averaged over seeds."""
     measured = done(records)
     columns = [record.details.get("ap_" + metric.removeprefix("map_")) for record in measured]
-    known = [column for column in columns if isinstance(column, list)]
-    if not known:
+    lists = [column for column in columns if isinstance(column, list)]
+    if not lists:
         return {record.seed: value for record in measured if (value := record.metrics.get(metric)) is not None}
-    if len(known) == 1:
-        return {query: value for query, value in enumerate(known[0]) if value is not None}
+    if len(lists) == 1:
+        return {query: value for query, value in enumerate(lists[0]) if value is not None}
     values: dict[int, float] = {}
-    for query in range(min(len(column) for column in known)):
-        aps = [column[query] for column in known]
+    for query in range(min(len(column) for column in lists)):
+        aps = [column[query] for column in lists]
         if None not in aps:
             values[query] = math.fsum(aps) / len(aps)
     return values

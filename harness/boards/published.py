@@ -35,21 +35,21 @@ def with_published(board: Board, reference: Reference) -> Board:
     columns = _measured(reference, published, board.columns)
     lines = [reference.row_of(example) for example in examples]
     alone = [line for line in reference.rows if line not in lines and _belongs(published, line, examples[0])]
-    found = [
+    rows = [
         _row(reference, published, row, line)
         for row, line in [
             *zip(board.rows, lines, strict=True),
             *((_alone(reference, line, board.rows[0]), line) for line in alone),
         ]
     ]
-    place = {line.name: number for number, line in enumerate(reference.rows)}
+    order = {line.name: number for number, line in enumerate(reference.rows)}
     source = reference.source
     note = f"Published: {source.table} of {source.work}. Differences: measured minus published."
     return dataclasses.replace(
         board,
         kinds=(*board.kinds, KIND),
         columns=tuple(_columns(reference, published, columns)),
-        rows=tuple(sorted(found, key=lambda row: _order(row, columns, place))),
+        rows=tuple(sorted(rows, key=lambda row: _order(row, columns, order))),
         provenance=(note, *reference.notes, *board.provenance),
     )
 
@@ -109,7 +109,7 @@ def _difference(column: PublishedColumn) -> str:
     return f"{column.key} difference"
 
 
-def _order(row: Row, columns: Sequence[Column], place: Mapping[str, int]) -> tuple[bool, float, int]:
+def _order(row: Row, columns: Sequence[Column], order: Mapping[str, int]) -> tuple[bool, float, int]:
     """What was measured, the best first; then the order of the published table."""
     cell = row.cells.get(columns[0].key) if columns else None
-    return cell is None, -cell.mean if cell else 0.0, place.get(row.labels[KIND], len(place))
+    return cell is None, -cell.mean if cell else 0.0, order.get(row.labels[KIND], len(order))

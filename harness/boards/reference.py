@@ -43,7 +43,7 @@ class _Part(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class Source(_Part):
+class PublishedSource(_Part):
     """Where the numbers stand."""
 
     work: str
@@ -80,14 +80,14 @@ class PublishedRow(_Part):
 
     @field_validator("methods", mode="before")
     @classmethod
-    def _named(cls, given: Any) -> Any:
-        return _methods(given)
+    def _named(cls, value: Any) -> Any:
+        return _methods(value)
 
 
 class Reference(_Part):
     """The published numbers of one table."""
 
-    source: Source
+    source: PublishedSource
     notes: Sequence[str] = ()
     study: Literal["leaderboard", "agreement"] = "leaderboard"
     unit: Unit = "percent"
@@ -98,8 +98,8 @@ class Reference(_Part):
 
     @field_validator("common", mode="before")
     @classmethod
-    def _named(cls, given: Any) -> Any:
-        return _methods(given)
+    def _named(cls, value: Any) -> Any:
+        return _methods(value)
 
     def methods(self, row: PublishedRow) -> Methods:
         """The methods of a row, those of every row included."""
@@ -154,9 +154,9 @@ def read_reference(path: Path) -> Reference:
     return reference
 
 
-def fits_options(stated: Mapping[str, Any], given: Mapping[str, Any]) -> bool:
-    """Whether everything stated is given with the same value; numbers up to a relative difference of 1e-4."""
-    return all(name in given and _same(value, given[name]) for name, value in stated.items())
+def fits_options(stated: Mapping[str, Any], options: Mapping[str, Any]) -> bool:
+    """Whether the options hold everything stated with the same value; numbers up to a relative difference of 1e-4."""
+    return all(name in options and _same(value, options[name]) for name, value in stated.items())
 
 
 def _same(a: Any, b: Any) -> bool:
@@ -178,7 +178,7 @@ def _mistakes(reference: Reference, document: Document) -> Iterable[HarnessError
             reason = f'row "{row.name}" has {len(row.values)} values for {len(reference.columns)} columns'
             yield document.error(BadParameter(reason, fix="one a column, null for none"), (*at, "values"))
         if row.name in names[:position]:
-            yield document.error(BadParameter(f'row "{row.name}" stands twice', fix="give each its name"), at)
+            yield document.error(BadParameter(f'duplicate row "{row.name}"', fix="give each its name"), at)
         for column, value in zip(reference.columns, row.values, strict=False):
             mean = value[0] if isinstance(value, tuple) else value
             if mean is not None and not 0 <= mean <= reference.scale(column):
@@ -189,16 +189,16 @@ def _mistakes(reference: Reference, document: Document) -> Iterable[HarnessError
     keys = [(column.dataset, column.metric, column.cycle) for column in reference.columns]
     for position, key in enumerate(keys):
         if key in keys[:position]:
-            yield document.error(BadParameter(f"column {key} stands twice", fix="one each"), ("columns", position))
+            yield document.error(BadParameter(f"duplicate column {key}", fix="one each"), ("columns", position))
 
 
-def _methods(given: Any) -> Any:
+def _methods(value: Any) -> Any:
     """``gem`` and ``{gem: {p: 3}}`` alike as ``{gem: {p: 3}}``."""
-    if not isinstance(given, Mapping):
-        return given
-    if unknown := [kind for kind in given if kind not in KINDS]:
+    if not isinstance(value, Mapping):
+        return value
+    if unknown := [kind for kind in value if kind not in KINDS]:
         raise ValueError(f'there is no kind "{unknown[0]}"; kinds: {", ".join(KINDS)}')
-    named = {kind: {method: {}} if isinstance(method, str) else method for kind, method in given.items()}
+    named = {kind: {method: {}} if isinstance(method, str) else method for kind, method in value.items()}
     for kind, method in named.items():
         if not isinstance(method, Mapping) or len(method) != 1:
             raise ValueError(f"{kind} should be a name, or {{name: {{parameter: value}}}}")

@@ -55,7 +55,7 @@ def across_table(ranks: Across) -> Table:
     lines = zip(ranks.methods, ranks.ranks.tolist(), ranks.mean.tolist(), strict=True)
     return make_table(
         ("method", *ranks.boards, "mean rank"),
-        [(name, *(f"{rank:g}" for rank in found), f"{mean:.2f}") for name, found, mean in lines],
+        [(name, *(f"{rank:g}" for rank in ranks_of), f"{mean:.2f}") for name, ranks_of, mean in lines],
         right=(*ranks.boards, "mean rank"),
         title="Ranks across settings",
         footer=(
@@ -130,10 +130,10 @@ def _shortened(reason: str) -> str:
 
 
 def _best(rows: Sequence[Row], column: Column) -> str:
-    found = [cell.mean for row in rows if (cell := row.cells.get(column.key)) is not None]
-    if not found or column.higher_is_better is None or len(rows) == 1:
+    means = [cell.mean for row in rows if (cell := row.cells.get(column.key)) is not None]
+    if not means or column.higher_is_better is None or len(rows) == 1:
         return ""
-    return column.shown(max(found) if column.higher_is_better else min(found))
+    return column.shown(max(means) if column.higher_is_better else min(means))
 
 
 def _legend(board: Board) -> list[str]:

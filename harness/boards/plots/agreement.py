@@ -19,22 +19,22 @@ def agreement_plot(title: str, reference: str, compared: Compared) -> bytes | No
 
     None where nothing was ranked. The points are the random subset that the comparisons hold.
     """
-    seed = min((c.seed for found in compared.values() for c in found), default=0)
+    seed = min((c.seed for comparisons in compared.values() for c in comparisons), default=0)
     drawn = {
         label: ranked
-        for label, found in compared.items()
-        if (ranked := [c for c in found if c.seed == seed and c.ranks.size])
+        for label, comparisons in compared.items()
+        if (ranked := [c for c in comparisons if c.seed == seed and c.ranks.size])
     }
     if not drawn:
         return None
-    columns = max(len(found) for found in drawn.values())
+    columns = max(len(comparisons) for comparisons in drawn.values())
 
     def draw(figure: Figure) -> None:
         grid = figure.subplots(len(drawn), columns, squeeze=False)
-        for row, (label, found) in enumerate(drawn.items()):
+        for row, (label, comparisons) in enumerate(drawn.items()):
             for axes in grid[row]:
                 axes.set_visible(False)
-            for axes, comparison in zip(grid[row], found, strict=False):
+            for axes, comparison in zip(grid[row], comparisons, strict=False):
                 _scatter(axes, comparison, COLOURS[row % len(COLOURS)])
             grid[row, 0].set_ylabel(f"rank by {label}")
         for axes in grid[-1]:

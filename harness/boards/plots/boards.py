@@ -69,7 +69,7 @@ def rank_plots(ranks: Sequence[Across], images: Sequence[str] = ("svg",)) -> dic
     pictures: dict[str, bytes] = {}
     for task in ranks:
         if task.p is not None:
-            draw = functools.partial(_ranks, found=task)
+            draw = functools.partial(_ranks, ranking=task)
             size = 6.4, 0.9 + 0.11 * (min(len(task.methods), MOST_NAMES) + 3)
             pictures |= {f"{task.task}-ranks.{image}": picture(draw, size, image) for image in images}
     return pictures
@@ -93,9 +93,9 @@ def _curves(figure: Figure, boards: Sequence[Board]) -> None:
     for axes, board in zip(grid, boards, strict=False):
         for row in board.rows:
             name = _label(board, row)
-            place = names.index(name) if name in names[:MOST_NAMES] else None
-            line = _curve(axes, board, row, place)
-            if line is not None and place is not None:
+            position = names.index(name) if name in names[:MOST_NAMES] else None
+            line = _curve(axes, board, row, position)
+            if line is not None and position is not None:
                 entries.setdefault(name, line)
         axes.set(xlabel="labelled images", title=plain(board.dataset))
         sizes = [size for size, _ in _curve_columns(board)]
@@ -106,15 +106,15 @@ def _curves(figure: Figure, boards: Sequence[Board]) -> None:
     legend(figure, {name: entries[name] for name in names if name in entries})
 
 
-def _curve(axes: Axes, board: Board, row: Row, place: int | None) -> Any:
-    """The line of a row, None if it has no points; thin and grey without a place among the named ones."""
+def _curve(axes: Axes, board: Board, row: Row, position: int | None) -> Any:
+    """The line of a row, None if it has no points; thin and grey without a position among the named ones."""
     points = [(size, cell) for size, key in _curve_columns(board) if (cell := row.cells.get(key)) is not None]
     sizes, mean = [size for size, _ in points], [100 * cell.mean for _, cell in points]
     if not points:
         return None
-    if place is None:
+    if position is None:
         return axes.plot(sizes, mean, color=PLAIN, linewidth=0.7, zorder=1)[0]
-    style = _style(board, row, place)
+    style = _style(board, row, position)
     (line,) = axes.plot(sizes, mean, **style, markersize=4)
     band = [100 * (cell.std or 0.0) for _, cell in points]
     low = [m - b for m, b in zip(mean, band, strict=True)]
@@ -123,19 +123,20 @@ def _curve(axes: Axes, board: Board, row: Row, place: int | None) -> Any:
     return line
 
 
-def _style(board: Board, row: Row, place: int) -> dict[str, Any]:
+def _style(board: Board, row: Row, position: int) -> dict[str, Any]:
     """Colour, mark and line of a curve: one colour an acquisition and one line a scheme where both differ."""
     kinds = ("acquisition", "learning")
-    places = [sorted({other.labels[k] for other in board.rows}).index(row.labels[k]) for k in kinds if k in board.kinds]
-    if len(places) < len(kinds) or places[0] >= len(COLOURS) or places[1] >= len(LINES):
-        return {**mark(place), "linestyle": LINES[place // len(COLOURS) % len(LINES)]}
-    return {"color": COLOURS[places[0]], "marker": MARKS[places[0]], "linestyle": LINES[places[1]]}
+    chosen = [k for k in kinds if k in board.kinds]
+    positions = [sorted({other.labels[k] for other in board.rows}).index(row.labels[k]) for k in chosen]
+    if len(positions) < len(kinds) or positions[0] >= len(COLOURS) or positions[1] >= len(LINES):
+        return {**mark(position), "linestyle": LINES[position // len(COLOURS) % len(LINES)]}
+    return {"color": COLOURS[positions[0]], "marker": MARKS[positions[0]], "linestyle": LINES[positions[1]]}
 
 
 def _cost(figure: Figure, board: Board) -> None:
     """Quality against time and against memory, best at the upper left; the Pareto front is drawn (Fig. 5.10)."""
     quality, costs = board.columns[0], [column for column in board.columns if column.pareto]
-    styles = {name: mark(place) for place, name in enumerate(_named(board, costs))}
+    styles = {name: mark(position) for position, name in enumerate(_named(board, costs))}
     entries: dict[str, Any] = {}
     for axes, column in zip(figure.subplots(1, len(costs), squeeze=False, sharey=True)[0], costs, strict=True):
         points, unnamed = [], []
@@ -175,12 +176,12 @@ def _named(board: Board, costs: Sequence[Column]) -> list[str]:
     return [name for row in board.rows if (name := _label(board, row)) in chosen][:MOST_NAMES]
 
 
-def _ranks(figure: Figure, found: Across) -> None:
+def _ranks(figure: Figure, ranking: Across) -> None:
     """Mean ranks on one axis; bars join methods that are not significantly different (Demšar 2006, Fig. 1)."""
-    methods, ranks = found.methods[:MOST_NAMES], found.mean[:MOST_NAMES].tolist()
-    difference = critical_difference(len(found.boards), len(found.methods))
+    methods, ranks = ranking.methods[:MOST_NAMES], ranking.mean[:MOST_NAMES].tolist()
+    difference = critical_difference(len(ranking.boards), len(ranking.methods))
     # Without a finding by Friedman's test no difference is significant.
-    bars = [(0, len(ranks) - 1)] if found.critical is None else indistinct(ranks, difference)
+    bars = [(0, len(ranks) - 1)] if ranking.critical is None else indistinct(ranks, difference)
     axes = figure.add_subplot()
     left, right = 1.0, max(math.ceil(ranks[-1]), 1 + difference)
     half, below = math.ceil(len(methods) / 2), 0.6 + 0.35 * len(bars)
@@ -190,9 +191,9 @@ def _ranks(figure: Figure, found: Across) -> None:
     axes.spines["top"].set_visible(True)
     axes.tick_params(top=True, bottom=False, left=False, labeltop=True, labelbottom=False, labelleft=False)
     axes.set_xticks(range(1, math.ceil(right) + 1, max(1, math.ceil((right - 1) / 12))))
-    shown = "" if len(methods) == len(found.methods) else f", best {len(methods)} of {len(found.methods)} methods"
-    p = "< 0.0001" if (found.p or 0.0) < 1e-4 else f"= {found.p:.2g}"
-    axes.set_title(f"mean rank over {len(found.boards)} settings{shown}; Friedman p {p}", fontsize=8, pad=8)
+    shown = "" if len(methods) == len(ranking.methods) else f", best {len(methods)} of {len(ranking.methods)} methods"
+    p = "< 0.0001" if (ranking.p or 0.0) < 1e-4 else f"= {ranking.p:.2g}"
+    axes.set_title(f"mean rank over {len(ranking.boards)} settings{shown}; Friedman p {p}", fontsize=8, pad=8)
     axes.plot([left, left + difference], [-0.6, -0.6], color="black", linewidth=1.2, marker="|")
     axes.text(
         left + 1.02 * difference,
@@ -217,8 +218,8 @@ def _ranks(figure: Figure, found: Across) -> None:
 
 def _curve_columns(board: Board) -> list[tuple[int, str]]:
     """Numbers of labels and the keys of their accuracies."""
-    found = [(re.fullmatch(r"accuracy@(\d+)", column.key), column.key) for column in board.columns]
-    return sorted((int(size[1]), key) for size, key in found if size)
+    sizes = [(re.fullmatch(r"accuracy@(\d+)", column.key), column.key) for column in board.columns]
+    return sorted((int(size[1]), key) for size, key in sizes if size)
 
 
 def _label(board: Board, row: Row) -> str:

@@ -19,31 +19,32 @@ thead th { border-bottom: 2px solid #888; }
 footer { font-size: .85rem; max-width: 75rem; }"""
 
 
+_DOCUMENT: Final = """\
+<!doctype html>
+<!-- Written by {command}; changes made by hand are lost. -->
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
+<title>{title}</title>
+<style>
+{style}
+</style>
+</head>
+<body>
+{body}
+</body>
+</html>
+"""
+
+
 def html_document(tables: Sequence[Table], title: str, description: str, command: str) -> str:
     """A document with all tables; the description stands as plain text."""
     head = [f"<h1>{text(title)}</h1>"] if title else []
     head += [f"<p>{text(part)}</p>" for part in description.split("\n\n") if part.strip()]
-    body = [_section(table) for table in tables] or ["<p>No records.</p>"]
-    return "\n".join(
-        [
-            "<!doctype html>",
-            f"<!-- Written by {command}; changes made by hand are lost. -->",
-            '<html lang="en">',
-            "<head>",
-            '<meta charset="utf-8">',
-            '<meta name="viewport" content="width=device-width, initial-scale=1">',
-            "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">",
-            f"<title>{text(title or 'Leaderboard')}</title>",
-            f"<style>\n{_STYLE}\n</style>",
-            "</head>",
-            "<body>",
-            *head,
-            *body,
-            "</body>",
-            "</html>",
-            "",
-        ]
-    )
+    body = "\n".join([*head, *([_section(table) for table in tables] or ["<p>No records.</p>"])])
+    return _DOCUMENT.format(command=command, title=text(title or "Leaderboard"), style=_STYLE, body=body)
 
 
 def _section(table: Table) -> str:

@@ -7,7 +7,7 @@ import re
 import numpy as np
 import pytest
 
-from harness.boards.agreement import agreement_data, agreement_tables, mean_and_std
+from harness.boards.agreement import agreement_data, agreement_tables, summary
 from harness.boards.plots import agreement_plot
 from harness.boards.render import render_tables
 from harness.metrics.selections import Comparison
@@ -82,9 +82,9 @@ def test_json_holds_every_seed():
 
 
 def test_mean_and_deviation():
-    assert mean_and_std([1.0, None, 2.0, 3.0]) == (2.0, 1.0)
-    assert mean_and_std([1.0]) == (1.0, None)
-    assert mean_and_std([None]) == (None, None)
+    assert summary([1.0, None, 2.0, 3.0]) == (2.0, 1.0)
+    assert summary([1.0]) == (1.0, None)
+    assert summary([None]) == (None, None)
 
 
 def test_the_scatter_has_the_same_bytes_and_reads_no_formula():

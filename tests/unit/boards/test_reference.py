@@ -155,9 +155,9 @@ def test_a_difference_has_its_sign_and_the_published_decimals(reference):
         ("[51.5, 20.0, 1.0]", "[515, 20.0, 1.0]", 8, "515"),
         ("[51.5, 20.0, 1.0]", "[-1, 20.0, 1.0]", 8, "-1"),
         ("[51.5, 20.0, 1.0]", "[x, 20.0, 1.0]", 8, "number"),
-        ("name: D,", "name: GeM,", 10, "stands twice"),
+        ("name: D,", "name: GeM,", 10, "duplicate row"),
         ("{pooling: mac}", "{poolin: mac}", 11, "no kind"),
-        ("metric: map_hard", "metric: map_medium", 4, "stands twice"),
+        ("metric: map_hard", "metric: map_medium", 4, "duplicate column"),
         ("table: Table 1", "tabel: Table 1", 1, "tabel"),
     ],
 )
