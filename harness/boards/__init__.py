@@ -14,54 +14,38 @@ Names load what they need when they are first used.
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from harness.core.lazy import lazy_names
 
 if TYPE_CHECKING:
-    from harness.boards.board import Board, NotComparable, Row
-    from harness.boards.building import boards
-    from harness.boards.comparison.comparing import compare
-    from harness.boards.leaderboards import FORMATS, leaderboard, render_boards
-    from harness.boards.published import with_published
-    from harness.boards.reference import Reference, read_reference
-    from harness.boards.stored import boards_of
+    from harness.boards.board import Board as Board
+    from harness.boards.board import NotComparable as NotComparable
+    from harness.boards.board import Row as Row
+    from harness.boards.building import boards as boards
+    from harness.boards.comparison.comparing import compare as compare
+    from harness.boards.leaderboards import FORMATS as FORMATS
+    from harness.boards.leaderboards import leaderboard as leaderboard
+    from harness.boards.leaderboards import render_boards as render_boards
+    from harness.boards.published import with_published as with_published
+    from harness.boards.reference import Reference as Reference
+    from harness.boards.reference import read_reference as read_reference
+    from harness.boards.stored import boards_of as boards_of
 
-__all__ = [
-    "FORMATS",
-    "Board",
-    "NotComparable",
-    "Reference",
-    "Row",
-    "boards",
-    "boards_of",
-    "compare",
-    "leaderboard",
-    "read_reference",
-    "render_boards",
-    "with_published",
-]
-
-_MODULES = {
-    "FORMATS": "leaderboards",
-    "Board": "board",
-    "NotComparable": "board",
-    "Reference": "reference",
-    "Row": "board",
-    "boards": "building",
-    "boards_of": "stored",
-    "compare": "comparison.comparing",
-    "leaderboard": "leaderboards",
-    "read_reference": "reference",
-    "render_boards": "leaderboards",
-    "with_published": "published",
-}
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _MODULES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(f"{__name__}.{_MODULES[name]}"), name)
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)
+__getattr__, __dir__ = lazy_names(
+    __name__,
+    {
+        "FORMATS": "harness.boards.leaderboards",
+        "Board": "harness.boards.board",
+        "NotComparable": "harness.boards.board",
+        "Reference": "harness.boards.reference",
+        "Row": "harness.boards.board",
+        "boards": "harness.boards.building",
+        "boards_of": "harness.boards.stored",
+        "compare": "harness.boards.comparison.comparing",
+        "leaderboard": "harness.boards.leaderboards",
+        "read_reference": "harness.boards.reference",
+        "render_boards": "harness.boards.leaderboards",
+        "with_published": "harness.boards.published",
+    },
+)

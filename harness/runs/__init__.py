@@ -2,22 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from harness.core.lazy import lazy_names
 
 if TYPE_CHECKING:
-    from harness.runs.record import Record
-    from harness.runs.runner import run
+    from harness.runs.record import Record as Record
+    from harness.runs.runner import run as run
 
-__all__ = ["Record", "run"]
-
-
-def __getattr__(name: str) -> Any:
-    if name == "Record":
-        from harness.runs.record import Record
-
-        return Record
-    if name == "run":
-        from harness.runs.runner import run
-
-        return run
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+__getattr__, __dir__ = lazy_names(__name__, {"Record": "harness.runs.record", "run": "harness.runs.runner"})
