@@ -21,15 +21,15 @@ if TYPE_CHECKING:
 
 def dataset_list(registry: Registry, catalogues: tuple[Path, ...], root: Path, as_json: bool) -> str:
     """The catalogue with what was verified, then loaders for a user's own data."""
-    known = catalogue(catalogue_files(catalogues))
-    own = [registry.entry("dataset", name) for name in registry.names("dataset") if name not in known]
+    entries = catalogue(catalogue_files(catalogues))
+    own = [registry.entry("dataset", name) for name in registry.names("dataset") if name not in entries]
     if as_json:
         named = [
             {"name": name, **entry.model_dump(), "verified": read_manifest(root, name).date}
-            for name, entry in known.items()
+            for name, entry in entries.items()
         ]
         return dump({"catalogue": named, "loaders": [entry_fields(entry) for entry in own]})
-    rows = [[name, entry.task, _state(name, entry, root), entry.description] for name, entry in known.items()]
+    rows = [[name, entry.task, _state(name, entry, root), entry.description] for name, entry in entries.items()]
     text = f"catalogue (data folder {root})\n" + listing(rows)
     return text + "\nloaders\n" + listing([[entry.name, "", "", entry.summary] for entry in own])
 
@@ -42,14 +42,14 @@ def _state(name: str, entry: CatalogueEntry, root: Path) -> str:
 
 def dataset_card(name: str, registry: Registry, catalogues: tuple[Path, ...], as_json: bool) -> str:
     """One dataset of the catalogue, or a loader."""
-    known = catalogue(catalogue_files(catalogues))
-    if name not in known:
+    entries = catalogue(catalogue_files(catalogues))
+    if name not in entries:
         names = registry.names("dataset")
         if name not in names:
-            fix = f"{nearest(name, [*known, *names])} (harness datasets lists all)".strip()
+            fix = f"{nearest(name, [*entries, *names])} (harness datasets list shows all)".strip()
             raise UnknownName(f'unknown dataset "{name}"', fix=fix)
         return method_card(registry.entry("dataset", name), as_json)
-    entry = known[name]
+    entry = entries[name]
     if as_json:
         return dump({"name": name, **entry.model_dump()})
     fields = {key: value for key, value in entry if value and key not in ("files", "counts")}
@@ -81,10 +81,10 @@ def fetched_text(name: str, fetched: Fetched, root: Path, as_json: bool) -> str:
     return "\n".join([*lines, verified_text(fetched.verification, False), recorded])
 
 
-def verified_text(found: Verification, as_json: bool) -> str:
+def verified_text(verification: Verification, as_json: bool) -> str:
     """Counts, fingerprint, checksums; then ``OK`` or what is wrong, line by line."""
     if as_json:
-        return dump(asdict(found))
+        return dump(asdict(verification))
     meaning = {
         "published": "equals the published checksum",
         "content": "repacked, holds what the published file holds",
@@ -92,12 +92,12 @@ def verified_text(found: Verification, as_json: bool) -> str:
         "recorded": "equals the checksum of the first download",
         "first": "no checksum is published: this one is recorded",
     }
-    lines = [f"{found.name}: {_counts(found.counts)}", f"fingerprint {found.fingerprint}"]
-    lines += [f"{file}: {meaning[how]}" for file, how in found.checksums.items()]
-    lines += [f"{found.decoded:,} images decoded"] if found.decoded else []
-    if not found.problems:
+    lines = [f"{verification.name}: {_counts(verification.counts)}", f"fingerprint {verification.fingerprint}"]
+    lines += [f"{file}: {meaning[how]}" for file, how in verification.checksums.items()]
+    lines += [f"{verification.decoded:,} images decoded"] if verification.decoded else []
+    if not verification.problems:
         return "\n".join([*lines, "OK"])
-    return "\n".join([*lines, *(f"wrong: {problem}" for problem in found.problems)])
+    return "\n".join([*lines, *(f"wrong: {problem}" for problem in verification.problems)])
 
 
 def _counts(counts: Any) -> str:

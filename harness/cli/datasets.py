@@ -67,8 +67,10 @@ def show(
     from harness.data.export import write_ground_truth
     from harness.data.folders import data_folders
 
-    found = write_ground_truth(named_dataset(name, registry, tuple(catalogue or ())), data_folders(data), ground_truth)
-    print(f"{ground_truth}: {len(found.images):,} images, {len(found.queries):,} queries")
+    dataset = write_ground_truth(
+        named_dataset(name, registry, tuple(catalogue or ())), data_folders(data), ground_truth
+    )
+    print(f"{ground_truth}: {len(dataset.images):,} images, {len(dataset.queries):,} queries")
 
 
 @datasets.command()
@@ -116,6 +118,6 @@ def verify(
 
     dataset = named_dataset(name, registry_of(plugin), tuple(catalogue or ()))
     with Bars() as bars:
-        found = verify_dataset(dataset, data_folders(data, cache), progress=bars)
-    print(verified_text(found, as_json))
-    raise typer.Exit(BAD_DATA if found.problems else DONE)
+        verification = verify_dataset(dataset, data_folders(data, cache), progress=bars)
+    print(verified_text(verification, as_json))
+    raise typer.Exit(BAD_DATA if verification.problems else DONE)

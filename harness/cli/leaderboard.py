@@ -69,9 +69,9 @@ def leaderboard(
     images = ("svg", "png") if png else ("svg",)
     pictures: dict[str, bytes] = {}
     if difference is not None:
-        found = differences(boards_of(results, cost=False), *difference)
-        text = render_differences(found, format)
-        pictures = difference_plots(found, images) if plots is not None else {}
+        compared = differences(boards_of(results, cost=False), *difference)
+        text = render_differences(compared, format)
+        pictures = difference_plots(compared, images) if plots is not None else {}
     else:
         with _no_search_for_cycles():
             text = make_leaderboard(

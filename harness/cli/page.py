@@ -16,7 +16,7 @@ def page(
     title: Annotated[str, typer.Option("--title", help="Heading [default: the specs' names].")] = "",
     pictures: Annotated[bool, typer.Option("--pictures/--no-pictures", help="Draw curves and costs.")] = True,
     galleries: Annotated[
-        int, typer.Option("--galleries", min=0, help="Show the answers to so many queries of each board (needs data).")
+        int, typer.Option("--galleries", min=0, help="Show the results of so many queries of each board (needs data).")
     ] = 0,
     plugin: Plugins = None,
     catalogue: Catalogues = None,

@@ -135,14 +135,14 @@ def checkpoint_bytes(backbone: Any, network: nn.Module, suffix: str) -> bytes:
 
 def _check_round_trip(planned: PlannedCheckpoint, network: nn.Module) -> None:
     """Raise ``SpecError`` before hours of training if the backbone would not read what is written after them."""
-    name, given = planned.identity["name"], dict(planned.identity["parameters"])
+    name, values = planned.identity["name"], dict(planned.identity["parameters"])
     image = torch.rand(3, planned.training.size, planned.training.size, generator=torch.Generator().manual_seed(0))
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder, planned.path.name)
         file.write_bytes(checkpoint_bytes(planned.backbone, network, file.suffix))
-        if "checksum" in given:  # of the weights to start from
-            given["checksum"] = ""
-        maps = planned.registry.create("backbone", name, **given | {"weights": str(file)}).maps(image)
+        if "checksum" in values:  # of the weights to start from
+            values["checksum"] = ""
+        maps = planned.registry.create("backbone", name, **values | {"weights": str(file)}).maps(image)
     with torch.inference_mode():
         expected = network(image[None])[0]
     # Files may keep fewer digits than the network has.
@@ -214,7 +214,7 @@ def _checkpoint(
         wrong = SpecError(f"{name} is not a file of weights", fix=f"a name that ends in {', '.join(_SUFFIXES)}")
         errors.append(document.error(wrong, at, key=True))
     own = dict(document.data["checkpoints"][name] or {})
-    given, training, matcher, matching = own.pop("matching", "none"), None, None, None
+    reranker, training, matcher, matching = own.pop("matching", "none"), None, None, None
     try:
         values = {**document.data.get("training", {}), **own}
         training = parameters.validate("spatial training", SpatialTraining, values)
@@ -223,29 +223,29 @@ def _checkpoint(
             parameter = getattr(error, "parameter", "")
             errors.append(document.error(error, (*at, parameter) if parameter in own else ("training", parameter)))
     try:
-        if given not in ("none", None):
-            matcher, matching = _matcher(given, registry)
+        if reranker not in ("none", None):
+            matcher, matching = _matcher(reranker, registry)
     except HarnessError as error:
         errors += _placed(document, error, (*at, "matching"))
     return training, matcher, matching
 
 
-def _matcher(given: Any, registry: Registry) -> tuple[GuidesTraining, dict[str, Any]]:
+def _matcher(reranker: Any, registry: Registry) -> tuple[GuidesTraining, dict[str, Any]]:
     """A re-ranker that says where two images match, and what identifies it."""
-    name, values = _method(given)
+    name, values = _method(reranker)
     matcher: Any = registry.create("reranking", name, **values)
     if not isinstance(matcher, GuidesTraining):
         raise SpecError(f'reranking "{name}" does not say where images match', fix="matching: dsm")
     return matcher, _identity(registry, "reranking", name, matcher)
 
 
-def _method(given: Any) -> tuple[str, dict[str, Any]]:
+def _method(value: Any) -> tuple[str, dict[str, Any]]:
     """Name and parameters of ``name`` or ``{name: {parameter: value}}``."""
-    if isinstance(given, str):
-        return given, {}
-    if not isinstance(given, Mapping) or len(given) != 1 or not isinstance(next(iter(given.values())), Mapping | None):
-        raise SpecError(f"{given!r} does not name a method", fix="NAME or {NAME: {PARAMETER: VALUE}}")
-    ((name, values),) = given.items()
+    if isinstance(value, str):
+        return value, {}
+    if not isinstance(value, Mapping) or len(value) != 1 or not isinstance(next(iter(value.values())), Mapping | None):
+        raise SpecError(f"{value!r} does not name a method", fix="NAME or {NAME: {PARAMETER: VALUE}}")
+    ((name, values),) = value.items()
     return str(name), dict(values or {})
 
 

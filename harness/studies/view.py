@@ -87,9 +87,9 @@ def open_run(
 def position(text: str, files: Sequence[Path], kind: str) -> int:
     """The image that a user names by its number or its file name. Raises ``UnknownName``."""
     names = [file.name for file in files]
-    for known in (names, [file.stem for file in files]):
-        if text in known:
-            return known.index(text)
+    for candidates in (names, [file.stem for file in files]):
+        if text in candidates:
+            return candidates.index(text)
     if text.isascii() and text.isdigit() and int(text) < len(files):
         return int(text)
     raise UnknownName(f'unknown {kind} "{text}"', fix=f"{nearest(text, names)} or a number below {len(files)}".strip())
