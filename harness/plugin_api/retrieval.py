@@ -134,6 +134,15 @@ class DetectsRegions(Protocol):
 
 
 @runtime_checkable
+class GivesRegions(Protocol):
+    """A pooling, or what its ``fit`` returns, that can describe the regions of an image one by one."""
+
+    def regions(self, maps: Tensor) -> Tensor:
+        """(..., C, H, W) float32 -> (..., R, D) float32, not normalised; D as of ``pool``, R at least 1."""
+        ...
+
+
+@runtime_checkable
 class HasFirstPass(Protocol):
     """A pooling whose saliency is learnt from regions that a simpler pooling detects first."""
 
@@ -200,7 +209,7 @@ class Ranking:
 
 
 class QueryExpansion(Protocol):
-    """Improves rankings from the database's own structure; parameters only."""
+    """Improves rankings from the database's own structure; parameters only. Optional: ``ExpandsRegions``."""
 
     def fit(self, database: Floats) -> FittedExpansion:
         """Prepare for a database (n, d) float32 of L2-normalised descriptors. Never sees a query."""
@@ -212,6 +221,26 @@ class FittedExpansion(Protocol):
 
     def expand(self, queries: Floats, ranking: Ranking) -> Ranking:
         """Queries (q, d) float32 and their ranking -> the new ranking. Each query is answered on its own."""
+        ...
+
+
+@runtime_checkable
+class ExpandsRegions(Protocol):
+    """A query expansion that works on several descriptors an image; the pooling of its run ``GivesRegions``.
+
+    Its ``fit``, which the harness does not call then, takes each image for one region.
+    """
+
+    def fit_regions(self, database: Sequence[Floats]) -> FittedRegionalExpansion:
+        """Prepare for a database: of each image (r, d) float32 L2-normalised regions. Never sees a query."""
+        ...
+
+
+class FittedRegionalExpansion(FittedExpansion, Protocol):
+    """A query expansion bound to the regions of a database."""
+
+    def expand_regions(self, queries: Sequence[Floats], ranking: Ranking) -> Ranking:
+        """Of each query its regions (r, d) float32 and the ranking by global descriptors -> the new ranking."""
         ...
 
 

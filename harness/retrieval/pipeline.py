@@ -1,7 +1,7 @@
 """One run of the retrieval task: describe, search, re-rank, expand, evaluate. ``RetrievalTask`` has the stages.
 
 Whatever is learnt here (a pooling, a whitening, the graph of an expansion) is learnt from the database alone.
-Loads torch and faiss: import it where a run is done.
+Loads torch and numba: import it where a run is done.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from harness.core.progress import Progress
 from harness.metrics.ranking import Scores, evaluate
 from harness.plugin_api import (
     Backbone,
+    ExpandsRegions,
     HasRank,
     HasReport,
     Pooling,
@@ -34,6 +35,7 @@ from harness.plugin_api import (
 from harness.retrieval.distractors import joined
 from harness.retrieval.extraction import NamedBackbone
 from harness.retrieval.protocol import RetrievalProtocol
+from harness.retrieval.regions import RegionalExpansion, RegionExtraction
 from harness.retrieval.representation import Extraction, whiten
 from harness.retrieval.reranking import bind_reranker
 from harness.retrieval.search_pipeline import SearchPipeline
@@ -173,7 +175,7 @@ class RetrievalTask:
 
     def describe(self) -> SearchPipeline:
         """Descriptors of both roles, whitened and ready to be searched."""
-        names = self._names
+        names, fitted = self._names, None
         described = self._extraction.descriptors(self.methods.pooling, names["pooling"], self.keys, self.cache)
         self.costs.update(described.costs)
         empty = sum(int((~rows.any(axis=1)).sum()) for rows in (described.database, described.queries))
@@ -187,7 +189,9 @@ class RetrievalTask:
             if isinstance(fitted, HasRank):
                 self.notes["whitening_rank"] = fitted.rank
         arrays = described.distractors.arrays
-        return SearchPipeline(described.queries, described.database, self.protocol.depth, names, arrays)
+        return SearchPipeline(
+            described.queries, described.database, self.protocol.depth, names, arrays, whitening=fitted
+        )
 
     def search(self, pipeline: SearchPipeline) -> tuple[Ranking, list[dict[int, int]]]:
         """The ranking of all queries; among distractors also the ranks of the images that the ground truth names."""
@@ -210,15 +214,30 @@ class RetrievalTask:
         """The ranking after query expansion; ``pipeline`` gets the expansion fitted on the database."""
         if self.methods.expansion is None:
             return ranking
-        with self._stage("fit expansion"):
-            database, distractors = pipeline.database, pipeline.distractors
-            whole = joined(database, distractors, self.cache) if distractors else database
-            pipeline.expansion = self.methods.expansion.fit(whole)
+        if isinstance(self.methods.expansion, ExpandsRegions):
+            self._fit_regional(self.methods.expansion, pipeline)
+        else:
+            self._fit(self.methods.expansion, pipeline)
         with self._stage("expand"):
             ranking = pipeline.expand(slice(None), ranking)
         if isinstance(pipeline.expansion, HasReport) and pipeline.expansion.report:
             self.notes["expansion"] = dict(pipeline.expansion.report)
         return ranking
+
+    def _fit(self, expansion: QueryExpansion, pipeline: SearchPipeline) -> None:
+        with self._stage("fit expansion"):
+            database, distractors = pipeline.database, pipeline.distractors
+            whole = joined(database, distractors, self.cache) if distractors else database
+            pipeline.expansion = expansion.fit(whole)
+
+    def _fit_regional(self, expansion: ExpandsRegions, pipeline: SearchPipeline) -> None:
+        names = self._names
+        regions = RegionExtraction(self._extraction, self.methods.pooling, names["pooling"], self.keys, self.cache)
+        database, self.costs["describe regions of database"] = regions.descriptors("database", pipeline.whitening)
+        queries, self.costs["describe regions of queries"] = regions.descriptors("query", pipeline.whitening)
+        with self._stage("fit expansion"):
+            fitted = expansion.fit_regions(database)
+        pipeline.expansion, pipeline.regional = fitted, RegionalExpansion(fitted, queries)
 
     @cached_property
     def _extraction(self) -> Extraction:

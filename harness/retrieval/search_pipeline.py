@@ -11,8 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.core.errors import InvalidInput
-from harness.plugin_api import FittedExpansion, Ranking
+from harness.plugin_api import FittedExpansion, FittedWhitening, Ranking
 from harness.plugin_api.contract import require_ranking
+from harness.retrieval.regions import RegionalExpansion
 from harness.retrieval.reranking import BoundReranker
 from harness.search import top_k
 
@@ -34,6 +35,8 @@ class SearchPipeline:
         names: what messages call the methods, by kind.
         distractors: (n_i, d) arrays that stay on disk; their ids follow the database.
         reranker, expansion: None leaves the stage out.
+        regional: the expansion with the regions of queries, where it works on regions.
+        whitening: what descriptors were whitened by.
     """
 
     queries: Floats
@@ -43,6 +46,8 @@ class SearchPipeline:
     distractors: tuple[NDArray[Any], ...] = ()
     reranker: BoundReranker | None = None
     expansion: FittedExpansion | None = None
+    regional: RegionalExpansion | None = None
+    whitening: FittedWhitening | None = None
 
     def search(self, rows: slice) -> Ranking:
         """The ranking of some queries by inner product."""
@@ -74,7 +79,7 @@ class SearchPipeline:
         if self.expansion is None:
             return ranking
         queries = self.queries[rows]
-        expanded = self.expansion.expand(queries, ranking)
+        expanded = self.regional.expand(rows, ranking) if self.regional else self.expansion.expand(queries, ranking)
         return require_ranking(self.names["expansion"], expanded, len(queries), self.size)
 
     def seconds(self, n: int) -> NDArray[np.float64]:

@@ -11,4 +11,5 @@ def harness_register(registry: Registrar) -> None:
     registry.expansion("aqe", "harness_expansion.aqe:AQE")
     registry.expansion("alphaqe", "harness_expansion.alphaqe:AlphaQE")
     registry.expansion("dba", "harness_expansion.dba:DBA")
+    registry.expansion("regional-diffusion", "harness_expansion.regional:RegionalDiffusion")
     registry.expansion("diffusion", "harness_expansion.diffusion:Diffusion")

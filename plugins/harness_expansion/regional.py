@@ -1,32 +1,37 @@
-"""Diffusion of several descriptors per image, with generalised max pooling of the scores of an image's regions.
-
-A library class: no step of the retrieval task hands regions to an expansion yet.
-"""
+"""Diffusion of several descriptors per image, with generalised max pooling of the scores of an image's regions."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 from annotated_types import Ge, Gt, Lt
 
-from harness.core.errors import InvalidInput
-from harness.plugin_api import Ranking
 from harness_expansion.order import reordered, stacked
+from harness_expansion.report import Report
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from harness.plugin_api import Floats, Ids
+    from harness.plugin_api import Floats, Ids, Ranking
     from harness_expansion.seeds import Seed
     from harness_expansion.spread import Whole
 
 
 @dataclass(frozen=True)
 class RegionalDiffusion:
-    """Diffusion on the graph of all regions of a database (Iscen et al. 2017, §4).
+    """Similarity spread over the graph of all regions of a database (Iscen et al. 2017, §4; thesis 5.4.3).
+
+    Needs a pooling that gives regions. Each region of a query gives its similarities to its ``kq`` nearest; the ``kq``
+    largest of their sums, to the power gamma, are the seed y. Regions of an image that resemble each other share their
+    weight. Images that nothing reaches keep the order of the ranking, below those that have a score; a re-ranking has
+    no other say.
+
+    Formula:
+        f = (I - alpha S)^-1 y, as in ``diffusion``, on regions
+        score of an image = b^T f, b = (V^T V + lambda I)^-1 1, over its regions as columns of V
 
     Attributes:
         k: neighbours of a region in the graph, itself not counted.
@@ -46,28 +51,22 @@ class RegionalDiffusion:
     max_iter: Annotated[int, Ge(0)] = 20  # Iscen et al. 2017, released code
     regularisation: Annotated[float, Gt(0)] = 1.0  # Iscen et al. 2017, released code (gmpweights)
 
-    def fit(self, regions: Floats, images: Ids, n_images: int) -> FittedRegionalDiffusion:
-        """Prepare for a database.
+    def fit(self, database: Floats) -> FittedRegionalDiffusion:
+        """The graph of a database (n, d) float32 of L2-normalised descriptors, each the only region of its image."""
+        return self.fit_regions(list(database[:, None]))
 
-        Args:
-            regions: (r, d) float32, L2-normalised.
-            images: (r,) the image of each region.
-            n_images: images of the database; one without regions scores 0.
-
-        Raises:
-            InvalidInput: an image for every region is not given, or is not one of the ``n_images``.
-        """
-        if images.shape != (len(regions),) or (len(images) and not 0 <= images.min() <= images.max() < n_images):
-            raise InvalidInput(
-                f"images has shape {images.shape} for {len(regions)} regions",
-                fix=f"pass one id of 0..{n_images - 1} each",
-            )
+    def fit_regions(self, database: Sequence[Floats]) -> FittedRegionalDiffusion:
+        """The graph of the regions (r, d) float32 of each image, L2-normalised; an image without any scores 0."""
         from harness.graph import affinity
         from harness_expansion.spread import System, Whole
 
-        way = Whole(affinity(regions, self.k, self.gamma), System(self.alpha, self.tol, self.max_iter))
+        regions = np.concatenate(database) if len(database) else np.zeros((0, 1), np.float32)
+        images = np.repeat(np.arange(len(database)), [len(rows) for rows in database])
+        graph = affinity(regions, self.k, self.gamma)
+        solver = Whole(graph, System(self.alpha, self.tol, self.max_iter))
         pooling = pooling_weights(regions, images, self.regularisation)
-        return FittedRegionalDiffusion(self, regions, images, n_images, way, pooling)
+        report = Report(self.alpha, self.tol, edges=int(graph.nnz))
+        return FittedRegionalDiffusion(self, regions, images, len(database), solver, pooling, report)
 
 
 @dataclass(frozen=True)
@@ -78,39 +77,49 @@ class FittedRegionalDiffusion:
     regions: Floats
     images: Ids
     n_images: int
-    way: Whole
+    solver: Whole
     pooling: NDArray[np.float64]
+    _report: Report
+
+    @property
+    def report(self) -> dict[str, Any]:
+        """JSON-able, over all calls so far: what ``Report.as_dict`` says."""
+        return self._report.as_dict()
+
+    def expand(self, queries: Floats, ranking: Ranking) -> Ranking:
+        """Diffuse from each query (q, d) as its only region: a ranking as deep as the one given."""
+        return self.expand_regions(list(queries[:, None]), ranking)
+
+    def expand_regions(self, queries: Sequence[Floats], ranking: Ranking) -> Ranking:
+        """Diffuse from each query's regions (r, d): a ranking as deep as the one given, of all images."""
+        scores = self.scores(queries)
+        self._report.queries += len(queries)
+        return stacked([reordered(*row) for row in zip(scores, ranking.indices, strict=True)], ranking)
 
     def scores(self, queries: Sequence[Floats]) -> NDArray[np.float64]:
-        """Scores of all images (q, n_images) for queries of one or more regions (m, d) each."""
+        """Scores of all images (q, n_images) for queries of regions (r, d)."""
         seeds = [self.seed(query) for query in queries]
         pooled = np.zeros((len(seeds), self.n_images))
-        for first in range(0, len(seeds), self.way.block):
-            rows = slice(first, first + self.way.block)
-            found, _ = self.way.scores(self.regions[:0], seeds[rows], self.images[:0])
-            for row, values in enumerate(found * self.pooling, start=first):
+        for first in range(0, len(seeds), self.solver.block):
+            rows = slice(first, first + self.solver.block)
+            diffused, ends = self.solver.scores(self.regions[:0], seeds[rows], self.images[:0])
+            self._report.add(ends)
+            for row, values in enumerate(diffused * self.pooling, start=first):
                 pooled[row] = np.bincount(self.images, values, self.n_images)
         return pooled
 
-    def search(self, queries: Sequence[Floats], depth: int = 0) -> Ranking:
-        """The images with the largest scores for each query, equal ones by the lowest id; depth 0 ranks all."""
-        depth = min(depth or self.n_images, self.n_images)
-        rows = [reordered(row, np.arange(depth)) for row in self.scores(queries)]
-        shape = (len(queries), depth)
-        return stacked(rows, Ranking(np.zeros(shape, np.int64), np.zeros(shape, np.float32)))
-
     def seed(self, query: Floats) -> Seed:
-        """Where a query of regions (m, d) starts.
+        """Where a query of regions (r, d) starts.
 
         Each of its regions gives its similarities to its ``kq`` nearest; what they sum to, where among the ``kq``
         largest, counts to the power gamma. Negative sums count nothing.
         """
+        from harness.search import top_k
+
         kq = min(self.parameters.kq, len(self.regions))
         total = np.zeros(len(self.regions))
-        for region in query:
-            similarities = self.regions @ region
-            near = np.argsort(-similarities, kind="stable")[:kq]
-            total[near] += similarities[near]
+        nearest = top_k(query, self.regions, kq)
+        np.add.at(total, nearest.indices, nearest.scores)
         best = np.argsort(-total, kind="stable")[:kq]
         return best, np.maximum(total[best], 0) ** self.parameters.gamma
 

@@ -38,10 +38,14 @@ class RGeM:
 
     def pool(self, maps: Tensor) -> Tensor:
         """(..., C, H, W) float32, not negative -> (..., C) float32. Raises ``InvalidInput`` for H = 0 or W = 0."""
+        return sum_of_normalised(self.regions(maps), self.eps)
+
+    def regions(self, maps: Tensor) -> Tensor:
+        """(..., C, H, W) float32, not negative -> (..., R, C) float32: the generalised means over the regions."""
         import torch
 
         require_maps(maps)
         lowest = GeM(self.p, self.eps, self.preset).lowest
         regions = region_grid(maps.shape[-2], maps.shape[-1], self.levels)
         means = [power_mean(maps[..., y : y + h, x : x + w], self.p, lowest) for y, x, h, w in regions]
-        return sum_of_normalised(torch.stack(means, -2), self.eps)
+        return torch.stack(means, -2)

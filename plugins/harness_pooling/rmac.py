@@ -81,11 +81,15 @@ class WhitenedRMAC:
 
     def pool(self, maps: Tensor) -> Tensor:
         """(..., C, H, W) float32 -> (..., d) float32. Raises ``InvalidInput`` for H = 0 or W = 0."""
+        return self.regions(maps).sum(-2)
+
+    def regions(self, maps: Tensor) -> Tensor:
+        """(..., C, H, W) float32 -> (..., R, d) float32: the whitened maxima over each region of the grid."""
         import torch
 
         regions = self.parameters.regions(maps)
         rows = self.whitening.apply(np.asarray(regions.detach().cpu()).reshape(-1, regions.shape[-1]))
-        return torch.from_numpy(rows).to(regions.device).reshape(*regions.shape[:-1], -1).sum(-2)
+        return torch.from_numpy(rows).to(regions.device).reshape(*regions.shape[:-1], -1)
 
 
 def sum_of_normalised(vectors: Tensor, eps: float, weights: Tensor | None = None) -> Tensor:

@@ -7,11 +7,12 @@ from typing import Any, Final
 
 import numpy as np
 
+from harness.conformance.guards import isolated
 from harness.conformance.kinds.expansion import inputs_of, ranked
 from harness.conformance.rule import SOUND, RuleSet, Violation
-from harness.conformance.trial import Trial
+from harness.conformance.trial import Trial, offered
 from harness.conformance.values import close
-from harness.plugin_api import Ranking
+from harness.plugin_api import ExpandsRegions, Ranking
 
 RULES: Final = RuleSet("expansion")
 _AFTER: Final = (*SOUND, "ranking-length", "ranking")
@@ -127,3 +128,21 @@ def _order(trial: Trial) -> None:
             inputs=inputs,
             right="the same images: an id says nothing about one, but where scores are equal",
         )
+
+
+@RULES.rule(
+    "one-region", "With one region an image, regions say what global descriptors do.", _AFTER, hook=ExpandsRegions
+)
+def _one_region(trial: Trial) -> None:
+    for answered in trial.some:
+        method, inputs = offered(ExpandsRegions, trial.method()), answered.inputs
+        with isolated(0):
+            fitted = method.fit_regions(list(inputs["database"][:, None].copy()))
+            found = fitted.expand_regions(list(inputs["queries"][:, None].copy()), inputs["ranking"])
+        if not _alike(found, answered.raw):
+            raise Violation(
+                f"{answered.case.name}: {found.indices[0][:5].tolist()}... from regions, "
+                f"{answered.raw.indices[0][:5].tolist()}... from descriptors",
+                inputs=inputs,
+                right="the same ranking where every image is one region",
+            )

@@ -14,6 +14,7 @@ from harness.conformance.trial import Trial, offered
 from harness.conformance.values import close, difference, plain, same, snapshot
 from harness.plugin_api import (
     DetectsRegions,
+    GivesRegions,
     HasFirstPass,
     HasSaliency,
     LearnsFromMaps,
@@ -169,6 +170,20 @@ def _saliency(trial: Trial) -> None:
         _require_like(saliency, (*maps.shape[:-3], *maps.shape[-2:]), "(..., H, W)", "saliency")
         if float(saliency.min()) < 0:
             raise Violation(f"a saliency of {float(saliency.min()):.4g}", inputs=answered.inputs, right="0 or more")
+
+
+@RULES.rule("regions", "Descriptors of regions are compared with those of other images.", SOUND, hook=GivesRegions)
+def _regions(trial: Trial) -> None:
+    import torch
+
+    for answered in trial.some:
+        maps = answered.inputs["maps"]
+        fitted = offered(GivesRegions, trial.prepared(answered.inputs))
+        with torch.inference_mode(), isolated(0):
+            regions = fitted.regions(maps.clone())
+        count = regions.shape[-2] if regions.ndim >= 2 else 0
+        shape = (*maps.shape[:-3], max(1, count), answered.raw.shape[-1])
+        _require_like(regions, shape, "(..., R, D), R at least 1, D as of the descriptor", "regions")
 
 
 @RULES.rule("detect", "Regions are cut out of maps.", SOUND, hook=DetectsRegions)

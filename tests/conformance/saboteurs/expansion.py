@@ -73,3 +73,17 @@ class Listing(honest.Expanded):
 
 
 expansion("report: of an expansion", Listing, "Reports no mapping.")
+
+
+class FirstRegions(honest.Expanded):
+    def expand_regions(self, queries, ranking):
+        return ranking
+
+
+@breaks("expansion", "one-region")
+@dataclass(frozen=True)
+class Idle(honest.Expansion):
+    """Expands descriptors, but not regions."""
+
+    def fit_regions(self, database):
+        return FirstRegions(np.concatenate(database))

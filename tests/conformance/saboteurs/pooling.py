@@ -71,6 +71,20 @@ class Manifold(honest.Looking):
         return maps
 
 
+class OtherRegions(honest.Looked):
+    def regions(self, maps):
+        return torch.cat([self.pool(maps)[..., None, :]] * 2, dim=-1)
+
+
+@breaks("pooling", "regions")
+@dataclass(frozen=True)
+class Longer(honest.Looking):
+    """Descriptors of regions are twice as long."""
+
+    def fit(self, maps):
+        return OtherRegions(super().fit(maps).means)
+
+
 @breaks("pooling", "detect")
 @dataclass(frozen=True)
 class Overhanging(honest.Looking):
