@@ -8,8 +8,9 @@ Importing this package loads nothing but its names; each name loads its module, 
 
 from __future__ import annotations
 
-import importlib
 from typing import TYPE_CHECKING, Final
+
+from harness.core.lazy import lazy_names
 
 if TYPE_CHECKING:
     from harness.core.threads import threads_here as threads_here
@@ -49,14 +50,4 @@ _HOMES: Final = {
 
 __all__ = sorted(_HOMES)
 
-
-def __getattr__(name: str) -> object:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value: object = getattr(importlib.import_module(_HOMES[name]), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted(_HOMES)
+__getattr__, __dir__ = lazy_names(__name__, _HOMES)
