@@ -99,11 +99,11 @@ def propagate(
     if preset == "released-code" and weights.any():
         weights /= weights.max()
     reached = probabilities.any(axis=1) if len(known) else np.zeros(0, bool)
-    found = np.where(reached, probabilities.argmax(axis=1), -1)
-    found[labelled], weights[labelled], probabilities[labelled] = known[labelled], 1, 0
+    spread = np.where(reached, probabilities.argmax(axis=1), -1)
+    spread[labelled], weights[labelled], probabilities[labelled] = known[labelled], 1, 0
     probabilities[labelled, known[labelled]] = 1
-    unreached = int((found < 0).sum())
-    return Propagation(found, probabilities, weights, report, unreached, tuple(np.flatnonzero(counts == 0).tolist()))
+    unreached = int((spread < 0).sum())
+    return Propagation(spread, probabilities, weights, report, unreached, tuple(np.flatnonzero(counts == 0).tolist()))
 
 
 def _checked(labels: ArrayLike, n_classes: int, preset: str) -> NDArray[np.int64]:

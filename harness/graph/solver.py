@@ -148,7 +148,7 @@ class Solver:
 
     def _blocks(
         self, b: NDArray[Any], guess: NDArray[Any] | None, tol: float, cap: int
-    ) -> tuple[NDArray[Any], list[_Ends]]:
+    ) -> tuple[NDArray[Any], list[_Convergence]]:
         solution = np.empty(b.shape, self.dtype)
         count = max(1, math.ceil(b.shape[1] * self.dtype.itemsize / _BLOCK_BYTES))
         rows = slice(None) if self._order is None else self._order
@@ -170,10 +170,12 @@ class Solver:
         return array
 
 
-_Ends = tuple["NDArray[np.int64]", "NDArray[np.float64]", "NDArray[np.bool_]"]
+_Convergence = tuple["NDArray[np.int64]", "NDArray[np.float64]", "NDArray[np.bool_]"]
 
 
-def _block(engine: Engine, b: NDArray[Any], guess: NDArray[Any] | None, tol: float, cap: int) -> tuple[Any, _Ends]:
+def _block(
+    engine: Engine, b: NDArray[Any], guess: NDArray[Any] | None, tol: float, cap: int
+) -> tuple[Any, _Convergence]:
     """One block of columns to its end: conjugate gradient, started again where the true residual stayed too large."""
     size = np.linalg.norm(b.astype(np.float64), axis=0)
     iterations = np.zeros(b.shape[1], np.int64)

@@ -35,8 +35,8 @@ def affinity(
     """
     from harness.search.neighbours import neighbours
 
-    found = neighbours(x, k)
-    return affinity_from_neighbours(found.indices, found.similarities, gamma, mode)
+    nearest = neighbours(x, k)
+    return affinity_from_neighbours(nearest.indices, nearest.similarities, gamma, mode)
 
 
 def affinity_from_neighbours(

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from harness.plugin_api import Floats, Ids, Ranking
     from harness_expansion.seeds import Seed
-    from harness_expansion.spread import Ends
+    from harness_expansion.spread import Convergence
 
 
 @dataclass(frozen=True)
@@ -87,23 +87,23 @@ class Diffusion:
         from harness_expansion import offline, spread, transductive
 
         system = spread.System(self.alpha, self.tol, self.max_iter)
-        found = neighbours(database, self.k)
-        affinity = affinity_from_neighbours(found.indices, found.similarities, self.gamma)
+        nearest = neighbours(database, self.k)
+        affinity = affinity_from_neighbours(nearest.indices, nearest.similarities, self.gamma)
         report = Report(self.alpha, self.tol, edges=int(affinity.nnz))
         early = self.truncate == "early"
-        way: Spread
+        solver: Spread
         if self.transductive:
-            way = transductive.Transductive(database, found, affinity, self.gamma, system)
+            solver = transductive.Transductive(database, nearest, affinity, self.gamma, system)
         elif self.offline:
-            way = offline.Offline(database, affinity, system, self.truncation, early)
-            report.stored_bytes = way.stored_bytes
-            report.add(way.ends)
+            solver = offline.Offline(database, affinity, system, self.truncation, early)
+            report.stored_bytes = solver.stored_bytes
+            report.add(solver.ends)
         elif self.truncation:
-            way = spread.Truncated(affinity, system, self.truncation, early)
+            solver = spread.Truncated(affinity, system, self.truncation, early)
         else:
-            way = spread.Whole(affinity, system)
+            solver = spread.WholeGraph(affinity, system)
         report.fit_seconds = time.perf_counter() - start
-        return FittedDiffusion(self, database, way, report)
+        return FittedDiffusion(self, database, solver, report)
 
 
 class Spread(Protocol):
@@ -114,7 +114,7 @@ class Spread(Protocol):
         """Queries answered together: bounds the memory to so many rows of n scores."""
         ...
 
-    def scores(self, queries: Floats, seeds: Sequence[Seed], rankings: Ids) -> tuple[NDArray[np.float64], Ends]:
+    def scores(self, queries: Floats, seeds: Sequence[Seed], rankings: Ids) -> tuple[NDArray[np.float64], Convergence]:
         """Queries (q, d), a seed and a ranking (q, k) each -> diffused similarities (q, n), how the solves ended."""
         ...
 
@@ -122,9 +122,9 @@ class Spread(Protocol):
 class FittedDiffusion:
     """Diffusion on the graph of one database."""
 
-    def __init__(self, parameters: Diffusion, database: Floats, way: Spread, report: Report) -> None:
+    def __init__(self, parameters: Diffusion, database: Floats, solver: Spread, report: Report) -> None:
         """Made by ``Diffusion.fit``."""
-        self._parameters, self._database, self._way, self._report = parameters, database, way, report
+        self._parameters, self._database, self._solver, self._report = parameters, database, solver, report
 
     @property
     def report(self) -> dict[str, Any]:
@@ -135,11 +135,11 @@ class FittedDiffusion:
         """Diffuse from each query (q, d) on its own: a ranking as deep as the one given, of all images reached."""
         start = time.perf_counter()
         rows = []
-        for first in range(0, len(queries), self._way.block):
-            block = range(first, min(first + self._way.block, len(queries)))
+        for first in range(0, len(queries), self._solver.block):
+            block = range(first, min(first + self._solver.block, len(queries)))
             part, before = slice(block.start, block.stop), ranking.indices[block.start : block.stop]
             seeds = [self.seed(queries[row], ranking, row) for row in block]
-            scores, ends = self._way.scores(queries[part], seeds, before)
+            scores, ends = self._solver.scores(queries[part], seeds, before)
             rows += [reordered(*row) for row in zip(scores, before, strict=True)]
             self._report.add(ends)
         self._report.queries += len(queries)
@@ -151,8 +151,8 @@ class FittedDiffusion:
         p, ranked = self._parameters, ranking.indices[row]
         if p.verified and ranking.verified is not None:
             keep = p.verified_kq - (p.preset == "released-code")
-            found = verified_seed(query, self._database, ranked, ranking.verified[row], p.verified_top, keep)
-            if found is not None:
-                return found
+            seed = verified_seed(query, self._database, ranked, ranking.verified[row], p.verified_top, keep)
+            if seed is not None:
+                return seed
             self._report.unverified += 1
         return similarity_seed(query, self._database, ranked, p.kq, p.gamma)

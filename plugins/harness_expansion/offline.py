@@ -12,7 +12,7 @@ import numpy as np
 from scipy.sparse import csr_array, vstack
 
 from harness.search import neighbours_of, own_entries
-from harness_expansion.spread import NOTHING, Ends, Parts, System
+from harness_expansion.spread import NO_SOLVES, Convergence, Subgraphs, System
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -36,7 +36,7 @@ class Offline:
 
     def __init__(self, database: Floats, affinity: Any, system: System, top: int, early: bool) -> None:
         """Solve for every image of the database (n, d) with this affinity (n, n)."""
-        parts = Parts(affinity, system, early)
+        parts = Subgraphs(affinity, system, early)
         rows, ends = [], []
         for start in range(0, len(database), _ROWS):
             kept = _nearest(database, np.arange(start, min(start + _ROWS, len(database))), top)
@@ -46,16 +46,16 @@ class Offline:
             rows.append(_sparse(kept, solved, len(database)))
             ends.append(ended)
         self._rows = vstack(rows, format="csr")
-        self.ends = Ends(*(np.concatenate(values) for values in zip(*ends, strict=True)))
+        self.ends = Convergence(*(np.concatenate(values) for values in zip(*ends, strict=True)))
         self.stored_bytes = sum(a.nbytes for a in (self._rows.data, self._rows.indices, self._rows.indptr))
 
-    def scores(self, queries: Floats, seeds: Sequence[Seed], rankings: Ids) -> tuple[NDArray[np.float64], Ends]:
+    def scores(self, queries: Floats, seeds: Sequence[Seed], rankings: Ids) -> tuple[NDArray[np.float64], Convergence]:
         """Diffused similarities (q, n) of ``seeds``, one a query: nothing is left to solve."""
         images = np.concatenate([images for images, _ in seeds])
         values = np.concatenate([values for _, values in seeds])
         ends = np.cumsum([0, *(len(images) for images, _ in seeds)])
         weights = csr_array((values, np.arange(len(images)), ends), shape=(len(seeds), len(images)))
-        return (weights @ self._rows[images].astype(np.float64)).toarray(), NOTHING
+        return (weights @ self._rows[images].astype(np.float64)).toarray(), NO_SOLVES
 
 
 def _nearest(database: Floats, items: Ids, top: int) -> Ids:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from harness.plugin_api import Floats, Ids, Ranking
     from harness_expansion.seeds import Seed
-    from harness_expansion.spread import Whole
+    from harness_expansion.spread import WholeGraph
 
 
 @dataclass(frozen=True)
@@ -58,12 +58,12 @@ class RegionalDiffusion:
     def fit_regions(self, database: Sequence[Floats]) -> FittedRegionalDiffusion:
         """The graph of the regions (r, d) float32 of each image, L2-normalised; an image without any scores 0."""
         from harness.graph import affinity
-        from harness_expansion.spread import System, Whole
+        from harness_expansion.spread import System, WholeGraph
 
         regions = np.concatenate(database) if len(database) else np.zeros((0, 1), np.float32)
         images = np.repeat(np.arange(len(database)), [len(rows) for rows in database])
         graph = affinity(regions, self.k, self.gamma)
-        solver = Whole(graph, System(self.alpha, self.tol, self.max_iter))
+        solver = WholeGraph(graph, System(self.alpha, self.tol, self.max_iter))
         pooling = pooling_weights(regions, images, self.regularisation)
         report = Report(self.alpha, self.tol, edges=int(graph.nnz))
         return FittedRegionalDiffusion(self, regions, images, len(database), solver, pooling, report)
@@ -77,7 +77,7 @@ class FittedRegionalDiffusion:
     regions: Floats
     images: Ids
     n_images: int
-    solver: Whole
+    solver: WholeGraph
     pooling: NDArray[np.float64]
     _report: Report
 

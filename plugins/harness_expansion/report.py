@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 if TYPE_CHECKING:
-    from harness_expansion.spread import Ends
+    from harness_expansion.spread import Convergence
 
 
 @dataclass
@@ -39,7 +39,7 @@ class Report:
     _iterations: int = field(default=0, repr=False)
     _residual: float = field(default=0.0, repr=False)
 
-    def add(self, ends: Ends) -> None:
+    def add(self, ends: Convergence) -> None:
         """Count some solves."""
         # |x| <= |b| / (1 - alpha), and a residual cannot be computed more exactly than to some eps (|x| + |b|).
         rounding = 4 * np.finfo(np.float64).eps * (1 + 1 / (1 - self.alpha))

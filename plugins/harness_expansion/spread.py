@@ -22,18 +22,18 @@ if TYPE_CHECKING:
 
 _UNCAPPED: Final = 100_000
 """Iterations at most where only the tolerance counts; alpha = 0.9999 needs about 1,000 to 1e-6."""
-_PARTS: Final = 32
-"""Parts that one thread solves in one go."""
+_SUBGRAPHS: Final = 32
+"""Subgraphs that one thread solves in one go."""
 
 
-class Ends(NamedTuple):
-    """How the solves of a block ended: iterations (m,) and relative residuals (m,)."""
+class Convergence(NamedTuple):
+    """Of the solves of a block: iterations (m,) and relative residuals (m,)."""
 
     iterations: NDArray[np.int64]
     residuals: NDArray[np.float64]
 
 
-NOTHING: Final = Ends(np.zeros(0, np.int64), np.zeros(0))
+NO_SOLVES: Final = Convergence(np.zeros(0, np.int64), np.zeros(0))
 """No solve at all."""
 
 
@@ -45,7 +45,7 @@ class System(NamedTuple):
     max_iter: int
 
 
-class Whole:
+class WholeGraph:
     """Conjugate gradient on the whole graph, a block of queries at once."""
 
     block: Final = 64
@@ -56,13 +56,13 @@ class Whole:
         # In float64 from here on: rounding of the normalised graph would be amplified by 1 / (1 - alpha).
         self._solver = Solver(normalise(affinity.astype(np.float64)), alpha=system.alpha)
 
-    def scores(self, queries: Floats, seeds: Sequence[Seed], rankings: Ids) -> tuple[NDArray[np.float64], Ends]:
+    def scores(self, queries: Floats, seeds: Sequence[Seed], rankings: Ids) -> tuple[NDArray[np.float64], Convergence]:
         """Diffused similarities (q, n) of ``seeds``, one a query."""
         y = np.zeros((self._solver.n, len(seeds)))
         for column, (images, values) in enumerate(seeds):
             y[images, column] = values
         found, report = self._solver.solve(y, tol=self._system.tol, max_iter=self._system.max_iter or None)
-        return np.ascontiguousarray(found.T), Ends(report.iterations, report.residuals)
+        return np.ascontiguousarray(found.T), Convergence(report.iterations, report.residuals)
 
 
 class Truncated:
@@ -71,22 +71,22 @@ class Truncated:
     block: Final = 16
 
     def __init__(self, affinity: Any, system: System, top: int, early: bool) -> None:
-        """Prepare the sparse affinity (n, n) of a database; ``early`` as in ``Parts``."""
-        self._parts, self._n, self._top = Parts(affinity, system, early), affinity.shape[0], top
+        """Prepare the sparse affinity (n, n) of a database; ``early`` as in ``Subgraphs``."""
+        self._subgraphs, self._n, self._top = Subgraphs(affinity, system, early), affinity.shape[0], top
 
-    def scores(self, queries: Floats, seeds: Sequence[Seed], rankings: Ids) -> tuple[NDArray[np.float64], Ends]:
+    def scores(self, queries: Floats, seeds: Sequence[Seed], rankings: Ids) -> tuple[NDArray[np.float64], Convergence]:
         """Diffused similarities (q, n) of ``seeds``, one a query, within the top of ``rankings`` (q, k)."""
         kept = rankings[:, : self._top]
         y = np.zeros((len(kept), self._n))
         for row, (images, values) in enumerate(seeds):
             y[row, images] = values
-        solved, ends = self._parts.solve(kept, np.take_along_axis(y, kept, axis=1))
+        solved, ends = self._subgraphs.solve(kept, np.take_along_axis(y, kept, axis=1))
         scores = np.zeros_like(y)
         np.put_along_axis(scores, kept, solved, axis=1)
         return scores, ends
 
 
-class Parts:
+class Subgraphs:
     """Many small systems, each within some images of one graph, on several threads.
 
     ``early`` cuts the affinity and normalises what is left (Iscen et al. 2017); otherwise the normalised graph is cut
@@ -99,7 +99,7 @@ class Parts:
         self._graph, self._early = unsigned(wide if early else normalise(wide)), early
         self._system = system
 
-    def solve(self, kept: Ids, seeds: NDArray[np.float64]) -> tuple[NDArray[np.float64], Ends]:
+    def solve(self, kept: Ids, seeds: NDArray[np.float64]) -> tuple[NDArray[np.float64], Convergence]:
         """Solutions (m, t) for seeds (m, t) within the images ``kept`` (m, t) of each part."""
         alpha, tol, cap = self._system.alpha, self._system.tol, self._system.max_iter or _UNCAPPED
         kept, seeds = np.ascontiguousarray(kept), np.ascontiguousarray(seeds)
@@ -108,11 +108,11 @@ class Parts:
             rows = slice(start, start + step)
             return solve_parts(self._graph, kept[rows], seeds[rows], self._early, alpha, tol, cap)
 
-        step = max(1, min(_PARTS, -(-len(kept) // threads_here())))
+        step = max(1, min(_SUBGRAPHS, -(-len(kept) // threads_here())))
         starts = range(0, max(len(kept), 1), step)
         if len(starts) == 1:
             solutions, *ends = some(0)
-            return solutions, Ends(*ends)
+            return solutions, Convergence(*ends)
         with ThreadPoolExecutor(threads_here()) as threads:
             solutions, *ends = (np.concatenate(parts) for parts in zip(*threads.map(some, starts), strict=True))
-        return solutions, Ends(*ends)
+        return solutions, Convergence(*ends)

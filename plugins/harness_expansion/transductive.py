@@ -12,7 +12,7 @@ import numpy as np
 from scipy.sparse import csr_array, hstack, vstack
 
 from harness.graph import Neighbours, normalise, solve
-from harness_expansion.spread import Ends, System
+from harness_expansion.spread import Convergence, System
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -31,23 +31,23 @@ class Transductive:
 
     block: Final = 1
 
-    def __init__(self, database: Floats, found: Neighbours, affinity: Any, gamma: float, system: System) -> None:
+    def __init__(self, database: Floats, nearest: Neighbours, affinity: Any, gamma: float, system: System) -> None:
         """Bind to a database (n, d), the lists of its neighbours (n, k) and its affinity (n, n)."""
-        self._database, self._found, self._gamma, self._system = database, found, gamma, system
+        self._database, self._nearest, self._gamma, self._system = database, nearest, gamma, system
         self._affinity = affinity.astype(np.float64)
 
-    def scores(self, queries: Floats, seeds: Sequence[Seed], rankings: Ids) -> tuple[NDArray[np.float64], Ends]:
+    def scores(self, queries: Floats, seeds: Sequence[Seed], rankings: Ids) -> tuple[NDArray[np.float64], Convergence]:
         """Diffused similarities (1, n) of one query (1, d), which is the seed itself."""
         graph = self._joined(queries[0])
         y = np.zeros(graph.shape[0])
         y[-1] = 1
         alpha, tol, max_iter = self._system
         solution, report = solve(normalise(graph), y, alpha, tol, max_iter or None)
-        return solution[None, :-1], Ends(report.iterations, report.residuals)
+        return solution[None, :-1], Convergence(report.iterations, report.residuals)
 
     def _joined(self, query: Floats) -> csr_array:
         """The affinity (n + 1, n + 1) with the query as last node."""
-        indices, kept = self._found.indices, self._found.similarities
+        indices, kept = self._nearest.indices, self._nearest.similarities
         n, k = indices.shape
         similarities = self._database @ query
         full = indices[:, -1] >= 0

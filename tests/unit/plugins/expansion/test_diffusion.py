@@ -91,7 +91,7 @@ def cut(w, kept, early):
 def scores_of(fitted, queries, ranking):
     """Diffused similarities (q, n) float64 before they become a ranking."""
     seeds = [fitted.seed(query, ranking, row) for row, query in enumerate(queries)]
-    return fitted._way.scores(queries, seeds, ranking.indices)[0]
+    return fitted._solver.scores(queries, seeds, ranking.indices)[0]
 
 
 def assert_ranks_by(found, scores, ranking):
@@ -247,10 +247,10 @@ def test_diffusion_of_a_sum_is_the_sum_of_diffusions():
     a, b = np.random.default_rng(0).random((2, 60))
     ranking, images = searched(queries, database), np.arange(60)
     for mode in ("whole", "late", "early", "offline"):
-        way = create(k=10, **EXACT, **MODES[mode]).fit(database)._way
+        solver = create(k=10, **EXACT, **MODES[mode]).fit(database)._solver
         seeds = [(images, a), (images, b), (images, a + b)]
         one = np.tile(ranking.indices[0], (3, 1))
-        of_a, of_b, of_sum = way.scores(queries[:3], seeds, one)[0]
+        of_a, of_b, of_sum = solver.scores(queries[:3], seeds, one)[0]
         np.testing.assert_allclose(of_sum, of_a + of_b, rtol=1e-8)
 
 
