@@ -12,6 +12,7 @@ from harness.data.catalogue import catalogue, catalogue_files
 from harness.data.disk import size_text
 from harness.data.entry import CatalogueEntry, SourceFile
 from harness.data.manifest import read_manifest
+from harness.data.stand_in.marker import NOTE
 from harness.registry import Registry
 
 if TYPE_CHECKING:
@@ -95,6 +96,7 @@ def verified_text(verification: Verification, as_json: bool) -> str:
     lines = [f"{verification.name}: {_counts(verification.counts)}", f"fingerprint {verification.fingerprint}"]
     lines += [f"{file}: {meaning[how]}" for file, how in verification.checksums.items()]
     lines += [f"{verification.decoded:,} images decoded"] if verification.decoded else []
+    lines += [NOTE] if verification.stand_in else []
     if not verification.problems:
         return "\n".join([*lines, "OK"])
     return "\n".join([*lines, *(f"wrong: {problem}" for problem in verification.problems)])

@@ -10,6 +10,7 @@ import typer
 from harness.cli.help import Commands
 from harness.cli.listing import registry_of
 from harness.cli.options import AsJson, Cache, Catalogues, Data, DatasetName, Plugins
+from harness.cli.stand_in import stand_in
 from harness.core.errors import BAD_DATA, DONE
 
 
@@ -23,6 +24,7 @@ class _ShownByName(Commands):
 
 
 datasets = typer.Typer(cls=_ShownByName, help="List datasets, show one, download it, verify it.")
+datasets.command("stand-in")(stand_in)
 
 
 @datasets.callback(invoke_without_command=True)

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from harness.core.errors import DataDamaged, DataMissing, HarnessError
+from harness.core.errors import DataDamaged, DataMissing, HarnessError, InvalidInput
 from harness.core.files import write_atomically
 from harness.core.locks import try_lock
 from harness.core.progress import Progress, SilentProgress
@@ -24,7 +24,14 @@ from harness.data.disk import size_text, writing_to
 from harness.data.download import DownloadFailed, RetryPolicy, download
 from harness.data.entry import SourceFile
 from harness.data.manifest import FileRecord, read_manifest
-from harness.data.verify import Verification, check_file, find_file, remember_dataset, verify_dataset
+from harness.data.verify import (
+    Verification,
+    check_file,
+    find_file,
+    is_stand_in_set,
+    remember_dataset,
+    verify_dataset,
+)
 from harness.plugin_api import DataFolders
 
 
@@ -67,7 +74,11 @@ def fetch_dataset(
         DataMissing: there is nothing to download, and the data do not exist.
         DataDamaged: an archive or an image is not what it should be.
         NoSpace: the disk is full or cannot be written to.
+        InvalidInput: the data folder has a stand-in of the dataset.
     """
+    if is_stand_in_set(dataset, folders):
+        fix = "fetch into another data folder (--data), or remove the stand-in"
+        raise InvalidInput(f"{folders.root} has stand-in data in place of {dataset.name}", fix=fix)
     present = _present(dataset, folders)
     if present is not None:
         return Fetched({}, None, present)

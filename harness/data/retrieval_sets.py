@@ -14,6 +14,7 @@ from harness.core.digest import digest
 from harness.data.files import refuse_missing
 from harness.data.fingerprint import named_digest
 from harness.data.instances import Instances
+from harness.data.stand_in.marker import marks
 from harness.plugin_api import DataFolders, RetrievalSet
 
 
@@ -71,9 +72,16 @@ def retrieval_set(
     )
 
 
-def content_digest(truth: Instances, files: Mapping[str, Path], folders: DataFolders) -> str:
+def content_digest(truth: Instances, files: Mapping[str, Path], folder: Path, folders: DataFolders) -> str:
     """Digest of what the data are, not of where they lie or in which format the ground truth came.
 
-    It covers the ground truth and the bytes of every image; cheap on a second call.
+    It covers the ground truth and the bytes of every image, and says of a stand-in that it is one; cheap on a second
+    call.
+
+    Args:
+        truth: the ground truth.
+        files: name -> file of every image.
+        folder: of the dataset.
+        folders: where digests are remembered.
     """
-    return digest([asdict(truth), named_digest(files, folders)])
+    return digest([asdict(truth), named_digest(files, folders), *marks(folder)])

@@ -13,6 +13,7 @@ from annotated_types import Ge
 
 from harness.core.errors import DataDamaged, DataMissing
 from harness.data.checkpoint import Checkpoint, checked_sum, read_checkpoint
+from harness.data.folders import located
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -31,7 +32,7 @@ class Convolutional:
     """A network of torchvision up to its last convolution with ReLU.
 
     Attributes:
-        weights: ``imagenet`` (first version of torchvision, downloaded once), ``none`` (random initial weights), or
+        weights: ``imagenet`` (first version of torchvision, read from ``networks/imagenet`` of the data folder, or downloaded once), ``none`` (random initial weights), or
             the path of a checkpoint: a state dict of torchvision, or a published one of Radenovic et al. 2018.
         checksum: SHA-256 of the checkpoint; filled in from the file where it is not given, so that the content of the
             file is a part of every key.
@@ -113,12 +114,15 @@ def _downloaded(name: str) -> Mapping[str, Tensor]:
     from torchvision.models import get_model_weights
 
     entry: Any = get_model_weights(name)["IMAGENET1K_V1"]
+    file = located(f"networks/imagenet/{entry.url.rpartition('/')[2]}")
+    if file.is_file():
+        return read_checkpoint(str(file)).state
     try:
         state: Mapping[str, Tensor] = entry.get_state_dict(progress=False, check_hash=True)
     except (URLError, OSError) as error:
         raise DataMissing(
             f"weights imagenet of {name} are not here and cannot be downloaded ({error})",
-            fix=f"put {entry.url} into the folder checkpoints of torch.hub.get_dir(), or give the path of a checkpoint",
+            fix=f"put {entry.url} into networks/imagenet of the data folder, or give the path of a checkpoint",
         ) from error
     except RuntimeError as error:
         raise DataDamaged(f"weights imagenet of {name}: {error}", fix="remove the downloaded file") from error

@@ -58,7 +58,7 @@ class Buildings:
     def fingerprint(self, folders: DataFolders) -> str:
         """Digest of the ground truth and of every photograph."""
         truth, files = self._read(folders)
-        return content_digest(truth, files, folders)
+        return content_digest(truth, files, folders.root / self.path, folders)
 
     def load(self, folders: DataFolders) -> RetrievalSet:
         """The dataset.

@@ -13,10 +13,12 @@ from harness.data.classification_sets import checked
 from harness.data.files import first_file, refuse_unpublished
 from harness.data.fingerprint import file_digest, value_digest
 from harness.data.pickled import read_pickle
+from harness.data.stand_in.marker import marks
 from harness.plugin_api import ClassificationSet, Task
 
 if TYPE_CHECKING:
-    from harness.plugin_api import DataFolders
+    from harness.data.stand_in.marker import marks
+from harness.plugin_api import DataFolders
 
 
 @dataclass(frozen=True)
@@ -81,7 +83,7 @@ class Cifar:
     def fingerprint(self, folders: DataFolders) -> str:
         """Digest of the files as they are. Raises ``DataMissing``."""
         files = [self._file(name, folders) for name in _CIFAR[self.classes].md5]
-        return value_digest(["cifar", self.classes, *(file_digest(file, folders) for file in files)])
+        return value_digest(["cifar", self.classes, *(file_digest(file, folders) for file in files), *marks(files[0])])
 
     def load(self, folders: DataFolders) -> ClassificationSet:
         """Images (n, 3, 32, 32). Raises ``DataMissing`` or ``DataDamaged``."""

@@ -40,7 +40,7 @@ class Instre:
     def fingerprint(self, folders: DataFolders) -> str:
         """Digest of the ground truth and of every photograph."""
         truth = self.instances(folders)
-        return content_digest(truth, self._files(truth, folders), folders)
+        return content_digest(truth, self._files(truth, folders), folders.root / self.path, folders)
 
     def load(self, folders: DataFolders) -> RetrievalSet:
         """The dataset.

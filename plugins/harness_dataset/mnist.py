@@ -14,10 +14,12 @@ from harness.core.errors import DataDamaged
 from harness.data.classification_sets import checked
 from harness.data.files import first_file
 from harness.data.fingerprint import file_digest, value_digest
+from harness.data.stand_in.marker import is_stand_in, marks
 from harness.plugin_api import ClassificationSet, Task
 
 if TYPE_CHECKING:
-    from harness.plugin_api import DataFolders
+    from harness.data.stand_in.marker import is_stand_in, marks
+from harness.plugin_api import DataFolders
 
 _FILES = {
     "train_images": ("train-images-idx3-ubyte", (60_000, 28, 28)),
@@ -42,9 +44,8 @@ class Mnist:
 
     def fingerprint(self, folders: DataFolders) -> str:
         """Digest of the four files as they are."""
-        return value_digest(
-            ["mnist", *(file_digest(self._file(name, folders), folders) for name, _ in _FILES.values())]
-        )
+        files = [self._file(name, folders) for name, _ in _FILES.values()]
+        return value_digest(["mnist", *(file_digest(file, folders) for file in files), *marks(files[0])])
 
     def load(self, folders: DataFolders) -> ClassificationSet:
         """Images (n, 1, 28, 28)."""
@@ -67,10 +68,17 @@ class Mnist:
 
 
 def read_idx(path: Path, shape: tuple[int, ...]) -> np.ndarray:
-    """A uint8 array of this shape from an idx file, plain or gzipped. Raises ``DataDamaged``."""
-    size = 4 + 4 * len(shape) + int(np.prod(shape))
+    """A uint8 array of this shape from an idx file, plain or gzipped; a stand-in may hold any number of items.
+
+    Raises:
+        DataDamaged: the file cannot be read, or holds something else.
+    """
     try:
         with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
+            if is_stand_in(path):
+                shape = (int.from_bytes(file.read(8)[4:]), *shape[1:])
+                file.seek(0)
+            size = 4 + 4 * len(shape) + int(np.prod(shape))
             content = file.read(size + 1)  # what is longer is wrong, and need not be read
     except (OSError, EOFError, zlib.error) as error:
         raise DataDamaged(f"{path} cannot be read: {error}") from error

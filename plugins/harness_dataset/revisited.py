@@ -13,10 +13,12 @@ from harness.data.fingerprint import value_digest
 from harness.data.instances import Instances, checked_instances, read_instances
 from harness.data.pickled import read_pickle
 from harness.data.retrieval_sets import content_digest, image_files, retrieval_set
+from harness.data.stand_in.marker import marks
 from harness.plugin_api import RetrievalSet, Task
 
 if TYPE_CHECKING:
-    from harness.plugin_api import DataFolders
+    from harness.data.stand_in.marker import marks
+from harness.plugin_api import DataFolders
 
 
 @dataclass(frozen=True)
@@ -47,14 +49,13 @@ class Revisited:
     def fingerprint(self, folders: DataFolders) -> str:
         """Digest of the ground truth, of every photograph, and of names and sizes of the distractors."""
         truth = self.instances(folders)
-        content = content_digest(truth, self._files(truth, folders), folders)
+        content = content_digest(truth, self._files(truth, folders), folders.root / self.path, folders)
         if not self.distractors:
             return content
-        folder = str(self._distractor_folder(folders))
+        folder = self._distractor_folder(folders)
         # Their bytes alone would take hours to read before every first run.
-        return value_digest(
-            [content, [[file[len(folder) :], os.stat(file).st_size] for file in self._distractors(folders)]]
-        )
+        sizes = [[file[len(str(folder)) :], os.stat(file).st_size] for file in self._distractors(folders)]
+        return value_digest([content, sizes, *marks(folder)])
 
     def load(self, folders: DataFolders) -> RetrievalSet:
         """The dataset.

@@ -12,10 +12,12 @@ from harness.core.errors import DataDamaged
 from harness.data.classification_sets import checked
 from harness.data.files import first_file, read_mat, refuse_unpublished
 from harness.data.fingerprint import file_digest, value_digest
+from harness.data.stand_in.marker import marks
 from harness.plugin_api import ClassificationSet, Task
 
 if TYPE_CHECKING:
-    from harness.plugin_api import DataFolders
+    from harness.data.stand_in.marker import marks
+from harness.plugin_api import DataFolders
 
 _FILES: Final = {
     "train": ("train_32x32.mat", "e26dedcc434d2e4c54c9b2d4a06d8373"),
@@ -38,7 +40,8 @@ class Svhn:
 
     def fingerprint(self, folders: DataFolders) -> str:
         """Digest of the two files. Raises ``DataMissing``."""
-        return value_digest(["svhn", *(file_digest(self._file(name, folders), folders) for name, _ in _FILES.values())])
+        files = [self._file(name, folders) for name, _ in _FILES.values()]
+        return value_digest(["svhn", *(file_digest(file, folders) for file in files), *marks(files[0])])
 
     def load(self, folders: DataFolders) -> ClassificationSet:
         """Images (n, 3, 32, 32); the label 10 of the files is the digit 0."""
