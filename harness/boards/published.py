@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from harness.boards.board import Board, Row
 from harness.boards.columns import Cell, Column, column_of
 from harness.boards.reference import PublishedColumn, PublishedRow, Reference, fits_options
+from harness.data.stand_in.marker import NOTE
 from harness.runs.record import Record
 
 Published = Sequence[tuple[int, PublishedColumn]]
@@ -44,11 +45,13 @@ def with_published(board: Board, reference: Reference) -> Board:
     ]
     order = {line.name: number for number, line in enumerate(reference.rows)}
     source = reference.source
-    note = f"Published: {source.table} of {source.work}. Differences: measured minus published."
+    differences = not any(record.stand_in for row in board.rows for record in row.records)
+    note = f"Published: {source.table} of {source.work}."
+    note += " Differences: measured minus published." if differences else f" No differences: {NOTE}."
     return dataclasses.replace(
         board,
         kinds=(*board.kinds, KIND),
-        columns=tuple(_columns(reference, published, columns)),
+        columns=tuple(_columns(reference, published, columns, differences=differences)),
         rows=tuple(sorted(rows, key=lambda row: _order(row, columns, order))),
         provenance=(note, *reference.notes, *board.provenance),
     )
@@ -89,14 +92,18 @@ def _measured(reference: Reference, published: Published, columns: Sequence[Colu
     return [*added, *columns] if not there or all(column.is_cost for column in columns) else [*columns, *added]
 
 
-def _columns(reference: Reference, published: Published, columns: Sequence[Column]) -> Iterator[Column]:
-    """Each column, then the published one and the difference."""
+def _columns(
+    reference: Reference, published: Published, columns: Sequence[Column], *, differences: bool
+) -> Iterator[Column]:
+    """Each column, then the published one and the difference, if it means anything."""
     known = {column.key: column for _, column in published}
     for column in columns:
         yield column
         if (stated := known.get(column.key)) is not None:
             scale, digits = reference.scale(stated), reference.decimals(stated)
             yield Column(_published(stated), f"{column.title}, published", scale, digits, None, published=True)
+            if not differences:
+                continue
             title = f"{column.title}, difference"
             yield Column(_difference(stated), title, scale, digits, None, published=True, signed=True)
 

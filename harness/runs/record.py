@@ -30,6 +30,8 @@ class MethodRecord(_Part):
     origin: str
     deviations: dict[str, str] = {}
     """Rules of ``harness check`` that the method declares to break, with the reasons."""
+    stand_in: bool = False
+    """Whether a file that a parameter names, such as weights, is a stand-in."""
 
 
 class DatasetRecord(_Part):
@@ -40,6 +42,8 @@ class DatasetRecord(_Part):
     parameters: dict[str, Any]
     fingerprint: str
     counts: dict[str, int] = {}
+    stand_in: bool = False
+    """Whether the data are a stand-in (``harness datasets stand-in``): such numbers are not comparable."""
 
 
 class CostRecord(_Part):
@@ -95,3 +99,8 @@ class Record(_Part):
     environment: dict[str, Any] = {}
     started: str
     finished: str
+
+    @property
+    def stand_in(self) -> bool:
+        """Whether data or files of methods are stand-ins."""
+        return self.dataset.stand_in or any(method.stand_in for method in self.methods.values())

@@ -10,6 +10,7 @@ from typing import Any, Final
 from harness.core.errors import ContractError, HarnessError
 from harness.core.progress import Progress
 from harness.core.signed import signed
+from harness.data.stand_in.marker import names_stand_in
 from harness.plugin_api import DataFolders
 from harness.runs.environment import environment
 from harness.runs.identity import Run
@@ -31,13 +32,23 @@ def execute(
         progress: told how far the work is.
         surroundings: what the record says of machine and versions (default: those of this process).
     """
-    started, description = now(), describe(run)
+    started, description = now(), _marked(describe(run), folders)
     try:
         record = _done(description, perform(run, folders, progress), started, surroundings)
         _require_json(record)
         return record
     except (Exception, SystemExit) as error:
         return failed(description, failure_of(error), started, surroundings)
+
+
+def _marked(description: Record, folders: DataFolders) -> Record:
+    """The record with a mark on data and methods that are stand-ins."""
+
+    def marked(part: Any) -> Any:
+        return part.model_copy(update={"stand_in": names_stand_in(part.parameters, folders.root)})
+
+    methods = {kind: marked(method) for kind, method in description.methods.items()}
+    return description.model_copy(update={"dataset": marked(description.dataset), "methods": methods})
 
 
 def failed(

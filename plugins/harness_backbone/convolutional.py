@@ -32,8 +32,9 @@ class Convolutional:
     """A network of torchvision up to its last convolution with ReLU.
 
     Attributes:
-        weights: ``imagenet`` (first version of torchvision, read from ``networks/imagenet`` of the data folder, or downloaded once), ``none`` (random initial weights), or
-            the path of a checkpoint: a state dict of torchvision, or a published one of Radenovic et al. 2018.
+        weights: ``imagenet`` (first version of torchvision, from ``networks/imagenet`` of the data folder or downloaded
+            once), ``none`` (random initial weights), or the path of a checkpoint: a state dict of torchvision, or a
+            published one of Radenovic et al. 2018.
         checksum: SHA-256 of the checkpoint; filled in from the file where it is not given, so that the content of the
             file is a part of every key.
         seed: of random initial weights.

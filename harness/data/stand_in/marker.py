@@ -12,7 +12,7 @@ NOTE: Final = "stand-in data: not comparable"
 
 
 def mark(folder: Path, name: str, images: int, seed: int) -> None:
-    """Write the marker of a stand-in for ``name``."""
+    """Write the marker of a stand-in in the folder ``name``."""
     content = {"stand_in": name, "images": images, "seed": seed, "note": NOTE}
     (folder / MARKER).write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
 
@@ -28,5 +28,12 @@ def marks(folder: Path) -> list[str]:
 
 
 def names_stand_in(parameters: Mapping[str, Any], root: Path) -> bool:
-    """Whether a parameter names a file or folder of a stand-in, relative to the data folder ``root`` or absolute."""
-    return any(isinstance(value, str) and value != "" and is_stand_in(root / value) for value in parameters.values())
+    """Whether a parameter names a file or folder of a stand-in.
+
+    Args:
+        parameters: of a loader or a method.
+        root: the data folder; names are relative to it, or to its ``networks`` (``imagenet``), or absolute.
+    """
+    texts = [value for value in parameters.values() if isinstance(value, str) and value]
+    paths = [folder / text for text in texts for folder in (root, root / "networks")]
+    return any(path.exists() and is_stand_in(path) for path in paths)

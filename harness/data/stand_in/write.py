@@ -87,7 +87,7 @@ def write_stand_in(
         _refuse_real(folder)
         with writing_to(out), unfinished_folder(folder) as unfinished:
             write(unfinished, parameters, number, size, zlib.crc32(f"{path} {seed}".encode()))
-            mark(unfinished, name, number, seed)
+            mark(unfinished, path, number, seed)
             shutil.rmtree(folder, ignore_errors=True)
             os.rename(unfinished, folder)
         written.append(folder)
