@@ -155,24 +155,30 @@ def _suggested(name: str) -> str:
 
 def _single(names: _Names) -> dict[str, str]:
     return {
-        f"{names.module}.py": names.fill(_template(f"{names.kind}.py")),
+        f"{names.module}.py": names.fill(_registered(_template(f"{names.kind}.py"))),
         f"{names.module}.yaml": _spec(names, plugin=f"{names.module}.py"),
     }
 
 
+def _registered(method: str) -> str:
+    """The text of a method as a plugin of one file: with its registration, and the import that this takes."""
+    imports = re.compile(r"from harness\.plugin_api import (.*)\n\n(?=if TYPE_CHECKING)")
+    imported = imports.search(method)
+    names = sorted([*(imported[1].split(", ") if imported else ()), "Registrar", "hookimpl"])
+    before, condition, after = imports.sub("", method).partition("if TYPE_CHECKING:")
+    line = f"from harness.plugin_api import {', '.join(names)}\n\n"
+    return f"{before}{line}{condition}{after}\n\n{_registration('MyMethod')}"
+
+
 def _package(names: _Names) -> dict[str, str]:
     """File name in the package -> content."""
-    method = _template(f"{names.kind}.py")
-    own = method[: method.index("\n\nharness_plugin_api")]
-    own = own.replace("\nfrom harness.plugin_api import Registrar, hookimpl\n", "")
-    own = own.replace("Registrar, ", "").replace(", hookimpl", "")
     texts = {
         "pyproject.toml": _template("package/pyproject.toml"),
         "README.md": _template("package/README.md"),
         ".gitignore": _template("package/gitignore"),
         ".github/workflows/tests.yml": _template("package/workflow.yml"),
-        "src/my_module/__init__.py": _template("package/init.py.in"),
-        "src/my_module/method.py": own,
+        "src/my_module/__init__.py": _template("package/init.py.in") + _registration('"my_module.method:MyMethod"'),
+        "src/my_module/method.py": _template(f"{names.kind}.py"),
         "tests/test_my_module.py": _template("package/test_plugin.py.in"),
     }
     filled = {names.fill(file): names.fill(text) for file, text in texts.items()}
@@ -198,6 +204,10 @@ def _commands(names: _Names, first: Path, package: bool) -> tuple[str, ...]:
     install = (f"pip install -e {first}",) if package else ()
     target = f"{names.kind}:{names.method}" if package else str(first / f"{names.module}.py")
     return (*install, f"harness check {target}", f"harness run {spec}", f"harness leaderboard {spec}")
+
+
+def _registration(target: str) -> str:
+    return _template("registration.py.in").replace("TARGET", target)
 
 
 def _template(name: str) -> str:

@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING, Annotated
 import numpy as np
 from annotated_types import Gt
 
-from harness.plugin_api import Registrar, hookimpl
-
 if TYPE_CHECKING:
     from harness.plugin_api import Ids, PoolView
 
@@ -43,13 +41,3 @@ class MyMethod:
         gaps = descending[:, 0] - descending[:, min(self.top, descending.shape[1]) - 1]
         # A stable sort: of equal gaps the lowest position comes first, on every machine.
         return pool.unlabelled[np.argsort(gaps, kind="stable")[:budget]]
-
-
-harness_plugin_api = 1
-"""Version of the plugin API that this is written for."""
-
-
-@hookimpl
-def harness_register(registry: Registrar) -> None:
-    """Tell the harness the name of the method."""
-    registry.acquisition("my-method", MyMethod)

@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING, Annotated
 
 from annotated_types import Gt
 
-from harness.plugin_api import Registrar, hookimpl
-
 if TYPE_CHECKING:
     from torch import Tensor
 
@@ -48,13 +46,3 @@ class MyMethod:
         channels = torch.cat([image, 1 - image, right, down])
         # The last cell of a row or column may be smaller: its mean is that of the pixels that are there.
         return avg_pool2d(channels[None], self.cell, ceil_mode=True)[0]
-
-
-harness_plugin_api = 1
-"""Version of the plugin API that this is written for."""
-
-
-@hookimpl
-def harness_register(registry: Registrar) -> None:
-    """Tell the harness the name of the method."""
-    registry.backbone("my-method", MyMethod)

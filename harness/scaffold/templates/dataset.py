@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 import numpy as np
 from annotated_types import Ge, Gt
 
-from harness.plugin_api import ClassificationSet, Registrar, Task, hookimpl
+from harness.plugin_api import ClassificationSet, Task
 
 if TYPE_CHECKING:
     from harness.plugin_api import DataFolders
@@ -52,13 +52,3 @@ class MyMethod:
         along = np.stack([rows, columns, rows + columns])[labels] + rng.uniform(0, 6, (count, 1, 1))
         grey = 128 + 60 * np.sin(along) + rng.normal(0, 120, along.shape)
         return grey.clip(0, 255).astype(np.uint8)[:, None], labels
-
-
-harness_plugin_api = 1
-"""Version of the plugin API that this is written for."""
-
-
-@hookimpl
-def harness_register(registry: Registrar) -> None:
-    """Tell the harness the name of the dataset."""
-    registry.dataset("my-method", MyMethod)

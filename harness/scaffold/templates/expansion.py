@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import numpy as np
 from annotated_types import Ge
 
-from harness.plugin_api import Ranking, Registrar, hookimpl
+from harness.plugin_api import Ranking
 
 if TYPE_CHECKING:
     from harness.plugin_api import Floats, Ids
@@ -62,13 +62,3 @@ class FittedMyMethod:
         similarities = np.asarray(self.database @ unit, np.float32)
         order = np.argsort(-similarities, kind="stable")[: len(answers)]
         return order, similarities[order]
-
-
-harness_plugin_api = 1
-"""Version of the plugin API that this is written for."""
-
-
-@hookimpl
-def harness_register(registry: Registrar) -> None:
-    """Tell the harness the name of the method."""
-    registry.expansion("my-method", MyMethod)

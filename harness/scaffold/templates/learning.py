@@ -9,8 +9,6 @@ from typing import TYPE_CHECKING, Annotated
 import numpy as np
 from annotated_types import Ge, Gt, Lt
 
-from harness.plugin_api import Registrar, hookimpl
-
 if TYPE_CHECKING:
     from torch import Tensor
     from torch.nn import Module
@@ -70,13 +68,3 @@ class MyMethod:
                 loss = cross_entropy(logits, labels[batch], label_smoothing=self.smoothing)
                 training.step(optimiser, training.cosine(self.learning_rate, epoch, self.epochs), loss)
         return model
-
-
-harness_plugin_api = 1
-"""Version of the plugin API that this is written for."""
-
-
-@hookimpl
-def harness_register(registry: Registrar) -> None:
-    """Tell the harness the name of the method."""
-    registry.learning("my-method", MyMethod)

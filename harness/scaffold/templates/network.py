@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING, Annotated
 
 from annotated_types import Gt
 
-from harness.plugin_api import Registrar, hookimpl
-
 if TYPE_CHECKING:
     from torch.nn import Module
 
@@ -49,13 +47,3 @@ class MyMethod:
                 return self.head(features), features
 
         return Network(shape[0] * shape[1] * shape[2], self.width)
-
-
-harness_plugin_api = 1
-"""Version of the plugin API that this is written for."""
-
-
-@hookimpl
-def harness_register(registry: Registrar) -> None:
-    """Tell the harness the name of the method."""
-    registry.network("my-method", MyMethod)

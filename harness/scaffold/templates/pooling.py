@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING, Annotated
 
 from annotated_types import Gt
 
-from harness.plugin_api import Registrar, hookimpl
-
 if TYPE_CHECKING:
     from torch import Tensor
 
@@ -37,13 +35,3 @@ class MyMethod:
         """
         cells = maps.flatten(-2)
         return cells.topk(min(self.count, cells.shape[-1]), dim=-1).values.mean(-1)
-
-
-harness_plugin_api = 1
-"""Version of the plugin API that this is written for."""
-
-
-@hookimpl
-def harness_register(registry: Registrar) -> None:
-    """Tell the harness the name of the method."""
-    registry.pooling("my-method", MyMethod)

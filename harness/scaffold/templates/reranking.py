@@ -9,8 +9,6 @@ from typing import TYPE_CHECKING, Annotated
 import numpy as np
 from annotated_types import Gt
 
-from harness.plugin_api import Registrar, hookimpl
-
 if TYPE_CHECKING:
     from torch import Tensor
 
@@ -58,13 +56,3 @@ class MyMethod:
             (len(candidates),) float32, finite, higher is better; ties keep the order of the ranking.
         """
         return np.array([(query @ candidate.T).max(axis=1).sum() for candidate in candidates], np.float32)
-
-
-harness_plugin_api = 1
-"""Version of the plugin API that this is written for."""
-
-
-@hookimpl
-def harness_register(registry: Registrar) -> None:
-    """Tell the harness the name of the method."""
-    registry.reranking("my-method", MyMethod)

@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING, Annotated
 import numpy as np
 from annotated_types import Gt
 
-from harness.plugin_api import Registrar, hookimpl
-
 if TYPE_CHECKING:
     from harness.plugin_api import Floats, Ids
 
@@ -54,13 +52,3 @@ class FittedMyMethod:
         found[~descriptors.any(axis=1)] = 0
         norms = np.linalg.norm(found, axis=1, keepdims=True)
         return np.asarray(found / np.where(norms > 0, norms, 1), np.float32)
-
-
-harness_plugin_api = 1
-"""Version of the plugin API that this is written for."""
-
-
-@hookimpl
-def harness_register(registry: Registrar) -> None:
-    """Tell the harness the name of the method."""
-    registry.whitening("my-method", MyMethod)
