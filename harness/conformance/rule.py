@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any, Final
 from harness.plugin_api import OPTIONAL_HOOKS
 
 if TYPE_CHECKING:
-    from harness.conformance.trial import Trial
+    from harness.conformance.trial import Answered, Trial
 
 Check = Callable[["Trial"], None]
+CheckOfAnswer = Callable[["Trial", "Answered"], None]
 SOUND: Final = ("shape", "device", "finite", "deterministic", "inputs-unchanged", "no-state", "ignores-global-random")
 """Rules that rules about what a method computes build on."""
 
@@ -73,6 +74,28 @@ class RuleSet(list[Rule]):
 
         def add(check: Check) -> Check:
             self.append(Rule(name, OPTIONAL_HOOKS[hook] if hook else self.kinds, why, check, after, hook))
+            return check
+
+        return add
+
+    def each(
+        self, name: str, why: str, after: tuple[str, ...] = (), *, hook: type | None = None, some: bool = False
+    ) -> Callable[[CheckOfAnswer], CheckOfAnswer]:
+        """As ``rule``, for a check of one answer: of all of them, or with ``some`` of the first and the last plain one.
+
+        The inputs of the answer are those of the violation, where that has none of its own.
+        """
+
+        def add(check: CheckOfAnswer) -> CheckOfAnswer:
+            def check_all(trial: Trial) -> None:
+                for answered in trial.some if some else trial.answers:
+                    try:
+                        check(trial, answered)
+                    except Violation as violation:
+                        violation.inputs = answered.inputs if violation.inputs is None else violation.inputs
+                        raise
+
+            self.rule(name, why, after, hook=hook)(check_all)
             return check
 
         return add

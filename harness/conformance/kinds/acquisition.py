@@ -9,15 +9,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.active.pool import Pool
-from harness.conformance.case import Case, Inputs
-from harness.conformance.kinds import checks
+from harness.conformance import checks
+from harness.conformance.case import Case, Inputs, Kind
 
 
-class AcquisitionKind:
+class AcquisitionKind(Kind):
     """Tried on sealed pools; budgets are at least 0 and may exceed what is left."""
 
     name = "acquisition"
     baseline = "random"
+    what, numbers = "what select returned", "int64"
 
     def cases(self, method: Any) -> Sequence[Case]:
         """From two examples to a hundred."""
@@ -44,26 +45,14 @@ class AcquisitionKind:
         """2,000 examples of 64 features, 100 labelled, a budget of 100."""
         return Case("pool 2000 x 64, budget 100", lambda: {"pool": some_pool(2000, 100, 64, 10), "budget": 100})
 
-    def prepare(self, method: Any, inputs: Inputs, rng: Any) -> Any:
-        """Nothing is learnt; a composed acquisition chooses as in cycle 0."""
-        return method
-
     def apply(self, fitted: Any, inputs: Inputs, rng: Any) -> Any:
         """The picks."""
         return fitted.select(inputs["pool"], inputs["budget"], rng)
 
-    def returns(self, inputs: Inputs, answer: Any) -> None:
-        """An array."""
-        checks.require_array(answer, "what select returned")
-
-    def dtype(self, inputs: Inputs, answer: Any) -> None:
-        """int64."""
-        checks.require_dtype(answer, "int64", "what select returned")
-
     def shape(self, inputs: Inputs, answer: Any) -> None:
         """One dimension: how many picks there are is for the rule ``budget``."""
         if len(answer.shape) != 1:
-            checks.require_shape(answer, (inputs["budget"],), "(budget,)", "what select returned")
+            checks.require_shape(answer, (inputs["budget"],), "(budget,)", self.what)
 
 
 class ShownPool(Pool):

@@ -9,15 +9,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from harness.conformance.case import Case, Inputs
-from harness.conformance.kinds import checks
+from harness.conformance import checks
+from harness.conformance.case import Case, Inputs, Kind
 
 
-class BackboneKind:
+class BackboneKind(Kind):
     """Tried on images (3, H, W) in [0, 1]."""
 
     name = "backbone"
     baseline = "tiny"
+    what, tensor = "what maps returned", True
 
     def cases(self, method: Any) -> Sequence[Case]:
         """From one pixel to 96 x 128."""
@@ -34,26 +35,14 @@ class BackboneKind:
         """One image of 192 x 256 pixels."""
         return Case("image (3, 192, 256)", lambda: {"image": some_image(192, 256)})
 
-    def prepare(self, method: Any, inputs: Inputs, rng: Any) -> Any:
-        """Nothing is learnt."""
-        return method
-
     def apply(self, fitted: Any, inputs: Inputs, rng: Any) -> Any:
         """The maps."""
         with torch.inference_mode():
             return fitted.maps(inputs["image"])
 
-    def returns(self, inputs: Inputs, answer: Any) -> None:
-        """A tensor."""
-        checks.require_tensor(answer, "what maps returned")
-
-    def dtype(self, inputs: Inputs, answer: Any) -> None:
-        """float32."""
-        checks.require_dtype(answer, "float32", "what maps returned")
-
     def shape(self, inputs: Inputs, answer: Any) -> None:
         """(C, h, w), none of them 0."""
-        checks.require_shape(answer, (None, None, None), "(C, h, w)", "what maps returned")
+        checks.require_shape(answer, (None, None, None), "(C, h, w)", self.what)
 
 
 def some_image(height: int, width: int) -> Tensor:

@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from harness.conformance.case import Case, Inputs
-from harness.conformance.kinds import checks
+from harness.conformance import checks
+from harness.conformance.case import Case, Inputs, Kind
 from harness.conformance.rule import Violation
 from harness.plugin_api import ClassificationSet, DataFolders, RetrievalSet
 
 
-class DatasetKind:
+class DatasetKind(Kind):
     """Tried on the folders of the check."""
 
     name = "dataset"
@@ -26,10 +26,6 @@ class DatasetKind:
     def standard(self, folders: DataFolders) -> Case:
         """The same."""
         return self.cases(folders)[0]
-
-    def prepare(self, method: Any, inputs: Inputs, rng: Any) -> Any:
-        """Nothing is learnt."""
-        return method
 
     def apply(self, fitted: Any, inputs: Inputs, rng: Any) -> Any:
         """The dataset."""

@@ -8,14 +8,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.conformance.case import Case, Inputs
-from harness.conformance.kinds import checks
+from harness.conformance import checks
+from harness.conformance.case import Case, Inputs, Kind
 from harness.conformance.kinds.whitening import some_descriptors
 from harness.conformance.rule import Violation
 from harness.plugin_api import Ranking
 
 
-class ExpansionKind:
+class ExpansionKind(Kind):
     """Tried on databases of L2-normalised descriptors; ``fit`` is called before there are queries."""
 
     name = "expansion"

@@ -10,12 +10,12 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from harness.conformance.case import Case, Inputs
+from harness.conformance.case import Case, Inputs, Kind
 from harness.conformance.rule import Violation
 from harness.plugin_api import TrainingSet
 
 
-class LearningKind:
+class LearningKind(Kind):
     """Tried on images of three shades; what is compared is what the trained model says of them."""
 
     name = "learning"

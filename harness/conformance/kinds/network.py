@@ -8,12 +8,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from harness.conformance.case import Case, Inputs
-from harness.conformance.kinds import checks
+from harness.conformance import checks
+from harness.conformance.case import Case, Inputs, Kind
 from harness.conformance.rule import Violation
 
 
-class NetworkKind:
+class NetworkKind(Kind):
     """Tried on normalised images; initial weights follow torch's generator, seeded for each call."""
 
     name = "network"

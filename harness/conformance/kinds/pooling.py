@@ -9,15 +9,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from harness.conformance.case import Case, Inputs
-from harness.conformance.kinds import checks
+from harness.conformance import checks
+from harness.conformance.case import Case, Inputs, Kind
 
 
-class PoolingKind:
+class PoolingKind(Kind):
     """Tried on maps that are not negative."""
 
     name = "pooling"
     baseline = "spoc"
+    tensor = True
 
     def cases(self, method: Any) -> Sequence[Case]:
         """From one cell to a batch of images of very different scale."""
@@ -52,14 +53,6 @@ class PoolingKind:
         """The descriptors."""
         with torch.inference_mode():
             return fitted.pool(inputs["maps"])
-
-    def returns(self, inputs: Inputs, answer: Any) -> None:
-        """A tensor."""
-        checks.require_tensor(answer)
-
-    def dtype(self, inputs: Inputs, answer: Any) -> None:
-        """float32."""
-        checks.require_dtype(answer, "float32")
 
     def shape(self, inputs: Inputs, answer: Any) -> None:
         """Maps (..., C, H, W) give (..., D)."""

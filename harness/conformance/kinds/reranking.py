@@ -10,15 +10,16 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from harness.conformance.case import Case, Inputs
-from harness.conformance.kinds import checks
+from harness.conformance import checks
+from harness.conformance.case import Case, Inputs, Kind
 
 
-class RerankingKind:
+class RerankingKind(Kind):
     """Tried on maps of one or two scales; a re-ranker with ``describe_image`` on images instead."""
 
     name = "reranking"
     baseline = "r-match"
+    what = "what score returned"
 
     def cases(self, method: Any) -> Sequence[Case]:
         """From one cell or pixel to three candidates that show the query's object shifted."""
@@ -52,18 +53,10 @@ class RerankingKind:
         method, query, candidates = fitted
         return method.score(query, candidates)
 
-    def returns(self, inputs: Inputs, answer: Any) -> None:
-        """An array."""
-        checks.require_array(answer, "what score returned")
-
-    def dtype(self, inputs: Inputs, answer: Any) -> None:
-        """float32."""
-        checks.require_dtype(answer, "float32", "what score returned")
-
     def shape(self, inputs: Inputs, answer: Any) -> None:
         """One score a candidate."""
         n = len(inputs["candidates"])
-        checks.require_shape(answer, (n,), "one score a candidate", "what score returned")
+        checks.require_shape(answer, (n,), "one score a candidate", self.what)
 
 
 def _inputs(see: Any, size: tuple[int, int], n: int, *, query: float = 1.0, first: float = 1.0) -> Inputs:

@@ -8,18 +8,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.conformance.case import Case, Inputs
-from harness.conformance.kinds import checks
+from harness.conformance import checks
+from harness.conformance.case import Case, Inputs, Kind
 
 _D = 6
 """Dimension of the descriptors; a whitening with weights of its own brings them for this dimension."""
 
 
-class WhiteningKind:
+class WhiteningKind(Kind):
     """Tried on L2-normalised descriptors with pairs, some of them zero."""
 
     name = "whitening"
     baseline = "pca"
+    what = "what apply returned"
 
     def cases(self, method: Any) -> Sequence[Case]:
         """From one row to sixty."""
@@ -50,17 +51,9 @@ class WhiteningKind:
         """The whitened rows."""
         return fitted.apply(inputs["rows"])
 
-    def returns(self, inputs: Inputs, answer: Any) -> None:
-        """An array."""
-        checks.require_array(answer, "what apply returned")
-
-    def dtype(self, inputs: Inputs, answer: Any) -> None:
-        """float32."""
-        checks.require_dtype(answer, "float32", "what apply returned")
-
     def shape(self, inputs: Inputs, answer: Any) -> None:
         """Rows (n, D) give (n, d)."""
-        checks.require_shape(answer, (len(inputs["rows"]), None), "(n, D) -> (n, d)", "what apply returned")
+        checks.require_shape(answer, (len(inputs["rows"]), None), "(n, D) -> (n, d)", self.what)
 
 
 def some_descriptors(n: int, d: int = _D, seed: int = 0) -> NDArray[np.float32]:

@@ -6,12 +6,12 @@ from typing import Any, Final
 
 import numpy as np
 
+from harness.conformance import checks
 from harness.conformance.guards import isolated
-from harness.conformance.kinds import checks
 from harness.conformance.kinds.acquisition import ShownPool, passes, some_pool
 from harness.conformance.rule import SOUND, NotApplicable, RuleSet, Violation
 from harness.conformance.rules.answers import answers_to
-from harness.conformance.trial import Trial, offered
+from harness.conformance.trial import Answered, Trial, offered
 from harness.conformance.values import plain, same
 from harness.plugin_api import ChangesByCycle, PoolView
 
@@ -37,29 +37,24 @@ def _budget(trial: Trial) -> None:
             )
 
 
-@RULES.rule("unlabelled", "A labelled example costs a label and brings nothing.", ("shape", "dtype"))
-def _unlabelled(trial: Trial) -> None:
-    for answered in trial.answers:
-        wrong = np.setdiff1d(answered.raw, answered.inputs["pool"].unlabelled)
-        if len(wrong):
-            what = "is labelled" if 0 <= wrong[0] < len(answered.inputs["pool"].labels) else "does not exist"
-            raise Violation(
-                f"{answered.case.name}: it picked {int(wrong[0])}, which {what}",
-                inputs=answered.inputs,
-                right="positions from pool.unlabelled; scores of those only",
-            )
+@RULES.each("unlabelled", "A labelled example costs a label and brings nothing.", ("shape", "dtype"))
+def _unlabelled(trial: Trial, answered: Answered) -> None:
+    wrong = np.setdiff1d(answered.raw, answered.inputs["pool"].unlabelled)
+    if len(wrong):
+        what = "is labelled" if 0 <= wrong[0] < len(answered.inputs["pool"].labels) else "does not exist"
+        raise Violation(
+            f"{answered.case.name}: it picked {int(wrong[0])}, which {what}",
+            right="positions from pool.unlabelled; scores of those only",
+        )
 
 
-@RULES.rule("unique", "A duplicate is paid for twice.", ("shape", "dtype"))
-def _unique(trial: Trial) -> None:
-    for answered in trial.answers:
-        values, counts = np.unique(answered.raw, return_counts=True)
-        if (counts > 1).any():
-            raise Violation(
-                f"{answered.case.name}: it picked {int(values[counts > 1][0])} twice",
-                inputs=answered.inputs,
-                right="every example at most once",
-            )
+@RULES.each("unique", "A duplicate is paid for twice.", ("shape", "dtype"))
+def _unique(trial: Trial, answered: Answered) -> None:
+    values, counts = np.unique(answered.raw, return_counts=True)
+    if (counts > 1).any():
+        raise Violation(
+            f"{answered.case.name}: it picked {int(values[counts > 1][0])} twice", right="every example at most once"
+        )
 
 
 @RULES.rule("hidden-labels", "Who chooses by labels that nobody has paid for has no result.", SOUND)
@@ -103,26 +98,24 @@ class _Watched:
         raise AttributeError(f"a pool has no {name!r}")
 
 
-@RULES.rule(
+@RULES.each(
     "public-pool",
     "A pool shows what a cycle may know; what else it is made of changes from version to version.",
     SOUND,
+    some=True,
 )
-def _public(trial: Trial) -> None:
-    for answered in trial.some:
-        asked: list[str] = []
-        inputs = {**answered.inputs, "pool": _Watched(answered.case.make()["pool"], asked)}
-        try:
-            trial.of(inputs)
-        except AttributeError:
-            if not asked:
-                raise
-        if asked:
-            raise Violation(
-                f"it asks the pool for {asked[0]}",
-                inputs=answered.inputs,
-                right=f"only {', '.join(sorted(_PUBLIC))}: what a pool shows",
-            )
+def _public(trial: Trial, answered: Answered) -> None:
+    asked: list[str] = []
+    inputs = {**answered.inputs, "pool": _Watched(answered.case.make()["pool"], asked)}
+    try:
+        trial.of(inputs)
+    except AttributeError:
+        if not asked:
+            raise
+    if asked:
+        raise Violation(
+            f"it asks the pool for {asked[0]}", right=f"only {', '.join(sorted(_PUBLIC))}: what a pool shows"
+        )
 
 
 @RULES.rule(

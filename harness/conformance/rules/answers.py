@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Final
 
 import numpy as np
@@ -13,6 +13,8 @@ from harness.conformance.trial import Trial, first_line
 from harness.conformance.values import plain
 from harness.plugin_api import KINDS
 
+_FIRST: Final = ("protocol", "survives")
+_INPUTS: Final = tuple(kind for kind in KINDS if kind != "dataset")
 _VALUES: Final = ("learning", "network", "backbone", "pooling", "whitening", "reranking", "expansion")
 """Kinds that answer with numbers which must be finite."""
 
@@ -117,74 +119,40 @@ def _device(trial: Trial) -> None:
         )
 
 
-_FIRST: Final = ("protocol", "survives")
-_ANSWERED: Final = ("plain-inputs",)
-
-RULES: Final = (
-    Rule("plain-inputs", KINDS, "What fails on ordinary inputs gives no row.", answers_to("plain-inputs"), _FIRST),
-    Rule(
-        "small-inputs",
-        tuple(kind for kind in KINDS if kind != "dataset"),
+_SORTS: Final = {
+    "plain-inputs": (KINDS, "What fails on ordinary inputs gives no row."),
+    "small-inputs": (
+        _INPUTS,
         "Maps of one cell, one row, one image: real collections have them, and one crash ends a run of hours.",
-        answers_to("small-inputs"),
-        _ANSWERED,
     ),
-    Rule(
-        "empty-inputs",
-        tuple(kind for kind in KINDS if kind != "dataset"),
+    "empty-inputs": (
+        _INPUTS,
         "Blank images have maps without activation and descriptors of zeros: each division by a sum or a norm meets "
         "them.",
-        answers_to("empty-inputs"),
-        _ANSWERED,
     ),
-    Rule(
-        "constant-inputs",
-        tuple(kind for kind in KINDS if kind != "dataset"),
-        "Where all is alike, variances are zero and every comparison is a tie.",
-        answers_to("constant-inputs"),
-        _ANSWERED,
-    ),
-    Rule(
-        "scales",
+    "constant-inputs": (_INPUTS, "Where all is alike, variances are zero and every comparison is a tie."),
+    "scales": (
         ("acquisition", "pooling", "whitening", "reranking"),
         "Rows of very different size overflow and underflow in powers and norms.",
-        answers_to("scales"),
-        _ANSWERED,
     ),
-    Rule(
-        "returns",
-        KINDS,
-        "The harness works with what the protocol says and converts nothing.",
-        _each("returns"),
-        ("plain-inputs",),
-    ),
-    Rule(
-        "dtype",
-        KINDS,
-        "Other types double the memory, or are cut silently by the next stage.",
-        _each("dtype"),
-        ("returns",),
-    ),
-    Rule(
-        "shape",
-        KINDS,
-        "Shapes are part of the contract: a wrong one is read as other data.",
-        _each("shape"),
-        ("returns",),
-    ),
-    Rule(
-        "device",
-        ("backbone", "pooling"),
-        "Tensors that change the device make the next step fail, or copy behind everybody's back.",
-        _device,
-        ("returns",),
-    ),
-    Rule("finite", _VALUES, "One NaN makes a whole ranking arbitrary.", _finite, ("returns",)),
-    Rule(
-        "nan",
-        ("pooling", "whitening"),
-        "A NaN that disappears becomes a wrong number that looks like a right one.",
-        _nan,
-        ("shape", "finite", "device"),
-    ),
-)
+}
+_PARTS: Final = {
+    "returns": "The harness works with what the protocol says and converts nothing.",
+    "dtype": "Other types double the memory, or are cut silently by the next stage.",
+    "shape": "Shapes are part of the contract: a wrong one is read as other data.",
+}
+_DEVICE: Final = "Tensors that change the device make the next step fail, or copy behind everybody's back."
+_NAN: Final = "A NaN that disappears becomes a wrong number that looks like a right one."
+
+
+def _rules() -> Iterator[Rule]:
+    for sort, (kinds, why) in _SORTS.items():
+        yield Rule(sort, kinds, why, answers_to(sort), _FIRST if sort == "plain-inputs" else ("plain-inputs",))
+    for part, why in _PARTS.items():
+        yield Rule(part, KINDS, why, _each(part), ("plain-inputs",) if part == "returns" else ("returns",))
+    yield Rule("device", ("backbone", "pooling"), _DEVICE, _device, ("returns",))
+    yield Rule("finite", _VALUES, "One NaN makes a whole ranking arbitrary.", _finite, ("returns",))
+    yield Rule("nan", ("pooling", "whitening"), _NAN, _nan, ("shape", "finite", "device"))
+
+
+RULES: Final = tuple(_rules())

@@ -7,7 +7,7 @@ from typing import Final
 
 from harness.conformance.guards import isolated
 from harness.conformance.rule import SOUND, RuleSet, Violation
-from harness.conformance.trial import Trial, offered
+from harness.conformance.trial import Answered, Trial, offered
 from harness.conformance.values import close, difference, plain, same
 from harness.core.errors import HarnessError
 from harness.plugin_api import HasCheckpoint, HasModule
@@ -15,16 +15,11 @@ from harness.plugin_api import HasCheckpoint, HasModule
 RULES: Final = RuleSet("backbone")
 
 
-@RULES.rule("non-negative", "Poolings take powers and maxima of activations.", ("shape",))
-def _negative(trial: Trial) -> None:
-    for answered in trial.answers:
-        lowest = float(answered.raw.min())
-        if lowest < 0:
-            raise Violation(
-                f"{answered.case.name}: an activation of {lowest:.4g}",
-                inputs=answered.inputs,
-                right="a ReLU at the end",
-            )
+@RULES.each("non-negative", "Poolings take powers and maxima of activations.", ("shape",))
+def _negative(trial: Trial, answered: Answered) -> None:
+    lowest = float(answered.raw.min())
+    if lowest < 0:
+        raise Violation(f"{answered.case.name}: an activation of {lowest:.4g}", right="a ReLU at the end")
 
 
 @RULES.rule("stride", "Matches are drawn, and boxes cut, by the stride.", ("shape",))
@@ -59,21 +54,15 @@ def _channels(trial: Trial) -> None:
             )
 
 
-@RULES.rule(
-    "memory-order",
-    "Images come from decoders that store colour by pixel or by channel.",
-    SOUND,
-)
-def _order(trial: Trial) -> None:
-    for answered in trial.some:
-        image = answered.inputs["image"]
-        found = trial.of({"image": image.permute(1, 2, 0).contiguous().permute(2, 0, 1)})
-        if not close(found, answered.raw, 1e-3):
-            raise Violation(
-                f"an image with another order in memory: {difference(answered.plain, plain(found))}",
-                inputs=answered.inputs,
-                right="the same maps: strides are no part of the values",
-            )
+@RULES.each("memory-order", "Images come from decoders that store colour by pixel or by channel.", SOUND, some=True)
+def _order(trial: Trial, answered: Answered) -> None:
+    image = answered.inputs["image"]
+    found = trial.of({"image": image.permute(1, 2, 0).contiguous().permute(2, 0, 1)})
+    if not close(found, answered.raw, 1e-3):
+        raise Violation(
+            f"an image with another order in memory: {difference(answered.plain, plain(found))}",
+            right="the same maps: strides are no part of the values",
+        )
 
 
 @RULES.rule(

@@ -10,7 +10,7 @@ import numpy as np
 from harness.conformance.guards import isolated
 from harness.conformance.kinds.expansion import inputs_of, ranked
 from harness.conformance.rule import SOUND, RuleSet, Violation
-from harness.conformance.trial import Trial, offered
+from harness.conformance.trial import Answered, Trial, offered
 from harness.conformance.values import close
 from harness.plugin_api import ExpandsRegions, Ranking
 
@@ -18,55 +18,46 @@ RULES: Final = RuleSet("expansion")
 _AFTER: Final = (*SOUND, "ranking-length", "ranking")
 
 
-@RULES.rule("ranking-length", "Precision and AP are counted over lists of one depth.", ("shape",))
-def _length(trial: Trial) -> None:
-    for answered in trial.answers:
-        wanted, found = answered.inputs["ranking"].indices.shape, answered.raw.indices.shape
-        if found != wanted:
-            raise Violation(
-                f"{answered.case.name}: a ranking of {found[1]} images, given one of {wanted[1]}",
-                inputs=answered.inputs,
-                right=f"{wanted[1]} images: as deep as the ranking given",
-            )
+@RULES.each("ranking-length", "Precision and AP are counted over lists of one depth.", ("shape",))
+def _length(trial: Trial, answered: Answered) -> None:
+    wanted, found = answered.inputs["ranking"].indices.shape, answered.raw.indices.shape
+    if found != wanted:
+        raise Violation(
+            f"{answered.case.name}: a ranking of {found[1]} images, given one of {wanted[1]}",
+            right=f"{wanted[1]} images: as deep as the ranking given",
+        )
 
 
-@RULES.rule("ranking", "An image counted twice is a hit counted twice.", ("shape", "dtype", "finite"))
-def _ranking(trial: Trial) -> None:
-    for answered in trial.answers:
-        indices, scores, n = answered.raw.indices, answered.raw.scores, len(answered.inputs["database"])
-        problem = ""
-        if indices.size and (indices.min() < 0 or indices.max() >= n):
-            problem = f"ids from {indices.min()} to {indices.max()} in a database of {n}"
-        elif any(len(np.unique(row)) < len(row) for row in indices):
-            problem = "an image is ranked twice"
-        elif (scores[:, 1:] > scores[:, :-1]).any():
-            problem = "scores rise along a row"
-        if problem:
-            raise Violation(
-                f"{answered.case.name}: {problem}",
-                inputs=answered.inputs,
-                right="ids of the database, each once, best first",
-            )
+@RULES.each("ranking", "An image counted twice is a hit counted twice.", ("shape", "dtype", "finite"))
+def _ranking(trial: Trial, answered: Answered) -> None:
+    indices, scores, n = answered.raw.indices, answered.raw.scores, len(answered.inputs["database"])
+    problem = ""
+    if indices.size and (indices.min() < 0 or indices.max() >= n):
+        problem = f"ids from {indices.min()} to {indices.max()} in a database of {n}"
+    elif any(len(np.unique(row)) < len(row) for row in indices):
+        problem = "an image is ranked twice"
+    elif (scores[:, 1:] > scores[:, :-1]).any():
+        problem = "scores rise along a row"
+    if problem:
+        raise Violation(f"{answered.case.name}: {problem}", right="ids of the database, each once, best first")
 
 
-@RULES.rule(
+@RULES.each(
     "other-queries", "In use a query comes alone: what it gains from the other queries of a test set is a leak.", _AFTER
 )
-def _other_queries(trial: Trial) -> None:
-    for answered in trial.answers:
-        queries, ranking = answered.inputs["queries"], answered.inputs["ranking"]
-        for row in range(len(queries)) if len(queries) > 1 else ():
-            part = slice(row, row + 1)
-            weights = None if ranking.verified is None else ranking.verified[part].copy()
-            alone = Ranking(ranking.indices[part].copy(), ranking.scores[part].copy(), weights)
-            found = trial.of({**answered.inputs, "queries": queries[part].copy(), "ranking": alone})
-            if not _alike(found, Ranking(answered.raw.indices[part], answered.raw.scores[part])):
-                raise Violation(
-                    f"query {row} alone is answered {found.indices[0][:5].tolist()}..., among {len(queries)} "
-                    f"{answered.raw.indices[row][:5].tolist()}...",
-                    inputs=answered.inputs,
-                    right="the same answer: a query may not learn from the others, which are not there in use",
-                )
+def _other_queries(trial: Trial, answered: Answered) -> None:
+    queries, ranking = answered.inputs["queries"], answered.inputs["ranking"]
+    for row in range(len(queries)) if len(queries) > 1 else ():
+        part = slice(row, row + 1)
+        weights = None if ranking.verified is None else ranking.verified[part].copy()
+        alone = Ranking(ranking.indices[part].copy(), ranking.scores[part].copy(), weights)
+        found = trial.of({**answered.inputs, "queries": queries[part].copy(), "ranking": alone})
+        if not _alike(found, Ranking(answered.raw.indices[part], answered.raw.scores[part])):
+            raise Violation(
+                f"query {row} alone is answered {found.indices[0][:5].tolist()}..., among {len(queries)} "
+                f"{answered.raw.indices[row][:5].tolist()}...",
+                right="the same answer: a query may not learn from the others, which are not there in use",
+            )
 
 
 def _alike(left: Any, right: Any) -> bool:

@@ -11,7 +11,7 @@ import numpy as np
 
 from harness.conformance.guards import isolated
 from harness.conformance.rule import SOUND, RuleSet, Violation
-from harness.conformance.trial import Trial, offered
+from harness.conformance.trial import Answered, Trial, offered
 from harness.conformance.values import plain, same
 from harness.plugin_api import HasReport
 
@@ -72,21 +72,22 @@ def _uses_labels(trial: Trial) -> None:
         raise Violation("other labels give the same model", inputs={"data": data}, right="a model of data.labels")
 
 
-@RULES.rule("report", "Reports are stored in records, which are JSON.", ("shape", "deterministic"), hook=HasReport)
-def _report(trial: Trial) -> None:
-    for answered in trial.some:
-        prepared = trial.prepared(answered.inputs)
-        with isolated(0):
-            if trial.kind.name == "learning":
-                method, model = prepared
-                owner = method.train(model, answered.inputs["data"], np.random.default_rng(0))
-            else:
-                owner = prepared
-                trial.kind.apply(owner, answered.inputs, np.random.default_rng(0))
-        report = offered(HasReport, owner).report
-        try:
-            text = json.dumps(report)
-        except (TypeError, ValueError) as error:
-            raise Violation(f"its report is no JSON: {error}", right="numbers, strings, lists, mappings") from error
-        if not isinstance(report, Mapping) or json.loads(text).keys() != report.keys():
-            raise Violation(f"its report is {report!r:.80}", right="a mapping from names to values")
+@RULES.each(
+    "report", "Reports are stored in records, which are JSON.", ("shape", "deterministic"), hook=HasReport, some=True
+)
+def _report(trial: Trial, answered: Answered) -> None:
+    prepared = trial.prepared(answered.inputs)
+    with isolated(0):
+        if trial.kind.name == "learning":
+            method, model = prepared
+            owner = method.train(model, answered.inputs["data"], np.random.default_rng(0))
+        else:
+            owner = prepared
+            trial.kind.apply(owner, answered.inputs, np.random.default_rng(0))
+    report = offered(HasReport, owner).report
+    try:
+        text = json.dumps(report)
+    except (TypeError, ValueError) as error:
+        raise Violation(f"its report is no JSON: {error}", right="numbers, strings, lists, mappings") from error
+    if not isinstance(report, Mapping) or json.loads(text).keys() != report.keys():
+        raise Violation(f"its report is {report!r:.80}", right="a mapping from names to values")

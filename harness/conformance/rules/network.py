@@ -5,28 +5,22 @@ from __future__ import annotations
 from typing import Final
 
 from harness.conformance.rule import SOUND, RuleSet, Violation
-from harness.conformance.trial import Trial
+from harness.conformance.trial import Answered, Trial
 from harness.conformance.values import close, plain, same
 
 RULES: Final = RuleSet("network")
 
 
-@RULES.rule(
-    "image-by-image",
-    "Test accuracy must not depend on which images share a batch.",
-    SOUND,
-)
-def _alone(trial: Trial) -> None:
-    for answered in trial.answers:
-        images = answered.inputs["images"]
-        for position in range(len(images)) if len(images) > 1 else ():
-            alone = trial.of({**answered.inputs, "images": images[position : position + 1].clone()})
-            if not all(close(a[0], b[position], 1e-3) for a, b in zip(alone, answered.raw, strict=True)):
-                raise Violation(
-                    f"image {position} has other logits or features alone than among {len(images)}",
-                    inputs=answered.inputs,
-                    right="in evaluation mode no statistics of the batch",
-                )
+@RULES.each("image-by-image", "Test accuracy must not depend on which images share a batch.", SOUND)
+def _alone(trial: Trial, answered: Answered) -> None:
+    images = answered.inputs["images"]
+    for position in range(len(images)) if len(images) > 1 else ():
+        alone = trial.of({**answered.inputs, "images": images[position : position + 1].clone()})
+        if not all(close(a[0], b[position], 1e-3) for a, b in zip(alone, answered.raw, strict=True)):
+            raise Violation(
+                f"image {position} has other logits or features alone than among {len(images)}",
+                right="in evaluation mode no statistics of the batch",
+            )
 
 
 @RULES.rule("seeded-weights", "Seeds are compared as independent trainings.", ("shape", "deterministic"))

@@ -7,10 +7,10 @@ from typing import Any, Final
 
 import numpy as np
 
+from harness.conformance import checks
 from harness.conformance.guards import isolated
-from harness.conformance.kinds import checks
 from harness.conformance.rule import SOUND, RuleSet, Violation
-from harness.conformance.trial import Trial, offered
+from harness.conformance.trial import Answered, Trial, offered
 from harness.conformance.values import close, difference, plain, same, snapshot
 from harness.plugin_api import (
     DetectsRegions,
@@ -26,27 +26,26 @@ from harness.plugin_api import (
 RULES: Final = RuleSet("pooling")
 
 
-@RULES.rule("batch", "A descriptor that depends on the images beside it changes with the batch size.", SOUND)
-def _batch(trial: Trial) -> None:
-    for answered in trial.answers:
-        maps = answered.inputs["maps"]
-        if maps.ndim < 4:
-            continue
-        images = maps.reshape(-1, *maps.shape[-3:])
-        # Learnt once: the whole and the parts are pooled by the same object.
-        pool = _fitted(trial, answered.inputs)
-        whole = pool(maps).reshape(len(images), -1)
-        for position, image in enumerate(images):
-            try:
-                alone = pool(image)
-            except Exception:
-                continue  # the rules about single inputs say so
-            if _other(alone, whole[position]):
-                raise Violation(
-                    f"image {position} alone and in its batch: {difference(plain(alone), plain(whole[position]))}",
-                    inputs={"maps": _smaller(pool, images, position)},
-                    right="each image pooled on its own, whatever stands beside it",
-                )
+@RULES.each("batch", "A descriptor that depends on the images beside it changes with the batch size.", SOUND)
+def _batch(trial: Trial, answered: Answered) -> None:
+    maps = answered.inputs["maps"]
+    if maps.ndim < 4:
+        return
+    images = maps.reshape(-1, *maps.shape[-3:])
+    # Learnt once: the whole and the parts are pooled by the same object.
+    pool = _fitted(trial, answered.inputs)
+    whole = pool(maps).reshape(len(images), -1)
+    for position, image in enumerate(images):
+        try:
+            alone = pool(image)
+        except Exception:
+            continue  # the rules about single inputs say so
+        if _other(alone, whole[position]):
+            raise Violation(
+                f"image {position} alone and in its batch: {difference(plain(alone), plain(whole[position]))}",
+                inputs={"maps": _smaller(pool, images, position)},
+                right="each image pooled on its own, whatever stands beside it",
+            )
 
 
 def _other(alone: Any, inside: Any) -> bool:
@@ -91,27 +90,24 @@ def _same_dimension(trial: Trial) -> None:
             )
 
 
-@RULES.rule("non-contiguous", "Backbones hand over views and channels-last maps.", SOUND)
-def _non_contiguous(trial: Trial) -> None:
-    for answered in trial.answers:
-        maps = answered.inputs["maps"]
-        if maps.shape[-1] < 2 or maps.shape[-2] < 2:
-            continue
-        view = maps.transpose(-1, -2).contiguous().transpose(-1, -2)
-        try:
-            found = trial.of({"maps": view})
-        except Exception as error:
-            raise Violation(
-                f"maps with another order in memory: {type(error).__name__}: {error}",
-                inputs=answered.inputs,
-                right="reshape instead of view, or contiguous() first",
-            ) from error
-        if not close(found, answered.raw):
-            raise Violation(
-                f"maps with another order in memory: {difference(answered.plain, plain(found))}",
-                inputs=answered.inputs,
-                right="the same answer: strides are no part of the values",
-            )
+@RULES.each("non-contiguous", "Backbones hand over views and channels-last maps.", SOUND)
+def _non_contiguous(trial: Trial, answered: Answered) -> None:
+    maps = answered.inputs["maps"]
+    if maps.shape[-1] < 2 or maps.shape[-2] < 2:
+        return
+    view = maps.transpose(-1, -2).contiguous().transpose(-1, -2)
+    try:
+        found = trial.of({"maps": view})
+    except Exception as error:
+        raise Violation(
+            f"maps with another order in memory: {type(error).__name__}: {error}",
+            right="reshape instead of view, or contiguous() first",
+        ) from error
+    if not close(found, answered.raw):
+        raise Violation(
+            f"maps with another order in memory: {difference(answered.plain, plain(found))}",
+            right="the same answer: strides are no part of the values",
+        )
 
 
 @RULES.rule("fit", "Maps that a pooling learns from are read from the cache of all.", SOUND, hook=LearnsFromMaps)
@@ -147,29 +143,27 @@ def _learns(trial: Trial) -> None:
         )
 
 
-@RULES.rule("pool-query", "Queries are compared with the descriptors of images.", SOUND, hook=PoolsQueries)
-def _pool_query(trial: Trial) -> None:
+@RULES.each("pool-query", "Queries are compared with the descriptors of images.", SOUND, hook=PoolsQueries, some=True)
+def _pool_query(trial: Trial, answered: Answered) -> None:
     import torch
 
-    for answered in trial.some:
-        fitted = offered(PoolsQueries, trial.prepared(answered.inputs), trial.method())
-        with torch.inference_mode(), isolated(0):
-            descriptors = fitted.pool_query(answered.inputs["maps"].clone())
-        _require_like(descriptors, tuple(answered.raw.shape), "as pool", "what pool_query returned")
+    fitted = offered(PoolsQueries, trial.prepared(answered.inputs), trial.method())
+    with torch.inference_mode(), isolated(0):
+        descriptors = fitted.pool_query(answered.inputs["maps"].clone())
+    _require_like(descriptors, tuple(answered.raw.shape), "as pool", "what pool_query returned")
 
 
-@RULES.rule("saliency", "A map of saliency lies over the maps of its image.", SOUND, hook=HasSaliency)
-def _saliency(trial: Trial) -> None:
+@RULES.each("saliency", "A map of saliency lies over the maps of its image.", SOUND, hook=HasSaliency, some=True)
+def _saliency(trial: Trial, answered: Answered) -> None:
     import torch
 
-    for answered in trial.some:
-        maps = answered.inputs["maps"]
-        fitted = offered(HasSaliency, trial.prepared(answered.inputs), trial.method())
-        with torch.inference_mode(), isolated(0):
-            saliency = fitted.saliency(maps.clone())
-        _require_like(saliency, (*maps.shape[:-3], *maps.shape[-2:]), "(..., H, W)", "saliency")
-        if float(saliency.min()) < 0:
-            raise Violation(f"a saliency of {float(saliency.min()):.4g}", inputs=answered.inputs, right="0 or more")
+    maps = answered.inputs["maps"]
+    fitted = offered(HasSaliency, trial.prepared(answered.inputs), trial.method())
+    with torch.inference_mode(), isolated(0):
+        saliency = fitted.saliency(maps.clone())
+    _require_like(saliency, (*maps.shape[:-3], *maps.shape[-2:]), "(..., H, W)", "saliency")
+    if float(saliency.min()) < 0:
+        raise Violation(f"a saliency of {float(saliency.min()):.4g}", right="0 or more")
 
 
 @RULES.rule("regions", "Descriptors of regions are compared with those of other images.", SOUND, hook=GivesRegions)

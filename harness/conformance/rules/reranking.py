@@ -6,10 +6,10 @@ from typing import Any, Final
 
 import numpy as np
 
+from harness.conformance import checks
 from harness.conformance.guards import isolated
-from harness.conformance.kinds import checks
 from harness.conformance.rule import SOUND, NotApplicable, RuleSet, Violation
-from harness.conformance.trial import Trial, offered
+from harness.conformance.trial import Answered, Trial, offered
 from harness.conformance.values import close, difference, plain, same
 from harness.plugin_api import DescribesImages, DrawsMatches, GuidesTraining, Packs
 
@@ -18,18 +18,16 @@ _MATCHES: Final = {"query": 2, "image": 2, "query_shapes": 3, "image_shapes": 3}
 """What may be drawn of a match, and how many numbers each has."""
 
 
-@RULES.rule("one-by-one", "A score that depends on the other candidates changes with the depth of the list.", SOUND)
-def _one_by_one(trial: Trial) -> None:
-    for answered in trial.answers:
-        candidates = answered.inputs["candidates"]
-        for position in range(len(candidates)) if len(candidates) > 1 else ():
-            alone = trial.of({**answered.inputs, "candidates": [candidates[position]]})
-            if not close(alone[0], answered.raw[position]):
-                raise Violation(
-                    f"candidate {position} scores {alone[0]:.4g} alone and {answered.raw[position]:.4g} among others",
-                    inputs=answered.inputs,
-                    right="each candidate on its own: `top` must not change a score",
-                )
+@RULES.each("one-by-one", "A score that depends on the other candidates changes with the depth of the list.", SOUND)
+def _one_by_one(trial: Trial, answered: Answered) -> None:
+    candidates = answered.inputs["candidates"]
+    for position in range(len(candidates)) if len(candidates) > 1 else ():
+        alone = trial.of({**answered.inputs, "candidates": [candidates[position]]})
+        if not close(alone[0], answered.raw[position]):
+            raise Violation(
+                f"candidate {position} scores {alone[0]:.4g} alone and {answered.raw[position]:.4g} among others",
+                right="each candidate on its own: `top` must not change a score",
+            )
 
 
 @RULES.rule("top", "The harness describes and re-ranks as many images as `top` says.", ("protocol",))
@@ -75,24 +73,23 @@ def _pack(trial: Trial) -> None:
             )
 
 
-@RULES.rule("correspondences", "Matches are drawn as pairs of positions.", SOUND, hook=DrawsMatches)
-def _correspondences(trial: Trial) -> None:
-    for answered in trial.some:
-        method, query, candidates = trial.prepared(answered.inputs)
-        sizes = [_size(image) for image in (answered.inputs["query"], *answered.inputs["candidates"])]
-        for features, size in zip(candidates, sizes[1:], strict=True):
-            with isolated(0):
-                drawn = offered(DrawsMatches, method).correspondences(query, features, sizes[0], size)
-            if missing := [name for name in ("query", "image") if name not in drawn]:
-                raise Violation(f"correspondences has no {missing[0]}", right="query and image, (m, 2) each")
-            for name, array in drawn.items():
-                width = (_MATCHES[name],) if name in _MATCHES else ()
-                shape = (len(drawn["query"]), *width)
-                if not isinstance(array, np.ndarray) or array.shape != shape or not np.isfinite(array).all():
-                    raise Violation(
-                        f"{name} is {getattr(array, 'shape', array)!r:.80}", inputs=answered.inputs,
-                        right=f"finite numbers of shape {shape}",
-                    )  # fmt: skip
+@RULES.each("correspondences", "Matches are drawn as pairs of positions.", SOUND, hook=DrawsMatches, some=True)
+def _correspondences(trial: Trial, answered: Answered) -> None:
+    method, query, candidates = trial.prepared(answered.inputs)
+    sizes = [_size(image) for image in (answered.inputs["query"], *answered.inputs["candidates"])]
+    for features, size in zip(candidates, sizes[1:], strict=True):
+        with isolated(0):
+            drawn = offered(DrawsMatches, method).correspondences(query, features, sizes[0], size)
+        if missing := [name for name in ("query", "image") if name not in drawn]:
+            raise Violation(f"correspondences has no {missing[0]}", right="query and image, (m, 2) each")
+        for name, array in drawn.items():
+            width = (_MATCHES[name],) if name in _MATCHES else ()
+            shape = (len(drawn["query"]), *width)
+            if not isinstance(array, np.ndarray) or array.shape != shape or not np.isfinite(array).all():
+                raise Violation(
+                    f"{name} is {getattr(array, 'shape', array)!r:.80}",
+                    right=f"finite numbers of shape {shape}",
+                )  # fmt: skip
 
 
 @RULES.rule("attention", "Training pools over the cells that match.", SOUND, hook=GuidesTraining)
