@@ -58,22 +58,18 @@ class Estimate:
 
 def estimate(plan: Plan, store: Store, waiting: Sequence[Run]) -> Estimate:
     """Estimate the runs that are to be done from the records in ``store``."""
-    known: dict[tuple[str, ...], Record] = {}
-    for record in store.read_all():
-        if record.status == "done":
-            known[_methods(record)] = record
+    done = {_methods(record): record for record in store.read_all() if record.status == "done"}
     disk: list[float | None] = []
     memory: list[float | None] = []
     for run in waiting:
-        like, images = known.get(_methods(run)), _images(run)
-        stored = like.figures.get("bytes_per_image") if like else None
+        record, images = done.get(_methods(run)), _images(run)
+        stored = record.figures.get("bytes_per_image") if record else None
         disk.append(stored * images if stored is not None and images else None)
-        memory.append(_peak(like, images) if like and images else None)
-    found = [value for value in memory if value is not None]
+        memory.append(_peak(record, images) if record and images else None)
     return Estimate(
         disk_bytes=int(sum(value for value in disk if value is not None)),
         disk_unknown=disk.count(None),
-        memory_bytes=int(max(found, default=0)),
+        memory_bytes=int(max((value for value in memory if value is not None), default=0)),
         memory_unknown=memory.count(None),
         free_disk_bytes=shutil.disk_usage(_existing(plan.folders.cache)).free,
         free_memory_bytes=int(psutil.virtual_memory().available),
@@ -83,11 +79,11 @@ def estimate(plan: Plan, store: Store, waiting: Sequence[Run]) -> Estimate:
 def _methods(run: Run | Record) -> tuple[str, ...]:
     """Names and parameters of what decides the sizes."""
     if isinstance(run, Record):
-        known = {kind: (method.name, method.parameters) for kind, method in run.methods.items()}
+        methods = {kind: (method.name, method.parameters) for kind, method in run.methods.items()}
     else:
-        known = {kind: (m.id.name, dict(m.id.parameters)) for kind, m in run.methods.items()}
+        methods = {kind: (m.id.name, dict(m.id.parameters)) for kind, m in run.methods.items()}
     return tuple(
-        f"{kind} {name} {sorted(values.items())}" for kind, (name, values) in known.items() if kind in _DEPENDS
+        f"{kind} {name} {sorted(values.items())}" for kind, (name, values) in methods.items() if kind in _DEPENDS
     )
 
 
@@ -100,10 +96,10 @@ def _images(run: Run) -> int:
 
 def _peak(record: Record, images: int) -> float | None:
     """The largest stage, grown with the number of images where the data were smaller then."""
-    there = record.dataset.counts.get("images") or record.dataset.counts.get("train")
-    if not there or not record.cost:
+    measured_on = record.dataset.counts.get("images") or record.dataset.counts.get("train")
+    if not measured_on or not record.cost:
         return None
-    return max(cost.peak_bytes for cost in record.cost.values()) * max(1.0, images / there)
+    return max(cost.peak_bytes for cost in record.cost.values()) * max(1.0, images / measured_on)
 
 
 def _existing(folder: Path) -> Path:

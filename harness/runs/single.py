@@ -55,16 +55,7 @@ def failed(
     description: Record, failure: Failure, started: str, surroundings: Mapping[str, Any] | None = None
 ) -> Record:
     """The record of a run that gave no result."""
-    where = environment() if surroundings is None else surroundings
-    return description.model_copy(
-        update={
-            "status": "failed",
-            "failure": failure,
-            "environment": dict(where),
-            "started": started or now(),
-            "finished": now(),
-        }
-    )
+    return _ended(description, started, surroundings, status="failed", failure=failure)
 
 
 def failure_of(error: BaseException) -> Failure:
@@ -81,19 +72,15 @@ def now() -> str:
 
 
 def _done(description: Record, outcome: Outcome, started: str, surroundings: Mapping[str, Any] | None) -> Record:
-    return description.model_copy(
-        update={
-            "status": "done",
-            "dataset": description.dataset.model_copy(update={"counts": outcome.counts}),
-            "metrics": outcome.metrics,
-            "details": outcome.details,
-            "cost": outcome.cost,
-            "figures": outcome.figures,
-            "environment": dict(environment() if surroundings is None else surroundings),
-            "started": started,
-            "finished": now(),
-        }
-    )
+    dataset = description.dataset.model_copy(update={"counts": outcome.counts})
+    parts = {name: getattr(outcome, name) for name in ("metrics", "details", "cost", "figures")}
+    return _ended(description, started, surroundings, status="done", dataset=dataset, **parts)
+
+
+def _ended(description: Record, started: str, surroundings: Mapping[str, Any] | None, **outcome: Any) -> Record:
+    where = dict(environment() if surroundings is None else surroundings)
+    times = {"started": started or now(), "finished": now()}
+    return description.model_copy(update={**outcome, "environment": where, **times})
 
 
 def _require_json(record: Record) -> None:

@@ -54,10 +54,10 @@ class Sinks:
         """Tell that all runs have records."""
         self._call("harness_finished", records=records)
 
-    def _call(self, hook: str, **given: Any) -> None:
+    def _call(self, hook: str, **arguments: Any) -> None:
         for name, manager in list(self._managers.items()):
             try:
-                getattr(manager.hook, hook)(**given)
+                getattr(manager.hook, hook)(**arguments)
             except (Exception, SystemExit) as error:
                 del self._managers[name]
                 self.failed.append(name)
@@ -71,7 +71,7 @@ def open_sinks(registry: Registry, names: Iterable[str], warn: Callable[[str], N
         UnknownName: no such sink.
         PluginError: a sink cannot be loaded or made, or implements no hook.
     """
-    return Sinks({name: _made(registry, name) for name in dict.fromkeys(names)}, warn)
+    return Sinks({name: _instance(registry, name) for name in dict.fromkeys(names)}, warn)
 
 
 def send(
@@ -90,15 +90,15 @@ def send(
     return hooks.failed
 
 
-def _made(registry: Registry, name: str) -> object:
+def _instance(registry: Registry, name: str) -> object:
     sink = registry.entry(SINK, name).load()
     try:
-        made: object = sink()
+        instance: object = sink()
     except HarnessError:
         raise
     except (Exception, SystemExit) as error:
         raise PluginError(f'sink "{name}" cannot start: {reason(error)}') from error
-    return made
+    return instance
 
 
 def _manager(name: str, sink: object) -> pluggy.PluginManager:

@@ -97,8 +97,8 @@ def read_spec(source: str | Path | Mapping[str, Any]) -> tuple[Spec, list[Harnes
     try:
         _Shape.model_validate(plain(document.data))
     except ValidationError as error:
-        known, name = list(_Shape.model_fields), "letters, digits and . _ - only, without spaces"
-        errors += [shape_error(document, dict(detail), known, patterns=name) for detail in error.errors()]
+        keys, name = list(_Shape.model_fields), "letters, digits and . _ - only, without spaces"
+        errors += [shape_error(document, dict(detail), keys, patterns=name) for detail in error.errors()]
     data = document.data
     task = data.get("task")
     if not isinstance(task, str) or task not in STAGES:
@@ -120,26 +120,29 @@ def read_spec(source: str | Path | Mapping[str, Any]) -> tuple[Spec, list[Harnes
 
 
 def _seeds(document: Document, task: str, errors: list[HarnessError]) -> tuple[int, ...]:
-    given = document.data.get("seeds")
-    if given is None:
+    stated = document.data.get("seeds")
+    if stated is None:
         return DEFAULT_SEEDS[task]
-    seeds = given if isinstance(given, list) else [given]
+    seeds = stated if isinstance(stated, list) else [stated]
     if not seeds:
-        errors.append(
-            document.error(SpecError("seeds is empty", fix="give at least one seed, or leave it out"), ("seeds",))
-        )
+        error = SpecError("seeds is empty", fix="give at least one seed, or leave it out")
+        errors.append(document.error(error, ("seeds",)))
     for position, seed in enumerate(seeds):
-        at: At = ("seeds", position) if isinstance(given, list) else ("seeds",)
-        if isinstance(seed, bool) or not isinstance(seed, int):
-            errors.append(document.error(BadParameter(f"seed {seed!r} should be an integer of at least 0"), at))
-            continue
-        if seed < 0:
-            errors.append(document.error(BadParameter(f"seed {seed} is negative", fix="seeds are 0, 1, 2, ..."), at))
-        if seed >= _SEEDS:
-            errors.append(document.error(BadParameter(f"seed {seed} is too large", fix="below 2**63"), at))
-        if seed in seeds[:position]:
-            errors.append(document.error(BadParameter(f"seed {seed} stands twice", fix="list each seed once"), at))
+        at: At = ("seeds", position) if isinstance(stated, list) else ("seeds",)
+        errors += [document.error(error, at) for error in _seed_mistakes(seed, seeds[:position])]
     return tuple(dict.fromkeys(int(seed) for seed in seeds if type(seed) is not bool and isinstance(seed, int)))
+
+
+def _seed_mistakes(seed: Any, before: Sequence[Any]) -> Iterator[HarnessError]:
+    if isinstance(seed, bool) or not isinstance(seed, int):
+        yield BadParameter(f"seed {seed!r} should be an integer of at least 0")
+        return
+    if seed < 0:
+        yield BadParameter(f"seed {seed} is negative", fix="seeds are 0, 1, 2, ...")
+    if seed >= _SEEDS:
+        yield BadParameter(f"seed {seed} is too large", fix="below 2**63")
+    if seed in before:
+        yield BadParameter(f"duplicate seed {seed}", fix="list each seed once")
 
 
 def _combinations(document: Document, task: str, errors: list[HarnessError]) -> Iterator[Combination]:
@@ -161,14 +164,14 @@ def _combination(
     for kind in methods:
         if kind in stages:
             continue
-        reason = f'"{kind}" is no part of a {task} run' if kind in KINDS else f'unknown kind "{kind}"'
+        reason = f'"{kind}" does not belong to a {task} run' if kind in KINDS else f'unknown kind "{kind}"'
         fix = f"{nearest(str(kind), stages)} kinds of this task: {', '.join(stages)}".strip()
         errors.append(document.error(UnknownName(reason, fix=fix), (*at, str(kind)), key=True))
     result: dict[str, tuple[Choice | None, ...]] = {}
     for kind in stages:
-        given = methods.get(kind, DEFAULT_METHODS[task].get(kind, NONE))
+        stated = methods.get(kind, DEFAULT_METHODS[task].get(kind, NONE))
         where: At = (*at, kind) if kind in methods else at
-        choices = tuple(_choices(document, given, where, errors))
+        choices = tuple(_choices(document, stated, where, errors))
         if kind in REQUIRED and None in choices:
             error = SpecError(
                 f"a {task} run needs a {kind}", fix=f"add {kind}: NAME (harness methods {kind} lists them)"
@@ -178,15 +181,15 @@ def _combination(
     return result
 
 
-def _choices(document: Document, given: Any, at: At, errors: list[HarnessError]) -> Iterator[Choice | None]:
+def _choices(document: Document, stated: Any, at: At, errors: list[HarnessError]) -> Iterator[Choice | None]:
     """``name``, ``{name: {parameter: value}}`` or a list of these."""
-    items = given if isinstance(given, list) else [given]
-    if given is None or items == []:
+    items = stated if isinstance(stated, list) else [stated]
+    if stated is None or items == []:
         errors.append(document.error(SpecError(f"{path_text(at)} is empty", fix="name at least one"), at, key=True))
         return
     for position, item in enumerate(items):
-        where: At = (*at, position) if isinstance(given, list) else at
-        if item == NONE or (item is None and isinstance(given, list)):
+        where: At = (*at, position) if isinstance(stated, list) else at
+        if item == NONE or (item is None and isinstance(stated, list)):
             yield None
         elif isinstance(item, str):
             yield Choice(item, {}, where)
@@ -195,7 +198,9 @@ def _choices(document: Document, given: Any, at: At, errors: list[HarnessError])
             yield Choice(str(name), values or {}, (*where, name))
         else:
             fix = "write a name, or {name: {parameter: value}}"
-            errors.append(document.error(SpecError(f"{path_text(where)} = {item!r} names no method", fix=fix), where))
+            errors.append(
+                document.error(SpecError(f"{path_text(where)} = {item!r} does not name a method", fix=fix), where)
+            )
 
 
 def _mapping(value: Any) -> Mapping[str, Any]:

@@ -119,9 +119,8 @@ class Resolver:
     def _folder(self, path: Path, name: str) -> Results:
         spec, boards = path / SPEC, path / RESULTS
         if not spec.is_file():
-            found = self._records(path, name)
-            return self._file(boards, name) if boards.is_file() and not found.records else found
-        planned = None
+            shown = self._records(path, name)
+            return self._file(boards, name) if boards.is_file() and not shown.records else shown
         if self.runs is not None or not boards.is_file() or any((path / RUNS).glob("*.json")):
             planned = self._planned(spec, name)
             if not boards.is_file() or any(record.status != "missing" for record in planned.records):

@@ -16,8 +16,8 @@ Tolerances = Mapping[str, float]
 
 
 def parse_tolerances(texts: Iterable[str]) -> dict[str, float]:
-    """``["0.5", "map_hard=1"]`` as metric -> points. Raises ``BadParameter`` for what is no number of 0 or more."""
-    found = {}
+    """``["0.5", "map_hard=1"]`` as metric -> points. Raises ``BadParameter`` for what is not a number of 0 or more."""
+    tolerances = {}
     for text in texts:
         metric, _, number = text.rpartition("=")
         try:
@@ -26,8 +26,8 @@ def parse_tolerances(texts: Iterable[str]) -> dict[str, float]:
             value = -1.0
         if not (math.isfinite(value) and value >= 0):
             raise BadParameter(f'bad tolerance "{text}"', fix="give points, 0.5, or of one metric, map_hard=0.5")
-        found[metric] = value
-    return found
+        tolerances[metric] = value
+    return tolerances
 
 
 def tolerated(tolerances: Tolerances, metric: str) -> float | None:

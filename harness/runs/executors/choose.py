@@ -98,16 +98,16 @@ def make_executor(options: Options, plan: Plan, runs: Iterable[Run], progress: P
 
 
 def preloaded(runs: Iterable[Run]) -> list[str]:
-    """Modules that every worker would otherwise load anew: the engines, the built-in methods, what these import."""
-    found: dict[str, None] = {}
+    """Modules that every worker would otherwise load again: the engines, the built-in methods, what these import."""
+    names: dict[str, None] = {}
     for run in runs:
         methods = [*run.methods.values(), run.dataset.loader]
         modules = {module for method in methods for module in _modules(type(method.method))}
         for module in [ENGINES[run.task], *sorted(modules)]:
-            found |= dict.fromkeys(sorted(libraries(module, _HEAVY)))
-            found |= {} if module.startswith("harness_plugin_") else {module: None}
-        found |= dict.fromkeys((*_LAZY[run.task], *_LAZY_ALWAYS))
-    return [name for name in found if name.partition(".")[0] in _PRELOADED or name.startswith("harness")]
+            names |= dict.fromkeys(sorted(libraries(module, _HEAVY)))
+            names |= {} if module.startswith("harness_plugin_") else {module: None}
+        names |= dict.fromkeys((*_LAZY[run.task], *_LAZY_ALWAYS))
+    return [name for name in names if name.partition(".")[0] in _PRELOADED or name.startswith("harness")]
 
 
 def _modules(method: type) -> set[str]:

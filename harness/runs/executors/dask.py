@@ -5,22 +5,18 @@ Workers need the harness, the plugins and the folders of data and cache under th
 
 from __future__ import annotations
 
-import time
 from collections import Counter
 from collections.abc import Mapping
 from typing import Any, Final
 
 from harness.core.errors import SpecError
-from harness.runs import single
-from harness.runs.executors.job import Finished, Job
-from harness.runs.executors.remote import perform_job
-from harness.runs.identity import Run
+from harness.runs.executors.job import Job
+from harness.runs.executors.remote import RemoteExecutor, perform_job
 
 _CONNECT_SECONDS: Final = 10
-_POLL_SECONDS: Final = 0.05
 
 
-class Dask:
+class Dask(RemoteExecutor):
     """As many runs at once as the cluster has threads.
 
     Args:
@@ -31,6 +27,7 @@ class Dask:
     """
 
     def __init__(self, scheduler: Any) -> None:
+        super().__init__()
         try:
             from distributed import Client
         except ImportError as error:
@@ -40,7 +37,6 @@ class Dask:
             self._client = Client(scheduler, timeout=_CONNECT_SECONDS, set_as_default=False) if self._own else scheduler
         except (OSError, ValueError) as error:  # TimeoutError is an OSError
             raise SpecError(f"no Dask scheduler answers at {scheduler}", fix="start one: dask scheduler") from error
-        self._running: dict[Any, Job] = {}
         self._submitted = 0
 
     @property
@@ -56,19 +52,6 @@ class Dask:
             hosts[address.rpartition(":")[0]] += count
         return any(count > 1 for count in hosts.values())
 
-    def submit(self, run: Run, job: Job) -> None:
-        """See ``Executor``."""
-        self._submitted += 1
-        key = f"harness-{job.description.id}-{self._submitted}"
-        self._running[self._client.submit(perform_job, job, key=key, pure=False)] = job
-
-    def finished(self, seconds: float) -> list[Finished]:
-        """See ``Executor``."""
-        until = time.monotonic() + seconds
-        while not (ended := [future for future in self._running if future.done()]) and time.monotonic() < until:
-            time.sleep(_POLL_SECONDS)
-        return [self._result(future, self._running.pop(future)) for future in ended]
-
     def close(self) -> None:
         """See ``Executor``."""
         if self._running:
@@ -77,15 +60,16 @@ class Dask:
         if self._own:
             self._client.close()
 
-    def _result(self, future: Any, job: Job) -> Finished:
-        """A run whose workers were lost again and again has a record too."""
-        if future.status == "finished":
-            result: Finished = future.result()
-            return result
-        error = (
-            future.exception() if future.status == "error" else RuntimeError(f"Dask gave the run up: {future.status}")
-        )
-        return Finished(job, single.failed(job.description, single.failure_of(error), ""))
+    def _future(self, job: Job) -> Any:
+        self._submitted += 1
+        key = f"harness-{job.description.id}-{self._submitted}"
+        return self._client.submit(perform_job, job, key=key, pure=False)
+
+    def _error(self, future: Any) -> BaseException | None:
+        """Also of a run whose workers were lost again and again."""
+        if future.status in ("finished", "error"):
+            return super()._error(future)
+        return RuntimeError(f"Dask gave the run up: {future.status}")
 
     def _threads(self) -> Mapping[str, int]:
         return dict(self._client.nthreads())

@@ -1,4 +1,4 @@
-"""What an executor gets and gives: a job names its methods and parameters, so that any process can make them anew."""
+"""What an executor gets and gives: a job names its methods and parameters, so that any process can make them again."""
 
 from __future__ import annotations
 

@@ -20,10 +20,10 @@ from typing import Final
 
 from harness.core import threads
 from harness.core.progress import Progress
-from harness.runs.executors import worker
 from harness.runs.executors.gpus import GpuSlots
 from harness.runs.executors.job import Finished, Job
-from harness.runs.executors.watched import Child, Watched
+from harness.runs.executors.running import RunningJob, WorkerProcess
+from harness.runs.executors.worker import PROGRESS, serve
 from harness.runs.identity import Run
 
 _TICK: Final = 0.05
@@ -53,13 +53,13 @@ class Processes:
         self.slots = workers
         self.contended = workers > 1
         self._progress = progress
-        self._preload = [worker.__name__, *preload]
+        self._preload = [serve.__module__, *preload]
         self._threads = threads_each or threads.share(workers)
         self._gpus = gpus or GpuSlots()
         self._waiting: list[Job] = []
-        self._running: list[Watched] = []
-        self._idle: list[Child] = []
-        self._died: dict[str, int] = {}
+        self._running: list[RunningJob] = []
+        self._idle: list[WorkerProcess] = []
+        self._died: set[str] = set()
 
     def submit(self, run: Run, job: Job) -> None:
         """See ``Executor``."""
@@ -74,10 +74,10 @@ class Processes:
         remaining = seconds
         while True:
             self._start_waiting()
-            pipes = [pipe for watched in self._running for pipe in watched.pipes]
+            pipes = [pipe for running in self._running for pipe in running.pipes]
             wait(pipes, min(_TICK, remaining))
-            ended = [watched for watched in self._running if self._look_at(watched)]
-            results = [result for watched in ended if (result := self._result(watched)) is not None]
+            ended = [running for running in self._running if self._ended(running)]
+            results = [result for running in ended if (result := self._result(running)) is not None]
             remaining -= _TICK
             if results or remaining <= 0 or not (self._running or self._waiting):
                 return results
@@ -85,11 +85,12 @@ class Processes:
     def close(self) -> None:
         """See ``Executor``."""
         self._waiting.clear()
-        for watched in self._running:
-            watched.end()
-            watched.child.close()
+        for running in self._running:
+            running.end()
+            running.worker.close()
         self._running.clear()
-        self._discard_idle()
+        while self._idle:
+            self._idle.pop().close()
 
     def _start_waiting(self) -> None:
         while self._waiting and len(self._running) < self.slots:
@@ -98,18 +99,18 @@ class Processes:
                 return
             held, environment = taken
             job = self._waiting.pop(0)
-            self._running.append(Watched(job, self._child(job, environment), held))
+            self._running.append(RunningJob(job, self._worker(job, environment), held))
 
-    def _child(self, job: Job, environment: dict[str, str]) -> Child:
+    def _worker(self, job: Job, environment: dict[str, str]) -> WorkerProcess:
         """One that waits and had nothing foreign in it, else a new one; a run of a plugin has a new one."""
         while self._idle:
-            child = self._idle.pop()
-            if job.may_share and child.environment == environment and child.process.is_alive():
-                return child
-            child.close()
+            worker = self._idle.pop()
+            if job.may_share and worker.environment == environment and worker.process.is_alive():
+                return worker
+            worker.close()
         return self._forked(environment)
 
-    def _forked(self, environment: dict[str, str]) -> Child:
+    def _forked(self, environment: dict[str, str]) -> WorkerProcess:
         context = multiprocessing.get_context("forkserver")
         context.set_forkserver_preload(self._preload)
         messages, theirs = context.Pipe(duplex=True)
@@ -117,40 +118,36 @@ class Processes:
         arguments = (theirs, their_output, environment)
         with _without_main(), _environment(dict.fromkeys(threads.VARIABLES, str(self._threads))):
             try:
-                process = context.Process(target=worker.main, args=arguments, daemon=False)
+                process = context.Process(target=serve, args=arguments, daemon=False)
                 process.start()
             except (OSError, EOFError):  # the process that forks was killed: there will be another one
                 forkserver.ensure_running()
-                process = context.Process(target=worker.main, args=arguments, daemon=False)
+                process = context.Process(target=serve, args=arguments, daemon=False)
                 process.start()
         theirs.close()
         their_output.close()
-        return Child(process, messages, output, environment)
+        return WorkerProcess(process, messages, output, environment)
 
-    def _discard_idle(self) -> None:
-        while self._idle:
-            self._idle.pop().close()
-
-    def _look_at(self, watched: Watched) -> bool:
+    def _ended(self, running: RunningJob) -> bool:
         """Read what a run sent and printed; whether it has ended."""
-        for kind, content in watched.read():
-            if kind == worker.PROGRESS:
+        for kind, content in running.read():
+            if kind == PROGRESS:
                 label, done, total = content
-                self._progress.update(label if self.slots == 1 else f"{watched.job.label}: {label}", done, total)
-        return watched.over()
+                self._progress.update(label if self.slots == 1 else f"{running.job.label}: {label}", done, total)
+        return running.over()
 
-    def _result(self, watched: Watched) -> Finished | None:
+    def _result(self, running: RunningJob) -> Finished | None:
         """The job with its record; None where its process was killed from outside, once: it is done again."""
-        self._running.remove(watched)
-        if watched.end():
-            self._idle.append(watched.child)
-        run_id = watched.job.description.id
-        if watched.killed_from_outside and run_id not in self._died:
-            self._died[run_id] = 1
-            warnings.warn(f"the process of {watched.job.label} was killed from outside: done again", stacklevel=2)
-            self._waiting.insert(0, watched.job)
+        self._running.remove(running)
+        if running.end():
+            self._idle.append(running.worker)
+        run_id = running.job.description.id
+        if running.killed_from_outside and run_id not in self._died:
+            self._died.add(run_id)
+            warnings.warn(f"the process of {running.job.label} was killed from outside: done again", stacklevel=2)
+            self._waiting.insert(0, running.job)
             return None
-        return Finished(watched.job, watched.record(), tuple(watched.warnings))
+        return Finished(running.job, running.record(), tuple(running.warnings))
 
 
 @contextmanager

@@ -6,6 +6,7 @@ another in one process as long as they end well: what is warm stays warm, and no
 
 from __future__ import annotations
 
+import contextlib
 import faulthandler
 import os
 import signal
@@ -13,15 +14,16 @@ import sys
 import threading
 import time
 import warnings
+from functools import cache
 from multiprocessing import forkserver
 from multiprocessing.connection import Connection
 from typing import Any, Final
 
 from harness.core import threads
 from harness.core.cost import set_contended
+from harness.registry import Registry, load_registry
 from harness.runs import single
 from harness.runs.executors.job import Job
-from harness.runs.executors.preload import registry
 from harness.runs.record import Record
 
 _PROGRESS_SECONDS: Final = 0.2
@@ -31,7 +33,7 @@ STARTED, PROGRESS, WARNING, RECORD = "started", "progress", "warning", "record"
 """Kinds of message to the parent."""
 
 
-def main(messages: Connection, output: Connection, environment: dict[str, str]) -> None:
+def serve(messages: Connection, output: Connection, environment: dict[str, str]) -> None:
     """Do the jobs that come, until one is not to be followed by another, or ends other than well."""
     _cut_off(output)
     os.environ.update(environment)
@@ -52,14 +54,20 @@ def main(messages: Connection, output: Connection, environment: dict[str, str]) 
     os._exit(0)  # threads and exit handlers of plugins have no say any more
 
 
+@cache
+def _installed() -> Registry:
+    """The installed plugins, which no run has to find again; a worker adds the plugins of its runs to them."""
+    return load_registry()
+
+
 def _record(job: Job, parent: _Parent) -> Record:
     """Whatever a plugin does to this process it does to this run alone."""
     started = single.now()
     try:
-        found = registry()
+        registry = _installed()
         for plugin in job.plugins:
-            found.load(plugin)
-        run = job.restore(found)
+            registry.load(plugin)
+        run = job.restore(registry)
         threads.limit(job.limits.threads)
         set_contended(job.contended)
         return single.execute(run, job.folders, parent, job.surroundings)
@@ -128,3 +136,7 @@ def _die_with_parent() -> None:
         os.killpg(0, signal.SIGKILL)
 
     threading.Thread(target=watch, daemon=True).start()
+
+
+with contextlib.suppress(Exception):  # in the process that forks the workers; they meet the same error and report it
+    _installed()

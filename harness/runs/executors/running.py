@@ -1,4 +1,4 @@
-"""The process of one run as its parent sees it: what it sends and prints, what it takes, how it ended."""
+"""A job under way in a worker process, as its parent sees it: what it sends and prints, what it takes, how it ended."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import os
 import signal
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from typing import Any, Final
@@ -25,6 +25,7 @@ _OUTPUT_BYTES: Final = 2**30
 """A run that prints more than this is ended."""
 
 _READ_BYTES: Final = 2**20
+_READS: Final = 16
 _START_SECONDS: Final = 120.0
 """A process that did not even begin within this time is ended."""
 
@@ -35,12 +36,12 @@ _FORKER_DIED: Final = 255  # what multiprocessing gives where the process that f
 
 
 @dataclass
-class Child:
-    """A process that does runs, and the pipes to it.
+class WorkerProcess:
+    """A process that does jobs, and the pipes to it.
 
     Attributes:
-        process: it.
-        messages: jobs there, messages of ``worker.main`` back.
+        process: it; it leads a process group, which what it starts belongs to.
+        messages: jobs there, messages of ``worker.serve`` back.
         output: what it prints.
         environment: variables that it was started with.
     """
@@ -50,42 +51,90 @@ class Child:
     output: Connection
     environment: dict[str, str]
 
-    def kill(self) -> None:
-        """End it and all that it started, if it is still there."""
-        _kill_group(self.process.pid)
-        if self.process.is_alive():
-            self.process.kill()
-        self.process.join(5)
+    @property
+    def pid(self) -> int:
+        """Of the process, which was started before it came here."""
+        return int(self.process.pid)  # type: ignore[arg-type]
 
     def close(self) -> None:
-        """Kill it and close the pipes."""
+        """Kill it, if it is still there, and close the pipes."""
         self.kill()
         self.messages.close()
         self.output.close()
 
+    def kill(self) -> None:
+        """End it and all that it started, if it is still there."""
+        with contextlib.suppress(ProcessLookupError, PermissionError):  # before it leads a group, there is none
+            os.killpg(self.pid, signal.SIGKILL)
+        if self.process.is_alive():
+            self.process.kill()
+        self.process.join(5)
 
-class Watched:
-    """One run under way in a child.
+
+@dataclass
+class _Output:
+    """The end of what a process prints."""
+
+    pipe: Connection
+    tail: bytes = b""
+    printed: int = 0
+
+    def __post_init__(self) -> None:
+        os.set_blocking(self.pipe.fileno(), False)
+
+    def read(self) -> None:
+        """What is there now, but not for ever: a run that floods must not keep the parent from the others."""
+        for _ in range(0 if self.pipe.closed else _READS):
+            try:
+                content = os.read(self.pipe.fileno(), _READ_BYTES)
+            except BlockingIOError:
+                return
+            except OSError:
+                content = b""
+            if not content:
+                self.pipe.close()
+                return
+            self.printed += len(content)
+            self.tail = (self.tail + content)[-_OUTPUT_KEPT:]
+
+
+@dataclass
+class _Memory:
+    """Resident memory of a process and what it started."""
+
+    pid: int
+    _family: list[psutil.Process] = field(default_factory=list)
+    _known_until: float = 0.0
+
+    def resident_bytes(self) -> int:
+        """Now; a new child is noticed a little later, as looking for them takes long."""
+        now, total = time.monotonic(), 0
+        with contextlib.suppress(psutil.Error):
+            if now > self._known_until:
+                leader = psutil.Process(self.pid)
+                self._family, self._known_until = [leader, *leader.children(recursive=True)], now + _FAMILY_SECONDS
+        for member in self._family:
+            with contextlib.suppress(psutil.Error):
+                total += int(member.memory_info().rss)
+        return total
+
+
+class RunningJob:
+    """One job under way.
 
     Args:
-        job: what it does.
-        child: where.
+        job: what is done.
+        worker: where.
         gpu: the card it holds.
     """
 
-    def __init__(self, job: Job, child: Child, gpu: Lock | None) -> None:
-        self.job, self.child, self._gpu = job, child, gpu
-        self._process, self._messages, self._output = child.process, child.messages, child.output
-        os.set_blocking(self._output.fileno(), False)
-        self._began = time.monotonic()
-        self._started_at = single.now()
-        self._started = False
+    def __init__(self, job: Job, worker: WorkerProcess, gpu: Lock | None) -> None:
+        self.job, self.worker, self._gpu = job, worker, gpu
+        self._process, self._messages = worker.process, worker.messages
+        self._output, self._memory = _Output(worker.output), _Memory(worker.pid)
+        self._began, self._started_at, self._started = time.monotonic(), single.now(), False
         self._record: Record | None = None
         self._reason: tuple[str, str] | None = None
-        self._tail = b""
-        self._printed = 0
-        self._family: list[psutil.Process] = []
-        self._family_until = 0.0
         self.warnings: list[str] = []
         with contextlib.suppress(OSError):  # one that has died already is noticed by its exit
             self._messages.send(job)
@@ -93,12 +142,12 @@ class Watched:
     @property
     def pipes(self) -> list[Any]:
         """What to wait for."""
-        pipes = [pipe for pipe in (self._messages, self._output) if not pipe.closed]
+        pipes = [pipe for pipe in (self._messages, self._output.pipe) if not pipe.closed]
         return [*pipes, self._process.sentinel]
 
     def read(self) -> Iterator[tuple[str, Any]]:
         """Take in output and messages; yields the messages that are for others."""
-        self._read_output()
+        self._output.read()
         try:
             while not self._messages.closed and self._messages.poll():
                 kind, content = self._messages.recv()
@@ -121,17 +170,17 @@ class Watched:
         return self._reason is not None or self._process.exitcode is not None
 
     def end(self) -> bool:
-        """Let go of the card, and end the process with all that it started unless it may do another run: whether so."""
+        """Let go of the card; and of the process with all that it started, unless it may do another run: whether so."""
         if self._gpu is not None:
             self._gpu.release()
         if self._record is not None and self._record.status == "done" and self.job.may_share:
             return True
         if self._reason is not None and self._reason[0] == "Timeout":
-            self._ask_where()
-        self.child.kill()
+            self._print_stack()
+        self.worker.kill()
         for _ in self.read():
             pass
-        self.child.close()
+        self.worker.close()
         return False
 
     @property
@@ -144,11 +193,9 @@ class Watched:
 
     def record(self) -> Record:
         """The record that the run sent, or one that says how it ended. After ``end``."""
-        if self._record is not None and self._record.failure is None:
-            return self._record
-        output = self._tail[-_OUTPUT_KEPT:].decode(errors="replace")
-        if self._record is not None and self._record.failure is not None:
-            failure = self._record.failure.model_copy(update={"output": output})
+        output = self._output.tail.decode(errors="replace")
+        if self._record is not None:
+            failure = self._record.failure and self._record.failure.model_copy(update={"output": output})
             return self._record.model_copy(update={"failure": failure})
         code, message = self._reason or self._ending()
         name = _signal_name(self._process.exitcode) if self._reason is None else "SIGKILL"
@@ -169,66 +216,26 @@ class Watched:
             return "Lost", f"the process of the run did not begin within {_START_SECONDS:.0f} s"
         if self._started and limits.seconds is not None and elapsed > limits.seconds:
             return "Timeout", f"took longer than {limits.seconds:g} s"
-        if self._printed > _OUTPUT_BYTES:
+        if self._output.printed > _OUTPUT_BYTES:
             return "OutputLimit", f"printed more than {_OUTPUT_BYTES // 2**20} MB"
-        if limits.memory_bytes is not None and (used := self._resident_bytes()) > limits.memory_bytes:
+        if limits.memory_bytes is not None and (used := self._memory.resident_bytes()) > limits.memory_bytes:
             return "MemoryLimit", f"took {used / 2**20:.0f} MB of memory; {limits.memory_bytes / 2**20:.0f} are allowed"
         return None
 
-    def _resident_bytes(self) -> int:
-        """Of the process and what it started; a new child is noticed a little later: looking for them takes long."""
-        now, total = time.monotonic(), 0
-        try:
-            if now > self._family_until:
-                leader = psutil.Process(self._process.pid)
-                self._family, self._family_until = [leader, *leader.children(recursive=True)], now + _FAMILY_SECONDS
-        except psutil.Error:
-            return 0
-        for member in self._family:
-            with contextlib.suppress(psutil.Error):
-                total += int(member.memory_info().rss)
-        return total
-
-    def _read_output(self) -> None:
-        """What is there now, but not for ever: a run that floods must not keep the parent from the others."""
-        if self._output.closed:
-            return
-        try:
-            for _ in range(16):
-                content = os.read(self._output.fileno(), _READ_BYTES)
-                if not content:
-                    self._output.close()
-                    return
-                self._printed += len(content)
-                self._tail = (self._tail + content)[-_OUTPUT_KEPT:]
-        except BlockingIOError:
-            pass
-        except OSError:
-            self._output.close()
-
-    def _ask_where(self) -> None:
+    def _print_stack(self) -> None:
         """Have the process print where it is; it cannot answer where it holds on in compiled code."""
-        try:
-            os.kill(self._process.pid or 0, signal.SIGUSR1)
-        except OSError:
-            return
-        until = time.monotonic() + _STACK_SECONDS
-        while time.monotonic() < until:
-            time.sleep(0.02)
-            self._read_output()
-
-
-def _kill_group(pid: int | None) -> None:
-    """The worker leads a group; before it does, there is none of its number."""
-    try:
-        if pid:
-            os.killpg(pid, signal.SIGKILL)
-    except (ProcessLookupError, PermissionError):
-        pass
+        with contextlib.suppress(OSError):
+            os.kill(self.worker.pid, signal.SIGUSR1)
+            until = time.monotonic() + _STACK_SECONDS
+            while time.monotonic() < until:
+                time.sleep(0.02)
+                self._output.read()
 
 
 def _signal_name(code: int | None) -> str:
+    if code is None or code >= 0:
+        return ""
     try:
-        return signal.Signals(-code).name if code is not None and code < 0 else ""
+        return signal.Signals(-code).name
     except ValueError:
-        return f"signal {-(code or 0)}"
+        return f"signal {-code}"
