@@ -1,6 +1,6 @@
 """Leaderboards: views over records. Nothing here loads torch or looks at anything but records.
 
-- ``building``: records become a ``Board``; ``columns``, ``labels``, ``evidence``, ``statistics`` and ``footer`` say
+- ``building``: records become a ``Board``; ``columns``, ``evidence``, ``statistics`` and ``footer`` say
   which numbers it has, what rows are called and what differences are worth.
 - ``failures``: what a board does with runs that failed or were not run.
 - ``published``, ``reference``: published numbers beside a board. ``across``: ranks over several boards.

@@ -14,9 +14,9 @@ from harness.boards.columns import Column, board_columns, cells, front
 from harness.boards.evidence import paired_units, unit_values
 from harness.boards.failures import done, failure_notes, incomplete_note
 from harness.boards.footer import machines, ranks_sentence, sources_of
-from harness.boards.labels import method_labels, methods_of, setting_labels
 from harness.boards.statistics import pairwise_tests
 from harness.plugin_api import KINDS
+from harness.runs.labels import method_labels, methods_of, setting_labels
 from harness.runs.record import Record
 
 

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 
 from harness.boards.board import Board, plural
-from harness.boards.labels import option
 from harness.boards.statistics import LEAST_UNITS, LEVEL, POWER, PairwiseTests
 from harness.data.stand_in.marker import NOTE
+from harness.runs.labels import option
 from harness.runs.record import Record
 
 MEASURED_ON: Final = "Measured on: "

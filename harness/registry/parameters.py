@@ -111,6 +111,19 @@ def resolved(instance: Any) -> Parameters:
     return typing.cast(Parameters, json.loads(json.dumps(values, default=_plain)))
 
 
+def non_default(instance: Any, stated: Mapping[str, Any] | None = None) -> list[str]:
+    """Names of the parameters that are not at their default, those without a default included; sorted.
+
+    Args:
+        instance: a configured method.
+        stated: defaults that count before those of its class, as the catalogue states them.
+    """
+    own = {field.name: _default(field) for field in _fields(type(instance)) if not _required(field)}
+    defaults = json.loads(json.dumps({**own, **(stated or {})}, default=_plain))
+    values = resolved(instance)
+    return sorted(name for name, value in values.items() if name not in defaults or defaults[name] != value)
+
+
 def _fields(method: type) -> tuple[dataclasses.Field[Any], ...]:
     if not dataclasses.is_dataclass(method):
         raise PluginError(

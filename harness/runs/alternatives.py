@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 from harness.core.document import At
@@ -112,13 +113,16 @@ class Alternatives:
             reason = f'dataset "{choice.name}" is for {loader.method.task}, the task is {self._spec.task}'
             self._mistake(BadParameter(reason), choice.at)
             return
+        expected, stated = (entry.counts, entry.parameters) if entry else ({}, {})
+        changed = tuple(parameters.non_default(loader.method, stated))
+        planned = PlannedDataset(choice.name, loader, "", expected, changed)
         try:
-            yield PlannedDataset(choice.name, loader, loader.method.fingerprint(self._folders))
+            yield replace(planned, fingerprint=loader.method.fingerprint(self._folders))
         except DataMissing as error:
             if entry and entry.files:
                 error.fix = entry.how_to_get(choice.name, self._folders.root)
             self.missing.append(self._spec.document.error(error, choice.at))
-            yield PlannedDataset(choice.name, loader, "")
+            yield planned
         except HarnessError as error:
             self._mistake(error, choice.at)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any, Final
 
 from harness.core.digest import digest
@@ -36,11 +36,23 @@ class Configured:
 
 @dataclass(frozen=True)
 class PlannedDataset:
-    """A dataset as the spec names it, its loader, and what the data are (fingerprint empty: they are missing)."""
+    """A dataset as the spec names it, its loader, and what the data are.
+
+    Attributes:
+        name: in the catalogue, or of the loader.
+        loader: reads it.
+        fingerprint: of the data; empty where they are missing.
+        expected: the counts that the catalogue states.
+        non_default: parameters of the loader that are neither as the catalogue states them nor at their default.
+        label: the name, and those parameters that tell it from others of this name in the plan.
+    """
 
     name: str
     loader: Configured
     fingerprint: str
+    expected: Mapping[str, int] = field(default_factory=dict)
+    non_default: tuple[str, ...] = ()
+    label: str = ""
 
 
 @dataclass(frozen=True)
@@ -56,6 +68,8 @@ class Run:
     seed: int
     setting: str = ""
     """Protocol options that the spec sweeps, ``budget=10``."""
+    labels: Mapping[str, str] = field(default_factory=dict)
+    """Kind -> name of the method, with those parameters that tell it from others of this name in the plan."""
 
     @property
     def incomplete(self) -> bool:
@@ -64,10 +78,11 @@ class Run:
 
     @property
     def label(self) -> str:
-        """``synthetic-instances · tiny · gem · seed 0`` for people."""
-        names = [self.methods[kind].id.name for kind in STAGES[self.task] if kind in self.methods]
+        """``synthetic-instances · tiny · gem p=3 · seed 0`` for people, with all that varies in the plan."""
+        kinds = [kind for kind in STAGES[self.task] if kind in self.methods]
+        names = [self.labels.get(kind, self.methods[kind].id.name) for kind in kinds]
         setting = [self.setting] if self.setting else []
-        return " · ".join([self.dataset.name, *setting, *names, f"seed {self.seed}"])
+        return " · ".join([self.dataset.label or self.dataset.name, *setting, *names, f"seed {self.seed}"])
 
 
 def run_id(protocol: str, dataset: PlannedDataset, methods: Mapping[str, Configured], seed: int) -> str:

@@ -7,8 +7,8 @@ nor any data are loaded for it.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from harness.plugin_api import DataFolders
 from harness.registry import Registry, load_registry
 from harness.runs.alternatives import Alternatives
 from harness.runs.identity import Configured, PlannedDataset, Run, protocol_identity, run_id
+from harness.runs.labels import Labels, Method, dataset_labels, method_labels
 from harness.runs.spec import STAGES, Choice, Combination, Spec, read_spec
 
 
@@ -75,11 +76,12 @@ def make_plan(
     missing = _once(alternatives.missing)
     if errors or (missing and not incomplete):
         raise Errors(sorted([*errors, *missing], key=_place))
+    labels = _labels(methods)
     runs = [
         _run(spec.task, protocol, setting, dataset, combination, seed)
-        for dataset in datasets
+        for dataset in _labelled(datasets)
         for (setting, protocol), combination, seed in itertools.product(
-            protocols.get(dataset.name, protocols[""]).items(), methods, spec.seeds
+            protocols.get(dataset.name, protocols[""]).items(), zip(methods, labels, strict=True), spec.seeds
         )
     ]
     unique = {run.id: run for run in runs}
@@ -99,12 +101,40 @@ def _added(spec: Spec, add: Iterable[str]) -> list[Combination]:
     return list(combinations)
 
 
+def _labels(combinations: Sequence[Mapping[str, Configured]]) -> list[Labels]:
+    """What the methods of each combination are called among all of the plan."""
+    named = {
+        str(number): {kind: Method(m.id.name, m.id.parameters) for kind, m in methods.items()}
+        for number, methods in enumerate(combinations)
+    }
+    return list(method_labels(named).values())
+
+
+def _labelled(datasets: Sequence[PlannedDataset]) -> list[PlannedDataset]:
+    labels = dataset_labels([(dataset.name, (dataset.loader.id.parameters,)) for dataset in datasets])
+    return [replace(dataset, label=label) for dataset, label in zip(datasets, labels, strict=True)]
+
+
 def _run(
-    task: str, protocol: Any, setting: str, dataset: PlannedDataset, methods: Mapping[str, Configured], seed: int
+    task: str,
+    protocol: Any,
+    setting: str,
+    dataset: PlannedDataset,
+    methods: tuple[Mapping[str, Configured], Labels],
+    seed: int,
 ) -> Run:
     protocol_id = protocol_identity(task, protocol)
+    combination, labels = methods
     return Run(
-        run_id(protocol_id, dataset, methods, seed), task, protocol, protocol_id, dataset, methods, seed, setting
+        id=run_id(protocol_id, dataset, combination, seed),
+        task=task,
+        protocol=protocol,
+        protocol_id=protocol_id,
+        dataset=dataset,
+        methods=combination,
+        seed=seed,
+        setting=setting,
+        labels=labels,
     )
 
 

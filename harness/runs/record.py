@@ -42,6 +42,8 @@ class DatasetRecord(_Part):
     parameters: dict[str, Any]
     fingerprint: str
     counts: dict[str, int] = {}
+    expected: dict[str, int] = {}
+    """The counts that the catalogue states for the dataset, where it states them."""
     stand_in: bool = False
     """Whether the data are a stand-in (``harness datasets stand-in``): such numbers are not comparable."""
 
@@ -87,6 +89,9 @@ class Record(_Part):
     """Task, version and options that decide the numbers; tables refuse to mix two of them."""
     dataset: DatasetRecord
     methods: dict[str, MethodRecord]
+    non_default: dict[str, list[str]] | None = None
+    """Names of the parameters that are not at their default: by kind of method, of ``dataset`` (where the defaults are
+    those of the catalogue) and of ``protocol``. None in records of older versions."""
     preset: str | None = None
     seed: int
     metrics: dict[str, Number] = {}

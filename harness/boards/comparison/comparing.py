@@ -10,8 +10,8 @@ from harness.boards.board import NotComparable
 from harness.boards.comparison.changes import Changes, CostChange, MethodChange, detectable, draft, judged
 from harness.boards.comparison.matching import Pair, match
 from harness.boards.comparison.sides import ENGINE, MeasuredRow, side_of
-from harness.boards.labels import method_labels, option
 from harness.core.errors import UnknownName, nearest
+from harness.runs.labels import method_labels, option
 from harness.runs.record import Record
 from harness.runs.results import Results
 

@@ -19,8 +19,8 @@ from harness.boards.columns import Cell, column_of
 from harness.boards.evidence import unit_values
 from harness.boards.failures import done
 from harness.boards.footer import MEASURED_ON
-from harness.boards.labels import Method, methods_of
 from harness.boards.stored import read_boards
+from harness.runs.labels import Method, methods_of
 from harness.runs.record import Record
 from harness.runs.results import Results
 

@@ -93,3 +93,32 @@ def test_a_setting_of_a_sweep_is_the_run_of_that_setting_alone(toy):
     swept = plan_of(toy, protocol={"image_size": [32, 64]}).runs
     alone = plan_of(toy, protocol={"image_size": 64}).runs
     assert [run.id for run in swept[8:]] == [run.id for run in alone]
+
+
+def test_lines_of_runs_name_what_varies_and_nothing_else(toy):
+    methods = {"backbone": "colour", "pooling": {"gem": {"p": [2, 3]}}, "whitening": {"pca": {"shrink": 0.2}}}
+    datasets = [{"toy-images": {"count": count}} for count in (12, 16)]
+    labels = [run.label for run in plan_of(toy, methods=methods, datasets=datasets).runs]
+    assert labels == [
+        f"toy-images count={count} · colour · gem p={p} · pca · seed 0" for count in (12, 16) for p in (2, 3)
+    ]
+    assert len({run.label for run in plan_of(toy).runs}) == 8
+    twice = [{"backbone": "colour", "pooling": "mac"}] * 2
+    assert [run.label for run in plan_of(toy, methods=twice).runs] == ["toy-images · colour · mac · seed 0"]
+
+
+def test_a_plan_knows_what_the_catalogue_says_and_what_is_not_as_it_says(toy, tmp_path):
+    catalogue = tmp_path / "sets.yaml"
+    catalogue.write_text(
+        "mine: {loader: toy-images, task: retrieval, parameters: {count: 8}, description: a, protocol: a, source: a,"
+        " licence: a, counts: {images: 8, queries: 4}}\n"
+    )
+
+    def dataset(parameters):
+        spec = {**SPEC, "datasets": {"mine": parameters}}
+        return make_plan(spec, data_folders(), plugins=(toy,), catalogues=(catalogue,)).runs[0].dataset
+
+    assert dataset(None).expected == {"images": 8, "queries": 4}
+    assert dataset(None).non_default == ()
+    assert dataset({"count": 8}).non_default == ()
+    assert dataset({"count": 12}).non_default == ("count",)  # the default of the loader, but not what "mine" is

@@ -11,7 +11,7 @@ from harness.core.errors import Errors, UnknownName
 from harness.core.progress import SilentProgress
 from harness.data.folders import data_folders
 from harness.runs.plan import make_plan
-from harness.runs.recreate import recreate
+from harness.runs.recreate import describe, recreate
 from harness.runs.runner import planned_records, runs_store
 from harness.runs.tasks import perform
 
@@ -48,12 +48,23 @@ def changed(record, kind, **values):
     )
 
 
+def test_a_record_says_which_parameters_are_not_at_their_default(recorded):
+    assert recorded.non_default == {
+        "protocol": ["image_size", "scales"],
+        "dataset": ["count"],
+        "backbone": [],
+        "pooling": ["p"],
+        "expansion": [],
+    }
+
+
 def test_recreated_is_what_was_planned(recorded, folders, toy):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         run = recreate(recorded, folders, (toy,))
     (planned,) = make_plan(SPEC, folders, plugins=(toy,)).runs
     assert told(run) == told(planned)
+    assert describe(run).non_default == recorded.non_default
     outcome = perform(run, folders, SilentProgress())
     assert outcome.metrics == recorded.metrics
     assert outcome.details["ranks"] == recorded.details["ranks"]
