@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 import harness
 from harness.boards.reference import read_reference
@@ -15,6 +16,7 @@ from harness.core.errors import DataDamaged, InvalidInput, UnknownName
 from harness.data.catalogue import catalogue, counts, named_dataset
 from harness.data.checkpoint import read_checkpoint
 from harness.data.fetch import fetch_dataset
+from harness.data.folders import use
 from harness.data.stand_in.marker import MARKER, is_stand_in, names_stand_in
 from harness.data.stand_in.write import stand_in_names, write_stand_in
 from harness.data.verify import verify_dataset
@@ -193,7 +195,8 @@ def pickle_of(root: Path):
 
 
 @pytest.mark.slow
-def test_networks_have_the_published_layouts(tmp_path):
+def test_networks_have_the_published_layouts(tmp_path, monkeypatch):
+    monkeypatch.setattr("harness.data.folders._in_use", None)
     (folder,) = write_stand_in("networks", tmp_path)
     for network, size in (("vgg16", 512), ("resnet101", 2048)):
         checkpoint = read_checkpoint(str(next(folder.glob(f"*{network}-gem-*.pth"))))
@@ -201,15 +204,12 @@ def test_networks_have_the_published_layouts(tmp_path):
         assert checkpoint.p == 3
         mean, projection = checkpoint.projections["retrieval-SfM-120k"]["ms"]
         assert (mean.shape, projection.shape) == ((size,), (size, size))
-    registry = load_registry()
-    import torch
-
+    folders = DataFolders(tmp_path, tmp_path / "cache")
+    use(folders)
     image = torch.rand(3, 64, 64)
-    for name, weights in (
-        ("vgg16", "thesis/vgg16-mac.pth"),
-        ("resnet101", "retrievalSfM120k-resnet101-gem-b80fb85.pth"),
-    ):
-        maps = registry.create("backbone", name, weights=str(folder / weights)).maps(image)
+    for name, weights in (("vgg16", "imagenet"), ("resnet101", "networks/thesis/resnet101-gem-tsp.pth")):
+        maps = load_registry().create("backbone", name, weights=weights).maps(image)
         assert bool(torch.isfinite(maps).all())
         assert float(maps.std()) > 0
+        assert names_stand_in({"weights": weights}, folders.root)
     assert json.loads((folder / MARKER).read_text())["stand_in"] == "networks"
