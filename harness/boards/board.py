@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 from harness.boards.columns import Cell, Column
 from harness.boards.evidence import Interval
 from harness.boards.statistics import PairwiseTests
 from harness.core.errors import NOTHING_MEASURED, HarnessError
 from harness.plugin_api import KINDS
+from harness.runs.labels import Method, constants
 from harness.runs.record import Record
+
+STORED_DIGITS: Final = 6
+"""Digits of the values in a ``results.json``."""
 
 
 class NotComparable(HarnessError):
@@ -41,6 +45,7 @@ class Row:
         units: queries or seeds of the values.
         values: of the first column by query or seed, to six digits: with them a committed ``results.json`` is enough
             for ``harness compare`` to test a difference.
+        methods: by kind, with all parameters; None where an older version wrote the ``results.json``.
         records: behind the row, by seed; none for a row read from a ``results.json``, or published elsewhere.
     """
 
@@ -57,6 +62,7 @@ class Row:
     run_ids: tuple[str, ...] = ()
     units: tuple[int, ...] = ()
     values: tuple[float, ...] = ()
+    methods: Mapping[str, Method] | None = None
     records: tuple[Record, ...] = field(default=(), repr=False)
 
 
@@ -76,6 +82,8 @@ class Board:
         fingerprint: of the data.
         protocol_id: of all records.
         protocol: its options.
+        protocol_non_default: those of them that are not at their default; None where that was not recorded.
+        data: the dataset's name and the parameters of its loader; None as ``methods`` of a row.
     """
 
     task: str
@@ -89,6 +97,8 @@ class Board:
     fingerprint: str = ""
     protocol_id: str = ""
     protocol: Mapping[str, Any] = field(default_factory=dict)
+    protocol_non_default: tuple[str, ...] | None = None
+    data: Method | None = None
 
     @property
     def metric(self) -> str:
@@ -116,3 +126,20 @@ def full_name(board: Board, row: Row) -> str:
     """All kinds of a row, those that all rows share too."""
     labels = {**board.common, **row.labels}
     return " · ".join(labels[kind] for kind in KINDS if kind in labels)
+
+
+def parameters_sentence(board: Board) -> str:
+    """What is not at its default and stands in no label, as it is the same in all rows of a method; or empty."""
+    if any(row.methods is None and row.expected for row in board.rows):
+        return "Parameters that are the same in all rows are not known: an older version wrote these results."
+    methods = [
+        (f"{kind} {row.methods[kind].name}", row.methods[kind])
+        for kind in KINDS
+        for row in board.rows
+        if row.methods and kind in row.methods
+    ]
+    setting = [("dataset", board.data)] if board.data else []
+    if board.protocol_non_default is not None:  # else only the footer, which has all options, speaks of them
+        setting.append(("protocol", Method("protocol", board.protocol, board.protocol_non_default)))
+    found = constants([*methods, *setting])
+    return f"Parameters not at their defaults: {'; '.join(found)}." if found else ""

@@ -9,14 +9,14 @@ from dataclasses import replace
 
 import numpy as np
 
-from harness.boards.board import Board, NotComparable, Row
+from harness.boards.board import STORED_DIGITS, Board, NotComparable, Row
 from harness.boards.columns import Column, board_columns, cells, front
 from harness.boards.evidence import paired_units, unit_values
 from harness.boards.failures import done, failure_notes, incomplete_note
 from harness.boards.footer import machines, ranks_sentence, sources_of
 from harness.boards.statistics import pairwise_tests
 from harness.plugin_api import KINDS
-from harness.runs.labels import method_labels, methods_of, setting_labels
+from harness.runs.labels import Method, method_labels, methods_of, non_default_of, setting_labels
 from harness.runs.record import Record
 
 
@@ -86,7 +86,7 @@ def unranked_board(records: Sequence[Record], label: str, *, cost: bool = True, 
     differing = tuple(k for k in present if len({names.get(k, "none") for names in labels.values()}) > 1)
     kinds = differing or tuple(present[-1:])
     columns = board_columns(records, cost)
-    first = records[0]
+    first, told = records[0], _telling(records)
     return Board(
         task=first.task,
         dataset=label,
@@ -101,6 +101,8 @@ def unranked_board(records: Sequence[Record], label: str, *, cost: bool = True, 
         fingerprint=first.dataset.fingerprint,
         protocol_id=first.protocol_id,
         protocol=first.protocol,
+        protocol_non_default=non_default_of(told, "protocol"),
+        data=Method(told.dataset.name, told.dataset.parameters, non_default_of(told, "dataset")),
     )
 
 
@@ -121,8 +123,14 @@ def _row(group: Sequence[Record], labels: dict[str, str], columns: Sequence[Colu
         run_ids=tuple(record.id for record in records),
         units=tuple(units),
         values=tuple(values[unit] for unit in units),
+        methods={kind: replace(method, source="") for kind, method in methods_of(_telling(records)).items()},
         records=tuple(records),
     )
+
+
+def _telling(records: Sequence[Record]) -> Record:
+    """One that says which parameters are not at their default, where there is one."""
+    return next((record for record in records if record.non_default is not None), records[0])
 
 
 def _ranked(board: Board) -> Board:
@@ -138,7 +146,7 @@ def _ranked(board: Board) -> Board:
         notes = row.notes
         if first is None and row.units and not units.shared <= {*row.units}:
             notes = (*notes, incomplete_note(len(units.shared), board.task))
-        values = tuple(np.round(row.values, 6).tolist())
+        values = tuple(np.round(row.values, STORED_DIGITS).tolist())
         interval = intervals.get(key)
         ranked.append(replace(row, rank=first, rank_last=last, notes=notes, interval=interval, values=values))
     if len(machines(record for row in board.rows for record in row.records)) <= 1:

@@ -18,8 +18,19 @@ from harness.boards.statistics import PairwiseTests
 from harness.core.errors import DataDamaged
 from harness.runs.results import Results
 
-_BOARD: Final = ("task", "dataset", "kinds", "common", "provenance", "fingerprint", "protocol_id", "protocol")
-_ROW: Final = tuple(field.name for field in fields(Row) if field.name != "records")
+_BOARD: Final = (
+    "task",
+    "dataset",
+    "kinds",
+    "common",
+    "provenance",
+    "fingerprint",
+    "protocol_id",
+    "protocol",
+    "protocol_non_default",
+)
+_ROW: Final = tuple(field.name for field in fields(Row) if field.name not in ("records", "methods"))
+_METHOD: Final = ("name", "parameters", "non_default")
 _COLUMN: Final = ("key", "title", "scale", "higher_is_better", "is_cost")
 _ACROSS: Final = ("task", "boards", "methods", "left_out", "p", "critical", "why_not")
 _TESTS: Final = ("pairs", "methods", "tests", "test", "can_decide")
@@ -65,10 +76,15 @@ def boards_content(boards: Sequence[Board], title: str, description: str) -> dic
 def _board(board: Board) -> dict[str, Any]:
     return {
         **_named(board, _BOARD),
+        "data": board.data and _named(board.data, _METHOD),
         "comparison": _tests(board.tests) if board.tests else None,
         "columns": [_column(column) for column in board.columns],
         "rows": [
-            {**_named(row, _ROW), "cells": {key: cell and vars(cell) for key, cell in row.cells.items()}}
+            {
+                **_named(row, _ROW),
+                "methods": row.methods and {kind: _named(method, _METHOD) for kind, method in row.methods.items()},
+                "cells": {key: cell and vars(cell) for key, cell in row.cells.items()},
+            }
             for row in board.rows
         ],
     }
@@ -93,7 +109,7 @@ def _across(ranks: Across) -> dict[str, Any]:
 
 
 def _read_board(content: Mapping[str, Any]) -> Board:
-    texts = {name: content[name] for name in _BOARD if name in content}
+    texts = {name: content[name] for name in (*_BOARD, "data") if name in content}
     board = _adapter().validate_python({**texts, "columns": (), "rows": content["rows"]})
     # The oldest files had no list of columns: the keys of the cells are in its order.
     first = board.rows[0].cells if board.rows else {}

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 from typing import Final
 
 from harness.boards.across import Across, across
-from harness.boards.board import Board, Row, row_name
+from harness.boards.board import Board, Row, parameters_sentence, row_name
 from harness.boards.columns import Cell, Column
 from harness.boards.render.table import MARKS, NOTHING, Mark, Table, TableCell, TableColumn, make_table
 from harness.plugin_api import KINDS
+from harness.runs.labels import Method
 
 _LONGEST_REASON: Final = 40
 
@@ -27,7 +29,7 @@ def board_table(board: Board) -> Table:
         columns=tuple(column for column, _ in columns),
         rows=tuple(zip(*(cells for _, cells in columns), strict=True)),
         title=board.dataset,
-        intro=f"All rows: {common}." if common else "",
+        intro=" ".join(filter(None, [f"All rows: {common}." if common else "", parameters_sentence(board)])),
         notes=tuple(f"{row_name(row, board.kinds)}: {note}" for row in board.rows for note in row.notes),
         footer=(*board.provenance, *_legend(board)),
     )
@@ -72,6 +74,8 @@ def data_table(boards: Sequence[Board]) -> Table:
     keys = list({column.key: None for board in boards for column in board.columns})
     headers = (
         *("task", "dataset", "rank", "rank last", *kinds),
+        *(f"{kind} parameters" for kind in kinds),
+        *("dataset parameters", "protocol"),
         *(f"{key} {part}" for key in keys for part in ("mean", "std")),
         *("interval low", "interval high", "front", "cached", "runs", "expected", "notes"),
     )
@@ -80,14 +84,22 @@ def data_table(boards: Sequence[Board]) -> Table:
 
 def _data(board: Board, row: Row, kinds: Sequence[str], keys: Sequence[str]) -> list[str | float | None]:
     labels = {**board.common, **row.labels}
+    methods = row.methods or {}
     low, high = row.interval or (None, None)
     cached = [key for key, cell in row.cells.items() if cell and cell.cached]
     cells = [row.cells.get(key) for key in keys]
     return [
         *(board.task, board.dataset, row.rank, row.rank_last, *(labels.get(kind, "none") for kind in kinds)),
+        *(_parameters(methods.get(kind)) for kind in kinds),
+        *(_parameters(board.data), json.dumps(board.protocol, sort_keys=True, ensure_ascii=False)),
         *(number for cell in cells for number in ((cell.mean, cell.std) if cell else (None, None))),
         *(low, high, " ".join(row.front), " ".join(cached), row.runs, row.expected, "; ".join(row.notes)),
     ]
+
+
+def _parameters(method: Method | None) -> str:
+    """All of them as JSON; nothing where they are not known, or there is no method."""
+    return json.dumps(method.parameters, sort_keys=True, ensure_ascii=False) if method else ""
 
 
 def _rank(row: Row) -> str:

@@ -10,7 +10,8 @@ import json
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Final, NamedTuple
+from dataclasses import dataclass
+from typing import Any, Final
 
 from harness.runs.record import Record
 
@@ -22,7 +23,8 @@ Labels = dict[str, str]
 """Kind -> label."""
 
 
-class Method(NamedTuple):
+@dataclass(frozen=True)
+class Method:
     """What a label is made of.
 
     Attributes:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
 from harness.boards.across import Across
-from harness.boards.board import Board, Row
+from harness.boards.board import Board, Row, parameters_sentence
 from harness.boards.columns import Column
 from harness.boards.plots import plots, rank_plots
 from harness.boards.render.table import Table, TableCell
@@ -75,6 +75,7 @@ class BoardView:
     title: str
     task: str
     common: tuple[tuple[str, str], ...]
+    parameters: str
     headings: tuple[Heading, ...]
     rows: tuple[RowView, ...]
     footer: tuple[str, ...]
@@ -128,6 +129,7 @@ def _view(board: Board, anchor: str, pictures: bool) -> BoardView:
         title=board.dataset,
         task=board.task,
         common=tuple(board.common.items()),
+        parameters=parameters_sentence(board),
         headings=headings,
         rows=tuple(_row(board, row, cells, bounds) for row, cells in zip(board.rows, table.rows, strict=True)),
         footer=table.footer,

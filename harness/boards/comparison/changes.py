@@ -12,8 +12,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.boards.board import STORED_DIGITS
 from harness.boards.comparison.matching import Pair
-from harness.boards.comparison.sides import MeasuredRow
 from harness.boards.statistics import LEVEL, POWER, bootstrap_intervals, difference_p_values, holm, smallest_p
 from harness.runs.tolerances import scale
 
@@ -142,8 +142,9 @@ class Draft:
     differences: NDArray[np.float64] | None = None
 
 
-def draft(before: MeasuredRow, after: MeasuredRow, metric: str) -> Draft:
-    """What is known of one metric on both sides."""
+def draft(pair: Pair, metric: str) -> Draft:
+    """What is known of one metric on both sides; of methods that may be two, nothing but that numbers are identical."""
+    before, after = pair.before, pair.after
     higher = not metric.startswith("labels_to@")
     ours, theirs = before.samples(metric), after.samples(metric)
     units = sorted(ours.keys() & theirs.keys())
@@ -153,10 +154,12 @@ def draft(before: MeasuredRow, after: MeasuredRow, metric: str) -> Draft:
         verdict: Verdict = "not measured" if old is None or new is None else known
         return Draft(Change(metric, old, new, higher, None, None, verdict, 0))
     a, b = np.array([ours[u] for u in units]), np.array([theirs[u] for u in units])
+    if before.committed != after.committed:
+        a, b = a.round(STORED_DIGITS), b.round(STORED_DIGITS)
     change = Change(metric, float(a.mean()), float(b.mean()), higher, None, None, "inconclusive", len(units))
     if not (b - a).any():
         return Draft(replace(change, interval=(0.0, 0.0), verdict="identical"))
-    return Draft(change, b - a if len(units) > 1 else None)
+    return Draft(change, b - a if len(units) > 1 and pair.certain else None)
 
 
 def judged(drafts: Sequence[Draft]) -> list[Change]:

@@ -79,9 +79,12 @@ def _check_metrics(metrics: Sequence[str], rows: Sequence[MeasuredRow]) -> None:
 
 def _methods(pairs: Sequence[Pair], metrics: Sequence[str]) -> tuple[MethodChange, ...]:
     tested = [list(dict.fromkeys(metrics)) or [p.before.primary or p.after.primary or "result"] for p in pairs]
-    drafts = [draft(p.before, p.after, metric) for p, names in zip(pairs, tested, strict=True) for metric in names]
+    drafts = [draft(pair, metric) for pair, names in zip(pairs, tested, strict=True) for metric in names]
     changes = iter(judged(drafts))
-    keys = [json.dumps(pair.before.methods, sort_keys=True) for pair in pairs]
+    keys = [
+        json.dumps({kind: [m.name, m.parameters] for kind, m in pair.before.methods.items()}, sort_keys=True)
+        for pair in pairs
+    ]
     labels = method_labels(dict(zip(keys, (pair.before.methods for pair in pairs), strict=True)))
     return tuple(
         MethodChange(

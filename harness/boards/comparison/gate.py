@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 
 from harness.boards.comparison.changes import Change, Changes, MethodChange
+from harness.boards.comparison.matching import UNKNOWN
 from harness.boards.comparison.report import difference_text
 from harness.boards.failures import NOT_RUN
 from harness.boards.footer import detectable_text
@@ -52,7 +53,7 @@ def judge(changes: Changes, *, tolerance: Tolerances | None = None, allow_missin
         worse += [f"{name}: {broken}"] if broken else []
         for change in () if broken else method.changes:
             accepted = tolerated(tolerance, change.metric)
-            bad, reason = _judge(change, accepted)
+            bad, reason = _judge(change, accepted, certain=method.pair.certain)
             target = worse if bad else unknown
             target += [f"{name}: {reason}"] if reason else []
     if not allow_missing:
@@ -63,7 +64,7 @@ def judge(changes: Changes, *, tolerance: Tolerances | None = None, allow_missin
     return Gate(code, tuple(worse), tuple(unknown), _summary(changes, len(worse), len(unknown)))
 
 
-def _judge(change: Change, accepted: float | None) -> tuple[bool, str]:
+def _judge(change: Change, accepted: float | None, *, certain: bool) -> tuple[bool, str]:
     """Whether it is worse, and why it is worse or cannot be judged; no reason where it is fine."""
     text = f"{change.metric} {difference_text(change)}"
     loss = change.loss * change.scale
@@ -71,6 +72,8 @@ def _judge(change: Change, accepted: float | None) -> tuple[bool, str]:
         return False, f"{change.metric} was not measured on both sides"
     if change.verdict == "worse":
         return (True, f"{text}, p = {change.p:.2g}") if loss > (accepted or 0.0) else (False, "")
+    if change.verdict == "inconclusive" and not certain:
+        return False, f"{text}; {UNKNOWN}: write them again (harness leaderboard --format json)"
     if change.verdict == "inconclusive" and loss > 0:
         if accepted is None:
             return False, f"{text}: {change.pairs} pairs are too few for a test; measure more, or give a tolerance"
@@ -92,9 +95,10 @@ def _summary(changes: Changes, worse: int, unknown: int) -> str:
     """``gate: 1 worse, 0 could not be judged, of 12 methods; ...``."""
     found = [change for method in changes.methods for change in method.changes]
     identical = sum(change.verdict == "identical" for change in found)
+    same = identical == len(found) > 0 == worse + unknown + len(changes.only_before) + len(changes.only_after)
     parts = [
         f"gate: {worse} worse, {unknown} could not be judged, of {len(changes.methods)} methods compared",
-        f"{identical} numbers are identical",
+        f"{identical} numbers are identical{': nothing changed' if same else ''}",
     ]
     if math.isfinite(changes.detectable):
         parts.append(detectable_text(changes.detectable))

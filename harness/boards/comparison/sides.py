@@ -20,7 +20,7 @@ from harness.boards.evidence import unit_values
 from harness.boards.failures import done
 from harness.boards.footer import MEASURED_ON
 from harness.boards.stored import read_boards
-from harness.runs.labels import Method, methods_of
+from harness.runs.labels import Method
 from harness.runs.record import Record
 from harness.runs.results import Results
 
@@ -42,11 +42,21 @@ class MeasuredRow:
 
     @cached_property
     def methods(self) -> Mapping[str, Method]:
-        """By kind; of a committed board only the labels are known."""
-        if self.row.records:
-            return methods_of(self.row.records[0])
+        """By kind, with all parameters; where an older version wrote the board, labels in place of names."""
+        if self.row.methods is not None:
+            return self.row.methods
         labels = {**self.board.common, **self.row.labels}
         return {kind: Method(str(text), {}) for kind, text in labels.items() if text != "none"}
+
+    @property
+    def parameters_known(self) -> bool:
+        """False for a row of a board that an older version wrote."""
+        return self.row.methods is not None
+
+    @property
+    def committed(self) -> bool:
+        """Whether it was read from a ``results.json``, which holds values to six digits."""
+        return not self.row.records
 
     @cached_property
     def measured(self) -> list[Record]:

@@ -102,6 +102,62 @@ def test_json_gives_the_name_back_and_can_stand_in_a_page(name, everywhere):
     assert {row["labels"]["pooling"] for row in content["boards"][0]["rows"]} == {name, "ok"}
 
 
+def whitened(record, non_default):
+    """Two poolings with one whitening, of which the records say which parameters are not at their default."""
+    records = []
+    for pooling in ("gem", "mac"):
+        base = record(pooling, non_default=non_default, protocol={"image_size": 256, "depth": 0})
+        whitening = {"kind": "whitening", "name": "pca", "parameters": {"shrink": 0.2, "dimensions": 64}}
+        methods = {**base.methods, "whitening": {**base.methods["pooling"].model_dump(), **whitening}}
+        dataset = {**base.dataset.model_dump(), "parameters": {"per_class": 10, "path": "a"}}
+        records.append(type(base).model_validate({**base.model_dump(), "methods": methods, "dataset": dataset}))
+    return records
+
+
+NON_DEFAULT = {
+    "backbone": [],
+    "pooling": [],
+    "whitening": ["shrink"],
+    "dataset": ["per_class"],
+    "protocol": ["image_size"],
+}
+
+
+@pytest.mark.parametrize("format", ["markdown", "html", "latex"])
+def test_what_is_not_at_its_default_stands_above_the_table(format, record):
+    text = harness.leaderboard(whitened(record, NON_DEFAULT), format=format).replace("\\_", "_")
+    told = "whitening pca: shrink 0.2; dataset: per_class 10; protocol: image_size 256."
+    assert f"Parameters not at their defaults: {told}" in text
+    assert "dimensions" not in text
+
+
+def test_older_records_say_all_parameters_as_they_do_not_say_which_are_defaults(record):
+    text = harness.leaderboard(whitened(record, None)).replace("\\_", "_")
+    told = "whitening pca (defaults included, they were not recorded): dimensions 64, shrink 0.2; dataset (defaults"
+    assert f"Parameters not at their defaults: {told}" in text
+
+
+def test_what_varies_stands_in_the_rows_and_not_above_them(record):
+    records = [record(parameters={"p": p, "eps": 1e-3}, non_default={"pooling": ["eps", "p"]}) for p in (2.0, 4.0)]
+    text = harness.leaderboard(records)
+    assert "gem p=2" in text
+    assert "Parameters not at their defaults: pooling gem: eps 0.001." in text
+
+
+def test_json_and_csv_hold_all_parameters(record):
+    records = whitened(record, NON_DEFAULT)
+    (board,) = json.loads(harness.leaderboard(records, format="json"))["boards"]
+    parameters = {"dimensions": 64, "shrink": 0.2}
+    for row in board["rows"]:
+        assert row["methods"]["whitening"] == {"name": "pca", "parameters": parameters, "non_default": ["shrink"]}
+    assert board["data"] == {"name": "set", "parameters": {"path": "a", "per_class": 10}, "non_default": ["per_class"]}
+    assert board["protocol_non_default"] == ["image_size"]
+    for line in csv.DictReader(io.StringIO(harness.leaderboard(records, format="csv"))):
+        assert json.loads(line["whitening parameters"]) == parameters
+        assert json.loads(line["dataset parameters"]) == {"path": "a", "per_class": 10}
+        assert json.loads(line["protocol"]) == {"image_size": 256, "depth": 0}
+
+
 @pytest.mark.parametrize("format", FORMATS)
 def test_missing_runs_are_a_cell_with_its_reason(format, record):
     stopped = {"code": "Timeout", "message": "took more than 60 s", "traceback": ""}

@@ -42,7 +42,10 @@ def test_costs_of_a_committed_board_can_be_left_out(records):
 def test_the_oldest_boards_had_no_list_of_columns(records):
     results = stored(records)
     for board in results.boards:
-        del board["columns"]
+        del board["columns"], board["data"]
+        for row in board["rows"]:
+            del row["methods"]
+    assert "not known: an older version wrote these results" in harness.leaderboard(results)
     assert [c.title for c in boards_of(results)[0].columns][:1] == ["mAP Medium"]
     assert harness.compare(results, records).with_verdict("identical")
 
