@@ -38,6 +38,8 @@ _CONVERTED: Final = 1 << 24
 """Numbers of the database held at a time as float32: 64 MB."""
 _ON_DEVICE: Final = 1 << 26
 """Either of them on a GPU."""
+_HEAP: Final = 512
+"""Up to this k a heap is fastest; above, the new candidates of a block and the best so far are partitioned."""
 _LAST: Final = np.uint64(2**32 - 1)
 
 
@@ -114,13 +116,43 @@ class _Block(NamedTuple):
         """Push what may be among the best into the heap (m, k) of each query."""
         if self.products.device.type != "cpu":
             self.push_pairs(heaps)
-            return
-        products = self.products.numpy()
+        elif heaps.shape[1] > _HEAP:
+            self._push_many(heaps)
+        else:
+            products = self.products.numpy()
 
-        def work(part: slice) -> None:
-            kernels.push(products[part], self.queries[part], self.rows, self.first, self.slack[part], heaps[part])
+            def work(part: slice) -> None:
+                kernels.push(products[part], self.queries[part], self.rows, self.first, self.slack[part], heaps[part])
 
-        _each(len(products), work)
+            _each(len(products), work)
+
+    def _push_many(self, heaps: Keys) -> None:
+        """The same for many best: keys (m, k) in any order, partitioned with the candidates of the block."""
+        products, k = self.products.numpy(), heaps.shape[1]
+        near = np.zeros(products.shape[::-1], bool)
+
+        def look(part: slice) -> None:
+            for query in range(part.start, part.stop):
+                least = _decoded(heaps[query].min(keepdims=True))[1][0]
+                if k < len(self.rows):
+                    least = max(least, np.partition(products[query], -k)[-k] - self.slack[query])
+                near[:, query] = ~(products[query] < least - self.slack[query])
+
+        def merge(part: slice) -> None:
+            for query in range(part.start, part.stop):
+                heaps[query] = np.partition(np.concatenate([heaps[query], keys[ends[query] : ends[query + 1]]]), -k)[
+                    -k:
+                ]
+
+        _each(len(products), look)
+        # Row after row: each is read once for all queries.
+        row, query = np.divmod(np.flatnonzero(near), len(products))
+        scores = np.empty(len(row), np.float32)
+        _each(len(row), lambda part: kernels.score_pairs(self.queries, self.rows, query[part], row[part], scores[part]))
+        order = np.argsort(query.astype(np.uint16), kind="stable")
+        keys = _keys(scores[order], self.first + row[order])
+        ends = np.concatenate([[0], np.cumsum(np.bincount(query, minlength=len(products)))])
+        _each(len(products), merge)
 
     def push_pairs(self, heaps: Keys) -> None:
         """The same, where the device of the products looks for the pairs of a query and a row that may matter."""
@@ -172,20 +204,22 @@ class _Ranks:
         for shard in shards:
             inside = np.flatnonzero((ids >= first) & (ids < first + len(shard)))
             rows, row = np.unique(ids[inside] - first, return_inverse=True)
-            scores[inside] = kernels.scores_of_pairs(queries, _float32(shard[rows]), query[inside], row)
+            some = np.empty(len(row), np.float32)
+            kernels.score_pairs(queries, _float32(shard[rows]), query[inside], row, some)
+            scores[inside] = some
             first += len(shard)
         keys = _keys(scores, ids)
         self._order = np.lexsort((keys, query))
-        self._keys, self._counts = keys[self._order], np.zeros(len(keys), np.int64)
+        self._marks = kernels.marked(keys[self._order], self._ends)
+        self._counts = np.zeros(len(keys), np.int64)
 
     def add(self, start: int, block: _Block) -> None:
         """Look at a block of the database and the queries from ``start`` on."""
         products = block.products.cpu().numpy()
 
         def work(part: slice) -> None:
-            ends = self._ends[start + part.start : start + part.stop + 1]
-            queries, slack = block.queries[part], block.slack[part]
-            kernels.count(products[part], queries, block.rows, block.first, slack, self._keys, ends, self._counts)
+            queries, slack, whose = block.queries[part], block.slack[part], start + part.start
+            kernels.count(products[part], queries, block.rows, block.first, slack, whose, self._marks, self._counts)
 
         _each(len(products), work)
 

@@ -19,6 +19,8 @@ Scalar = Any
 
 _CHUNK: Final = 32
 """Products compared at once with vector instructions: most chunks hold no candidate."""
+_TILE: Final = 512
+_BUCKETS: Final = 4
 _LAST: Final = np.uint64(2**32 - 1)
 _SIGN: Final = np.uint32(2**31)
 
@@ -50,12 +52,10 @@ def lengths(rows: Dense) -> Dense:
 
 
 @njit(nogil=True, cache=True)
-def scores_of_pairs(queries: Dense, rows: Dense, query: Dense, row: Dense) -> Dense:
+def score_pairs(queries: Dense, rows: Dense, query: Dense, row: Dense, out: Dense) -> None:
     """Scores (p,) of pairs: positions of a query and of a row (p,)."""
-    result = np.empty(len(query), np.float32)
     for p in range(len(query)):
-        result[p] = score(queries[query[p]], rows[row[p]])
-    return result
+        out[p] = score(queries[query[p]], rows[row[p]])
 
 
 @njit(nogil=True, cache=True)
@@ -103,8 +103,45 @@ def push_pairs(queries: Dense, rows: Dense, query: Dense, row: Dense, first: int
 
 
 @njit(nogil=True, cache=True)
+def marked(keys: Dense, ends: Dense) -> tuple[Dense, Dense, Dense, Dense, Dense]:
+    """The images that ``count`` asks about, ready to be looked up.
+
+    Args:
+        keys: (e,) query after query, ascending within a query.
+        ends: (q + 1,) where those of a query begin and end.
+
+    Returns:
+        Both, the scores (e,), and a table: the range of a query's scores is cut into ``_BUCKETS`` buckets an image, for
+        each of which it says how many scores lie in those before it; of how many a unit is, by query.
+    """
+    marks, table, scales = (
+        np.empty(len(keys), np.float32),
+        np.zeros(_BUCKETS * len(keys), np.int64),
+        np.zeros(len(ends)),
+    )
+    for e in range(len(keys)):
+        marks[e] = _score(keys[e])
+    for i in range(len(ends) - 1):
+        own, buckets = marks[ends[i] : ends[i + 1]], table[_BUCKETS * ends[i] : _BUCKETS * ends[i + 1]]
+        if len(own):
+            scales[i] = len(buckets) / max(own[-1] - own[0], 1e-30)
+            for mark in own:
+                place = _bucket(mark, own[0], scales[i], len(buckets)) + 1
+                if place < len(buckets):
+                    buckets[place] += 1
+            buckets[:] = np.cumsum(buckets)
+    return keys, ends, marks, table, scales
+
+
+@njit(nogil=True, cache=True, inline="always")
+def _bucket(value: float, low: float, scale: float, count: int) -> Any:
+    """Where a score belongs: never before that of a lower one, whatever is rounded."""
+    return int(min(max((value - low) * scale, 0.0), count - 1.0))
+
+
+@njit(nogil=True, cache=True)
 def count(
-    products: Dense, queries: Dense, rows: Dense, first: int, slack: Dense, keys: Dense, ends: Dense, counts: Dense
+    products: Dense, queries: Dense, rows: Dense, first: int, slack: Dense, whose: int, marked: Any, counts: Dense
 ) -> None:
     """Count the rows of a block that are better than some images of the database.
 
@@ -114,37 +151,29 @@ def count(
         rows: as for ``push``.
         first: as for ``push``.
         slack: as for ``push``.
-        keys: (e,) of the images asked about, query after query, ascending within a query.
-        ends: (m + 1,) where those of a query begin and end.
+        whose: number of the first query.
+        marked: the images asked about.
         counts: (e,) so far: rows better than this image and not than the query's next.
     """
-    for i in range(len(products)):
-        own = keys[ends[i] : ends[i + 1]]
-        if len(own) == 0:
-            continue
-        marks = np.empty(len(own), np.float32)
-        for e in range(len(own)):
-            marks[e] = _score(own[e])
-        for j in range(products.shape[1]):
-            least, most = products[i, j] - slack[i], products[i, j] + slack[i]
-            if most < marks[0]:
+    keys, ends, marks, table, scales = marked
+    width = products.shape[1]
+    for start in range(0, width, _TILE):  # rows that stay in the cache for all queries
+        for i in range(len(products)):
+            low, high = ends[whose + i], ends[whose + i + 1]
+            if low == high:
                 continue
-            beaten = _below(marks, least)
-            if beaten < len(own) and not marks[beaten] > most:
-                beaten = np.searchsorted(own, _key(score(queries[i], rows[j]), first + j))
-            if beaten > 0:
-                counts[ends[i] + beaten - 1] += 1
-
-
-@njit(nogil=True, cache=True)
-def _below(marks: Dense, value: Scalar) -> Any:
-    """How many of the ascending numbers are below a value: halving without branches."""
-    base, left = 0, len(marks)
-    while left > 1:
-        half = left // 2
-        base += half if marks[base + half - 1] < value else 0
-        left -= half
-    return base + (1 if marks[base] < value else 0)
+            own, buckets, scale = marks[low:high], table[_BUCKETS * low : _BUCKETS * high], scales[whose + i]
+            for j in range(start, min(start + _TILE, width)):
+                least, most = products[i, j] - slack[i], products[i, j] + slack[i]
+                if most < own[0]:
+                    continue
+                beaten = buckets[_bucket(least, own[0], scale, len(buckets))]
+                while beaten < len(own) and own[beaten] < least:
+                    beaten += 1
+                if beaten < len(own) and not own[beaten] > most:
+                    beaten = np.searchsorted(keys[low:high], _key(score(queries[i], rows[j]), first + j))
+                if beaten > 0:
+                    counts[low + beaten - 1] += 1
 
 
 @njit(nogil=True, cache=True, inline="always")

@@ -54,7 +54,7 @@ def test_equals_a_full_sort_also_among_many_ties(seed, q, n, d, k, high):
 
 @pytest.mark.parametrize("device", ["cpu", "cpu pairs", pytest.param("cuda", marks=pytest.mark.gpu)])
 @pytest.mark.parametrize("q", [1, 8, 9, 150])
-@pytest.mark.parametrize("k", [1, 40, 5000, None])
+@pytest.mark.parametrize("k", [1, 40, 700, 5000, None])
 def test_blocks_threads_and_devices_do_not_show(monkeypatch, device, q, k):
     if device == "cuda" and not torch.cuda.is_available():
         pytest.skip("no CUDA device")
@@ -122,6 +122,7 @@ def test_a_query_of_zeros_gets_the_indices_in_order(q):
 @pytest.mark.parametrize("q", [5, 12])
 def test_shards_and_ranks(monkeypatch, tmp_path, dtype, rows, k, q):
     monkeypatch.setattr(exact, "_CONVERTED", 4 * rows)
+    monkeypatch.setattr(exact, "_HEAP", 50)
     rng = np.random.default_rng(0)
     queries, shards = whole_numbers(q, 4, rng), [whole_numbers(n, 4, rng).astype(dtype) for n in (60, 90, 1, 150)]
     np.save(tmp_path / "shard.npy", shards[1])
