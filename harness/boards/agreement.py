@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from harness.boards.columns import mean_and_std
+from harness.boards.published import difference_note
 from harness.boards.reference import Reference
 from harness.boards.render import NOTHING, Table, make_table
 from harness.metrics.selections import Comparison
@@ -45,7 +46,9 @@ _PICKS_NOTES: Final = (
 )
 
 
-def agreement_tables(title: str, reference: str, compared: Compared, *, unlabelled: bool = False) -> list[Table]:
+def agreement_tables(
+    title: str, reference: str, compared: Compared, *, unlabelled: bool = False, warnings: Sequence[str] = ()
+) -> list[Table]:
     """Two tables, pseudo-labels and picks; mean ± standard deviation (ddof 1) over the seeds, – where undefined.
 
     Args:
@@ -53,6 +56,7 @@ def agreement_tables(title: str, reference: str, compared: Compared, *, unlabell
         reference: label of the reference.
         compared: what was measured.
         unlabelled: whether it was measured on all unlabelled examples.
+        warnings: why the numbers are not comparable with others of the dataset's name.
     """
     seeds = sorted({c.seed for comparisons in compared.values() for c in comparisons})
     subset = "all unlabelled examples" if unlabelled else "unlabelled examples that neither acquired"
@@ -64,7 +68,7 @@ def agreement_tables(title: str, reference: str, compared: Compared, *, unlabell
     labels_footer = [note.format(subset=subset) for note in _LABEL_NOTES]
     picks_footer = [*_PICKS_NOTES, _ranked_by(reference, compared)]
     return [
-        _table(f"{title}: pseudo-labels", intro, compared, _LABELS, labels_footer),
+        _table(f"{title}: pseudo-labels", " ".join([*warnings, intro]), compared, _LABELS, labels_footer),
         _table(f"{title}: picks and ranks", "", compared, _PICKS, picks_footer),
     ]
 
@@ -91,13 +95,16 @@ def agreement_data(title: str, reference: str, compared: Compared) -> dict[str, 
     return {"title": title, "reference": reference, "rows": rows}
 
 
-def published_agreement(reference: Reference, dataset: str, compared: Compared) -> list[dict[str, Any]]:
+def published_agreement(
+    reference: Reference, dataset: str, compared: Compared, warnings: Sequence[str] = ()
+) -> list[dict[str, Any]]:
     """One entry a published number of this dataset: where it belongs, and what was measured there (None: nothing).
 
     Args:
         reference: with ``study: agreement``.
         dataset: name.
         compared: label of an acquisition -> its comparisons; a label begins with the name of the acquisition.
+        warnings: why what was measured is not comparable with what is published: then there are no differences.
     """
     if reference.study != "agreement":
         return []
@@ -116,19 +123,22 @@ def published_agreement(reference: Reference, dataset: str, compared: Compared) 
                     "measurement": column.metric,
                     "measured": measured,
                     "published": published,
-                    "difference": None if measured is None or published is None else measured - published,
+                    "difference": None if warnings or measured is None or published is None else measured - published,
                 }
             )
     return entries
 
 
-def published_tables(reference: Reference, dataset: str, compared: Compared) -> list[Table]:
+def published_tables(
+    reference: Reference, dataset: str, compared: Compared, warnings: Sequence[str] = ()
+) -> list[Table]:
     """The same as a table; none where nothing is published."""
-    entries = published_agreement(reference, dataset, compared)
+    entries = published_agreement(reference, dataset, compared, warnings)
     if not entries:
         return []
     formats = {"measured": "{:.2f}", "published": "{:.2f}", "difference": "{:+.2f}"}
-    headers = ("cycle", "published as", "measurement", "measured", "published", "difference")
+    difference = () if warnings else ("difference",)
+    headers = ("cycle", "published as", "measurement", "measured", "published", *difference)
     source = reference.source
     table = make_table(
         headers,
@@ -139,7 +149,7 @@ def published_tables(reference: Reference, dataset: str, compared: Compared) -> 
         right=("cycle", "measured", "published", "difference"),
         title=f"{dataset}: published",
         footer=(
-            f"Published: {source.table} of {source.work}. Differences: measured minus published.",
+            f"Published: {source.table} of {source.work}. {difference_note(warnings)}",
             *reference.notes,
         ),
     )

@@ -83,6 +83,7 @@ class Board:
         protocol_id: of all records.
         protocol: its options.
         protocol_non_default: those of them that are not at their default; None where that was not recorded.
+        warnings: sentences that say why its numbers are not comparable with others of the dataset's name.
         data: the dataset's name and the parameters of its loader; None as ``methods`` of a row.
     """
 
@@ -99,6 +100,7 @@ class Board:
     protocol: Mapping[str, Any] = field(default_factory=dict)
     protocol_non_default: tuple[str, ...] | None = None
     data: Method | None = None
+    warnings: tuple[str, ...] = ()
 
     @property
     def metric(self) -> str:

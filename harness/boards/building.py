@@ -16,6 +16,7 @@ from harness.boards.failures import done, failure_notes, incomplete_note
 from harness.boards.footer import machines, ranks_sentence, sources_of
 from harness.boards.statistics import pairwise_tests
 from harness.plugin_api import KINDS
+from harness.runs.comparability import doubts
 from harness.runs.labels import Method, method_labels, methods_of, non_default_of, setting_labels
 from harness.runs.record import Record
 
@@ -102,6 +103,7 @@ def unranked_board(records: Sequence[Record], label: str, *, cost: bool = True, 
         protocol_id=first.protocol_id,
         protocol=first.protocol,
         protocol_non_default=non_default_of(told, "protocol"),
+        warnings=tuple(doubts(records)),
         data=Method(told.dataset.name, told.dataset.parameters, non_default_of(told, "dataset")),
     )
 

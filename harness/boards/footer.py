@@ -8,7 +8,6 @@ from typing import Final
 
 from harness.boards.board import Board, plural
 from harness.boards.statistics import LEAST_UNITS, LEVEL, POWER, PairwiseTests
-from harness.data.stand_in.marker import NOTE
 from harness.runs.labels import option
 from harness.runs.record import Record
 
@@ -58,8 +57,6 @@ def sources_of(records: Sequence[Record]) -> Iterable[str]:
     size = f" ({', '.join(f'{count} {what}' for what, count in sorted(counts.items()))})" if counts else ""
     what = f"fingerprint {first.dataset.fingerprint[:12]}" if first.dataset.fingerprint else "whose data are missing"
     yield f"Dataset {first.dataset.name}{size}, {what}."
-    if any(record.stand_in for record in records):
-        yield f"{NOTE[0].upper()}{NOTE[1:]}."
     options = ", ".join(f"{name} {option(value)}" for name, value in sorted(first.protocol.items()))
     yield f"Protocol {first.protocol_id}: {options}."
     seeds = ", ".join(str(seed) for seed in sorted({record.seed for record in records}))

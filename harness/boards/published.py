@@ -12,7 +12,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from harness.boards.board import Board, Row
 from harness.boards.columns import Cell, Column, column_of
 from harness.boards.reference import PublishedColumn, PublishedRow, Reference, fits_options
-from harness.data.stand_in.marker import NOTE
 from harness.runs.record import Record
 
 Published = Sequence[tuple[int, PublishedColumn]]
@@ -33,11 +32,13 @@ def with_published(board: Board, reference: Reference) -> Board:
     published = reference.of_dataset(examples[0].dataset.name) if examples else []
     if not published:
         return board
+    other = reference.other_setting(examples[0].dataset.name, examples[0].protocol)
+    warnings = (*board.warnings, *([other] if other else []))
     columns = _measured(reference, published, board.columns)
     lines = [reference.row_of(example) for example in examples]
     alone = [line for line in reference.rows if line not in lines and _belongs(published, line, examples[0])]
     rows = [
-        _row(reference, published, row, line)
+        _row(reference, published, row, line, differences=not warnings)
         for row, line in [
             *zip(board.rows, lines, strict=True),
             *((_alone(reference, line, board.rows[0]), line) for line in alone),
@@ -45,16 +46,23 @@ def with_published(board: Board, reference: Reference) -> Board:
     ]
     order = {line.name: number for number, line in enumerate(reference.rows)}
     source = reference.source
-    differences = not any(record.stand_in for row in board.rows for record in row.records)
-    note = f"Published: {source.table} of {source.work}."
-    note += " Differences: measured minus published." if differences else f" No differences: {NOTE}."
+    note = f"Published: {source.table} of {source.work}. {difference_note(warnings)}"
     return dataclasses.replace(
         board,
         kinds=(*board.kinds, KIND),
-        columns=tuple(_columns(reference, published, columns, differences=differences)),
+        columns=tuple(_columns(reference, published, columns, differences=not warnings)),
+        warnings=warnings,
         rows=tuple(sorted(rows, key=lambda row: _order(row, columns, order))),
         provenance=(note, *reference.notes, *board.provenance),
     )
+
+
+def difference_note(warnings: Sequence[str]) -> str:
+    """What differences are, or why there are none."""
+    if not warnings:
+        return "Differences: measured minus published."
+    reasons = "; ".join(f"{text[0].lower()}{text[1:]}".rstrip(".") for text in warnings)
+    return f"No differences: {reasons}."
 
 
 def _belongs(published: Published, line: PublishedRow, example: Record) -> bool:
@@ -70,7 +78,7 @@ def _alone(reference: Reference, line: PublishedRow, pattern: Row) -> Row:
     return Row(None, labels, dict.fromkeys(pattern.cells), None, 0, 0, ())
 
 
-def _row(reference: Reference, published: Published, row: Row, line: PublishedRow | None) -> Row:
+def _row(reference: Reference, published: Published, row: Row, line: PublishedRow | None, *, differences: bool) -> Row:
     cells: dict[str, Cell | None] = dict(row.cells)
     for position, column in published:
         value = line.values[position] if line else None
@@ -78,9 +86,11 @@ def _row(reference: Reference, published: Published, row: Row, line: PublishedRo
         scale = reference.scale(column)
         stated = None if mean is None else Cell(mean / scale, None if std is None else std / scale, 0)
         measured = cells.setdefault(column.key, None)
-        cells[_published(column)], cells[_difference(column)] = stated, None
-        if stated is not None and measured is not None:
-            cells[_difference(column)] = Cell(measured.mean - stated.mean, None, measured.n)
+        cells[_published(column)] = stated
+        if differences:
+            cells[_difference(column)] = (
+                None if stated is None or measured is None else Cell(measured.mean - stated.mean, None, measured.n)
+            )
     return dataclasses.replace(row, cells=cells, labels={**row.labels, KIND: line.name if line else "–"})
 
 

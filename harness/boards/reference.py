@@ -29,6 +29,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from harness.core.document import Document, path_text, read_document
 from harness.core.errors import BadParameter, Errors, HarnessError
 from harness.plugin_api import KINDS
+from harness.runs.labels import option
 from harness.runs.record import Record
 
 _CLOSE = 1e-4
@@ -94,6 +95,10 @@ class Reference(_Part):
     digits: Annotated[int, Ge(0), Le(6)] = 1
     columns: Sequence[PublishedColumn] = Field(min_length=1)
     common: Methods = {}
+    protocol: Mapping[str, Any] = {}
+    """Options under which all numbers were measured, image size and scales; under others they are not comparable."""
+    protocols: Mapping[str, Mapping[str, Any]] = {}
+    """The same of single datasets."""
     rows: Sequence[PublishedRow] = Field(min_length=1)
 
     @field_validator("common", mode="before")
@@ -116,6 +121,21 @@ class Reference(_Part):
     def of_dataset(self, dataset: str) -> list[tuple[int, PublishedColumn]]:
         """The columns of a dataset with their positions."""
         return [(position, column) for position, column in enumerate(self.columns) if column.dataset == dataset]
+
+    def other_setting(self, dataset: str, protocol: Mapping[str, Any]) -> str:
+        """A sentence that names options which are not those of the published numbers; empty where all fit.
+
+        Args:
+            dataset: name.
+            protocol: options of what was measured.
+        """
+        stated = {**self.protocol, **self.protocols.get(dataset, {})}
+        other = [
+            f"{name} {option(protocol.get(name, 'absent'))} (published: {option(value)})"
+            for name, value in stated.items()
+            if not fits_options({name: value}, protocol)
+        ]
+        return f"Not comparable with the published numbers: {', '.join(other)}." if other else ""
 
     def row_of(self, record: Record) -> PublishedRow | None:
         """The row that a record belongs to: the one that states most, the first of equals."""

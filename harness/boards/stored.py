@@ -28,6 +28,7 @@ _BOARD: Final = (
     "protocol_id",
     "protocol",
     "protocol_non_default",
+    "warnings",
 )
 _ROW: Final = tuple(field.name for field in fields(Row) if field.name not in ("records", "methods"))
 _METHOD: Final = ("name", "parameters", "non_default")

@@ -25,11 +25,12 @@ def board_table(board: Board) -> Table:
     """The table of a board."""
     columns = list(_columns(board))
     common = " · ".join(f"{kind} {name}" for kind, name in board.common.items())
+    intro = [*board.warnings, f"All rows: {common}." if common else "", parameters_sentence(board)]
     return Table(
         columns=tuple(column for column, _ in columns),
         rows=tuple(zip(*(cells for _, cells in columns), strict=True)),
         title=board.dataset,
-        intro=" ".join(filter(None, [f"All rows: {common}." if common else "", parameters_sentence(board)])),
+        intro=" ".join(filter(None, intro)),
         notes=tuple(f"{row_name(row, board.kinds)}: {note}" for row in board.rows for note in row.notes),
         footer=(*board.provenance, *_legend(board)),
     )
@@ -77,7 +78,7 @@ def data_table(boards: Sequence[Board]) -> Table:
         *(f"{kind} parameters" for kind in kinds),
         *("dataset parameters", "protocol"),
         *(f"{key} {part}" for key in keys for part in ("mean", "std")),
-        *("interval low", "interval high", "front", "cached", "runs", "expected", "notes"),
+        *("interval low", "interval high", "front", "cached", "runs", "expected", "notes", "warnings"),
     )
     return make_table(headers, [_data(board, row, kinds, keys) for board in boards for row in board.rows])
 
@@ -93,7 +94,16 @@ def _data(board: Board, row: Row, kinds: Sequence[str], keys: Sequence[str]) -> 
         *(_parameters(methods.get(kind)) for kind in kinds),
         *(_parameters(board.data), json.dumps(board.protocol, sort_keys=True, ensure_ascii=False)),
         *(number for cell in cells for number in ((cell.mean, cell.std) if cell else (None, None))),
-        *(low, high, " ".join(row.front), " ".join(cached), row.runs, row.expected, "; ".join(row.notes)),
+        *(
+            low,
+            high,
+            " ".join(row.front),
+            " ".join(cached),
+            row.runs,
+            row.expected,
+            "; ".join(row.notes),
+            " ".join(board.warnings),
+        ),
     ]
 
 

@@ -65,9 +65,18 @@ def _text(studies: Sequence[AgreementStudy], published: Reference | None, unlabe
 
     tables = []
     for study in studies:
-        tables += agreement_tables(study.title, study.reference, study.compared, unlabelled=unlabelled)
-        tables += published_tables(published, study.dataset, study.compared) if published else []
+        tables += agreement_tables(
+            study.title, study.reference, study.compared, unlabelled=unlabelled, warnings=study.warnings
+        )
+        if published:
+            tables += published_tables(published, study.dataset, study.compared, _doubts(study, published))
     return render_tables(tables, "markdown")
+
+
+def _doubts(study: AgreementStudy, published: Reference) -> list[str]:
+    """Why what was measured is not comparable with what is published."""
+    other = published.other_setting(study.dataset, study.protocol)
+    return [*study.warnings, *([other] if other else [])]
 
 
 def _json(studies: Sequence[AgreementStudy], published: Reference | None) -> str:
@@ -77,8 +86,11 @@ def _json(studies: Sequence[AgreementStudy], published: Reference | None) -> str
     content = []
     for study in studies:
         measured = agreement_data(study.title, study.reference, study.compared)
-        beside = {"published": published_agreement(published, study.dataset, study.compared)} if published else {}
-        content.append({**measured, **beside})
+        beside = {}
+        if published:
+            doubts = _doubts(study, published)
+            beside["published"] = published_agreement(published, study.dataset, study.compared, doubts)
+        content.append({**measured, "warnings": study.warnings, **beside})
     return json_text(content)
 
 

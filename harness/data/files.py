@@ -84,7 +84,8 @@ def refuse_unpublished(file: Path, md5: str) -> None:
     if checksum != md5 and not is_stand_in(file):
         raise DataDamaged(
             f"{file} is not the published file: its MD5 is {checksum}, published is {md5}",
-            fix="remove it and get it again",
+            fix="remove it and get it again; for a copy of your own as images in folders, name the dataset"
+            " image-classes in the spec (harness datasets show image-classes)",
         )
 
 

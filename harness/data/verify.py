@@ -68,7 +68,8 @@ class Verification:
         lines = [*self.problems[:_SHOWN], *([f"and {rest:,} more"] if rest > 0 else [])]
         raise DataDamaged(
             f"{self.name} is not what it should be:\n" + "\n".join(f"  - {line}" for line in lines),
-            fix=f"remove what is wrong and run: harness datasets fetch {self.name}",
+            fix=f"remove what is wrong and run: harness datasets fetch {self.name}; for a copy of your own, name the"
+            " dataset image-classes or image-instances in the spec",
         )
 
 

@@ -76,6 +76,7 @@ class BoardView:
     task: str
     common: tuple[tuple[str, str], ...]
     parameters: str
+    warnings: tuple[str, ...]
     headings: tuple[Heading, ...]
     rows: tuple[RowView, ...]
     footer: tuple[str, ...]
@@ -130,6 +131,7 @@ def _view(board: Board, anchor: str, pictures: bool) -> BoardView:
         task=board.task,
         common=tuple(board.common.items()),
         parameters=parameters_sentence(board),
+        warnings=board.warnings,
         headings=headings,
         rows=tuple(_row(board, row, cells, bounds) for row, cells in zip(board.rows, table.rows, strict=True)),
         footer=table.footer,

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from functools import cache as once
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,8 +12,13 @@ from harness.cache import Cache
 from harness.core.digest import digest
 from harness.core.errors import SpecError
 from harness.core.progress import Progress, SilentProgress
+from harness.data.catalogue import counts
 from harness.data.folders import data_folders
+from harness.data.stand_in.marker import names_stand_in
 from harness.metrics.selections import Comparison
+from harness.plugin_api import DataFolders
+from harness.registry.parameters import resolved
+from harness.runs.comparability import STAND_IN, count_doubt
 from harness.runs.identity import Configured, Run
 from harness.runs.plan import Plan, make_plan
 
@@ -32,12 +37,16 @@ class AgreementStudy:
         dataset: name.
         reference: label of the reference.
         compared: label of an acquisition -> its comparisons: seed by seed, in each cycle by cycle.
+        protocol: the options.
+        warnings: why the numbers are not comparable with others of the dataset's name.
     """
 
     title: str
     dataset: str
     reference: str
     compared: Mapping[str, tuple[Comparison, ...]]
+    protocol: Mapping[str, Any] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
 
 
 def agreement_studies(
@@ -121,15 +130,29 @@ def _study(plan: Plan, runs: list[Run], reference: Configured, unlabelled: bool,
         ).items():
             compared[label] += result
     progress.update("seeds", len(seeds), len(seeds))
-    return AgreementStudy(_title(plan, first), first.dataset.name, _label(reference, methods), compared)
+    return AgreementStudy(
+        title=_title(first),
+        dataset=first.dataset.name,
+        reference=_label(reference, methods),
+        compared=compared,
+        protocol=resolved(first.protocol),
+        warnings=tuple(_doubts(first, load(), plan.folders)),
+    )
 
 
-def _title(plan: Plan, run: Run) -> str:
+def _doubts(run: Run, dataset: Any, folders: DataFolders) -> Iterator[str]:
+    """Why the numbers are not comparable with others of the dataset's name."""
+    parameters = [run.dataset.loader.id.parameters, *(method.id.parameters for method in run.methods.values())]
+    if any(names_stand_in(given, folders.root) for given in parameters):
+        yield STAND_IN
+    if doubt := count_doubt(run.dataset.name, counts(dataset), run.dataset.expected):
+        yield doubt
+
+
+def _title(run: Run) -> str:
     """Dataset, swept options, network and learning, with the parameters that tell them from others of the plan."""
-    names = [_label(run.methods[kind], [r.methods[kind] for r in plan.runs]) for kind in ("network", "learning")]
-    loader = _label(run.dataset.loader, [r.dataset.loader for r in plan.runs if r.dataset.name == run.dataset.name])
-    dataset = " ".join([run.dataset.name, *loader.split(" ")[1:]])
-    return " · ".join([dataset, *([run.setting] if run.setting else []), *names])
+    setting = [run.setting] if run.setting else []
+    return " · ".join([run.dataset.label, *setting, *(run.labels[kind] for kind in ("network", "learning"))])
 
 
 def _label(method: Configured, others: Iterable[Configured]) -> str:

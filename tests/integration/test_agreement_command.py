@@ -118,6 +118,26 @@ def test_variants_of_a_method_are_told_apart_and_combinations_stand_apart(call):
     assert titles == [f"toy-classes · small-cnn · supervised epochs={n}" for n in (1, 2)]
 
 
+def test_a_catalogue_of_the_user_says_what_a_dataset_should_hold(call, tmp_path):
+    catalogue = tmp_path / "sets.yaml"
+    entry = "loader: toy-classes, task: active-learning, description: a, protocol: a, source: a, licence: a"
+    catalogue.write_text(f"mine: {{{entry}, counts: {{train: 999, test: 30, classes: 3}}}}\n")
+    (tmp_path / "reference.yaml").write_text(
+        "source: {work: A, table: Table 1}\nstudy: agreement\n"
+        "columns: [{title: a, dataset: mine, metric: agree, cycle: 0}]\n"
+        "common: {network: small-cnn, learning: supervised}\n"
+        "rows: [{name: Random, methods: {acquisition: random}, values: [50.0]}]\n"
+    )
+    arguments = ("[random, entropy]", "--catalogue", catalogue)
+    spec = SPEC.replace("toy-classes", "mine")
+    text = call(*arguments, spec=spec).stdout
+    assert "Not comparable with other results of mine: 60 train (catalogue: 999)." in text
+    assert "No differences: not comparable with other results of mine" in text
+    (study,) = json.loads(call(*arguments, "--json", spec=spec).stdout)
+    assert study["warnings"] == ["Not comparable with other results of mine: 60 train (catalogue: 999)."]
+    assert [(one["measured"] is None, one["difference"]) for one in study["published"]] == [(False, None)]
+
+
 def test_mistakes_are_one_clear_sentence(call):
     cases = [
         (call("[entropy]"), SpecError, 'no acquisition beside the reference "entropy"'),

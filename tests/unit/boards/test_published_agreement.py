@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from harness.boards import read_reference
-from harness.boards.agreement import published_agreement, published_tables
+from harness.boards.agreement import agreement_tables, published_agreement, published_tables
 from harness.boards.render import render_tables
 from harness.metrics.selections import Comparison
 
@@ -61,3 +61,16 @@ def test_two_settings_of_one_acquisition_are_not_mixed(reference):
 def test_another_dataset_or_a_leaderboard_has_nothing(reference):
     assert published_tables(reference, "cifar100", {}) == []
     assert published_agreement(reference.model_copy(update={"study": "leaderboard"}), "cifar10", {}) == []
+
+
+def test_what_is_not_comparable_has_no_difference(reference):
+    compared = {"random": (comparison(1, 0, 0.8, 0.3),)}
+    other = reference.other_setting("cifar10", {"initial": 100, "budget": 1000})
+    assert other == "Not comparable with the published numbers: initial 100 (published: 1000)."
+    found = published_agreement(reference, "cifar10", compared, [other])
+    assert {one["difference"] for one in found} == {None}
+    text = render_tables(published_tables(reference, "cifar10", compared, [other]), "markdown")
+    assert "| difference" not in text
+    assert "No differences: not comparable with the published numbers" in text
+    above = render_tables(agreement_tables("a", "entropy", {}, warnings=[other]), "markdown")
+    assert "Not comparable with the published numbers" in above

@@ -148,6 +148,52 @@ def test_a_difference_has_its_sign_and_the_published_decimals(reference):
     assert "Published: Table 1 of A. Author 2020." in text
 
 
+def dataset(**changes):
+    return {"name": "set", "loader": "l", "parameters": {}, "fingerprint": "f" * 64, **changes}
+
+
+def test_a_cut_set_is_named_above_the_table_and_has_no_difference(reference):
+    cut = record(dataset=dataset(counts={"images": 84, "queries": 70}, expected={"images": 4993, "queries": 70}))
+    warning = "Not comparable with other results of set: 84 images (catalogue: 4,993)."
+    for format in ("markdown", "html", "latex", "csv", "json"):
+        assert warning in harness.leaderboard([cut], format=format)
+        text = harness.leaderboard([cut], format=format, reference=reference)
+        assert warning in text
+        assert "difference" not in text.replace("No differences", "").replace("significant difference", "")
+    assert "Published: Table 1 of A. Author 2020. No differences: not comparable with" in text
+    whole = record(dataset=dataset(counts={"images": 4993}, expected={"images": 4993, "queries": 70}))
+    assert "Not comparable" not in harness.leaderboard([whole], reference=reference)
+
+
+def test_older_records_are_counted_by_the_catalogue_of_the_harness():
+    counts = {"images": 84, "queries": 70}
+    cut = record(dataset=dataset(name="roxford5k", loader="revisited", counts=counts))
+    assert "84 images (catalogue: 4,993)" in harness.leaderboard([cut])
+    own = record(dataset=dataset(name="roxford5k", loader="mine", counts=counts))
+    assert "catalogue" not in harness.leaderboard([own])
+
+
+def test_an_imbalanced_pool_is_no_cut_set():
+    known = {"name": "digits", "counts": {"train": 500, "test": 9}, "expected": {"train": 1000, "test": 9}}
+    pool = record(task="active-learning", protocol={"imbalance": 10.0}, dataset=dataset(**known))
+    assert "Not comparable" not in harness.leaderboard([pool])
+    assert "500 train" in harness.leaderboard([pool.model_copy(update={"protocol": {"imbalance": 1.0}})])
+
+
+def test_another_setting_than_the_published_one_has_no_difference(reference):
+    stated = reference.model_copy(update={"protocol": {"scales": [1.0, 0.7071]}})
+    assert "difference" in str(board_of(stated, record(0.5)).columns)
+    own = {"set": {"image_size": 1024}}
+    board = board_of(
+        stated.model_copy(update={"protocols": own}), record(0.5, protocol={"scales": [1.0], "image_size": 256})
+    )
+    assert not [column for column in board.columns if column.key.endswith("difference")]
+    assert by_name(board)["GeM"].cells["map_medium published"] is not None
+    assert board.warnings == (
+        "Not comparable with the published numbers: scales 1 (published: 1/0.7071), image_size 256 (published: 1024).",
+    )
+
+
 @pytest.mark.parametrize(
     ("old", "new", "line", "message"),
     [

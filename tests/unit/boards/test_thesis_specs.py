@@ -42,6 +42,16 @@ def test_every_published_row_is_one_planned_combination(root, tmp_path, name):
             assert len(fitting) == len(plan.spec.seeds), row.name
 
 
+@pytest.mark.parametrize("name", BOARDS)
+def test_boards_are_measured_under_the_published_setting(root, tmp_path, name):
+    reference = read_reference(_reference(root, name))
+    assert reference.protocol or reference.protocols
+    _, records = planned(root, name, tmp_path)
+    assert {reference.other_setting(r.dataset.name, r.protocol) for r in records} == {""}
+    small = {**records[0].protocol, "image_size": 99, "initial": 3}
+    assert "Not comparable with the published numbers: " in reference.other_setting(records[0].dataset.name, small)
+
+
 def test_protocol_and_presets_are_those_of_the_thesis(root, tmp_path):
     for name in BOARDS[2:]:
         _, records = planned(root, name, tmp_path)

@@ -160,8 +160,9 @@ def test_svhn(houses, folders):
 def test_svhn_that_does_not_fit_together(houses, folders, monkeypatch, matrix, words):
     folder, _ = houses
     savemat(folder / "test_32x32.mat", matrix)
-    with pytest.raises(DataDamaged, match="its MD5 is"):
+    with pytest.raises(DataDamaged, match="its MD5 is") as refused:
         Svhn().load(folders)
+    assert "name the dataset image-classes in the spec" in refused.value.fix
     tell(folder, monkeypatch)
     with pytest.raises(DataDamaged, match=words):
         Svhn().load(folders)
