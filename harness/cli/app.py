@@ -1,4 +1,4 @@
-"""The command line put together. Commands import what is slow to import when they run."""
+"""The command line, assembled. Commands import what is slow to import when they run."""
 
 from __future__ import annotations
 

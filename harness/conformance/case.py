@@ -1,4 +1,4 @@
-"""Inputs of a method, from small to large, each made anew whenever it is needed."""
+"""Inputs of a method, from small to large, each made again whenever it is needed."""
 
 from __future__ import annotations
 

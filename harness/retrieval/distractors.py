@@ -38,7 +38,7 @@ Floats = NDArray[np.float32]
 def stored_shards(
     key: Mapping[str, Any], cache: Cache, shape: tuple[int, int], compute: Callable[[range], Floats]
 ) -> tuple[Shards, Cost]:
-    """Rows under a key: mapped if they are there, else computed, portion by portion, and stored.
+    """Rows under a key: mapped if they are stored, else computed, portion by portion, and stored.
 
     Args:
         key: all that decides the rows; JSON-able.

@@ -1,4 +1,4 @@
-"""What a run does: hands the methods to the task's own room and turns what comes back into the parts of a record."""
+"""What a run does: hands the methods to the task's own package and turns what comes back into the parts of a record."""
 
 from __future__ import annotations
 

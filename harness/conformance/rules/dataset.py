@@ -22,7 +22,7 @@ def _loaded(trial: Trial) -> Any:
     return trial.answers[0].raw
 
 
-@RULES.rule("fingerprint", "Runs are told apart, and cached, by what the data are.", ("protocol",))
+@RULES.rule("fingerprint", "Runs are identified, and cached, by what the data are.", ("protocol",))
 def _fingerprint(trial: Trial) -> None:
     _loaded(trial)
     with tempfile.TemporaryDirectory() as other:
