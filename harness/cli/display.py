@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import sys
 from collections import Counter
 from collections.abc import Collection, Sequence
@@ -24,11 +26,20 @@ from harness.runs.plan import Plan
 from harness.runs.record import Record
 
 
+class _Terminal(Console):
+    """Standard error; a reader of it that has gone is an error like any other."""
+
+    def on_broken_pipe(self) -> None:
+        """See ``rich.console.Console``, which would end the process as if runs had failed."""
+        self.quiet = True
+        raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE), "standard error")
+
+
 class Bars:
     """Draws one bar per kind of work, with rate and time left."""
 
     def __init__(self) -> None:
-        self._console = Console(stderr=True)
+        self._console = _Terminal(stderr=True)
         self._progress = Progress(
             TextColumn("{task.description}"),
             BarColumn(),

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, Final
 
 from typer.core import TyperGroup
+
+from harness.core.errors import INTERRUPTED, FileUnusable
 
 ORDER: Final = (
     *("run", "leaderboard", "page", "compare", "gate", "reproduce", "send"),
@@ -35,6 +39,18 @@ _VALUES: Final[Mapping[str, str]] = {
 }
 
 
+@contextmanager
+def _own_errors() -> Iterator[None]:
+    """Keep interrupts and closed pipes from typer, which ends by itself then, with a code that means something else."""
+    try:
+        yield
+    except BrokenPipeError as error:
+        raise FileUnusable.of(error) from error
+    except KeyboardInterrupt as error:
+        print("interrupted; run the same command again to resume", file=sys.stderr)
+        raise SystemExit(INTERRUPTED) from error
+
+
 class Commands(TyperGroup):
     """A group whose help is complete at a glance."""
 
@@ -42,6 +58,16 @@ class Commands(TyperGroup):
         """Names in the order of work; new ones last until they have a place."""
         place = {name: number for number, name in enumerate(ORDER)}
         return sorted(self.commands, key=lambda name: place.get(name, len(place)))
+
+    def make_context(self, info_name: Any, args: Any, parent: Any = None, **extra: Any) -> Any:
+        """Read the arguments."""
+        with _own_errors():
+            return super().make_context(info_name, args, parent, **extra)
+
+    def invoke(self, ctx: Any) -> Any:
+        """Do what a command does."""
+        with _own_errors():
+            return super().invoke(ctx)
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         """The command, its first sentence as summary, its options with names for their values."""

@@ -25,7 +25,7 @@ EXIT_CODES: Final[Mapping[int, str]] = {
     SOME_FAILED: "some runs failed",
     USER_MISTAKE: "invalid input",
     BROKEN_PLUGIN: "a plugin is broken or missing",
-    BAD_DATA: "data are missing or damaged",
+    BAD_DATA: "data or files are missing, damaged or cannot be written",
     REGRESSION: "worse or not reproduced",
     NOTHING_MEASURED: "nothing measured, or inconclusive",
     INTERRUPTED: "interrupted",
@@ -161,6 +161,20 @@ class DataDamaged(HarnessError):
 
     code = "D410"
     exit_code = BAD_DATA
+
+
+class FileUnusable(HarnessError):
+    """The system refuses to read or write a file, a folder or a standard stream that a user named."""
+
+    code = "D440"
+    exit_code = BAD_DATA
+
+    @classmethod
+    def of(cls, error: OSError, where: str | Path = "") -> FileUnusable:
+        """What the system refused as an error with the name of the file; ``where`` is used where it says none."""
+        place = where or error.filename or "standard output"
+        fix = "make room, or choose another place, and run the same command again"
+        return cls(f"cannot use {place}: {error.strerror or error or type(error).__name__}", fix=fix)
 
 
 class InvalidInput(HarnessError, ValueError):

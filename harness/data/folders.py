@@ -50,5 +50,5 @@ def located(path: str | Path) -> Path:
 def _folder(option: str | Path | None, variable: str, xdg: str, fallback: str) -> Path:
     chosen = option or os.environ.get(variable)
     if chosen:
-        return Path(chosen).expanduser().resolve()
+        return Path(os.path.realpath(os.path.expanduser(chosen)))  # pathlib's own raise for links that lead in a circle
     return Path(os.environ.get(xdg) or Path.home() / fallback) / _NAME

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from harness.core.text import printable, sentence
 
 SCHEMA: Final = 2
 """2: the file carries a checksum, costs say whether runs contended, failures what was printed and which signal."""
@@ -12,9 +14,21 @@ SCHEMA: Final = 2
 Number = float | None
 """None where the value is not defined (JSON has no NaN)."""
 
+_OUTPUT: Final = 10_000
+
+
+def _end_of_output(text: str) -> str:
+    return printable(text[-_OUTPUT:], 10 * _OUTPUT, keep="\n\t")[-_OUTPUT:]
+
+
+Sentence = Annotated[str, AfterValidator(sentence)]
+"""Text from outside on one line, made printable."""
+Output = Annotated[str, AfterValidator(_end_of_output)]
+"""The end of what was printed, made printable."""
+
 
 class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True, strict=True, allow_inf_nan=False)
 
 
 class MethodRecord(_Part):
@@ -64,14 +78,14 @@ class CostRecord(_Part):
 class Failure(_Part):
     """Why a run has no result."""
 
-    code: str
+    code: Sentence
     """Code of a ``HarnessError``, name of another exception, or how the process ended: ``Timeout``, ``MemoryLimit``,
-    ``OutputLimit``, ``Exited``, ``Killed``, ``Lost``."""
-    message: str
-    traceback: str
+    ``OutputLimit``, ``Exited``, ``Killed``, ``Lost``, ``BadMessage``."""
+    message: Sentence
+    traceback: Output
     signal: str = ""
     """``SIGSEGV``: what ended the process of the run."""
-    output: str = ""
+    output: Output = ""
     """The end of what the run printed."""
 
 

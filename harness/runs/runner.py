@@ -105,7 +105,7 @@ def run_plan(
     Raises:
         Errors: the plan is incomplete; nothing was run.
         SpecError: the executor cannot begin.
-        HarnessError: a record cannot be written.
+        FileUnusable: a record cannot be written.
     """
     if plan.missing:
         raise Errors(plan.missing)

@@ -10,6 +10,7 @@ from typing import Any, Final
 from harness.core.errors import ContractError, HarnessError
 from harness.core.progress import Progress
 from harness.core.signed import signed
+from harness.core.text import printable
 from harness.data.stand_in.marker import names_stand_in
 from harness.plugin_api import DataFolders
 from harness.runs.environment import environment
@@ -19,6 +20,7 @@ from harness.runs.recreate import describe
 from harness.runs.tasks import Outcome, perform
 
 _TRACEBACK_LINES: Final = 30
+_MESSAGE_CHARACTERS: Final = 4_000
 
 
 def execute(
@@ -60,10 +62,18 @@ def failed(
 
 def failure_of(error: BaseException) -> Failure:
     """What a record says of an error: code, one sentence, the end of the traceback."""
-    lines = "".join(traceback.format_exception(error)).splitlines()
     code = error.code if isinstance(error, HarnessError) else type(error).__name__
-    message = error.headline if isinstance(error, HarnessError) else str(error).partition("\n")[0]
-    return Failure(code=code, message=message, traceback="\n".join(lines[-_TRACEBACK_LINES:]))
+    text = error.headline if isinstance(error, HarnessError) else error
+    message = printable(text, _MESSAGE_CHARACTERS, keep="\n").partition("\n")[0]
+    return Failure(code=code, message=message, traceback=_end_of_traceback(error))
+
+
+def _end_of_traceback(error: BaseException) -> str:
+    try:
+        lines = "".join(traceback.format_exception(error)).splitlines()
+    except Exception:  # an error of a plugin may not even have a text
+        return ""
+    return "\n".join(lines[-_TRACEBACK_LINES:])
 
 
 def now() -> str:

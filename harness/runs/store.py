@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from pydantic import ValidationError
 
-from harness.core.errors import DataDamaged, HarnessError
+from harness.core.errors import DataDamaged, FileUnusable
 from harness.core.files import write_atomically
 from harness.core.locks import Lock, remove_temporary, sweep, try_lock
 from harness.core.signed import is_signed, signed, unsigned, verified
@@ -59,12 +59,11 @@ class Store:
         return list(self.read_many(path.stem for path in files).values())
 
     def write(self, record: Record) -> None:
-        """Write atomically; a record of the same id is replaced. Raises ``HarnessError`` where it cannot be written."""
+        """Write atomically; a record of the same id is replaced. Raises ``FileUnusable``."""
         try:
             write_atomically(self.path(record.id), signed(record.model_dump(by_alias=True)))
         except OSError as error:
-            reason = f"the record {self.path(record.id)} cannot be written: {error.strerror or error}"
-            raise HarnessError(reason, fix="make room there; then run the same command again to resume") from error
+            raise FileUnusable.of(error, self.path(record.id)) from error
 
     def claim(self, run_id: str) -> Lock | None:
         """The right to do a run, which one process has at a time; None while another has it."""

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from harness.core.errors import SpecError, UnknownName, nearest
+from harness.core.errors import FileUnusable, SpecError, UnknownName, nearest
 from harness.plugin_api import KINDS
 from harness.registry import load_registry
 
@@ -101,7 +101,8 @@ def new_plugin(kind: str, name: str, *, package: bool = False, folder: str | Pat
 
     Raises:
         UnknownName: no such kind.
-        SpecError: a name that cannot be used or is taken, or a folder that cannot be written to; nothing was written.
+        SpecError: a name that cannot be used or is taken; nothing was written.
+        FileUnusable: the folder cannot be written to.
     """
     if kind not in KINDS:
         raise UnknownName(f'unknown kind "{kind}"', fix=f"{nearest(kind, KINDS)} kinds: {', '.join(KINDS)}".strip())
@@ -117,7 +118,7 @@ def new_plugin(kind: str, name: str, *, package: bool = False, folder: str | Pat
     try:
         _write(contents, first)
     except OSError as error:
-        raise SpecError(f"cannot write to {parent}: {error.strerror}", fix="--folder with a folder of yours") from error
+        raise FileUnusable.of(error, parent) from error
     return Scaffold(tuple(first / file for file in contents), _commands(names, first, package))
 
 

@@ -10,7 +10,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Final
 
-from harness.core.errors import InvalidInput
+from harness.core.errors import FileUnusable, InvalidInput
 from harness.core.files import unfinished_folder
 
 MARK: Final = '<meta name="generator" content="harness page">'
@@ -22,7 +22,8 @@ def replaced_folder(place: Path) -> Iterator[Path]:
     """A new folder to write into; when the block ends without an exception it stands at ``place``.
 
     Raises:
-        InvalidInput: ``place`` holds something that was not generated, or cannot be written.
+        InvalidInput: ``place`` holds something that was not generated.
+        FileUnusable: it cannot be written.
     """
     place = Path(os.path.realpath(place))  # of a link, the folder behind it is replaced
     _refuse_foreign(place)
@@ -30,8 +31,7 @@ def replaced_folder(place: Path) -> Iterator[Path]:
         try:
             new = stack.enter_context(unfinished_folder(place))
         except OSError as error:
-            reason = f"cannot write beside {place}: {error.strerror}"
-            raise InvalidInput(reason, fix="another folder for --out") from error
+            raise FileUnusable.of(error, place) from error
         yield new
         _put(new, place)
 

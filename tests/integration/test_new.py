@@ -88,7 +88,6 @@ def test_no_placeholder_is_left(written):
         ("harness new pooling json", ['"json" is the name of an installed module']),
         ("harness new pooling torch", ['"torch" is the name of an installed module']),
         ("harness new poling mine", ['unknown kind "poling"', 'did you mean "pooling"?']),
-        ("harness new pooling mine --folder taken/below", ["cannot write to taken/below"]),
     ],
 )
 def test_mistakes_are_sentences_and_write_nothing(line, words, tmp_path, monkeypatch, command):

@@ -14,16 +14,18 @@ import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from multiprocessing import forkserver
 from multiprocessing.connection import wait
 from typing import Final
 
 from harness.core import threads
 from harness.core.progress import Progress
+from harness.core.scratch import scratch_folder
+from harness.runs.executors.forker import started, use_for_sockets
 from harness.runs.executors.gpus import GpuSlots
 from harness.runs.executors.job import Finished, Job
+from harness.runs.executors.messages import PROGRESS
 from harness.runs.executors.running import RunningJob, WorkerProcess
-from harness.runs.executors.worker import PROGRESS, serve
+from harness.runs.executors.worker import serve
 from harness.runs.identity import Run
 
 _TICK: Final = 0.05
@@ -60,6 +62,8 @@ class Processes:
         self._running: list[RunningJob] = []
         self._idle: list[WorkerProcess] = []
         self._died: set[str] = set()
+        self._scratch = scratch_folder()
+        use_for_sockets(self._scratch)
 
     def submit(self, run: Run, job: Job) -> None:
         """See ``Executor``."""
@@ -93,13 +97,19 @@ class Processes:
             self._idle.pop().close()
 
     def _start_waiting(self) -> None:
-        while self._waiting and len(self._running) < self.slots:
+        while self._waiting and len(self._running) < self.slots and not self._must_wait(self._waiting[0]):
             taken = self._gpus.take()
             if taken is None:
                 return
             held, environment = taken
+            environment = {**environment, "TMPDIR": str(self._scratch)}
             job = self._waiting.pop(0)
             self._running.append(RunningJob(job, self._worker(job, environment), held))
+
+    def _must_wait(self, job: Job) -> bool:
+        """Whether one of the runs was killed before: it is then done alone, for it to cost no other run its process."""
+        ids = {running.job.description.id for running in self._running}
+        return bool(ids) and bool(self._died & {job.description.id, *ids})
 
     def _worker(self, job: Job, environment: dict[str, str]) -> WorkerProcess:
         """One that waits and had nothing foreign in it, else a new one; a run of a plugin has a new one."""
@@ -113,20 +123,21 @@ class Processes:
     def _forked(self, environment: dict[str, str]) -> WorkerProcess:
         context = multiprocessing.get_context("forkserver")
         context.set_forkserver_preload(self._preload)
-        messages, theirs = context.Pipe(duplex=True)
+        their_jobs, jobs = context.Pipe(duplex=False)
+        messages, their_messages = context.Pipe(duplex=False)
         output, their_output = context.Pipe(duplex=False)
-        arguments = (theirs, their_output, environment)
-        with _without_main(), _environment(dict.fromkeys(threads.VARIABLES, str(self._threads))):
-            try:
-                process = context.Process(target=serve, args=arguments, daemon=False)
-                process.start()
-            except (OSError, EOFError):  # the process that forks was killed: there will be another one
-                forkserver.ensure_running()
-                process = context.Process(target=serve, args=arguments, daemon=False)
-                process.start()
-        theirs.close()
-        their_output.close()
-        return WorkerProcess(process, messages, output, environment)
+        arguments = (their_jobs, their_messages, their_output, environment)
+        try:
+            with _without_main(), _environment(dict.fromkeys(threads.VARIABLES, str(self._threads))):
+                process = started(lambda: context.Process(target=serve, args=arguments, daemon=False))
+        except BaseException:
+            for pipe in (jobs, messages, output):
+                pipe.close()
+            raise
+        finally:
+            for pipe in (their_jobs, their_messages, their_output):
+                pipe.close()
+        return WorkerProcess(process, jobs, messages, output, environment)
 
     def _ended(self, running: RunningJob) -> bool:
         """Read what a run sent and printed; whether it has ended."""

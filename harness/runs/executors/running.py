@@ -17,15 +17,15 @@ import psutil
 from harness.core.locks import Lock
 from harness.runs import single
 from harness.runs.executors.job import Job
-from harness.runs.executors.worker import RECORD, STARTED, WARNING
+from harness.runs.executors.messages import RECORD, STARTED, WARNING, BadMessage, Messages, available
 from harness.runs.record import Failure, Record
 
 _OUTPUT_KEPT: Final = 10_000
 _OUTPUT_BYTES: Final = 2**30
 """A run that prints more than this is ended."""
 
-_READ_BYTES: Final = 2**20
-_READS: Final = 16
+_WARNINGS: Final = 100
+"""Warnings of one run that are shown."""
 _START_SECONDS: Final = 120.0
 """A process that did not even begin within this time is ended."""
 
@@ -41,12 +41,14 @@ class WorkerProcess:
 
     Attributes:
         process: it; it leads a process group, which what it starts belongs to.
-        messages: jobs there, messages of ``worker.serve`` back.
+        jobs: jobs to it.
+        messages: messages of ``worker.serve`` from it.
         output: what it prints.
         environment: variables that it was started with.
     """
 
     process: BaseProcess
+    jobs: Connection
     messages: Connection
     output: Connection
     environment: dict[str, str]
@@ -59,8 +61,8 @@ class WorkerProcess:
     def close(self) -> None:
         """Kill it, if it is still there, and close the pipes."""
         self.kill()
-        self.messages.close()
-        self.output.close()
+        for pipe in (self.jobs, self.messages, self.output):
+            pipe.close()
 
     def kill(self) -> None:
         """End it and all that it started, if it is still there."""
@@ -83,17 +85,8 @@ class _Output:
         os.set_blocking(self.pipe.fileno(), False)
 
     def read(self) -> None:
-        """What is there now, but not for ever: a run that floods must not keep the parent from the others."""
-        for _ in range(0 if self.pipe.closed else _READS):
-            try:
-                content = os.read(self.pipe.fileno(), _READ_BYTES)
-            except BlockingIOError:
-                return
-            except OSError:
-                content = b""
-            if not content:
-                self.pipe.close()
-                return
+        """Take what is there now."""
+        for content in available(self.pipe):
             self.printed += len(content)
             self.tail = (self.tail + content)[-_OUTPUT_KEPT:]
 
@@ -130,37 +123,37 @@ class RunningJob:
 
     def __init__(self, job: Job, worker: WorkerProcess, gpu: Lock | None) -> None:
         self.job, self.worker, self._gpu = job, worker, gpu
-        self._process, self._messages = worker.process, worker.messages
+        self._process, self._messages = worker.process, Messages(worker.messages, job.description)
         self._output, self._memory = _Output(worker.output), _Memory(worker.pid)
         self._began, self._started_at, self._started = time.monotonic(), single.now(), False
         self._record: Record | None = None
         self._reason: tuple[str, str] | None = None
         self.warnings: list[str] = []
         with contextlib.suppress(OSError):  # one that has died already is noticed by its exit
-            self._messages.send(job)
+            worker.jobs.send(job)
 
     @property
     def pipes(self) -> list[Any]:
         """What to wait for."""
-        pipes = [pipe for pipe in (self._messages, self._output.pipe) if not pipe.closed]
+        pipes = [pipe for pipe in (self.worker.messages, self._output.pipe) if not pipe.closed]
         return [*pipes, self._process.sentinel]
 
     def read(self) -> Iterator[tuple[str, Any]]:
         """Take in output and messages; yields the messages that are for others."""
         self._output.read()
         try:
-            while not self._messages.closed and self._messages.poll():
-                kind, content = self._messages.recv()
+            for kind, content in self._messages.read():
                 if kind == STARTED:
                     self._started, self._began = True, time.monotonic()
                 elif kind == RECORD:
                     self._record = content
-                elif kind == WARNING:
-                    self.warnings.append(content)
-                else:
+                    return
+                elif kind != WARNING:
                     yield kind, content
-        except (EOFError, OSError):
-            self._messages.close()
+                elif len(self.warnings) < _WARNINGS:
+                    self.warnings.append(content)
+        except BadMessage as error:
+            self._reason = self._reason or ("BadMessage", f"the process of the run sent {error}")
 
     def over(self) -> bool:
         """Whether the run has ended, by itself or because it took too much."""
@@ -173,7 +166,7 @@ class RunningJob:
         """Let go of the card; and of the process with all that it started, unless it may do another run: whether so."""
         if self._gpu is not None:
             self._gpu.release()
-        if self._record is not None and self._record.status == "done" and self.job.may_share:
+        if self._record is not None and self._record.status == "done" and self.job.may_share and self._messages.clean:
             return True
         if self._reason is not None and self._reason[0] == "Timeout":
             self._print_stack()
@@ -195,7 +188,7 @@ class RunningJob:
         """The record that the run sent, or one that says how it ended. After ``end``."""
         output = self._output.tail.decode(errors="replace")
         if self._record is not None:
-            failure = self._record.failure and self._record.failure.model_copy(update={"output": output})
+            failure = self._record.failure and Failure(**{**self._record.failure.model_dump(), "output": output})
             return self._record.model_copy(update={"failure": failure})
         code, message = self._reason or self._ending()
         name = _signal_name(self._process.exitcode) if self._reason is None else "SIGKILL"

@@ -11,6 +11,7 @@ import faulthandler
 import os
 import signal
 import sys
+import tempfile
 import threading
 import time
 import warnings
@@ -21,34 +22,36 @@ from typing import Any, Final
 
 from harness.core import threads
 from harness.core.cost import set_contended
+from harness.core.text import printable, sentence
 from harness.registry import Registry, load_registry
 from harness.runs import single
 from harness.runs.executors.job import Job
+from harness.runs.executors.messages import PROGRESS, RECORD, STARTED, WARNING, encoded
 from harness.runs.record import Record
 
 _PROGRESS_SECONDS: Final = 0.2
+_WARNING_LENGTH: Final = 2_000
 _PARENT_DIES: Final = 1  # PR_SET_PDEATHSIG of prctl(2)
 
-STARTED, PROGRESS, WARNING, RECORD = "started", "progress", "warning", "record"
-"""Kinds of message to the parent."""
 
-
-def serve(messages: Connection, output: Connection, environment: dict[str, str]) -> None:
+def serve(jobs: Connection, messages: Connection, output: Connection, environment: dict[str, str]) -> None:
     """Do the jobs that come, until one is not to be followed by another, or ends other than well."""
     _cut_off(output)
     os.environ.update(environment)
+    tempfile.tempdir = None  # as the environment says
     parent = _Parent(messages)
     warnings.showwarning = parent.show_warning
     while True:
         try:
-            job: Job = messages.recv()
+            job: Job = jobs.recv()
         except (EOFError, OSError):
             break
+        parent.run_id = job.description.id
         parent.send(STARTED, None)
         record = _record(job, parent)
         for stream in (sys.stdout, sys.stderr):
             stream.flush()
-        parent.send(RECORD, record)
+        parent.send(RECORD, record.model_dump(by_alias=True))
         if not (job.may_share and record.status == "done"):
             break
     os._exit(0)  # threads and exit handlers of plugins have no say any more
@@ -79,23 +82,25 @@ class _Parent:
     """The other end of the pipe: gets progress, not more often than a person can see, warnings, and the record."""
 
     def __init__(self, messages: Connection) -> None:
-        self._messages, self._last = messages, 0.0
+        self._messages, self._last, self.run_id = messages, 0.0, ""
         self._one_at_a_time = threading.Lock()  # threads of a method may warn
 
     def send(self, kind: str, content: Any) -> None:
-        """Send one message."""
+        """Send one message, whole."""
+        message = memoryview(encoded(kind, self.run_id, content))
         with self._one_at_a_time:
-            self._messages.send((kind, content))
+            while message:
+                message = message[os.write(self._messages.fileno(), message) :]
 
     def update(self, label: str, done: int, total: int) -> None:
         """See ``harness.core.progress.Progress``."""
         if done in (0, total) or time.monotonic() - self._last > _PROGRESS_SECONDS:
             self._last = time.monotonic()
-            self.send(PROGRESS, (label, done, total))
+            self.send(PROGRESS, (sentence(label), int(done), int(total)))
 
     def show_warning(self, message: Warning | str, *rest: Any, **options: Any) -> None:
         """In place of ``warnings.showwarning``."""
-        self.send(WARNING, str(message))
+        self.send(WARNING, printable(message, _WARNING_LENGTH, keep="\n\t"))
 
 
 def _cut_off(output: Connection) -> None:
