@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from harness.core.errors import InvalidInput
+from harness.metrics.ties import expected_precision, expected_precision_at, groups_of, without_junk
 
 Ids = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -31,12 +32,22 @@ class Scores:
         map: its mean over the queries that have positives; NaN if none has.
         precision: (queries, len(ks)) float64.
         mean_precision: (len(ks),) float64.
+        tied: (queries,) float64 share of the positives that are tied with an image that is none, junk aside.
     """
 
     ap: Floats
     map: float
     precision: Floats
     mean_precision: Floats
+    tied: Floats
+
+
+class _Score(NamedTuple):
+    """Scores of one query: average precision, precisions at each k, share of positives in a tie."""
+
+    ap: float
+    precision: Floats
+    tied: float
 
 
 def evaluate(
@@ -44,8 +55,9 @@ def evaluate(
     ground_truth: Sequence[Mapping[str, Any]],
     ks: Sequence[int] = (1, 5, 10),
     *,
+    scores: ArrayLike | None = None,
     n_database: int | None = None,
-    label_ranks: Sequence[Mapping[int, int]] = (),
+    label_ranks: Sequence[Mapping[int, tuple[int, int]]] = (),
 ) -> dict[str, Scores]:
     """Score rankings against the revisited ground truth.
 
@@ -58,20 +70,26 @@ def evaluate(
     precision at k of a ranking of at least k images besides junk equals that of the whole ranking, and a shorter
     ranking never scores higher than a longer one that begins with it.
 
+    Where ``scores`` say which images are tied, all is the mean over all orders of the tied (McSherry and Najork 2008):
+    the order of a database says nothing of a method. Of a truncated ranking the listed images of the last tie count.
+
     Args:
         rankings: (queries, ranked) integers, database ids best first; they may be truncated.
         ground_truth: per query ``easy``, ``hard`` and ``junk``: ids (missing: none); ``bbx`` is ignored.
         ks: ranks at which precision is measured.
+        scores: (queries, ranked) numbers of the images of ``rankings``: neighbours in a row with equal ones are tied.
+            None: the order counts as it is.
         n_database: size of the database; ids are then checked against it.
-        label_ranks: per query id -> rank, from 0, of labelled images in the whole ranking, where that is known
-            although the ranking is truncated. Scores are then those of the whole ranking.
+        label_ranks: per query id -> rank, from 0, at which the images with its score start in the whole ranking, and
+            how many they are, where that is known although the ranking is truncated; of all labelled images. Scores are
+            then those of the whole ranking, and ``scores`` is not looked at.
 
     Returns:
         ``easy``, ``medium`` and ``hard`` -> scores.
 
     Raises:
-        InvalidInput: wrong shapes; an id out of range, twice in a ranking or in a list, or under two labels; the rank
-            of a labelled image at which the ranking has another.
+        InvalidInput: wrong shapes; an id out of range, twice in a ranking or in a list, or under two labels; a labelled
+            image without a rank in ``label_ranks``.
     """
     table = np.asarray(rankings)
     if table.ndim != 2 or not (np.issubdtype(table.dtype, np.integer) or table.size == 0):
@@ -84,22 +102,25 @@ def evaluate(
         raise InvalidInput(f"ks = {tuple(ks)} should be ranks of at least 1")
     if label_ranks and len(label_ranks) != len(table):
         raise InvalidInput(f"{len(table)} queries have a ranking, {len(label_ranks)} ranks of labelled images")
+    values = None if scores is None else np.asarray(scores)
+    if values is not None and values.shape != table.shape:
+        raise InvalidInput(f"scores have shape {values.shape}, rankings {table.shape}")
     labels = [_labels(query, truth, n_database) for query, truth in enumerate(ground_truth)]
     size = _database_size(table, labels, n_database)
-    scored: dict[str, list[tuple[float, Floats]]] = {setup: [] for setup in SETUPS}
+    scored: dict[str, list[_Score]] = {setup: [] for setup in SETUPS}
     # One byte an id: a million of them stay in the cache, which positions of eight bytes would not.
     seen, code = np.zeros(size, dtype=bool), np.zeros(size, dtype=np.uint8)
     for query, row in enumerate(table):
         _refuse_twice(seen, row, query)
-        ranks = _ranks(code, row, labels[query])
         if label_ranks:
-            ranks = _with_ranks_below(query, ranks, labels[query], label_ranks[query], len(row))
+            groups = _known_groups(query, labels[query], label_ranks[query])
+        else:
+            groups = _listed_groups(_ranks(code, row, labels[query]), None if values is None else values[query])
         for setup, (positive, removed) in SETUPS.items():
             count = sum(len(labels[query][label]) for label in positive)
-            positives = np.sort(np.concatenate([ranks[label] for label in positive]))
-            junk = np.sort(np.concatenate([ranks[label] for label in removed]))
+            positives, junk = (_sorted([groups[label] for label in names]) for names in (positive, removed))
             scored[setup].append(_score(positives, junk, count, ks))
-    return {setup: _summary(pairs, len(ks)) for setup, pairs in scored.items()}
+    return {setup: _summary(results, len(ks)) for setup, results in scored.items()}
 
 
 def _ranks(code: NDArray[np.uint8], row: NDArray[Any], labels: Mapping[str, Ids]) -> dict[str, Ids]:
@@ -114,19 +135,24 @@ def _ranks(code: NDArray[np.uint8], row: NDArray[Any], labels: Mapping[str, Ids]
     return {label: ranks[numbers == number] for number, label in enumerate(labels, start=1)}
 
 
-def _with_ranks_below(
-    query: int, ranks: Mapping[str, Ids], labels: Mapping[str, Ids], label_ranks: Mapping[int, int], length: int
-) -> dict[str, Ids]:
-    """The ranks of each label, with those below a ranking of this length."""
-    result = {}
-    for label, ids in labels.items():
-        below = [label_ranks[int(i)] for i in ids if label_ranks.get(int(i), -1) >= length]
-        result[label] = np.concatenate([ranks[label], np.sort(np.array(below, np.int64))])
-        if len(result[label]) > len(ids) or len(np.unique(result[label])) < len(result[label]):
-            raise InvalidInput(
-                f"query {query}: ranks of labelled images do not fit the ranking", fix="those of the whole ranking"
-            )
-    return result
+def _listed_groups(ranks: Mapping[str, Ids], scores: NDArray[Any] | None) -> dict[str, Ids]:
+    """Per label (m, 2): where the group of each of its images starts in this ranking, and how many are in it."""
+    if scores is None:
+        return {label: np.stack([held, np.ones_like(held)], axis=1) for label, held in ranks.items()}
+    starts, sizes = groups_of(scores)
+    return {label: np.stack([starts[held], sizes[held]], axis=1) for label, held in ranks.items()}
+
+
+def _known_groups(query: int, labels: Mapping[str, Ids], known: Mapping[int, tuple[int, int]]) -> dict[str, Ids]:
+    """The same of all labelled images in the whole ranking."""
+    if missing := [int(i) for ids in labels.values() for i in ids if int(i) not in known]:
+        raise InvalidInput(f"query {query}: image {missing[0]} has no rank", fix="ranks of all labelled images")
+    return {label: np.array([known[int(i)] for i in ids], np.int64).reshape(-1, 2) for label, ids in labels.items()}
+
+
+def _sorted(groups: Sequence[Ids]) -> Ids:
+    together = np.concatenate(groups)
+    return together[np.argsort(together[:, 0], kind="stable")]
 
 
 def _refuse_twice(seen: NDArray[np.bool_], row: NDArray[Any], query: int) -> None:
@@ -137,34 +163,40 @@ def _refuse_twice(seen: NDArray[np.bool_], row: NDArray[Any], query: int) -> Non
     seen[row] = False
 
 
-def _score(positives: Ids, junk: Ids, count: int, ks: Sequence[int]) -> tuple[float, Floats]:
-    """AP and precisions of one query.
+def _score(positives: Ids, junk: Ids, count: int, ks: Sequence[int]) -> _Score:
+    """Scores of one query.
 
     Args:
-        positives: ranks of the positives that the ranking reaches, ascending.
-        junk: ranks that are taken out, ascending.
+        positives: (p, 2) of the positives that the ranking reaches, best first: start and size of their groups.
+        junk: (j, 2) of the images that are taken out, likewise.
         count: number of positives, reached or not.
         ks: ranks of precision.
     """
     if count == 0:
-        return float("nan"), np.full(len(ks), np.nan)
-    ranks = positives - np.searchsorted(junk, positives)
+        return _Score(float("nan"), np.full(len(ks), np.nan), float("nan"))
+    if (positives[:, 1] > 1).any():
+        groups = without_junk(positives, junk)
+        tied = sum(group.positives for group in groups if group.size > group.positives) / count
+        precision = np.array([expected_precision_at(groups, count, k) for k in ks], np.float64)
+        return _Score(expected_precision(groups, count), precision, tied)
+    ranks = positives[:, 0] - np.searchsorted(junk[:, 0], positives[:, 0])
     hits = np.arange(len(ranks), dtype=np.float64)
     before = np.divide(hits, ranks, out=np.ones_like(hits), where=ranks > 0)
     after = (hits + 1) / (ranks + 1)
     ap = float(((before + after) / 2).sum() / count)
     last = ranks[-1] + 1 if len(positives) == count else np.inf
     cut = np.minimum(np.asarray(ks, dtype=np.float64), last)
-    return ap, np.searchsorted(ranks + 1, cut, side="right") / cut
+    return _Score(ap, np.searchsorted(ranks + 1, cut, side="right") / cut, 0.0)
 
 
-def _summary(pairs: Sequence[tuple[float, Floats]], n_ks: int) -> Scores:
-    ap = np.array([ap for ap, _ in pairs], dtype=np.float64)
-    precision = np.array([precision for _, precision in pairs], dtype=np.float64).reshape(len(pairs), n_ks)
+def _summary(results: Sequence[_Score], n_ks: int) -> Scores:
+    ap = np.array([result.ap for result in results], dtype=np.float64)
+    precision = np.array([result.precision for result in results], dtype=np.float64).reshape(len(results), n_ks)
+    tied = np.array([result.tied for result in results], dtype=np.float64)
     valid = ~np.isnan(ap)
     if not valid.any():
-        return Scores(ap, float("nan"), precision, np.full(n_ks, np.nan))
-    return Scores(ap, float(ap[valid].mean()), precision, precision[valid].mean(axis=0))
+        return Scores(ap, float("nan"), precision, np.full(n_ks, np.nan), tied)
+    return Scores(ap, float(ap[valid].mean()), precision, precision[valid].mean(axis=0), tied)
 
 
 def _labels(query: int, truth: Mapping[str, Any], n_database: int | None) -> dict[str, Ids]:

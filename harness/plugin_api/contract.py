@@ -72,6 +72,12 @@ def require_ranking(method: str, ranking: object, n_queries: int, n_database: in
         raise ContractError(f"{method}: an image is ranked twice", fix="every image once in a row")
     if (scores[:, 1:] > scores[:, :-1]).any():
         raise ContractError(f"{method}: scores rise along a row", fix="best first")
+    if ranking.ties is not None:
+        ties = _array(method, "ties", ranking.ties, np.int64)
+        if ties.shape != indices.shape or (ties[:, 1:] < ties[:, :-1]).any():
+            raise ContractError(
+                f"{method}: ties of shape {ties.shape}", fix="(q, k) as indices, never falling in a row"
+            )
     return ranking
 
 

@@ -201,11 +201,19 @@ class Ranking:
         indices: (q, k) int64 database ids, unique in a row.
         scores: (q, k) float32, descending in a row.
         verified: (q, k) float32 weights from spatial verification in the same order, or None.
+        ties: (q, k) int64 that never fall along a row: images with equal numbers are tied. None: those with equal
+            scores. For methods that order images of one score by something else, such as the ranking before.
     """
 
     indices: Ids
     scores: Floats
     verified: Floats | None = None
+    ties: Ids | None = None
+
+    @property
+    def tied(self) -> NDArray[Any]:
+        """(q, k): neighbours in a row with equal values are tied; which comes first says nothing."""
+        return self.scores if self.ties is None else self.ties
 
 
 class QueryExpansion(Protocol):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Final
 
@@ -32,13 +32,15 @@ from harness.plugin_api import (
     RetrievalSet,
     Whitening,
 )
+from harness.retrieval.canonical import CanonicalSet, canonical
 from harness.retrieval.distractors import joined
 from harness.retrieval.extraction import NamedBackbone
+from harness.retrieval.health import descriptor_health, tied_relevant
 from harness.retrieval.protocol import RetrievalProtocol
 from harness.retrieval.regions import RegionalExpansion, RegionExtraction
 from harness.retrieval.representation import Extraction, whiten
 from harness.retrieval.reranking import bind_reranker
-from harness.retrieval.search_pipeline import SearchPipeline
+from harness.retrieval.search_pipeline import LabelRanks, SearchPipeline
 
 __all__ = ["RetrievalMethods", "RetrievalProtocol", "RetrievalResult", "RetrievalTask", "run_retrieval"]
 
@@ -71,6 +73,7 @@ class RetrievalResult:
         n_queries: queries searched.
         dimension: of the descriptors that are searched.
         notes: what a reader of the record should know, such as the rank of a whitening.
+        health: counts of constant, equal and empty descriptors, and the share of relevant images in ties.
     """
 
     scores: Mapping[str, Scores]
@@ -82,6 +85,7 @@ class RetrievalResult:
     n_queries: int
     dimension: int
     notes: Mapping[str, Any]
+    health: Mapping[str, Any]
 
     @property
     def query_seconds_p50(self) -> float:
@@ -111,6 +115,9 @@ def run_retrieval(
 class RetrievalTask:
     """The stages of one run, in their order: ``describe``, ``search``, ``rerank``, ``expand``.
 
+    They number the images of the database by the order of their content (``retrieval.canonical``); ``run`` and
+    ``reranked`` give the ids of the dataset.
+
     Attributes:
         dataset: images, queries and ground truth.
         methods: one method per kind.
@@ -121,6 +128,7 @@ class RetrievalTask:
         progress: shows how far it is.
         costs: stage -> cost of the stages so far.
         notes: what a reader of the record should know so far.
+        health: what is recorded of the descriptors so far.
 
     Raises:
         InvalidInput: no images or no queries, or data that a method cannot use.
@@ -137,6 +145,7 @@ class RetrievalTask:
     progress: Progress
     costs: dict[str, Cost] = field(default_factory=dict)
     notes: dict[str, Any] = field(default_factory=dict)
+    health: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         images, queries = len(self.dataset.images), len(self.dataset.queries)
@@ -147,18 +156,21 @@ class RetrievalTask:
         """All stages, then the scores."""
         pipeline = self.describe()
         ranking, label_ranks = self.search(pipeline)
-        ranking = self.expand(pipeline, self.rerank(pipeline, ranking))
+        ranking = self.rerank(pipeline, ranking)
         # Below the cut the ranks after an expansion are not known: positives there count as missed.
-        label_ranks = label_ranks if self.methods.expansion is None else []
+        label_ranks = pipeline.reranked_ranks(ranking, label_ranks) if self.methods.expansion is None else []
+        ranking = self._canonical.with_ties(self.expand(pipeline, ranking))
+        scores = evaluate(
+            ranking.indices,
+            self._dataset.ground_truth,
+            ks=self.protocol.ks,
+            scores=ranking.tied,
+            n_database=pipeline.size,
+            label_ranks=label_ranks,
+        )
         return RetrievalResult(
-            scores=evaluate(
-                ranking.indices,
-                self.dataset.ground_truth,
-                ks=self.protocol.ks,
-                n_database=pipeline.size,
-                label_ranks=label_ranks,
-            ),
-            ranks=ranking.indices[:, :_STORED_RANKS].copy(),
+            scores=scores,
+            ranks=self._canonical.original(ranking.indices[:, :_STORED_RANKS]),
             query_seconds=pipeline.seconds(min(len(pipeline.queries), _TIMED_QUERIES)),
             costs=self.costs,
             bytes_per_image=pipeline.bytes_per_image,
@@ -166,12 +178,14 @@ class RetrievalTask:
             n_queries=len(pipeline.queries),
             dimension=pipeline.database.shape[1],
             notes=self.notes,
+            health={**self.health, "tied_relevant": tied_relevant(scores)},
         )
 
     def reranked(self) -> Ranking:
         """The ranking of every query after re-ranking and before expansion, with the weights of verification."""
         pipeline = self.describe()
-        return self.rerank(pipeline, self.search(pipeline)[0])
+        ranking = self.rerank(pipeline, self.search(pipeline)[0])
+        return replace(ranking, indices=self._canonical.original(ranking.indices))
 
     def describe(self) -> SearchPipeline:
         """Descriptors of both roles, whitened and ready to be searched."""
@@ -184,28 +198,35 @@ class RetrievalTask:
         if self.methods.whitening is not None:
             with self._stage("whiten"):
                 described, fitted = whiten(
-                    described, self.methods.whitening, names["whitening"], self.dataset, self.keys, self.cache
+                    described, self.methods.whitening, names["whitening"], self._dataset, self.keys, self.cache
                 )
             if isinstance(fitted, HasRank):
                 self.notes["whitening_rank"] = fitted.rank
         arrays = described.distractors.arrays
+        self.health.update(descriptor_health(described.database, self._canonical.duplicates, empty))
         return SearchPipeline(
             described.queries, described.database, self.protocol.depth, names, arrays, whitening=fitted
         )
 
-    def search(self, pipeline: SearchPipeline) -> tuple[Ranking, list[dict[int, int]]]:
+    def search(self, pipeline: SearchPipeline) -> tuple[Ranking, list[LabelRanks]]:
         """The ranking of all queries; among distractors also the ranks of the images that the ground truth names."""
         with self._stage("search"):
             if not pipeline.distractors:
                 return pipeline.search(slice(None)), []
-            return pipeline.search_labelled([_labelled(truth) for truth in self.dataset.ground_truth])
+            return pipeline.search_labelled([_labelled(truth) for truth in self._dataset.ground_truth])
 
     def rerank(self, pipeline: SearchPipeline, ranking: Ranking) -> Ranking:
         """The ranking with its top reordered; ``pipeline`` gets the re-ranker with the features of the images."""
         if self.methods.reranking is None:
             return ranking
         pipeline.reranker, self.costs["describe for re-ranking"] = bind_reranker(
-            self.methods.reranking, pipeline.names["reranking"], self._extraction, ranking, self.keys, self.cache
+            self.methods.reranking,
+            pipeline.names["reranking"],
+            self._extraction,
+            ranking,
+            self._canonical.first,
+            self.keys,
+            self.cache,
         )
         with self._stage("rerank"):
             return pipeline.rerank(range(len(pipeline.queries)), ranking)
@@ -242,7 +263,16 @@ class RetrievalTask:
     @cached_property
     def _extraction(self) -> Extraction:
         backbone = NamedBackbone(self.methods.backbone, self._names["backbone"])
-        return Extraction(self.dataset, self.protocol, backbone, self.progress)
+        return Extraction(self._dataset, self.protocol, backbone, self.progress)
+
+    @cached_property
+    def _canonical(self) -> CanonicalSet:
+        return canonical(self.dataset, self.keys["dataset"], self.cache)
+
+    @property
+    def _dataset(self) -> RetrievalSet:
+        """The dataset in canonical order."""
+        return self._canonical.dataset
 
     @cached_property
     def _names(self) -> dict[str, str]:

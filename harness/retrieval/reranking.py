@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from harness.cache import Arrays, Cache
 from harness.core.cost import Cost, measured
 from harness.core.progress import track
+from harness.metrics.ties import tie_numbers
 from harness.plugin_api import DescribesImages, Packs, Ranking, Reranker, Role
 from harness.plugin_api.contract import require_scores
 from harness.registry.source import source_digest
@@ -35,38 +36,50 @@ class BoundReranker:
         name: what to call it in messages.
         queries: features per query.
         database: features by database id, of all images that are among the top of some query.
+        first: (n,) the first image with the same content: identical images are re-ranked together.
     """
 
     method: Reranker
     name: str
     queries: Mapping[int, Any]
     database: Mapping[int, Any]
+    first: Ids
 
     def rerank(self, queries: range, ranking: Ranking) -> Ranking:
         """Reorder the top of the rankings of these queries.
 
         By the re-ranker's score, equal scores in the initial order; below the top nothing moves. ``verified`` gets the
-        scores of the top and 0 below; ``scores`` at the top become the re-ranker's, lifted above those below.
+        scores of the top and 0 below; ``scores`` at the top become the re-ranker's, lifted above those below. Tied are
+        images of the top with one score that were tied before.
         """
-        rows = [self._reordered(*row) for row in zip(queries, ranking.indices, ranking.scores, strict=True)]
-        return Ranking(*(np.stack(columns) for columns in zip(*rows, strict=True)))
+        table = zip(queries, ranking.indices, ranking.scores, ranking.tied, strict=True)
+        indices, scores, verified, ties = zip(*(self._reordered(*row) for row in table), strict=True)
+        return Ranking(np.stack(indices), np.stack(scores), np.stack(verified), np.stack(ties))
 
-    def _reordered(self, query: int, indices: Ids, similarities: Floats) -> tuple[Ids, Floats, Floats]:
-        """Indices, scores and verification weights of one query."""
-        top = min(self.method.top, len(indices))
+    def _reordered(
+        self, query: int, indices: Ids, similarities: Floats, tied: NDArray[Any]
+    ) -> tuple[Ids, Floats, Floats, Ids]:
+        """Indices, scores, verification weights and numbers of ties of one query."""
+        top, groups = self.top(indices), tie_numbers(tied)
         if top == 0:
-            return indices, similarities, np.zeros_like(similarities)
+            return indices, similarities, np.zeros_like(similarities), groups
         candidates = [self.database[int(image)] for image in indices[:top]]
         scores = require_scores(self.name, self.method.score(self.queries[query], candidates), top)
         order = np.argsort(-scores, kind="stable")
         scores = scores[order]
+        ties = tie_numbers(scores, groups[:top][order])
         below = similarities[top] if top < len(similarities) else similarities[-1]
         lifted = scores - scores[-1] + below
         return (
             np.concatenate([indices[:top][order], indices[top:]]),
             np.concatenate([lifted, similarities[top:]]).astype(np.float32),
             np.concatenate([scores, np.zeros(len(indices) - top, np.float32)]),
+            np.concatenate([ties, ties[-1] + 1 + groups[top:]]),
         )
+
+    def top(self, indices: Ids) -> int:
+        """How many of this ranking (k,) are re-ranked."""
+        return top_of(indices, self.method.top, self.first)
 
     @property
     def bytes_per_image(self) -> float:
@@ -75,8 +88,22 @@ class BoundReranker:
         return float(np.mean(sizes)) if sizes else 0.0
 
 
+def top_of(indices: Ids, top: int, first: Ids) -> int:
+    """How many of a ranking (k,) are re-ranked: ``top``, and those identical to the last of them."""
+    end = min(top, len(indices))
+    while 0 < end < len(indices) and first[indices[end]] == first[indices[end - 1]]:
+        end += 1
+    return end
+
+
 def bind_reranker(
-    method: Reranker, name: str, extraction: Extraction, ranking: Ranking, keys: Mapping[str, Any], cache: Cache
+    method: Reranker,
+    name: str,
+    extraction: Extraction,
+    ranking: Ranking,
+    first: Ids,
+    keys: Mapping[str, Any],
+    cache: Cache,
 ) -> tuple[BoundReranker, Cost]:
     """The re-ranker with the features of all queries and of the images it will look at; no other image is described.
 
@@ -85,16 +112,17 @@ def bind_reranker(
         name: what to call it in messages.
         extraction: the images and the backbone that sees them.
         ranking: what will be re-ranked.
+        first: (n,) the first image with the same content.
         keys: identity of ``dataset``, ``backbone`` and ``reranking``.
         cache: where features are stored, if the re-ranker can pack them.
 
     Returns:
         It, and what the description cost, now or once.
     """
-    queries, database = list(range(len(ranking.indices))), candidates(ranking, method.top)
+    queries, database = list(range(len(ranking.indices))), candidates(ranking, method.top, first)
     of_queries, cost = _features(method, extraction, "query", queries, keys, cache)
     of_database, database_cost = _features(method, extraction, "database", database, keys, cache)
-    return BoundReranker(method, name, of_queries, of_database), cost + database_cost
+    return BoundReranker(method, name, of_queries, of_database, first), cost + database_cost
 
 
 def _features(
@@ -164,9 +192,9 @@ def _key(
     }
 
 
-def candidates(ranking: Ranking, top: int) -> list[int]:
-    """Ids of all images that are among the first ``top`` of some query, ascending."""
-    return [int(image) for image in np.unique(ranking.indices[:, :top])]
+def candidates(ranking: Ranking, top: int, first: Ids) -> list[int]:
+    """Ids of all images that are among the first ``top`` of some query, or identical to the last of them, ascending."""
+    return sorted({int(image) for row in ranking.indices for image in row[: top_of(row, top, first)]})
 
 
 def stored_bytes(features: object) -> int:

@@ -33,18 +33,21 @@ Identities = Sequence[bytes]
 def identities(files: Sequence[Path], boxes: Sequence[Box | None], key: Mapping[str, Any], cache: Cache) -> Identities:
     """What each image is: 32 bytes, the SHA-256 of its file and its box.
 
-    Files are read once for a collection: the result is stored under ``key``, which must hold its fingerprint.
+    Files are read once for a collection, in whatever order it is given: the result is stored under ``key``, which must
+    hold its fingerprint.
 
     Raises:
         DataMissing: there is no such file.
     """
+    images = sorted(set(zip(map(str, files), map(_box, boxes), strict=True)))
 
     def read() -> Arrays:
-        digests = [_identity(file, box) for file, box in zip(files, boxes, strict=True)]
+        digests = [_identity(Path(file), box) for file, box in images]
         return {"identities": np.frombuffer(b"".join(digests), np.uint8).reshape(-1, 32)}
 
     entry = cache.get_or_compute({**key, "stage": "identities of images"}, read)
-    return [row.tobytes() for row in entry.arrays["identities"]]
+    contents = dict(zip(images, (row.tobytes() for row in entry.arrays["identities"]), strict=True))
+    return [contents[image] for image in zip(map(str, files), map(_box, boxes), strict=True)]
 
 
 def stored_rows(
@@ -96,11 +99,15 @@ def _share(cost: Cost, share: float) -> Cost:
     return replace(cost, wall_s=cost.wall_s * share, cpu_s=cost.cpu_s * share)
 
 
-def _identity(file: Path, box: Box | None) -> bytes:
+def _box(box: Box | None) -> str:
+    return repr(tuple(map(float, box)) if box else None)
+
+
+def _identity(file: Path, box: str) -> bytes:
     try:
         with file.open("rb") as stream:
             content = hashlib.file_digest(stream, "sha256")
     except OSError as error:
         raise DataMissing(f"image {file} cannot be read: {error.strerror}") from error
-    content.update(repr(tuple(map(float, box)) if box else None).encode())
+    content.update(box.encode())
     return content.digest()

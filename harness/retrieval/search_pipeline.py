@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.core.errors import InvalidInput
+from harness.metrics.ties import groups_of
 from harness.plugin_api import FittedExpansion, FittedWhitening, Ranking
 from harness.plugin_api.contract import require_ranking
 from harness.retrieval.regions import RegionalExpansion
@@ -22,6 +23,8 @@ LONGEST: Final = 10_000
 listed."""
 
 Floats = NDArray[np.float32]
+LabelRanks = Mapping[int, tuple[int, int]]
+"""Id of an image -> rank at which the images with its score start, and how many they are."""
 
 
 @dataclass
@@ -54,8 +57,11 @@ class SearchPipeline:
         best = top_k(self.queries[rows], [self.database, *self.distractors], self._length)
         return Ranking(best.indices, best.scores)
 
-    def search_labelled(self, labelled: Sequence[Sequence[int]]) -> tuple[Ranking, list[dict[int, int]]]:
-        """All queries, and per query the rank, from 0, of each of its ``labelled`` images, listed or not."""
+    def search_labelled(self, labelled: Sequence[Sequence[int]]) -> tuple[Ranking, list[LabelRanks]]:
+        """All queries, and per query of each of its ``labelled`` images, listed or not, where its score ranks.
+
+        That is how many images have a larger score, and how many the same.
+        """
         if (highest := max((max(ids, default=-1) for ids in labelled), default=-1)) >= len(self.database):
             raise InvalidInput(
                 f"image {highest} of the ground truth is not in the database",
@@ -63,8 +69,18 @@ class SearchPipeline:
                 fix=f"ids from 0 to {len(self.database) - 1}",
             )
         best = top_k(self.queries, [self.database, *self.distractors], self._length, ranks_of=labelled)
-        ranks = [dict(zip(ids, map(int, row), strict=True)) for ids, row in zip(labelled, best.ranks, strict=True)]
+        ranks: list[LabelRanks] = [
+            {image: (larger, same) for image, (larger, same) in zip(ids, row.tolist(), strict=True)}
+            for ids, row in zip(labelled, best.ties, strict=True)
+        ]
         return Ranking(best.indices, best.scores), ranks
+
+    def reranked_ranks(self, ranking: Ranking, ranks: Sequence[LabelRanks]) -> list[LabelRanks]:
+        """What ``search_labelled`` said of the labelled images, after their re-ranking."""
+        if self.reranker is None or not ranks:
+            return list(ranks)
+        rows = zip(ranks, ranking.indices, ranking.tied, strict=True)
+        return [_moved(known, ids, tied, self.reranker.top(ids)) for known, ids, tied in rows]
 
     @property
     def _length(self) -> int | None:
@@ -102,3 +118,11 @@ class SearchPipeline:
         """Mean size of a descriptor, and of what the re-ranker stores."""
         descriptors = sum(array.nbytes for array in (self.database, *self.distractors)) / self.size
         return descriptors + (self.reranker.bytes_per_image if self.reranker else 0.0)
+
+
+def _moved(known: LabelRanks, ids: NDArray[np.int64], tied: NDArray[Any], top: int) -> dict[int, tuple[int, int]]:
+    """Of a re-ranked list (k,) whose first ``top`` were reordered: those by their new ties, the others below them."""
+    starts, sizes = groups_of(tied[:top])
+    listed = {int(image): (int(starts[i]), int(sizes[i])) for i, image in enumerate(ids[:top])}
+    below = {image: max(start, top) for image, (start, _) in known.items()}
+    return {i: listed.get(i, (below[i], start + size - below[i])) for i, (start, size) in known.items()}

@@ -39,12 +39,14 @@ def perform(run: Run, folders: DataFolders, progress: Progress) -> Outcome:
 
 
 def _retrieval(run: Run, dataset: Any, keys: Mapping[str, Any], cache: Cache, progress: Progress) -> Outcome:
+    from harness.retrieval.health import doubts
     from harness.retrieval.pipeline import RetrievalMethods, run_retrieval
 
     methods = RetrievalMethods(**{kind: configured.method for kind, configured in run.methods.items()})
     result = run_retrieval(dataset, methods, run.protocol, keys=keys, cache=cache, progress=progress)
     metrics: dict[str, Number] = {}
     details: dict[str, Any] = {"ranks": result.ranks.tolist(), "notes": dict(result.notes)}
+    details |= {"health": dict(result.health), "doubts": doubts(result.health)}
     for setup, scores in result.scores.items():
         metrics[f"map_{setup}"] = _number(scores.map)
         for k, precision in zip(run.protocol.ks, scores.mean_precision, strict=True):

@@ -50,11 +50,14 @@ class TopK(NamedTuple):
         indices: (q, k) int64.
         scores: (q, k) float32, descending.
         ranks: per query the ranks, from 0, of the images asked for by ``ranks_of``, among the whole database.
+        ties: per query (m, 2) of the same images: how many have a larger score, and how many have the same, the image
+            itself among them.
     """
 
     indices: Ids
     scores: Floats
     ranks: tuple[Ids, ...] = ()
+    ties: tuple[Ids, ...] = ()
 
 
 def top_k(
@@ -100,7 +103,7 @@ def top_k(
                 if ranks:
                     ranks.add(start, block)
     heaps.sort(axis=1)
-    return TopK(*_decoded(heaps[:, ::-1]), ranks.found() if ranks else ())
+    return TopK(*_decoded(heaps[:, ::-1]), *(ranks.found() if ranks else ()))
 
 
 class _Block(NamedTuple):
@@ -195,7 +198,10 @@ class _Products:
 
 
 class _Ranks:
-    """Counts for some images of each query how many are better."""
+    """Counts for some images of each query how many are better.
+
+    Three keys an image: the best with its score (of no image but the first), its own, and the least (of none).
+    """
 
     def __init__(self, queries: Floats, shards: Sequence[Array], images: Sequence[Sequence[int] | Ids]) -> None:
         self._ends = np.cumsum([0, *map(len, images)])
@@ -208,7 +214,9 @@ class _Ranks:
             kernels.score_pairs(queries, _float32(shard[rows]), query[inside], row, some)
             scores[inside] = some
             first += len(shard)
-        keys = _keys(scores, ids)
+        own = _keys(scores, ids)
+        keys, query = np.stack([own | _LAST, own, own & ~_LAST], axis=1).ravel(), np.repeat(query, 3)
+        self._ends *= 3
         self._order = np.lexsort((keys, query))
         self._marks = kernels.marked(keys[self._order], self._ends)
         self._counts = np.zeros(len(keys), np.int64)
@@ -223,12 +231,14 @@ class _Ranks:
 
         _each(len(products), work)
 
-    def found(self) -> tuple[Ids, ...]:
-        """The ranks of the images of each query, in their order."""
+    def found(self) -> tuple[tuple[Ids, ...], tuple[Ids, ...]]:
+        """The ranks of the images of each query, in their order, and their ties."""
         better = np.append(np.cumsum(self._counts[::-1])[::-1], 0)
         ranks = np.empty_like(self._counts)
         ranks[self._order] = better[:-1] - np.repeat(better[self._ends[1:]], np.diff(self._ends))
-        return tuple(np.split(ranks, self._ends[1:-1]))
+        larger, own, smaller = ranks.reshape(-1, 3).T
+        ends = self._ends[1:-1] // 3
+        return tuple(np.split(own, ends)), tuple(np.split(np.stack([larger, smaller - larger], axis=1), ends))
 
 
 def _scores(queries: Floats, rows: Floats) -> Floats:

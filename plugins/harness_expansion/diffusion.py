@@ -140,7 +140,7 @@ class FittedDiffusion:
             part, before = slice(block.start, block.stop), ranking.indices[block.start : block.stop]
             seeds = [self.seed(queries[row], ranking, row) for row in block]
             scores, ends = self._solver.scores(queries[part], seeds, before)
-            rows += [reordered(*row) for row in zip(scores, before, strict=True)]
+            rows += [reordered(*row) for row in zip(scores, before, ranking.tied[part], strict=True)]
             self._report.add(ends)
         self._report.queries += len(queries)
         self._report.expand_seconds += time.perf_counter() - start

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from harness.metrics.ties import tie_numbers
 from harness.plugin_api import Ranking
 
 if TYPE_CHECKING:
@@ -23,24 +24,32 @@ def search(queries: Floats, database: Floats, depth: int) -> Ranking:
     return Ranking(best.indices, best.scores)
 
 
-def reordered(scores: NDArray[np.float64], before: Ids) -> tuple[Ids, Floats]:
-    """The ``len(before)`` best ids by the scores (n,) of one query, and their scores as float32.
+def reordered(scores: NDArray[np.float64], before: Ids, tied: NDArray[Any]) -> tuple[Ids, Floats, Ids]:
+    """The ``len(before)`` best ids by the scores (n,) of one query, their scores as float32, and numbers of their ties.
 
     Scores are compared as float32. Equal ones keep the order of the ranking ``before`` (k,), so that what no score
-    reaches stays as it was; ids that it does not hold come after those that it does, ascending.
+    reaches stays as it was; ids that it does not hold come after those that it does, ascending. Tied are images with
+    equal scores that were tied before (``tied`` (k,), as ``Ranking.tied``), or that it did not hold.
     """
     # Compared as they are returned: rounding in the last place of float64 must not decide between equals.
     values = scores.astype(np.float32)
-    ids = before
+    ids, earlier = before, tie_numbers(tied)
     if len(before) < len(values):
         missing = np.ones(len(values), bool)
         missing[before] = False
         ids = np.concatenate([before, np.flatnonzero(missing)])
-    order = ids[np.argsort(-values[ids], kind="stable")[: len(before)]]
-    return order, values[order]
+        earlier = np.concatenate([earlier, np.full(len(ids) - len(before), len(before))])
+    order = np.argsort(-values[ids], kind="stable")[: len(before)]
+    best = values[ids[order]]
+    return ids[order], best, tie_numbers(best, earlier[order])
 
 
-def stacked(rows: Sequence[tuple[Ids, Floats]], like: Ranking) -> Ranking:
+def stacked(rows: Sequence[tuple[Ids, Floats, Ids]], like: Ranking) -> Ranking:
     """Rows as one ranking of the shape of ``like``."""
-    indices = np.array([ids for ids, _ in rows], np.int64).reshape(like.indices.shape)
-    return Ranking(indices, np.array([values for _, values in rows], np.float32).reshape(like.indices.shape))
+    shape = like.indices.shape
+    indices, scores, ties = zip(*rows, strict=True) if rows else ((), (), ())
+    return Ranking(
+        np.array(indices, np.int64).reshape(shape),
+        np.array(scores, np.float32).reshape(shape),
+        ties=np.array(ties, np.int64).reshape(shape),
+    )

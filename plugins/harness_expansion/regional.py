@@ -94,7 +94,8 @@ class FittedRegionalDiffusion:
         """Diffuse from each query's regions (r, d): a ranking as deep as the one given, of all images."""
         scores = self.scores(queries)
         self._report.queries += len(queries)
-        return stacked([reordered(*row) for row in zip(scores, ranking.indices, strict=True)], ranking)
+        rows = zip(scores, ranking.indices, ranking.tied, strict=True)
+        return stacked([reordered(*row) for row in rows], ranking)
 
     def scores(self, queries: Sequence[Floats]) -> NDArray[np.float64]:
         """Scores of all images (q, n_images) for queries of regions (r, d)."""

@@ -227,9 +227,11 @@ def test_average_precision_below_the_cut_is_that_of_the_whole_ranking():
         truth.append({"easy": ids[:5].tolist(), "hard": ids[5:12].tolist(), "junk": ids[12:20].tolist()})
     labelled = [[*t["easy"], *t["hard"], *t["junk"]] for t in truth]
     best = top_k(queries, [database, shard], 15, ranks_of=labelled)
-    label_ranks = [dict(zip(ids, map(int, row), strict=True)) for ids, row in zip(labelled, best.ranks, strict=True)]
-    order = top_k(queries, [database, shard]).indices
-    exact = evaluate(order, truth, n_database=440)
+    label_ranks = [
+        dict(zip(ids, map(tuple, row.tolist()), strict=True)) for ids, row in zip(labelled, best.ties, strict=True)
+    ]
+    order, scores, *_ = top_k(queries, [database, shard])
+    exact = evaluate(order, truth, scores=scores, n_database=440)
     cut = evaluate(best.indices, truth, n_database=440)
     whole = evaluate(best.indices, truth, n_database=440, label_ranks=label_ranks)
     for setup, scores in exact.items():

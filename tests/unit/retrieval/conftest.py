@@ -12,7 +12,13 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 @pytest.fixture
 def dataset(tmp_path):
-    """12 images of 4 colours on noise: three of each; the queries show a colour in a box."""
+    """12 images of 4 colours on noise: three of each; the queries show a colour in a box.
+
+    In canonical order: what methods are given has the ids of the dataset.
+    """
     from drawn import draw_dataset
 
-    return draw_dataset(tmp_path)
+    from harness.cache import Cache
+    from harness.retrieval.canonical import canonical
+
+    return canonical(draw_dataset(tmp_path), "drawn", Cache(None)).dataset

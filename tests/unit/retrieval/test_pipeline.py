@@ -152,7 +152,7 @@ def test_whitening_learns_from_the_database_only(dataset):
     (descriptors, pairs), plain = learnt[0], run(dataset)
     assert len(learnt) == 1
     assert descriptors.shape == (12, plain.dimension)
-    assert pairs is dataset.pairs
+    np.testing.assert_array_equal(pairs, dataset.pairs)
     assert result.dimension == 2
     assert result.notes["whitening_rank"] == 3
     assert "whiten" in result.costs

@@ -1,0 +1,100 @@
+"""What a ranking is worth where scores are equal: the mean over all orders of tied images, computed exactly.
+
+Of n images with one score any of n! orders would do, and which one a ranking has says nothing of the method (McSherry
+and Najork 2008). A *group* is a set of images with one score: it begins at a rank and has a size.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import comb
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Ids = NDArray[np.int64]
+    Floats = NDArray[np.float64]
+
+
+class Group(NamedTuple):
+    """Images with one score, junk taken out: ``size`` of them from rank ``start`` on, ``positives`` are relevant."""
+
+    start: int
+    size: int
+    positives: int
+
+
+def groups_of(values: NDArray[Any]) -> tuple[Ids, Ids]:
+    """Of a row (k,) the rank at which the group of each image starts, and its size: neighbours with equal values."""
+    starts = np.flatnonzero(np.r_[True, values[1:] != values[:-1]]) if len(values) else np.zeros(0, np.int64)
+    sizes = np.diff(np.r_[starts, len(values)])
+    return np.repeat(starts, sizes), np.repeat(sizes, sizes)
+
+
+def tie_numbers(*rows: NDArray[Any]) -> Ids:
+    """Numbers (k,) of the groups of a row: neighbours are in one group if they are equal in all of these rows (k,)."""
+    changes = np.any([row[1:] != row[:-1] for row in rows], axis=0)
+    return np.concatenate([np.zeros(min(1, len(rows[0])), np.int64), np.cumsum(changes)])
+
+
+def without_junk(positives: Ids, junk: Ids) -> list[Group]:
+    """The groups that hold a positive, best first.
+
+    Args:
+        positives: (p, 2) start and size of the group of each positive.
+        junk: (j, 2) likewise.
+    """
+    held, counts = np.unique(positives, axis=0, return_counts=True)
+    groups = []
+    for (start, size), count in zip(held.tolist(), counts.tolist(), strict=True):
+        before, inside = int((junk[:, 0] < start).sum()), int((junk[:, 0] == start).sum())
+        groups.append(Group(start - before, size - inside, count))
+    return groups
+
+
+def expected_precision(groups: Sequence[Group], count: int) -> float:
+    """Mean AP by the trapezoid rule over all orders within the groups.
+
+    A place of a group holds a positive with probability p / m, and then t (p - 1) / (m - 1) of the t images before it
+    in the group are positive on average; the area of a positive is linear in that number. O(sum of sizes) time.
+
+    Args:
+        groups: those with a positive, best first.
+        count: number of positives, in a group or not.
+    """
+    area, hits = 0.0, 0
+    for start, size, positives in groups:
+        before = np.arange(size, dtype=np.float64)
+        found = hits + before * ((positives - 1) / max(size - 1, 1))
+        ranks = start + before
+        first = np.divide(found, ranks, out=np.ones(size), where=ranks > 0)
+        area += positives / size * float(((first + (found + 1) / (ranks + 1)) / 2).sum())
+        hits += positives
+    return area / count
+
+
+def expected_hits(groups: Sequence[Group], k: int) -> float:
+    """Mean number of positives among the first k images; divided by the number of positives it is recall at k."""
+    return sum(p * min(max((k - start) / size, 0.0), 1.0) for start, size, p in groups)
+
+
+def expected_precision_at(groups: Sequence[Group], count: int, k: int) -> float:
+    """Mean precision at ``min(k, rank of the last positive)`` over all orders within the groups.
+
+    Where the last positive may stand before k, its rank is looked at one by one: it is at place t of a group of m
+    images and p positives with probability ``C(t, p - 1) / C(m, p)``.
+    """
+    hits = expected_hits(groups, k)
+    if sum(group.positives for group in groups) < count:
+        return hits / k
+    start, size, p = groups[-1]
+    before = min(k - start, size)  # places of the last group among the first k
+    if before < p:
+        return hits / k
+    orders = comb(size, p)
+    last = {start + t + 1: comb(t, p - 1) / orders for t in range(p - 1, before)}
+    beyond = hits - sum(last.values()) * count  # of the orders whose last positive stands below k
+    return sum(share * count / rank for rank, share in last.items()) + max(beyond, 0.0) / k

@@ -1,0 +1,63 @@
+"""Signs that the descriptors of a run say little: recorded with every run, and what is doubtful in a sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from harness.metrics.ranking import Scores
+
+_EMPTY: Final = 0.05
+"""Share of empty descriptors that is doubtful: blank images are rare in collections."""
+_EQUAL: Final = 0.1
+"""Share of different images with equal descriptors that is doubtful."""
+_TIED: Final = 0.05
+"""Share of relevant images tied with irrelevant ones that is doubtful: scores are then means over many orders."""
+
+
+def descriptor_health(database: NDArray[np.float32], identical: int, empty: int) -> dict[str, Any]:
+    """What is recorded of the descriptors of a database (n, d).
+
+    Args:
+        database: as they are searched.
+        identical: images with the content of another.
+        empty: descriptors without any activation, of database and queries, before whitening.
+
+    Returns:
+        ``images``, ``identical_images``, ``equal_descriptors`` (of other images than those), ``empty_descriptors``,
+        and whether all are equal, ``constant``.
+    """
+    different = len({row.tobytes() for row in database + np.float32(0)})
+    return {
+        "images": len(database),
+        "identical_images": identical,
+        "equal_descriptors": max(0, len(database) - different - identical),
+        "empty_descriptors": empty,
+        "constant": different == 1 and len(database) > 1,
+    }
+
+
+def tied_relevant(scores: Mapping[str, Scores]) -> dict[str, float | None]:
+    """Per setup the share of relevant images that are tied with an irrelevant one; None without queries."""
+    return {setup: None if np.isnan(s.tied).all() else float(np.nanmean(s.tied)) for setup, s in scores.items()}
+
+
+def doubts(health: Mapping[str, Any]) -> list[str]:
+    """What a reader of the numbers should know, in sentences."""
+    images, equal, empty = health["images"], health["equal_descriptors"], health["empty_descriptors"]
+    tied = max((share for share in health["tied_relevant"].values() if share is not None), default=0.0)
+    if health["constant"]:
+        return ["all images have the same descriptor: the ranking is chance"]
+    found = []
+    if empty > _EMPTY * images:
+        found.append(f"{empty} descriptors are empty")
+    if equal > _EQUAL * images:
+        found.append(f"{equal} of {images} images have the descriptor of another image")
+    if tied > _TIED:
+        found.append(f"{100 * tied:.0f}% of the relevant images are tied with irrelevant ones")
+    return found
