@@ -86,6 +86,7 @@ class RegionExtraction:
         protocol = self.extraction.protocol
         return {
             "stage": "regions",
+            "order": "content",
             "code": source_digest("harness.retrieval.regions"),
             **{kind: self.keys[kind] for kind in ("backbone", "pooling", "dataset")},
             "role": role,

@@ -181,6 +181,7 @@ def _key(
         "reranking": keys["reranking"],
         "role": role,
         "images": images,
+        "order": "content",
         "image_size": extraction.protocol.image_size,
     }
     if isinstance(method, DescribesImages):

@@ -45,7 +45,7 @@ def identities(files: Sequence[Path], boxes: Sequence[Box | None], key: Mapping[
         digests = [_identity(Path(file), box) for file, box in images]
         return {"identities": np.frombuffer(b"".join(digests), np.uint8).reshape(-1, 32)}
 
-    entry = cache.get_or_compute({**key, "stage": "identities of images"}, read)
+    entry = cache.get_or_compute({**key, "stage": "identities of sorted images"}, read)
     contents = dict(zip(images, (row.tobytes() for row in entry.arrays["identities"]), strict=True))
     return [contents[image] for image in zip(map(str, files), map(_box, boxes), strict=True)]
 

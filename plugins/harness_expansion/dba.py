@@ -47,7 +47,9 @@ class DBA:
         weights[indices < 0] = weights[~database.any(axis=1)] = 0
         ends = np.arange(n + 1) * indices.shape[1]
         mean = csr_array((weights.ravel(), np.maximum(indices, 0).ravel(), ends), shape=(n, n))
-        return FittedDBA(unit_rows(mean @ database + database))
+        # Sums in float64: in float32 images with one and the same sum would differ by the order of its terms.
+        wide = database.astype(np.float64)
+        return FittedDBA(unit_rows(mean.astype(np.float64) @ wide + wide))
 
 
 @dataclass(frozen=True)
