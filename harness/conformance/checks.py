@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from harness.conformance.rule import Violation
+from harness.conformance.violation import Violation
 
 
 def require_tensor(value: Any, what: str = "the answer") -> None:

@@ -1,11 +1,13 @@
-"""What a rule is, and the two ways in which it does not pass."""
+"""What a rule is."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
+from harness.conformance.violation import NotApplicable as NotApplicable
+from harness.conformance.violation import Violation as Violation
 from harness.plugin_api import OPTIONAL_HOOKS
 
 if TYPE_CHECKING:
@@ -15,24 +17,6 @@ Check = Callable[["Trial"], None]
 CheckOfAnswer = Callable[["Trial", "Answered"], None]
 SOUND: Final = ("shape", "device", "finite", "deterministic", "inputs-unchanged", "no-state", "ignores-global-random")
 """Rules that rules about what a method computes build on."""
-
-
-class Violation(Exception):
-    """A method breaks a rule.
-
-    Args:
-        found: what it did, one clause.
-        inputs: the smallest input found with which it does so; None where no input is needed.
-        right: what would be right.
-    """
-
-    def __init__(self, found: str, *, inputs: Any = None, right: str = "") -> None:
-        super().__init__(found)
-        self.found, self.inputs, self.right = found, inputs, right
-
-
-class NotApplicable(Exception):
-    """A rule that cannot be tried on this method or this machine; the message says why."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +40,14 @@ class Rule:
     hook: type | None = None
 
 
+_NAMES: dict[str, set[str]] = {}
+
+
+def rule_names(kind: str) -> frozenset[str]:
+    """Names of the rules of a kind, once the modules of rules are loaded (``harness.conformance.rules.all_rules``)."""
+    return frozenset(_NAMES.get(kind, ()))
+
+
 class RuleSet(list[Rule]):
     """The rules of a module in the order in which they are written, each as a decorated function.
 
@@ -73,7 +65,10 @@ class RuleSet(list[Rule]):
         """The decorated function is the check of a rule; a rule of a hook holds for the kinds that may offer it."""
 
         def add(check: Check) -> Check:
-            self.append(Rule(name, OPTIONAL_HOOKS[hook] if hook else self.kinds, why, check, after, hook))
+            rule = Rule(name, OPTIONAL_HOOKS[hook] if hook else self.kinds, why, check, after, hook)
+            self.append(rule)
+            for kind in rule.kinds:
+                _NAMES.setdefault(kind, set()).add(name)
             return check
 
         return add

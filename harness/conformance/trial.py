@@ -13,9 +13,9 @@ import numpy as np
 from harness.conformance.case import Case, Inputs, Kind
 from harness.conformance.guards import isolated
 from harness.conformance.kinds import kind_of
-from harness.conformance.rule import NotApplicable
 from harness.conformance.under_test import MethodUnderTest
 from harness.conformance.values import Plain, plain, snapshot
+from harness.conformance.violation import NotApplicable
 from harness.core.errors import HarnessError
 from harness.plugin_api import DataFolders
 
@@ -49,16 +49,6 @@ class Refused:
     def wrote(self) -> bool:
         """Whether it failed because it tried to change an input that is read-only."""
         return isinstance(self.error, ValueError) and "read-only" in str(self.error)
-
-
-@dataclass(frozen=True)
-class SubprocessResult:
-    """What another process made of an input; ``failure`` is why it did not, ``ended`` that the process was gone."""
-
-    case: Case
-    plain: Plain
-    failure: str = ""
-    ended: bool = False
 
 
 class Trial:
@@ -106,17 +96,6 @@ class Trial:
         """What a method (a new one by default) learns from these inputs."""
         with isolated(0):
             return self.kind.prepare(self.method() if method is None else method, inputs, np.random.default_rng(0))
-
-    @cached_property
-    def subprocess_result(self) -> SubprocessResult:
-        """What another process answers to the first plain input."""
-        from harness.conformance.worker import WorkerFailed, worker
-
-        case = next((case for case in self.cases if case.judge == "plain-inputs"), self.cases[0])
-        try:
-            return SubprocessResult(case, worker().answer(self, self.cases.index(case)))
-        except WorkerFailed as failure:
-            return SubprocessResult(case, [], str(failure), failure.ended)
 
     @cached_property
     def attempts(self) -> tuple[Answered | Refused, ...]:

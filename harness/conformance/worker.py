@@ -16,10 +16,12 @@ import struct
 import subprocess
 import sys
 import threading
-from functools import cache
+from dataclasses import dataclass
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import IO, Any, Final, cast
 
+from harness.conformance.case import Case
 from harness.conformance.trial import Trial
 from harness.conformance.under_test import MethodUnderTest
 from harness.conformance.values import Plain, plain
@@ -39,6 +41,16 @@ class WorkerFailed(Exception):
     def __init__(self, message: str, *, ended: bool = False) -> None:
         super().__init__(message)
         self.ended = ended
+
+
+@dataclass(frozen=True)
+class SubprocessResult:
+    """What another process made of an input; ``failure`` is why it did not, ``ended`` that the process was gone."""
+
+    case: Case
+    plain: Plain
+    failure: str = ""
+    ended: bool = False
 
 
 class Worker:
@@ -104,6 +116,16 @@ def worker() -> Worker:
     shared = Worker()
     atexit.register(shared.close)
     return shared
+
+
+@lru_cache(maxsize=1)  # the rules of one trial ask one after the other
+def subprocess_result(trial: Trial) -> SubprocessResult:
+    """What another process answers to the first plain input of a trial; asked once."""
+    case = next((case for case in trial.cases if case.judge == "plain-inputs"), trial.cases[0])
+    try:
+        return SubprocessResult(case, worker().answer(trial, trial.cases.index(case)))
+    except WorkerFailed as failure:
+        return SubprocessResult(case, [], str(failure), failure.ended)
 
 
 def _send(stream: IO[bytes], message: Any) -> None:

@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Final
 
-from harness.conformance.rule import RuleSet, Violation
+from harness.conformance.rule import RuleSet, Violation, rule_names
 from harness.conformance.trial import Trial, first_line
 from harness.core.errors import HarnessError
 from harness.plugin_api import KINDS
@@ -84,12 +84,10 @@ def _documented(trial: Trial) -> None:
     "A deviation is excused by its name and its reason: a misspelt name would excuse nothing, and nobody would notice.",
 )
 def _deviations(trial: Trial) -> None:
-    from harness.conformance.rules import rules_of
-
     declared = getattr(trial.tested.entry.load(), "deviations", {})
     if not isinstance(declared, Mapping) or not all(isinstance(reason, str) for reason in declared.values()):
         raise Violation(f"deviations is {declared!r:.80}", right="deviations: ClassVar = {rule: reason}")
-    known = {rule.name for rule in rules_of(trial.tested.entry.kind)}
+    known = rule_names(trial.tested.entry.kind)
     for name, reason in declared.items():
         if name not in known:
             raise Violation(f'it declares a deviation from "{name}", which is no rule of its kind', right=_list(known))
@@ -97,5 +95,5 @@ def _deviations(trial: Trial) -> None:
             raise Violation(f'it declares a deviation from "{name}" without a reason', right="a sentence")
 
 
-def _list(names: set[str]) -> str:
+def _list(names: frozenset[str]) -> str:
     return "one of " + ", ".join(sorted(names))

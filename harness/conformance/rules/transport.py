@@ -9,6 +9,7 @@ from typing import Final
 from harness.conformance.rule import SOUND, NotApplicable, RuleSet, Violation
 from harness.conformance.trial import Trial, first_line
 from harness.conformance.values import difference, plain, same
+from harness.conformance.worker import subprocess_result
 from harness.core.errors import HarnessError
 from harness.plugin_api import KINDS
 from harness.registry import parameters
@@ -77,7 +78,7 @@ def _pickle(trial: Trial) -> None:
     ("protocol",),
 )
 def _survives(trial: Trial) -> None:
-    found = trial.subprocess_result
+    found = subprocess_result(trial)
     if found.ended:
         raise Violation(
             found.failure, inputs=found.case.make(), right="an exception: a run that fails leaves a record that says so"
@@ -90,7 +91,7 @@ def _survives(trial: Trial) -> None:
     SOUND,
 )
 def _worker(trial: Trial) -> None:
-    found = trial.subprocess_result
+    found = subprocess_result(trial)
     here = next((answered for answered in trial.answers if answered.case is found.case), None)
     if here is None:
         raise NotApplicable(f"it does not answer: {found.case.name}")

@@ -4,6 +4,11 @@ from __future__ import annotations
 
 import tomllib
 
+import grimp
+import numpy as np
+from scipy.sparse import csr_array
+from scipy.sparse.csgraph import connected_components
+
 ALLOWED = {"plugin_api", "core.errors", "search", "graph", "metrics", "data", "cache", "active.training"}
 
 
@@ -30,3 +35,20 @@ def test_plugins_may_import_what_is_public_and_nothing_else(root):
 def test_the_plugin_api_uses_errors_only(root):
     names = contract(root, "The plugin API uses nothing of the harness but its errors")
     assert set(names) == {f"harness.core.{name}" for name in modules(root / "harness" / "core", "errors")}
+
+
+def test_no_modules_import_one_another_in_a_circle(root):
+    plugins = [path.name for path in (root / "plugins").iterdir() if (path / "__init__.py").is_file()]
+    graph = grimp.build_graph("harness", *plugins, cache_dir=None)
+    modules = sorted(graph.modules)
+    position = {name: i for i, name in enumerate(modules)}
+    edges = [
+        (i, position[found]) for name, i in position.items() for found in graph.find_modules_directly_imported_by(name)
+    ]
+    rows, columns = np.array(edges).T
+    matrix = csr_array((np.ones(len(edges)), (rows, columns)), shape=(len(modules), len(modules)))
+    _, circle_of = connected_components(matrix, directed=True, connection="strong")
+    together = [
+        [modules[i] for i in np.flatnonzero(circle_of == c)] for c in np.flatnonzero(np.bincount(circle_of) > 1)
+    ]
+    assert together == []
