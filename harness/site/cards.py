@@ -62,7 +62,7 @@ class RunCard:
     seconds: str
     started: str
     file: str
-    """The copy of its record; empty for a run that was not done."""
+    """The copy of its record; empty for a pending run."""
     failure: str
     traceback: str
     notes: tuple[tuple[str, str], ...]
@@ -70,7 +70,7 @@ class RunCard:
 
 @dataclass(frozen=True)
 class Environment:
-    """Where runs were made, and which of them."""
+    """Where runs were done, and which of them."""
 
     seeds: str
     facts: tuple[tuple[str, str], ...]
@@ -78,7 +78,7 @@ class Environment:
 
 def summaries(registry: Registry, records: Iterable[Record]) -> Summaries:
     """First line of the documentation of each method, where the plugin and version that ran are here; loads none."""
-    found: dict[tuple[str, ...], str] = {}
+    texts: dict[tuple[str, ...], str] = {}
     for key in sorted({_plugin_key(method) for record in records for method in record.methods.values()}):
         kind, name, plugin, version = key
         try:
@@ -86,8 +86,8 @@ def summaries(registry: Registry, records: Iterable[Record]) -> Summaries:
         except HarnessError:  # a method of a plugin that is not here
             continue
         if (entry.origin.plugin, entry.origin.version) == (plugin, version):
-            found[key] = entry.summary
-    return found
+            texts[key] = entry.summary
+    return texts
 
 
 def _plugin_key(method: MethodRecord) -> tuple[str, ...]:
@@ -120,7 +120,7 @@ def _card(anchor: str, methods: Sequence[MethodRecord], about: Summaries) -> Met
         version=first.version,
         digest=first.digest,
         origin=first.origin,
-        parameters=tuple((name, "  |  ".join(sorted(found, key=_natural))) for name, found in sorted(values.items())),
+        parameters=tuple((name, "  |  ".join(sorted(texts, key=_natural))) for name, texts in sorted(values.items())),
         runs=len(methods),
     )
 
@@ -165,17 +165,17 @@ def quality(board: BoardView) -> list[Column]:
 
 
 def _run(record: Record, columns: Sequence[Column]) -> RunCard:
-    there = record.status != "missing"
+    measured = record.status != "missing"
     failure = record.failure
     return RunCard(
         id=record.id,
         anchor=f"run-{run_name(record.id)}",
         seed=record.seed,
-        status=record.status if there else "not run",
+        status=record.status if measured else "not run",
         numbers=tuple(_metric(record, column) for column in columns),
-        seconds=_seconds(record) if there else "",
-        started=_time(record.started) if there else "",
-        file=f"records/{run_name(record.id)}.json" if there else "",
+        seconds=_seconds(record) if measured else "",
+        started=_time(record.started) if measured else "",
+        file=f"records/{run_name(record.id)}.json" if measured else "",
         failure=f"{failure.code}: {failure.message}" if failure else "",
         traceback="\n".join(failure.traceback.splitlines()[-_TRACEBACK_LINES:]) if failure else "",
         notes=tuple((str(name), value_text(note)) for name, note in _notes(record)),
@@ -193,13 +193,13 @@ def _notes(record: Record) -> list[tuple[str, object]]:
 
 
 def environments(records: Sequence[Record]) -> list[Environment]:
-    """The environments in which the runs were made, each once, with the seeds that it holds for."""
+    """The environments in which the runs were done, each once, with the seeds that it holds for."""
     seeds: dict[tuple[tuple[str, str], ...], list[str]] = {}
     for record in records:
         if record.status != "missing":
             facts = tuple((name, value_text(value)) for name, value in record.environment.items())
             seeds.setdefault(facts, []).append(str(record.seed))
-    return [Environment(", ".join(dict.fromkeys(found)), facts) for facts, found in seeds.items()]
+    return [Environment(", ".join(dict.fromkeys(numbers)), facts) for facts, numbers in seeds.items()]
 
 
 def _seconds(record: Record) -> str:

@@ -19,7 +19,7 @@ MARK: Final = '<meta name="generator" content="harness page">'
 
 @contextmanager
 def replaced_folder(place: Path) -> Iterator[Path]:
-    """A new folder to write into; when the block ends without an exception it stands at ``place``.
+    """A new folder to write into; when the block ends without an exception it is at ``place``.
 
     Raises:
         InvalidInput: ``place`` holds something that was not generated.

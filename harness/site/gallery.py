@@ -1,7 +1,7 @@
-"""Ranked answers to some queries as small pictures: what a board's numbers look like.
+"""Ranked results of some queries as thumbnails: what a board's numbers look like.
 
 Needs the data of a board. Where they are not there, or are not those that were measured, there is no gallery and a
-sentence says why. PIL is imported when pictures are made.
+sentence says why. Pillow is imported when thumbnails are written.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ if TYPE_CHECKING:
 
 Kind = Literal["positive", "negative", "junk"]
 
-ANSWERS: Final = 10
-"""Answers shown to a query."""
+RESULTS: Final = 10
+"""Results shown of a query."""
 _SIDE: Final = 112
 _QUALITY: Final = 80
 
 
 @dataclass(frozen=True)
-class Answer:
+class Result:
     """An image of the ranking; ``picture`` is a file of the page's folder."""
 
     kind: Kind
@@ -43,16 +43,16 @@ class Answer:
 
 @dataclass(frozen=True)
 class Strip:
-    """The first answers of one method to one query, in one run; ``score`` is its average precision as text."""
+    """The first results of one method for one query, in one run; ``score`` is its average precision as text."""
 
     seed: int
     score: str
-    answers: tuple[Answer, ...]
+    results: tuple[Result, ...]
 
 
 @dataclass(frozen=True)
 class Query:
-    """A query, and per row of the board (by its page) the answers."""
+    """A query, and per row of the board (by its page) the results."""
 
     name: str
     picture: str
@@ -68,7 +68,7 @@ class Gallery:
 
     @property
     def rows(self) -> frozenset[str]:
-        """The rows (by their page) that have answers to the queries: to each of them."""
+        """The rows (by their page) that have results of the queries: of each of them."""
         return frozenset(self.queries[0].strips) if self.queries else frozenset()
 
 
@@ -114,7 +114,7 @@ def _load(record: Record, registry: Registry, data: DataFolders) -> RetrievalSet
 def _check(records: Any, queries: int, images: int) -> None:
     for record in records:
         ranks = record.details["ranks"]
-        inside = all(type(image) is int and 0 <= image < images for ranking in ranks for image in ranking[:ANSWERS])
+        inside = all(type(image) is int and 0 <= image < images for ranking in ranks for image in ranking[:RESULTS])
         if len(ranks) != queries or not inside:
             raise HarnessError(f"the rankings of record {record.id} do not fit the data")
 
@@ -124,16 +124,16 @@ def _difficulty(records: Sequence[Record], queries: int) -> list[int]:
     scores = np.full((len(records), queries), np.nan)
     for row, record in zip(scores, records, strict=True):
         row[:] = [np.nan if ap is None else ap for ap in _precisions(record, queries)]
-    known = ~np.isnan(scores)
-    mean = np.where(known.any(0), np.where(known, scores, 0).sum(0) / np.maximum(known.sum(0), 1), np.inf)
+    defined = ~np.isnan(scores)
+    mean = np.where(defined.any(0), np.where(defined, scores, 0).sum(0) / np.maximum(defined.sum(0), 1), np.inf)
     return [int(place) for place in np.argsort(mean, kind="stable") if np.isfinite(mean[place])] or list(range(queries))
 
 
 def _precisions(record: Record, queries: int) -> list[float | None]:
     for setup in ("medium", "easy", "hard"):
-        found = record.details.get(f"ap_{setup}")
-        if isinstance(found, list) and len(found) == queries and any(ap is not None for ap in found):
-            return found
+        precisions = record.details.get(f"ap_{setup}")
+        if isinstance(precisions, list) and len(precisions) == queries and any(ap is not None for ap in precisions):
+            return precisions
     return [None] * queries
 
 
@@ -146,15 +146,15 @@ def _query(dataset: RetrievalSet, place: int, shown: Mapping[str, Record], album
     truth = dataset.ground_truth[place]
     positive, junk = {*truth["easy"], *truth["hard"]}, set(truth["junk"])
 
-    def answer(image: int) -> Answer:
+    def result(image: int) -> Result:
         kind: Kind = "positive" if image in positive else "junk" if image in junk else "negative"
-        return Answer(kind, dataset.images[image].name, album.picture(dataset.images[image]))
+        return Result(kind, dataset.images[image].name, album.picture(dataset.images[image]))
 
     strips = {}
     for href, record in shown.items():
         precision = _precisions(record, len(dataset.queries))[place]
-        answers = tuple(answer(image) for image in record.details["ranks"][place][:ANSWERS])
-        strips[href] = Strip(record.seed, "–" if precision is None else f"{100 * precision:.1f}", answers)
+        results = tuple(result(image) for image in record.details["ranks"][place][:RESULTS])
+        strips[href] = Strip(record.seed, "–" if precision is None else f"{100 * precision:.1f}", results)
     query = dataset.queries[place]
     return Query(query.name, album.picture(query, dataset.boxes[place]), strips)
 
@@ -167,7 +167,7 @@ class _Album:
         self._known: dict[tuple[Path, Box | None], str] = {}
 
     def picture(self, file: Path, box: Box | None = None) -> str:
-        """Where the small picture of an image lies, with a frame around ``box``."""
+        """Path of the thumbnail of an image, with a frame around ``box``."""
         if (file, box) not in self._known:
             content = _thumbnail(file, box)
             name = hashlib.sha256(content).hexdigest()[:16] + ".jpg"

@@ -1,4 +1,4 @@
-"""Names of files and anchors, made from texts that nobody checked."""
+"""Names of files and anchors, built from unchecked texts."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Templates to HTML: everything is escaped, scripts and styles stand in the page and nothing else may run.
 
-jinja2 is imported when a page is made.
+jinja2 is imported when a page is written.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ def _hash(text: str) -> str:
 
 
 def _code(text: str) -> Markup:
-    """Escaped text in which what stands between backticks is code."""
+    """Escaped text; what is between backticks is code."""
     from markupsafe import Markup, escape
 
     parts = text.split("`")

@@ -29,7 +29,7 @@ _NAMED: Final = 3
 
 @dataclass(frozen=True)
 class Written:
-    """What was written: the page to open, how much stands in it, and what is not in it and why."""
+    """What was written: the page to open, how much is in it, and what is not in it and why."""
 
     index: Path
     boards: int
@@ -59,7 +59,7 @@ def write_page(
         out: folder to write; one that is new, empty, or was written by this function.
         title: heading; else the names of the specs, if they are few.
         pictures: draw curves and costs; they take most of the time where there are many boards.
-        galleries: number of queries of each retrieval board whose first answers are shown as small pictures, framed as
+        galleries: number of queries of each retrieval board whose first results are shown as thumbnails, framed as
             positive, negative or junk. This loads the data; where they cannot be had, a sentence says why.
         plugins: files or modules with methods, besides the installed ones.
         catalogues: files with datasets, besides the built-in ones.
@@ -76,9 +76,9 @@ def write_page(
     collection = collect([sources] if isinstance(sources, str | Path | Record) else sources, resolver)
     registry = load_registry(plugins)
     about = summaries(registry, collection.records)
-    found, left_out = _boards(collection)
-    views = board_views(found, pictures=pictures)
-    ranks = across_views(across(found), pictures=pictures)
+    shown_boards, left_out = _boards(collection)
+    views = board_views(shown_boards, pictures=pictures)
+    ranks = across_views(across(shown_boards), pictures=pictures)
     names = [name for name, _ in collection.titles]
     heading = title or (", ".join(names) if 0 < len(names) <= _NAMED else "Leaderboards")
     with replaced_folder(Path(out)) as folder:
@@ -98,17 +98,17 @@ def write_page(
 
 def _boards(collection: Collection) -> tuple[list[Board], list[str]]:
     """The boards, each beside the first published numbers that there are for it; and which were left out."""
-    found, notes = [], []
+    shown, notes = [], []
     for board in boards(collection.records):
         beside = [(with_published(board, one), one.source) for one in collection.references]
         beside = [(changed, source) for changed, source in beside if changed is not board]
-        found.append(beside[0][0] if beside else board)
+        shown.append(beside[0][0] if beside else board)
         if rest := ", ".join(source.table for _, source in beside[1:]):
             kept = beside[0][1].table
             notes.append(
                 f"{board.dataset}: published numbers of {kept} are shown; for those of {rest}, make other pages"
             )
-    return found, notes
+    return shown, notes
 
 
 def _index(

@@ -1,4 +1,4 @@
-"""What a page is made from: records, each run once, and the files that hold them."""
+"""What a page shows: records, each run once, and the files that hold them."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def collect(sources: Iterable[str | Path | Record], resolver: Resolver) -> Colle
             if record.id in result.files:
                 files[record.id] = result.files[record.id]
     if not records:
-        raise SpecError("there is nothing to make a page from", fix="give specs, or folders that harness run wrote")
+        raise SpecError("there is nothing to write a page of", fix="give specs, or folders that harness run wrote")
     return Collection(
         titles=tuple((result.title, result.description) for result in results if result.title),
         records=tuple(records[run_id] for run_id in sorted(records)),

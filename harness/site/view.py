@@ -110,10 +110,10 @@ def board_views(boards: Sequence[Board], *, pictures: bool) -> list[BoardView]:
     return [_view(board, anchor, pictures) for board, anchor in zip(boards, ids, strict=True)]
 
 
-def across_views(found: Sequence[Across], *, pictures: bool) -> list[AcrossView]:
+def across_views(tables: Sequence[Across], *, pictures: bool) -> list[AcrossView]:
     """The tables of ranks over several boards."""
     views = []
-    for one in found:
+    for one in tables:
         drawn = rank_plots([one]) if pictures else {}
         plots = tuple((_caption(name), picture) for name, picture in drawn.items())
         views.append(AcrossView(f"ranks-{one.task}", f"Ranks, {one.task}", across_table(one), plots))
@@ -141,7 +141,7 @@ def _view(board: Board, anchor: str, pictures: bool) -> BoardView:
 
 
 def _headings(board: Board, table: Table) -> Iterator[Heading]:
-    """What stands in each column of the table of a board."""
+    """The columns of the table of a board."""
     columns = {column.title: column for column in board.columns}
     for place, title in enumerate(column.title for column in table.columns):
         if place == 0:
@@ -192,7 +192,7 @@ def _caption(name: str) -> str:
 
 
 def value_text(value: Any, depth: int = 4) -> str:
-    """A parameter, an option or a part of the environment in one line; what lies deeper than ``depth`` is left out."""
+    """A parameter, an option or a part of the environment in one line; deeper than ``depth`` is left out."""
     if isinstance(value, Mapping | list | tuple) and not depth:
         return "…"
     if isinstance(value, Mapping):

@@ -30,12 +30,12 @@ def strips(page):
     return [re.findall(r'<li class="(\w+)"><img src="([^"]+)"', part) for part in page.split('<ol class="strip">')[1:]]
 
 
-def test_answers_are_framed_and_their_pictures_are_there(write):
+def test_results_are_framed_and_their_thumbnails_are_there(write):
     done, site = write(made.on_toy_images(made.retrieval("gem")), made.on_toy_images(made.retrieval("mac")))
     assert done.notes == ()
     index = (site / "index.html").read_text()
     found = strips(index)
-    # Queries 0 (the hardest) and 3 (the easiest); of each two methods. Query q has the answers i with i % 4 = q.
+    # Queries 0 (the hardest) and 3 (the easiest); of each two methods. Query q has the results i with i % 4 = q.
     assert [[kind for kind, _ in strip] for strip in found] == [["positive", "negative", "negative"]] * 4
     for _, picture in found[0]:
         with Image.open(site / picture) as image:
@@ -60,7 +60,7 @@ def test_junk_is_neither_right_nor_wrong(write, tmp_path):
 def test_without_galleries_no_data_are_touched(write):
     _, site = write(made.on_toy_images(made.retrieval("gem")), galleries=0, plugins=())
     assert not (site / "images").exists()
-    assert "Answers to queries" not in (site / "index.html").read_text()
+    assert "Results of queries" not in (site / "index.html").read_text()
 
 
 def changed(**details):
@@ -98,7 +98,7 @@ def test_a_loader_that_breaks_does_not_cost_the_page(write, tmp_path):
 def test_active_learning_has_no_gallery_and_needs_no_sentence(write):
     done, site = write(made.active("random"))
     assert done.notes == ()
-    assert "Answers to queries" not in (site / "index.html").read_text()
+    assert "Results of queries" not in (site / "index.html").read_text()
 
 
 def test_queries_are_chosen_from_the_hardest_to_the_easiest():

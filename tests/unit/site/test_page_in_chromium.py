@@ -245,7 +245,7 @@ def test_the_policy_stops_a_script_that_should_come_in(chromium, site):
     assert any("Content Security Policy" in entry["message"] for entry in chromium.get_log("browser"))
 
 
-def test_the_gallery_frames_the_answers(page):
+def test_the_gallery_frames_the_results(page):
     driver = page(f"index.html#{RETRIEVAL}")
     first = css(driver, f"#{RETRIEVAL} details.gallery")
     kinds = [item.get_attribute("class") for item in first.find_elements(By.CSS_SELECTOR, "li")][:3]

@@ -251,7 +251,7 @@ def test_a_file_is_not_replaced(tmp_path):
 
 
 def test_nothing_to_show_is_an_error(tmp_path):
-    with pytest.raises(SpecError, match="nothing to make a page from"):
+    with pytest.raises(SpecError, match="nothing to write a page of"):
         harness.write_page([], tmp_path / "site")
     (tmp_path / "empty").mkdir()
     with pytest.raises(SpecError, match="there are no records in"):
