@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from harness.active.pool import Pool
 from harness.active.protocol import ActiveProtocol
 
 if TYPE_CHECKING:
     from harness.active.loop import run_cycles
+
+RESULT_VERSION: Final = 2
+"""Of the loop, training and splits. Raised when numbers change: docs/reference/result-versions.md."""
 
 __all__ = ["ActiveProtocol", "Pool", "run_cycles"]
 

@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from harness.active import training
+from harness.active import RESULT_VERSION, training
 from harness.active.pool import Pool
 from harness.active.protocol import ActiveProtocol
 from harness.active.split import balanced_labels, long_tail
@@ -27,6 +27,8 @@ from harness.core.cost import Cost, measured
 from harness.core.digest import digest
 from harness.core.errors import ContractError
 from harness.core.progress import Progress
+from harness.data import RESULT_VERSION as DATA_VERSION
+from harness.metrics import RESULT_VERSION as METRICS_VERSION
 from harness.metrics.classification import accuracy
 from harness.plugin_api import (
     AcquisitionFunction,
@@ -39,7 +41,6 @@ from harness.plugin_api import (
 )
 from harness.plugin_api.contract import require_picks
 from harness.registry.composition import preparation
-from harness.registry.source import source_digest
 
 if TYPE_CHECKING:
     from harness.plugin_api import Floats, Ids
@@ -236,7 +237,7 @@ class _Run:
     def _base(self, stage: str) -> dict[str, Any]:
         """What every stage depends on."""
         methods = {kind: self.keys[kind] for kind in ("dataset", "learning", "network")}
-        engine = source_digest("harness.active.loop")[:16]
+        engine = [RESULT_VERSION, DATA_VERSION, METRICS_VERSION]
         numerics = f"fp32-{self.device.type}"
         pool = {"pool": self.keys["pool"]} if "pool" in self.keys else {}
         return {"stage": stage, **methods, **pool, "seed": self.seed, "numerics": numerics, "engine": engine}

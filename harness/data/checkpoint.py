@@ -1,8 +1,7 @@
 """Files of weights: loaded without running any code in them, and checked before use.
 
 Two formats of torch are known: a plain state dict, and the published checkpoints of Radenovic et al. 2018 (cirtorch), a
-state dict with ``meta``. A file is identified by its SHA-256, which becomes a parameter of the method that reads it and
-so a part of every key and record.
+state dict with ``meta``. A file is identified by its SHA-256, a part of every key and record.
 """
 
 from __future__ import annotations
@@ -13,6 +12,7 @@ import pickle
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -59,7 +59,7 @@ class Checkpoint:
     projections: Mapping[str, Mapping[str, tuple[Doubles, Doubles]]] = field(default_factory=dict)
 
 
-def checked_sum(weights: str, checksum: str) -> str:
+def checked_sum(weights: str | Path, checksum: str) -> str:
     """The checksum that identifies a file of weights: ``checksum``, or that of the file where it is empty.
 
     Raises:
@@ -68,7 +68,7 @@ def checked_sum(weights: str, checksum: str) -> str:
     return checksum or hashlib.sha256(file_content(weights)).hexdigest()
 
 
-def file_content(weights: str, checksum: str = "") -> bytes:
+def file_content(weights: str | Path, checksum: str = "") -> bytes:
     """The bytes of a file of weights; a relative path counts from the working folder, else from the data folder.
 
     Raises:
@@ -85,7 +85,7 @@ def file_content(weights: str, checksum: str = "") -> bytes:
 
 
 @lru_cache(maxsize=2)
-def read_checkpoint(weights: str, checksum: str = "") -> Checkpoint:
+def read_checkpoint(weights: str | Path, checksum: str = "") -> Checkpoint:
     """A checkpoint of torch. Nothing but tensors, arrays and plain containers is built from it.
 
     Raises:

@@ -1,23 +1,20 @@
 """Digests of data files: what the bytes are, not where they lie. Remembered, so that a second call reads no file.
 
-What is remembered is in ``folders.cache / "fingerprints"``, under the path, size and modification time of the files.
+What is remembered is in ``folders.cache / "fingerprints"``, under the path, size, times and inode of the files: a file
+that was replaced by another of the same size and modification time is read again.
 """
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Final
 
 from harness.core.digest import digest, file_checksum
 from harness.core.errors import DataMissing
 from harness.core.files import write_atomically
 from harness.plugin_api import DataFolders
+from harness.registry.modules import FileState, is_settled, state_of
 from harness.registry.source import source_digest
-
-_SETTLED_NS: Final = 2_000_000_000
-"""Younger files are not remembered: they could change again within one tick of the file system's clock."""
 
 
 def value_digest(value: object) -> str:
@@ -81,15 +78,13 @@ def _remembered(key: object, paths: Sequence[Path], folders: DataFolders, comput
     except (OSError, UnicodeDecodeError):
         pass
     computed = compute()
-    if all(time.time_ns() - modified > _SETTLED_NS for _, _, modified in states):
+    if all(map(is_settled, states)):
         write_atomically(memo, computed.encode())
     return computed
 
 
-def _state(path: Path) -> tuple[str, int, int]:
-    """Path, size and modification time."""
+def _state(path: Path) -> FileState:
     try:
-        stat = path.stat()
+        return state_of(path)
     except FileNotFoundError as error:
         raise DataMissing(f"there is no file {path}") from error
-    return str(path.absolute()), stat.st_size, stat.st_mtime_ns

@@ -29,6 +29,9 @@ if TYPE_CHECKING:
     from harness.search.neighbours import neighbours as neighbours
     from harness.search.neighbours import neighbours_of as neighbours_of
 
+RESULT_VERSION: Final = 1
+"""Of affinities, solutions and propagation. Raised when numbers change: docs/reference/result-versions.md."""
+
 # No module is called like a name below: importing it would put the module in the name's place.
 _HOMES: Final = {
     "Neighbours": "harness.search.neighbours",

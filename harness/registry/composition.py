@@ -15,6 +15,7 @@ from typing import Any, Final
 
 from harness.core.errors import BadParameter
 from harness.registry import source
+from harness.registry.modules import is_built_in, is_standard
 
 COMPOSED: Final = frozenset({"acquisition", "learning"})
 """Kinds whose names may be joined by ``+``."""
@@ -52,12 +53,35 @@ def _again(arguments: tuple[str, str, tuple[type, ...]], values: Mapping[str, An
     return composed(*arguments)(**values)
 
 
-def digest_of(method: type) -> str:
-    """Digest of the source behind a method, or behind all its parts."""
-    parts = getattr(method, "parts", None)
-    if parts is None:
-        return source.source_digest(method.__module__)[:16]
-    return "+".join(source.source_digest(part.__module__)[:16] for part in parts)
+def code_of(method: type) -> str:
+    """What identifies the code of a method: ``v1``, its declared result version, where it is built in, else its source.
+
+    Of a composed method: that of each part.
+
+    Raises:
+        PluginError: its source changed after it was loaded.
+    """
+    return "+".join(_code(part) for part in getattr(method, "parts", (method,)))
+
+
+def source_of(method: type) -> str:
+    """Digest of the exact source behind a method, or behind all its parts; for comparison, it identifies nothing."""
+    return "+".join(source.source_digest(*_modules(part))[:16] for part in getattr(method, "parts", (method,)))
+
+
+def _code(method: type) -> str:
+    written = _modules(method)
+    if all(map(is_built_in, written)):
+        return f"v{getattr(method, 'result_version', 1)}"
+    return source.foreign_digest(*written)[:16]
+
+
+def _modules(method: type) -> list[str]:
+    """The modules in which a class, what it inherits and its functions are written: its own first."""
+    written = [owner.__module__ for owner in method.__mro__]
+    functions = [getattr(value, "__module__", None) for owner in method.__mro__ for value in vars(owner).values()]
+    names = dict.fromkeys(name for name in [*written, *functions] if isinstance(name, str) and not is_standard(name))
+    return [name for name in names if not name.startswith("harness.")] or [method.__module__]
 
 
 def deviations_of(method: type) -> dict[str, str]:
@@ -82,7 +106,7 @@ def preparation(learning: Any, identity: Any) -> Any:
     if owner is type(learning) or not dataclasses.is_dataclass(owner):
         return identity
     values = {field.name: getattr(learning, field.name) for field in dataclasses.fields(owner)}
-    return {"class": owner.__qualname__, "parameters": values, "digest": source.source_digest(owner.__module__)[:16]}
+    return {"class": owner.__qualname__, "parameters": values, "digest": _code(owner)}
 
 
 def _preparing(name: str, parts: tuple[type, ...]) -> type:

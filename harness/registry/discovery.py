@@ -13,6 +13,7 @@ from types import ModuleType
 from typing import Final
 
 from harness.core.errors import HarnessError, PluginError
+from harness.registry import modules, source
 from harness.registry.entries import Origin, reason
 
 GROUP: Final = "harness"
@@ -62,19 +63,85 @@ def _is_file(plugin: str) -> bool:
 def _load_file(path: Path) -> ModuleType:
     if not path.is_file():
         raise PluginError(f"there is no plugin file {path}", fix="give the path of a .py file or a module name")
+    path = path.resolve()
+    root = _package_root(path)
+    package = f"{source.PLUGIN_FILES}{zlib.crc32(str(root).encode()):08x}"
     # One module per file, however often it is loaded: instances keep their class and can be pickled.
-    name = f"harness_plugin_{path.stem}_{zlib.crc32(str(path.resolve()).encode()):08x}"
+    name = ".".join([package, *path.relative_to(root).with_suffix("").parts])
+    _forget_changed(name, root)
+    _make_importable(package, root, path.parent)
+    module = _executed(name, path)
+    _refuse_others(name, {root, path.parent})
+    return module
+
+
+def _package_root(path: Path) -> Path:
+    """The folder to which relative imports of a file lead: that of the file, or the one above its packages."""
+    root = path.parent
+    while (root / "__init__.py").is_file() and root != root.parent:
+        root = root.parent
+    return root
+
+
+def _make_importable(package: str, root: Path, folder: Path) -> None:
+    """Let a file import what lies beside it, as ``import sibling`` and as ``from . import sibling``.
+
+    Its folders come last on the path: nothing in them hides an installed module.
+    """
+    if package not in sys.modules:
+        above = ModuleType(package, "The folder of a plugin file.")
+        above.__path__ = [str(root)]
+        sys.modules[package] = above
+    sys.path += [place for place in map(str, dict.fromkeys((folder, root))) if place not in sys.path]
+    importlib.invalidate_caches()
+
+
+def _executed(name: str, path: Path) -> ModuleType:
+    parent = name.rpartition(".")[0]
+    if parent.count("."):  # packages between the root and the file are imported as any others
+        importlib.import_module(parent)
     spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:
         raise PluginError(f"{path} is not a Python file")
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
+    # Bytecode is told apart by size and second: a file that was edited twice in one would run as it was before.
+    written, sys.dont_write_bytecode = sys.dont_write_bytecode, True
     try:
         spec.loader.exec_module(module)
     except BaseException:
         del sys.modules[name]
         raise
+    finally:
+        sys.dont_write_bytecode = written
     return module
+
+
+def _forget_changed(name: str, root: Path) -> None:
+    """Have what lies beside a plugin file loaded again where any of it has changed: a notebook lives long."""
+    modules.forget()
+    if name not in sys.modules or not source.changed_since_loaded([name]):
+        return
+    for imported in source.foreign_modules([name]):
+        file = modules.code_file(imported)
+        if file and file.resolve().is_relative_to(root):
+            sys.modules.pop(imported, None)
+            above, _, leaf = imported.rpartition(".")
+            vars(sys.modules.get(above, ModuleType(""))).pop(leaf, None)  # else "from . import leaf" finds it there
+    modules.forget()
+
+
+def _refuse_others(name: str, folders: set[Path]) -> None:
+    """Raise ``PluginError`` where a module beside the file is not the one that it gets under this name."""
+    modules.forget()
+    for imported in modules.imported_modules(name):
+        for folder in folders:
+            beside, meant = folder / f"{imported}.py", modules.code_file(imported)
+            if beside.is_file() and meant and meant.resolve() != beside and not modules.is_standard(imported):
+                raise PluginError(
+                    f"{beside} is not what a plugin beside it imports: {meant} has the same name",
+                    fix="rename one of the two, or import it as: from . import " + imported,
+                )
 
 
 def _line(error: BaseException, plugin: str) -> str:

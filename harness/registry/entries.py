@@ -5,11 +5,13 @@ from __future__ import annotations
 import importlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from harness.core.errors import HarnessError, PluginError
 from harness.plugin_api import Check
 from harness.registry import source
+from harness.registry.modules import HARNESS
 
 
 @dataclass(frozen=True)
@@ -26,8 +28,30 @@ class Origin:
 
 
 @dataclass(frozen=True)
+class FileParameter:
+    """A file or folder that a parameter names.
+
+    Attributes:
+        text: the name as the spec has it, for records and boards.
+        path: where it is on this machine.
+        sha256: of its content.
+    """
+
+    text: str
+    path: Path
+    sha256: str
+
+
+@dataclass(frozen=True)
 class MethodId:
-    """What identifies one configured method in a record: the resolved parameters and the code that runs."""
+    """What identifies one configured method in a record: the resolved parameters and the code that runs.
+
+    Attributes:
+        digest: what identifies the code: the result version of a built-in method, the source of any other.
+        files: SHA-256 of what the parameters that name files lead to; it counts in place of the names.
+        origin: how the plugin was found.
+        source: digest of the exact source, which identifies nothing.
+    """
 
     kind: str
     name: str
@@ -35,7 +59,34 @@ class MethodId:
     plugin: str
     version: str
     digest: str
+    files: Mapping[str, str] = field(default_factory=dict)
     origin: str = field(default="", compare=False)
+    source: str = field(default="", compare=False)
+
+    @property
+    def key(self) -> dict[str, Any]:
+        """The part of the identity of a run, or of a cached array, that this method is."""
+        return method_key(self.kind, self.name, self.parameters, self.plugin, self.version, self.digest, self.files)
+
+
+def method_key(
+    kind: str,
+    name: str,
+    parameters: Mapping[str, Any],
+    plugin: str,
+    version: str,
+    digest: str,
+    files: Mapping[str, str],
+) -> dict[str, Any]:
+    """What a method counts by: files by their content, and this distribution by its result versions alone."""
+    return {
+        "kind": kind,
+        "name": name,
+        "parameters": {name: files.get(name) or value for name, value in parameters.items()},
+        "plugin": plugin,
+        "version": "" if plugin == HARNESS else version,
+        "digest": digest,
+    }
 
 
 @dataclass(frozen=True)

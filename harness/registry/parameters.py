@@ -9,11 +9,13 @@ import types
 import typing
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from typing import Any, Final
 
 from harness.core.errors import BadParameter, DataMissing, Errors, HarnessError, PluginError, UnknownName, nearest
 
 Parameters = dict[str, Any]
+_UNIONS: Final = (typing.Union, types.UnionType, typing.Annotated)
 
 
 @dataclass(frozen=True)
@@ -105,6 +107,31 @@ def unprepared(method: type, given: Mapping[str, Any]) -> Any:
     return instance
 
 
+def named_files(label: str, method: type, given: Mapping[str, Any]) -> dict[str, str]:
+    """The files that parameters of a method name: fields whose type admits a ``Path``, defaults included.
+
+    Args:
+        label: how messages call the method.
+        method: the dataclass.
+        given: parameters as a spec has them.
+
+    Raises:
+        PluginError: a field holds several paths.
+    """
+    hints, named = _hints(method), {}
+    for field in _fields(method):
+        if not _mentions_path(hints[field.name]):
+            continue
+        if not _admits_path(hints[field.name]):
+            raise PluginError(
+                f"{label}: {field.name} is a {_type_text(field.type)}", fix="a field for each file: Path or Path | None"
+            )
+        value = given[field.name] if field.name in given else None if _required(field) else _default(field)
+        if isinstance(value, str | Path) and str(value) and value not in _literals(hints[field.name]):
+            named[field.name] = Path(value).as_posix()
+    return named
+
+
 def resolved(instance: Any) -> Parameters:
     """All parameters of an instance, defaults included, as JSON-able values."""
     values = {field.name: getattr(instance, field.name) for field in _fields(type(instance))}
@@ -167,9 +194,27 @@ def _sweeps(hint: Any, value: Any) -> bool:
 
 def _takes_list(hint: Any) -> bool:
     origin = typing.get_origin(hint)
-    if origin is typing.Annotated or origin in (typing.Union, types.UnionType):
+    if origin in _UNIONS:
         return any(_takes_list(argument) for argument in typing.get_args(hint))
     return (origin or hint) in (list, tuple)
+
+
+def _mentions_path(hint: Any) -> bool:
+    return hint is Path or any(_mentions_path(argument) for argument in typing.get_args(hint))
+
+
+def _admits_path(hint: Any) -> bool:
+    """Whether a field may be a path: ``Path``, ``Path | None``, ``Literal["none"] | Path``."""
+    alternatives = typing.get_args(hint) if typing.get_origin(hint) in _UNIONS else (hint,)
+    return any(alternative is Path for alternative in alternatives)
+
+
+def _literals(hint: Any) -> set[Any]:
+    """Values that a field may have and that name no file."""
+    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
+    if origin is typing.Literal:
+        return set(arguments)
+    return {value for argument in arguments for value in _literals(argument)} if origin in _UNIONS else set()
 
 
 def _bad(label: str, field: dataclasses.Field[Any], value: Any, reason: str) -> BadParameter:

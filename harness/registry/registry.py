@@ -17,9 +17,10 @@ from harness.core.errors import HarnessError, NameTaken, PluginError, UnknownNam
 from harness.plugin_api import KINDS, Check, Registrar, hooks
 from harness.plugin_api.registration import SINK
 from harness.plugin_api.version import outdated_note
-from harness.registry import composition, parameters
+from harness.registry import composition, modules, parameters
 from harness.registry.discovery import GROUP, installed, load_named, plugin_key
-from harness.registry.entries import BrokenPlugin, Entry, MethodId, Origin, reason
+from harness.registry.entries import BrokenPlugin, Entry, FileParameter, MethodId, Origin, reason
+from harness.registry.modules import HARNESS
 
 _MLFLOW: Final = "harness.sinks.mlflow:MLflowSink"
 
@@ -35,7 +36,7 @@ class Registry:
         self._loaded: dict[str, None] = {}
         self._manager = pluggy.PluginManager(GROUP)
         self._manager.add_hookspecs(hooks)
-        self.add(Entry(SINK, "mlflow", _MLFLOW, Origin("vision-evaluation-harness", "", "built in")))
+        self.add(Entry(SINK, "mlflow", _MLFLOW, Origin(HARNESS, "", "built in")))
 
     def names(self, kind: str) -> list[str]:
         """Names of one kind, or of the sinks, sorted. Raises ``UnknownName`` for a kind that does not exist."""
@@ -81,17 +82,29 @@ class Registry:
         """
         return parameters.validate(f'{kind} "{name}"', self.entry(kind, name).load(), values)
 
-    def identify(self, kind: str, name: str, instance: Any) -> MethodId:
-        """What identifies a configured method in run ids and records."""
+    def identify(self, kind: str, name: str, instance: Any, files: Mapping[str, FileParameter] = {}) -> MethodId:
+        """What identifies a configured method in run ids and records.
+
+        Args:
+            kind: of the method.
+            name: under which it is registered.
+            instance: the method with its parameters.
+            files: what its parameters that name files lead to.
+
+        Raises:
+            PluginError: its source changed after it was loaded.
+        """
         origin = self.entry(kind, name).origin
         return MethodId(
             kind=kind,
             name=name,
-            parameters=parameters.resolved(instance),
+            parameters={**parameters.resolved(instance), **{name: file.text for name, file in files.items()}},
             plugin=origin.plugin,
             version=origin.version,
-            digest=composition.digest_of(type(instance)),
+            digest=composition.code_of(type(instance)),
+            files={name: file.sha256 for name, file in files.items()},
             origin=origin.source,
+            source=composition.source_of(type(instance)),
         )
 
     @property
@@ -160,6 +173,7 @@ def load_registry(plugins: Iterable[str | Path] = (), *, strict: bool = False) -
         NameTaken: two plugins claim one name.
         PluginError: a named plugin fails, or ``strict`` and an installed one fails.
     """
+    modules.forget()  # what lies on the disk may have changed since the last plan of this process
     registry = Registry()
     for point, origin in installed():
         where, failed = f"{origin.source} = {point.value}", "is broken"

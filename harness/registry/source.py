@@ -1,21 +1,26 @@
-"""Digest of the source behind a method: what it says, without comments and formatting.
+"""What identifies code: a declared result version where it is the harness's own, its source where it is anybody else's.
 
-The digest covers the method's module and, through its imports, every module of the same package, of the harness and of
-the built-in methods that it uses. So a changed helper gives a new identity, and a changed comment does not. Nothing is
-imported to find this out.
+The source counts as what it says, without comments and formatting. Nothing is imported to find this out.
 """
 
 from __future__ import annotations
 
 import ast
 import hashlib
-import importlib.util
-import re
 import sys
-from collections.abc import Iterator
-from functools import cache
+import weakref
+from collections.abc import Callable, Iterable
 from pathlib import Path
+from types import ModuleType
 from typing import Final
+
+from harness.core.digest import file_checksum
+from harness.core.errors import PluginError
+from harness.registry import modules
+from harness.registry.modules import FileState, by_state, code_file, imported_modules, state_of, until_forgotten
+
+PLUGIN_FILES: Final = "harness_plugin_"
+"""How the names of the packages begin that plugin files are loaded into."""
 
 _WITHOUT_EFFECT: Final = frozenset(
     {
@@ -26,22 +31,41 @@ _WITHOUT_EFFECT: Final = frozenset(
         "harness.core.cost",
         "harness.core.progress",
         "harness.registry",
+        "harness.registry.modules",
         "harness.registry.source",
     }
 )
 """Modules used for errors, costs, registration and these digests only: they cannot change a result."""
 _TYPES: Final = "harness.plugin_api"
 """The package that holds types only."""
+_VERSION: Final = "RESULT_VERSION"
+
+_loaded: dict[str, tuple[weakref.ref[ModuleType], str]] = {}
+"""Foreign modules of this process: the module, and the digest of its source when it was first seen."""
 
 
-def source_digest(module: str) -> str:
-    """SHA-256 over the module and what it imports from its own package, the harness and built-in methods, 64 hex."""
-    total = hashlib.sha256()
-    for name in sorted(_closure(module)):
-        # The module's own name may hold the path of a user's file: where it lies is no part of what it does.
-        label = "" if name == module else name
-        total.update(f"{label}\0{_own_digest(name)}\0".encode())
-    return total.hexdigest()
+@until_forgotten
+def source_digest(*roots: str) -> str:
+    """SHA-256 of the exact code behind modules, as 64 hex: what they import, the harness's own code included."""
+    return _digest(roots, [*_foreign(roots), *(_labelled(name, roots) for name in sorted(_own_closure(roots)))])
+
+
+@until_forgotten
+def foreign_digest(*roots: str) -> str:
+    """SHA-256 of what identifies code that is not the harness's own, as 64 hex.
+
+    Everything that it imports counts: by its source wherever it lies; what is installed by name and version; packages
+    of the harness by their result version. Python itself does not count.
+
+    Raises:
+        PluginError: a module changed after it was loaded, so that what would run is not what its file says.
+    """
+    if changed := changed_since_loaded(roots):
+        raise PluginError(
+            f"the source of {', '.join(changed)} changed after it was loaded",
+            fix="start Python (the notebook's kernel) again",
+        )
+    return _digest(roots, _foreign(roots))
 
 
 def libraries(module: str, roots: frozenset[str]) -> set[str]:
@@ -49,81 +73,133 @@ def libraries(module: str, roots: frozenset[str]) -> set[str]:
 
     Imports inside functions count: they are what a process that is to fork should have done beforehand.
     """
-    return {name for part in _closure(module) for name in _all_imports(part) if name.partition(".")[0] in roots}
+    covered = _own_closure([module]) | foreign_modules([module])
+    return {
+        name
+        for part in covered
+        for name in imported_modules(part)
+        if name.partition(".")[0] in roots and code_file(name) is not None
+    }
 
 
-@cache
-def _all_imports(module: str) -> tuple[str, ...]:
-    tree = _tree(module)
-    names: list[str] = []
-    for node in ast.walk(tree) if tree else ():
-        if isinstance(node, ast.Import):
-            names += [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom) and not node.level and node.module:
-            names.append(node.module)
-    return tuple(names)
-
-
-@cache
 def summary(module: str, attribute: str) -> str:
-    """First line of the docstring of a class or function, read without importing its module.
-
-    Found by its text: parsing every module would take a third of the time of ``harness methods``.
-    """
-    path = _file(module)
-    if path is None:
-        return ""
-    text = path.read_text(encoding="utf-8")
-    match = re.search(
-        rf'^(?:class|def) {re.escape(attribute)}\b[^"]*?:\n\s+[rR]?"""(.*?)(?:\n|""")', text, re.MULTILINE
-    )
-    return match[1].strip() if match else ""
+    """First line of the docstring of a class or function, read without importing its module."""
+    path = code_file(module)
+    return modules.first_line_of_docstring(path, attribute) if path else ""
 
 
-def _is_without_effect(name: str, module: str) -> bool:
-    return name != module and (name in _WITHOUT_EFFECT or f"{name}.".startswith(f"{_TYPES}."))
+def foreign_modules(roots: Iterable[str]) -> set[str]:
+    """Modules that count by their source, and are not the harness's own."""
+    return _closure(roots, lambda name: not _is_own(name) and modules.distribution_of(name) is None)
 
 
-def _closure(module: str) -> set[str]:
-    modules: set[str] = set()
-    waiting = [module]
+def changed_since_loaded(roots: Iterable[str]) -> list[str]:
+    """Foreign modules behind ``roots`` that are loaded, and whose file has changed since."""
+    changed = []
+    for name in sorted(foreign_modules(roots)):
+        module = sys.modules.get(name)
+        if module is None:
+            continue
+        now, (seen, then) = _own_digest(name), _loaded.get(name, (None, ""))
+        if seen is not None and seen() is module:
+            changed += [name] if then != now else []
+        else:
+            _loaded[name] = (weakref.ref(module), now)
+    return changed
+
+
+def _digest(roots: Iterable[str], lines: Iterable[str]) -> str:
+    return hashlib.sha256("\0".join([*(_label(root, roots) for root in roots), *lines]).encode()).hexdigest()
+
+
+def _foreign(roots: Iterable[str]) -> list[str]:
+    """Sources, distributions and result versions behind foreign code, one line each, in a fixed order."""
+    closure = foreign_modules(roots)
+    sources = [_labelled(name, roots) for name in closure]
+    imported = {name for part in closure for name in imported_modules(part)} | {*roots}
+    installed = {found for name in imported if not _is_own(name) and (found := _installed(name))}
+    own = {name for name in imported if modules.is_built_in(name)}
+    # Helpers among the built-in methods declare no version: who builds on them counts their source.
+    helpers = _own_closure(name for name in own if not name.startswith("harness."))
+    versions = {line for name in own if (line := _declared(name))}
+    parts = (sources, installed, versions, (_labelled(name, roots) for name in helpers if not _is_harness(name)))
+    return [line for part in parts for line in sorted(part)]
+
+
+def _own_closure(roots: Iterable[str]) -> set[str]:
+    """Modules of the harness and the built-in methods that can change a result."""
+    start = list(roots)
+    return _closure(start, lambda name: modules.is_built_in(name) and (name in start or not _is_without_effect(name)))
+
+
+def _closure(roots: Iterable[str], counts: Callable[[str], bool]) -> set[str]:
+    found: set[str] = set()
+    waiting = list(roots)
     while waiting:
         name = waiting.pop()
-        if name in modules or _is_without_effect(name, module) or _file(name) is None:
+        if name in found or not counts(name) or code_file(name) is None:
             continue
-        modules.add(name)
-        waiting += _imports(name, module.partition(".")[0])
-    return modules
+        found.add(name)
+        waiting += imported_modules(name)
+    return found
 
 
-@cache
-def _imports(module: str, own: str) -> tuple[str, ...]:
-    """What a module imports from its own package, the harness, and the packages of built-in methods."""
-    tree = _tree(module)
-    names = [name for node in ast.walk(tree) for name in _imported(node, module)] if tree else []
-    roots = [(name, name.partition(".")[0]) for name in names]
-    return tuple(name for name, root in roots if root in (own, "harness") or root.startswith("harness_"))
+def _is_own(name: str) -> bool:
+    """Whether a module is neither foreign source nor a distribution that counts."""
+    return modules.is_standard(name) or modules.is_built_in(name)
 
 
-def _imported(node: ast.AST, module: str) -> Iterator[str]:
-    if isinstance(node, ast.Import):
-        yield from (alias.name for alias in node.names)
-    elif isinstance(node, ast.ImportFrom):
-        base = node.module or ""
-        if node.level:
-            package = module if _is_package(module) else module.rpartition(".")[0]
-            for _ in range(node.level - 1):
-                package = package.rpartition(".")[0]
-            base = f"{package}.{base}".rstrip(".")
-        yield base
-        yield from (f"{base}.{alias.name}" for alias in node.names)
+def _is_harness(name: str) -> bool:
+    return name.partition(".")[0] == "harness"
 
 
-@cache
+def _is_without_effect(name: str) -> bool:
+    return name in _WITHOUT_EFFECT or f"{name}.".startswith(f"{_TYPES}.")
+
+
+def _installed(name: str) -> str | None:
+    return modules.distribution_of(name) if code_file(name) is not None else None
+
+
+def _declared(name: str) -> str:
+    """``harness.search 1``: the result version that a package of the harness declares; empty where it has none."""
+    package = ".".join(name.split(".")[:2])
+    path = code_file(package) if _is_harness(name) and "." in name else None
+    version = _constant(state_of(path), _VERSION) if path else None
+    return f"{package} {version}" if version is not None else ""
+
+
+@by_state
+def _constant(state: FileState, name: str) -> object:
+    for node in modules.tree_of(Path(state.path)).body:
+        if isinstance(node, ast.AnnAssign) and isinstance(node.value, ast.Constant):
+            if isinstance(node.target, ast.Name) and node.target.id == name:
+                return node.value.value
+    return None
+
+
+def _labelled(name: str, roots: Iterable[str]) -> str:
+    return f"{_label(name, roots)}\0{_own_digest(name)}"
+
+
+def _label(name: str, roots: Iterable[str]) -> str:
+    """The name of a module; where a plugin file lies is no part of what it does, and neither is what it is called."""
+    if not name.startswith(PLUGIN_FILES):
+        return name
+    return "" if name in roots else name.partition(".")[2]
+
+
 def _own_digest(module: str) -> str:
-    tree = _tree(module)
-    if tree is None:
-        return ""
+    path = code_file(module)
+    return "" if path is None else _digest_of_file(state_of(path))
+
+
+@by_state
+def _digest_of_file(state: FileState) -> str:
+    path = Path(state.path)
+    if path.suffix != ".py":
+        return file_checksum(path)
+    tree = modules.tree_of(path)
     for node in ast.walk(tree):
         _drop_docstring(node)
     return hashlib.sha256(ast.unparse(tree).encode()).hexdigest()
@@ -140,37 +216,3 @@ def _is_string(statement: ast.stmt) -> bool:
         and isinstance(statement.value, ast.Constant)
         and isinstance(statement.value.value, str)
     )
-
-
-def _tree(module: str) -> ast.Module | None:
-    """A fresh tree: callers may change it."""
-    path = _file(module)
-    return ast.parse(path.read_bytes()) if path else None
-
-
-def _is_package(module: str) -> bool:
-    path = _file(module)
-    return path is not None and path.name == "__init__.py"
-
-
-@cache
-def _file(module: str) -> Path | None:
-    """The ``.py`` file of a module, or None for a name that is no module (or is compiled)."""
-    loaded = sys.modules.get(module)
-    origin = getattr(loaded, "__file__", None) if loaded else _find(module)
-    return Path(origin) if origin and origin.endswith(".py") else None
-
-
-def _find(module: str) -> str | None:
-    parent, _, leaf = module.rpartition(".")
-    if not parent:
-        spec = importlib.util.find_spec(module)
-        return spec.origin if spec else None
-    # importlib would import the parent package to look inside it: look beside its file instead.
-    package = _file(parent)
-    if package is None or package.name != "__init__.py":
-        return None
-    for candidate in (package.parent / leaf / "__init__.py", package.parent / f"{leaf}.py"):
-        if candidate.is_file():
-            return str(candidate)
-    return None

@@ -25,6 +25,8 @@ from harness.retrieval.images import read_image
 T = TypeVar("T")
 R = TypeVar("R")
 
+DESCRIPTORS_VERSION: Final = 1
+"""Of stored descriptors. Raised when numbers change: docs/reference/result-versions.md."""
 _READERS: Final = 2
 _READ_AHEAD: Final = 8
 """Images decoded before the network asks for them: bounds the memory."""

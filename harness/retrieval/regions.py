@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import torch
@@ -13,13 +13,15 @@ from numpy.typing import NDArray
 from harness.cache import Arrays, Cache
 from harness.core.cost import Cost
 from harness.core.errors import InvalidInput
+from harness.data import RESULT_VERSION as DATA_VERSION
 from harness.plugin_api import FittedRegionalExpansion, FittedWhitening, GivesRegions, Pooling, Ranking, Role
 from harness.plugin_api.contract import require_descriptors
-from harness.registry.source import source_digest
 from harness.retrieval.representation import NUMERICS, Extraction
 from harness.retrieval.reranking import packed, unpacked
 from harness.search import unit_rows
 
+REGIONS_VERSION: Final = 1
+"""Of stored regions. Raised when numbers change: docs/reference/result-versions.md."""
 Floats = NDArray[np.float32]
 
 
@@ -87,7 +89,7 @@ class RegionExtraction:
         return {
             "stage": "regions",
             "order": "content",
-            "code": source_digest("harness.retrieval.regions"),
+            "code": [REGIONS_VERSION, DATA_VERSION],
             **{kind: self.keys[kind] for kind in ("backbone", "pooling", "dataset")},
             "role": role,
             "image_size": protocol.image_size,

@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 from harness.cache import Cache
 from harness.core.cost import Cost
 from harness.core.progress import PartialProgress, Progress
+from harness.data import RESULT_VERSION as DATA_VERSION
 from harness.plugin_api import FittedWhitening, LearnsFromMaps, MayLearn, Pooling, RetrievalSet, Role, Whitening
 from harness.plugin_api.contract import require_descriptors
-from harness.registry.source import source_digest
 from harness.retrieval.distractors import files_digest, stored_shards
-from harness.retrieval.extraction import ImageList, MapStream, NamedBackbone, describe
+from harness.retrieval.extraction import DESCRIPTORS_VERSION, ImageList, MapStream, NamedBackbone, describe
 from harness.retrieval.protocol import RetrievalProtocol
 from harness.retrieval.rows import identities, stored_rows
 from harness.retrieval.shards import Shards
@@ -158,7 +158,7 @@ class _PooledDataset:
         # What a pooling learns from a database makes its descriptors those of this database only.
         learns = self.pooling.learns if isinstance(self.pooling, MayLearn) else isinstance(self.pooling, LearnsFromMaps)
         return {
-            "code": source_digest("harness.retrieval.extraction"),
+            "code": [DESCRIPTORS_VERSION, DATA_VERSION],
             **{kind: self.keys[kind] for kind in ("backbone", "pooling", *(("dataset",) if learns else ()))},
             "role": role,
             "image_size": protocol.image_size,

@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,12 +17,14 @@ from numpy.typing import NDArray
 from harness.cache import Arrays, Cache
 from harness.core.cost import Cost, measured
 from harness.core.progress import track
+from harness.data import RESULT_VERSION as DATA_VERSION
 from harness.metrics.ties import tie_numbers
 from harness.plugin_api import DescribesImages, Packs, Ranking, Reranker, Role
 from harness.plugin_api.contract import require_scores
-from harness.registry.source import source_digest
 from harness.retrieval.representation import NUMERICS, Extraction
 
+FEATURES_VERSION: Final = 1
+"""Of stored features. Raised when numbers change: docs/reference/result-versions.md."""
 Floats = NDArray[np.float32]
 Ids = NDArray[np.int64]
 
@@ -176,7 +178,7 @@ def _key(
     """Which images are described is part of it: another ranking needs others."""
     key: dict[str, Any] = {
         "stage": "features for re-ranking",
-        "code": source_digest("harness.retrieval.reranking"),
+        "code": [FEATURES_VERSION, DATA_VERSION],
         "dataset": keys["dataset"],
         "reranking": keys["reranking"],
         "role": role,

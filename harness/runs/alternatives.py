@@ -8,10 +8,11 @@ from dataclasses import replace
 from typing import Any
 
 from harness.core.document import At
-from harness.core.errors import BadParameter, DataMissing, Errors, HarnessError, UnknownName, nearest
+from harness.core.errors import BadParameter, DataMissing, Errors, HarnessError, PluginError, UnknownName, nearest
 from harness.data.entry import CatalogueEntry
 from harness.plugin_api import DataFolders
 from harness.registry import Registry, parameters
+from harness.runs.file_parameters import file_parameters
 from harness.runs.identity import Configured, PlannedDataset, protocol_class
 from harness.runs.spec import Choice, Combination, Spec
 
@@ -137,17 +138,24 @@ class Alternatives:
             return
         reported: set[str] = set()
         for values in combinations:
-            incomplete = False
+            incomplete, files = False, {}
             try:
-                instance = parameters.validate(label, method, values)
+                files = file_parameters(label, method, values, self._spec.places(self._folders), self._folders)
+                instance = parameters.validate(label, method, values | {name: f.path for name, f in files.items()})
             except DataMissing as error:
                 self.missing.append(self._spec.document.error(error, choice.at))
                 instance, incomplete = parameters.unprepared(method, values), True
+            except PluginError as error:
+                self._mistakes(error, choice.at)
+                return
             except Errors as wrong:
                 self._mistakes(Errors([e for e in wrong.errors if e.headline not in reported]), choice.at)
                 reported.update(error.headline for error in wrong.errors)
                 continue
-            yield Configured(instance, self._registry.identify(kind, choice.name, instance), incomplete)
+            try:
+                yield Configured(instance, self._registry.identify(kind, choice.name, instance, files), incomplete)
+            except PluginError as error:
+                self._mistakes(error, choice.at)
 
     def _mistakes(self, error: HarnessError, at: At) -> None:
         """A mistake, or several, each at the parameter that is wrong."""

@@ -1,21 +1,35 @@
-"""One run, and how the id of its record comes about: ``run_id`` digests all that decides the result, nothing else."""
+"""One run, and how the id of its record comes about: ``run_id`` digests all that decides the result, nothing else.
+
+Code of the harness and of built-in methods counts by declared result versions, which golden results keep honest
+(tests/golden); code of anybody else by its source; files by their content.
+"""
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
-from typing import Any, Final
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
 
 from harness.core.digest import digest
-from harness.registry import MethodId, parameters
+from harness.registry import MethodId
+from harness.registry.entries import method_key
 from harness.registry.source import source_digest
 from harness.runs.spec import STAGES
+
+if TYPE_CHECKING:
+    from harness.runs.record import Record
 
 ENGINES: Final[Mapping[str, str]] = {
     "retrieval": "harness.retrieval.pipeline",
     "active-learning": "harness.active.loop",
 }
-"""The module whose source, with all it uses, decides the numbers of a task."""
+"""The module that does a task."""
+_COMPONENTS: Final[Mapping[str, tuple[str, ...]]] = {
+    "retrieval": ("data", "metrics", "retrieval", "search"),
+    "active-learning": ("active", "data", "metrics"),
+}
+"""Packages whose ``RESULT_VERSION`` decides the numbers of a task beside its methods."""
 
 
 @dataclass(frozen=True)
@@ -29,9 +43,7 @@ class Configured:
     @property
     def key(self) -> dict[str, Any]:
         """The part of a run's identity that this method is: where the plugin was found does not count."""
-        key = asdict(self.id)
-        del key["origin"]
-        return key
+        return self.id.key
 
 
 @dataclass(frozen=True)
@@ -53,6 +65,11 @@ class PlannedDataset:
     expected: Mapping[str, int] = field(default_factory=dict)
     non_default: tuple[str, ...] = ()
     label: str = ""
+
+    @property
+    def key(self) -> dict[str, Any]:
+        """The part of a run's identity that the data are: what they are called, and where they lie, does not count."""
+        return _dataset_key(self.fingerprint, self.loader.id.digest, self.loader.id.files)
 
 
 @dataclass(frozen=True)
@@ -85,29 +102,59 @@ class Run:
         return " · ".join([self.dataset.label or self.dataset.name, *setting, *names, f"seed {self.seed}"])
 
 
-def run_id(protocol: str, dataset: PlannedDataset, methods: Mapping[str, Configured], seed: int) -> str:
+def run_id(protocol: str, dataset: Mapping[str, Any], methods: Mapping[str, Mapping[str, Any]], seed: int) -> str:
     """The id of a run and the name of its record's file: the first 24 hex digits of a SHA-256.
 
     Args:
-        protocol: task, options and source of the engine (``protocol_identity``).
-        dataset: counts by its fingerprint; what it is called does not.
-        methods: each by name, parameters, plugin, version and source (``Configured.key``).
+        protocol: task, options and result versions of the engine (``protocol_identity``).
+        dataset: what identifies the data (``PlannedDataset.key``).
+        methods: what identifies each method (``Configured.key``).
         seed: of all randomness.
     """
-    identity = {
-        "protocol": protocol,
-        # Two datasets that are missing are two all the same.
-        "dataset": dataset.fingerprint or [dataset.name, dataset.loader.key],
-        "methods": {kind: method.key for kind, method in methods.items()},
-        "seed": seed,
+    return digest({"protocol": protocol, "dataset": dataset, "methods": methods, "seed": seed})[:24]
+
+
+def planned_id(protocol: str, dataset: PlannedDataset, methods: Mapping[str, Configured], seed: int) -> str:
+    """The id of a run that is planned; where data are missing, one that no record has."""
+    # Two datasets that are missing are two all the same.
+    data = dataset.key if dataset.fingerprint else {"name": dataset.name, "loader": dataset.loader.key}
+    return run_id(protocol, data, {kind: method.key for kind, method in methods.items()}, seed)
+
+
+def recorded_id(record: Record) -> str:
+    """The id that follows from what a record says of its run: another one than the record's own means a forgery."""
+    methods = {
+        kind: method_key(m.kind, m.name, m.parameters, m.plugin, m.version, m.digest, m.files)
+        for kind, m in record.methods.items()
     }
-    return digest(identity)[:24]
+    dataset = _dataset_key(record.dataset.fingerprint, record.dataset.digest, record.dataset.files)
+    return run_id(protocol_identity(record.task, record.protocol, record.versions), dataset, methods, record.seed)
 
 
-def protocol_identity(task: str, protocol: Any) -> str:
-    """What decides the numbers of a task beside data and methods: its options, and the source that measures."""
-    engine = {"task": task, "options": parameters.resolved(protocol), "engine": source_digest(ENGINES[task])}
-    return f"{task}-{digest(engine)[:12]}"
+def protocol_identity(task: str, options: Mapping[str, Any], versions: Mapping[str, int]) -> str:
+    """What decides the numbers of a task beside data and methods.
+
+    Args:
+        task: ``retrieval`` or ``active-learning``.
+        options: of the protocol, all of them.
+        versions: result versions of the engine, ``result_versions(task)`` of the present one.
+    """
+    return f"{task}-{digest({'task': task, 'options': options, 'versions': versions})[:12]}"
+
+
+def result_versions(task: str) -> dict[str, int]:
+    """The declared result version of each package that decides the numbers of a task; loads nothing heavy."""
+    packages = {name: importlib.import_module(f"harness.{name}") for name in _COMPONENTS[task]}
+    return {name: int(package.RESULT_VERSION) for name, package in packages.items()}
+
+
+def engine_source(task: str) -> str:
+    """Digest of the exact source that does a task, which identifies nothing."""
+    return source_digest(ENGINES[task])[:16]
+
+
+def _dataset_key(fingerprint: str, code: str, files: Mapping[str, str]) -> dict[str, Any]:
+    return {"fingerprint": fingerprint, "code": code, **({"files": dict(files)} if files else {})}
 
 
 def protocol_class(task: str) -> type[Any]:

@@ -16,9 +16,9 @@ from harness.core.errors import Errors, HarnessError, UnknownName
 from harness.data.catalogue import catalogue, catalogue_files
 from harness.data.folders import use
 from harness.plugin_api import DataFolders
-from harness.registry import Registry, load_registry
+from harness.registry import Registry, load_registry, parameters
 from harness.runs.alternatives import Alternatives
-from harness.runs.identity import Configured, PlannedDataset, Run, protocol_identity, run_id
+from harness.runs.identity import Configured, PlannedDataset, Run, planned_id, protocol_identity, result_versions
 from harness.runs.labels import Labels, Method, dataset_labels, method_labels
 from harness.runs.spec import STAGES, Choice, Combination, Spec, read_spec
 
@@ -123,10 +123,10 @@ def _run(
     methods: tuple[Mapping[str, Configured], Labels],
     seed: int,
 ) -> Run:
-    protocol_id = protocol_identity(task, protocol)
+    protocol_id = protocol_identity(task, parameters.resolved(protocol), result_versions(task))
     combination, labels = methods
     return Run(
-        id=run_id(protocol_id, dataset, combination, seed),
+        id=planned_id(protocol_id, dataset, combination, seed),
         task=task,
         protocol=protocol,
         protocol_id=protocol_id,

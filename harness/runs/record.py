@@ -40,8 +40,13 @@ class MethodRecord(_Part):
     plugin: str
     version: str
     digest: str
-    """Digest of the source that ran, comments and formatting removed."""
+    """What identifies the code: of a built-in method ``v1``, its result version; of any other the digest of its source,
+    comments and formatting removed."""
+    files: dict[str, str] = {}
+    """SHA-256 of what the parameters that name files led to."""
     origin: str
+    source: str = ""
+    """Digest of the exact source that ran, whoever's it is; it identifies nothing."""
     deviations: dict[str, str] = {}
     """Rules of ``harness check`` that the method declares to break, with the reasons."""
     stand_in: bool = False
@@ -55,6 +60,10 @@ class DatasetRecord(_Part):
     loader: str
     parameters: dict[str, Any]
     fingerprint: str
+    digest: str = ""
+    """What identifies the code of the loader, as of a method."""
+    files: dict[str, str] = {}
+    """SHA-256 of what its parameters that name files led to."""
     counts: dict[str, int] = {}
     expected: dict[str, int] = {}
     """The counts that the catalogue states for the dataset, where it states them."""
@@ -99,6 +108,10 @@ class Record(_Part):
     failure: Failure | None = None
     task: Literal["retrieval", "active-learning"]
     protocol: dict[str, Any]
+    versions: dict[str, int] = {}
+    """Result versions of the packages of the harness that decide the numbers of the task."""
+    source: str = ""
+    """Digest of the exact source of the engine; it identifies nothing."""
     protocol_id: str
     """Task, version and options that decide the numbers; tables refuse to mix two of them."""
     dataset: DatasetRecord

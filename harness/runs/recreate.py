@@ -13,7 +13,8 @@ from harness.plugin_api import DataFolders
 from harness.registry import Registry, load_registry, parameters
 from harness.registry.composition import deviations_of
 from harness.registry.parameters import resolved
-from harness.runs.identity import Configured, PlannedDataset, Run, protocol_class
+from harness.runs.file_parameters import file_parameters
+from harness.runs.identity import Configured, PlannedDataset, Run, engine_source, protocol_class, result_versions
 from harness.runs.record import DatasetRecord, MethodRecord, Record
 
 
@@ -26,6 +27,8 @@ def describe(run: Run) -> Record:
         status="missing",
         task=run.task,  # type: ignore[arg-type]  # checked when the spec was read
         protocol=resolved(run.protocol),
+        versions=result_versions(run.task),
+        source=engine_source(run.task),
         protocol_id=run.protocol_id,
         dataset=DatasetRecord(
             name=run.dataset.name,
@@ -33,6 +36,8 @@ def describe(run: Run) -> Record:
             parameters=dict(loader.parameters),
             fingerprint=run.dataset.fingerprint,
             expected=dict(run.dataset.expected),
+            digest=loader.digest,
+            files=dict(loader.files),
         ),
         methods={kind: _method(configured) for kind, configured in run.methods.items()},
         non_default={
@@ -47,7 +52,9 @@ def describe(run: Run) -> Record:
     )
 
 
-def recreate(record: Record, folders: DataFolders, plugins: Sequence[str | Path] = ()) -> Run:
+def recreate(
+    record: Record, folders: DataFolders, plugins: Sequence[str | Path] = (), places: Sequence[Path] = ()
+) -> Run:
     """The run that a record tells of; nothing is run and no image is read.
 
     It keeps the record's id. Where something is not as it was then (the source or version of a method, the data), what
@@ -57,13 +64,15 @@ def recreate(record: Record, folders: DataFolders, plugins: Sequence[str | Path]
         record: of a run that is done, failed or missing.
         folders: where data and cache live.
         plugins: files or modules with methods, besides the installed ones.
+        places: folders in which files that parameters name are looked up, before the data and the working folder.
 
     Raises:
         UnknownName: a method or loader of the record is not registered.
         Errors: a method does not take the parameters that it had.
+        DataMissing: a file that a parameter names is not there.
         PluginError: a plugin given in ``plugins`` cannot be loaded.
     """
-    run = restored(record, load_registry(plugins))
+    run = restored(record, load_registry(plugins), (*places, folders.root, Path.cwd()), folders)
     fingerprint, missing = record.dataset.fingerprint, ""
     try:
         fingerprint = run.dataset.loader.method.fingerprint(folders)
@@ -73,15 +82,32 @@ def recreate(record: Record, folders: DataFolders, plugins: Sequence[str | Path]
     return replace(run, dataset=replace(run.dataset, fingerprint=fingerprint))
 
 
-def restored(record: Record, registry: Registry) -> Run:
+def restored(record: Record, registry: Registry, places: Sequence[Path], folders: DataFolders) -> Run:
     """The run that a record tells of, its methods made again; the data are taken to be what they were.
+
+    Args:
+        record: of a run.
+        registry: where its methods are registered.
+        places: folders in which files that parameters name are looked up.
+        folders: where data and cache live.
 
     Raises:
         UnknownName: a method or loader of the record is not registered.
         Errors: a method does not take the parameters that it had.
+        DataMissing: a file that a parameter names is not there.
     """
-    methods = {kind: _configured(registry, kind, m.name, m.parameters) for kind, m in record.methods.items()}
-    loader = _configured(registry, "dataset", record.dataset.loader, record.dataset.parameters)
+
+    def configured(kind: str, name: str, values: dict[str, Any]) -> Configured:
+        try:
+            method = registry.entry(kind, name).load()
+        except UnknownName as error:
+            raise UnknownName(error.headline, fix=f"load the plugin that has it (--plugin); {error.fix}") from error
+        files = file_parameters(f'{kind} "{name}"', method, values, places, folders)
+        made = registry.create(kind, name, **values | {name: file.path for name, file in files.items()})
+        return Configured(made, registry.identify(kind, name, made, files))
+
+    methods = {kind: configured(kind, m.name, m.parameters) for kind, m in record.methods.items()}
+    loader = configured("dataset", record.dataset.loader, record.dataset.parameters)
     return Run(
         id=record.id,
         task=record.task,
@@ -99,14 +125,6 @@ def restored(record: Record, registry: Registry) -> Run:
     )
 
 
-def _configured(registry: Registry, kind: str, name: str, values: dict[str, Any]) -> Configured:
-    try:
-        method = registry.create(kind, name, **values)
-    except UnknownName as error:
-        raise UnknownName(error.headline, fix=f"load the plugin that has it (--plugin); {error.fix}") from error
-    return Configured(method, registry.identify(kind, name, method))
-
-
 def _warn(record: Record, methods: Mapping[str, Configured], fingerprint: str, missing: str) -> None:
     changes = []
     for kind, configured in methods.items():
@@ -115,6 +133,8 @@ def _warn(record: Record, methods: Mapping[str, Configured], fingerprint: str, m
             changes.append(f'{kind} "{now.name}" came from {then.plugin} {then.version}, is {now.plugin} {now.version}')
         elif then.digest != now.digest:
             changes.append(f'{kind} "{now.name}" has another source')
+        elif dict(then.files) != dict(now.files):
+            changes.append(f'{kind} "{now.name}" reads other files')
     if missing:
         changes.append(f"the data cannot be read now: {missing}")
     elif fingerprint != record.dataset.fingerprint:
@@ -132,6 +152,8 @@ def _method(configured: Configured) -> MethodRecord:
         plugin=identity.plugin,
         version=identity.version,
         digest=identity.digest,
+        files=dict(identity.files),
         origin=identity.origin,
+        source=identity.source,
         deviations=deviations_of(type(configured.method)),
     )

@@ -14,6 +14,7 @@ from harness.core.errors import Errors
 from harness.core.locks import Lock
 from harness.core.progress import Progress, SilentProgress
 from harness.data.folders import data_folders
+from harness.registry.modules import HARNESS
 from harness.runs.environment import environment
 from harness.runs.executors import Executor, Job
 from harness.runs.executors.choose import LOCAL, Options, make_executor
@@ -27,7 +28,6 @@ from harness.runs.store import Store
 _POLL_SECONDS: Final = 0.5
 _CLAIMED_SECONDS: Final = 0.1
 """Between two looks at runs that other processes do."""
-_BUILT_IN: Final = "vision-evaluation-harness"
 
 
 def run(
@@ -192,13 +192,14 @@ class _Scheduler:
 
     def _job(self, run: Run) -> Job:
         methods = [*run.methods.values(), run.dataset.loader]
-        built_in = all(method.id.plugin == _BUILT_IN for method in methods)
+        built_in = all(method.id.plugin == HARNESS for method in methods)
         limits = self.options.limits
         return Job(
             description=describe(run),
             label=run.label,
             plugins=() if built_in else self.plan.plugins,
             folders=self.plan.folders,
+            places=self.plan.spec.places(self.plan.folders),
             limits=limits,
             may_share=built_in and limits.memory_bytes is None,
             contended=self.executor.contended,

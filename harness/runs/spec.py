@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from harness.core.document import At, Document, path_text, plain, read_document, shape_error
 from harness.core.errors import BadParameter, Errors, HarnessError, SpecError, UnknownName, nearest
-from harness.plugin_api import KINDS
+from harness.plugin_api import KINDS, DataFolders
 
 STAGES: Final[Mapping[str, tuple[str, ...]]] = {
     "retrieval": ("backbone", "pooling", "whitening", "reranking", "expansion"),
@@ -67,6 +67,10 @@ class Spec:
     def folder(self) -> Path:
         """Where relative paths of the spec start: its own folder."""
         return self.document.file.parent if self.document.file else Path()
+
+    def places(self, folders: DataFolders) -> tuple[Path, ...]:
+        """Folders in which files that parameters name are looked up: that of the spec, the data, the working folder."""
+        return self.folder.absolute(), folders.root, Path.cwd()
 
 
 class _Shape(BaseModel):

@@ -33,7 +33,7 @@ def perform(run: Run, folders: DataFolders, progress: Progress) -> Outcome:
     dataset = run.dataset.loader.method.load(folders)
     cache = Cache(folders.cache / "arrays")
     keys = {kind: method.key for kind, method in run.methods.items()}
-    keys["dataset"] = {"fingerprint": run.dataset.fingerprint}
+    keys["dataset"] = run.dataset.key
     work = _retrieval if run.task == "retrieval" else _active_learning
     return work(run, dataset, keys, cache, progress)
 

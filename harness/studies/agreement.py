@@ -21,7 +21,6 @@ from harness.core.progress import Progress, SilentProgress
 from harness.metrics.selections import Comparison, jaccard, overlap, pseudo_label_agreement, rank_correlation
 from harness.plugin_api import ChangesByCycle
 from harness.plugin_api.contract import require_picks
-from harness.registry.source import source_digest
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -30,6 +29,8 @@ if TYPE_CHECKING:
 
     Values = NDArray[np.float64]
 
+RESULT_VERSION: Final = 1
+"""Of stored comparisons. Raised when numbers change: docs/reference/result-versions.md."""
 RANK_LIMIT: Final = 2000
 """Unlabelled examples up to which every acquisition ranks by its own picks, one after the other, of all of them."""
 PICKS: Final = "order of its picks"
@@ -136,7 +137,7 @@ def _compared(
         "protocol": [protocol.initial, list(protocol.budgets), protocol.imbalance],
         "seed": setting.seed,
         "unlabelled": setting.unlabelled,
-        "engine": source_digest("harness.studies.agreement")[:16],
+        "engine": RESULT_VERSION,
     }
     return _unpack(cache.get_or_compute(key, lambda: _pack([_comparison(view, other) for view in views()])).arrays)
 

@@ -120,7 +120,7 @@ def _study(plan: Plan, runs: list[Run], reference: Configured, unlabelled: bool,
     compared: dict[str, tuple[Comparison, ...]] = dict.fromkeys(others, ())
     load = once(lambda: first.dataset.loader.method.load(plan.folders))
     keys: dict[str, Any] = {kind: first.methods[kind].key for kind in ("learning", "network")}
-    keys["dataset"] = {"fingerprint": first.dataset.fingerprint}
+    keys["dataset"] = first.dataset.key
     for done, seed in enumerate(seeds):
         progress.update("seeds", done, len(seeds))
         learning, network = (first.methods[kind].method for kind in ("learning", "network"))

@@ -14,8 +14,9 @@ from harness.core.errors import DataDamaged, DataMissing, HarnessError, PluginEr
 from harness.core.progress import Progress, SilentProgress
 from harness.data.folders import data_folders
 from harness.plugin_api import DataFolders
+from harness.registry.parameters import resolved
 from harness.runs.environment import environment
-from harness.runs.identity import Run, protocol_identity
+from harness.runs.identity import Run, engine_source, protocol_identity, result_versions
 from harness.runs.record import Failure, Number, Record
 from harness.runs.recreate import recreate
 from harness.runs.store import Store
@@ -117,6 +118,8 @@ def reproduce(
         DataDamaged: its data are not those that it was measured on.
     """
     original = record if isinstance(record, Record) else _read(record, plugins, data)
+    # A record lies in a folder beside its spec, and a spec beside the files that it names.
+    places = () if isinstance(record, Record) else tuple(Path(record).absolute().parents[:2])
     if original.status == "missing":
         raise SpecError(f"run {original.id} has no result to compare with", fix="harness run executes it")
     store = Store(Path(out)) if out is not None else None
@@ -124,7 +127,7 @@ def reproduce(
         raise SpecError(f"{out} has a record of run {original.id} already", fix="name a folder that is empty")
     with tempfile.TemporaryDirectory(prefix="harness-reproduce-") as cache:
         folders = data_folders(data, cache)
-        run = _recreated(original, folders, plugins)
+        run = _recreated(original, folders, plugins, places)
         again = _again(run, original, folders, progress or SilentProgress())
     if store is not None:
         store.write(again)
@@ -146,11 +149,11 @@ def _read(target: str | Path, plugins: Sequence[str | Path], data: str | Path | 
         raise SpecError(error.headline, fix="give the .json file of a run") from error
 
 
-def _recreated(record: Record, folders: DataFolders, plugins: Sequence[str | Path]) -> Run:
+def _recreated(record: Record, folders: DataFolders, plugins: Sequence[str | Path], places: Sequence[Path]) -> Run:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)  # the result says all that it warns of
-            run = recreate(record, folders, plugins)
+            run = recreate(record, folders, plugins, places)
     except UnknownName as error:
         raise PluginError(error.headline, fix=error.fix) from error
     if run.dataset.fingerprint != record.dataset.fingerprint:
@@ -165,7 +168,9 @@ def _recreated(record: Record, folders: DataFolders, plugins: Sequence[str | Pat
 def _again(run: Run, record: Record, folders: DataFolders, progress: Progress) -> Record:
     """The record of the run now; the data that are missing and the plugins that are broken come through."""
     now = {
-        "protocol_id": protocol_identity(run.task, run.protocol),
+        "protocol_id": protocol_identity(run.task, resolved(run.protocol), result_versions(run.task)),
+        "versions": result_versions(run.task),
+        "source": engine_source(run.task),
         "methods": {kind: _method(record, kind, run) for kind in run.methods},
         "environment": environment(),
         "started": _now(),
@@ -187,7 +192,7 @@ def _again(run: Run, record: Record, folders: DataFolders, progress: Progress) -
 
 def _method(record: Record, kind: str, run: Run) -> Any:
     identity = run.methods[kind].id
-    changed = {name: getattr(identity, name) for name in ("plugin", "version", "digest", "origin")}
+    changed = {name: getattr(identity, name) for name in ("plugin", "version", "digest", "files", "origin", "source")}
     return record.methods[kind].model_copy(update=changed)
 
 
@@ -225,13 +230,23 @@ def _leaves(value: Any, place: str) -> Iterator[tuple[str, Any]]:
 def _differences(record: Record, again: Record) -> Iterator[str]:
     """What changed, one clause each."""
     if record.protocol_id != again.protocol_id:
-        yield f"the source that measures ({record.protocol_id}, now {again.protocol_id})"
+        versions = [_versions(one) for one in (record, again)]
+        known = all(versions) and versions[0] != versions[1]
+        then_by, now_by = versions if known else (record.protocol_id, again.protocol_id)
+        yield f"what measures ({then_by}, now {now_by})"
+    elif record.source != again.source:
+        yield f"the source that measures ({record.source or 'not recorded'}, now {again.source})"
     for kind, then in record.methods.items():
         now = again.methods[kind]
         if (then.plugin, then.version) != (now.plugin, now.version):
             yield f'{kind} "{then.name}": plugin {then.plugin} {then.version}, now {now.plugin} {now.version}'
         if then.digest != now.digest:
-            yield f'{kind} "{then.name}": source {then.digest[:12]}, now {now.digest[:12]}'
+            yield f'{kind} "{then.name}": code {then.digest[:12]}, now {now.digest[:12]}'
+        elif then.source != now.source:
+            yield f'{kind} "{then.name}": source {then.source[:12] or "not recorded"}, now {now.source[:12]}'
+        for name in dict.fromkeys([*then.files, *now.files]):
+            if then.files.get(name) != now.files.get(name):
+                yield f'{kind} "{then.name}": {name} holds something else'
     packages = (dict(one.environment.get("packages", {})) for one in (record, again))
     old, new = packages
     for name in dict.fromkeys([*old, *new]):
@@ -244,6 +259,11 @@ def _differences(record: Record, again: Record) -> Iterator[str]:
     commits = [str(one.environment.get("git", {}).get("commit", ""))[:12] for one in (record, again)]
     if commits[0] != commits[1]:
         yield f"commit {commits[0] or 'not recorded'}, now {commits[1] or 'none'}"
+
+
+def _versions(record: Record) -> str:
+    """``metrics 1, retrieval 2``; empty where the record is older than these versions."""
+    return ", ".join(f"{name} {version}" for name, version in record.versions.items())
 
 
 def _code(record: Record) -> str:

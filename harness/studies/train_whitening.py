@@ -89,7 +89,7 @@ def _learnt(run: Run, plan: Plan, progress: Progress) -> dict[str, Any]:
 
     dataset = run.dataset.loader.method.load(plan.folders)
     keys: dict[str, Any] = {kind: method.key for kind, method in run.methods.items()}
-    keys["dataset"] = {"fingerprint": run.dataset.fingerprint}
+    keys["dataset"] = run.dataset.key
     names = {kind: f'{kind} "{method.id.name}"' for kind, method in run.methods.items()}
     source = NamedBackbone(run.methods["backbone"].method, names["backbone"])
     extraction = Extraction(dataset, run.protocol, source, progress)

@@ -29,13 +29,13 @@ class Replay:
         the picks of the record whose labels so far are those of the pool, in their order
 
     Attributes:
-        runs: folder of the records; relative to where the harness is started.
+        runs: folder of the records, beside the spec.
         acquisition: whose picks.
         learning: name of the learning scheme of those runs; any if empty.
         network: name of their network; any if empty.
     """
 
-    runs: str
+    runs: Path
     acquisition: str
     learning: str = ""
     network: str = ""
@@ -61,7 +61,7 @@ class Replay:
     def _records(self) -> Iterator[list[dict[str, Any]]]:
         """Cycles of the records that match the names."""
         wanted = {"acquisition": self.acquisition, "learning": self.learning, "network": self.network}
-        for path in sorted(Path(self.runs).glob("*.json")):
+        for path in sorted(self.runs.glob("*.json")):
             try:
                 record = json.loads(path.read_text(encoding="utf-8"))
                 names = {kind: record["methods"][kind]["name"] for kind in wanted}

@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping
 from copy import deepcopy
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 from urllib.error import URLError
 
 from annotated_types import Ge
@@ -42,7 +43,7 @@ class Convolutional:
         min_side: smaller images are padded to this side by the mean colour, below and on the right.
     """
 
-    weights: str = IMAGENET
+    weights: Literal["imagenet", "none"] | Path = IMAGENET
     checksum: str = ""
     seed: Annotated[int, Ge(0)] = 0
     upsample: bool = False
@@ -117,7 +118,7 @@ def _downloaded(name: str) -> Mapping[str, Tensor]:
     entry: Any = get_model_weights(name)["IMAGENET1K_V1"]
     file = located(f"networks/imagenet/{entry.url.rpartition('/')[2]}")
     if file.is_file():
-        return read_checkpoint(str(file)).state
+        return read_checkpoint(file).state
     try:
         state: Mapping[str, Tensor] = entry.get_state_dict(progress=False, check_hash=True)
     except (URLError, OSError) as error:

@@ -10,7 +10,7 @@ from copy import deepcopy
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 import numpy as np
 
@@ -62,7 +62,7 @@ class Tiny:
             is a part of every key.
     """
 
-    weights: str = ""
+    weights: Literal[""] | Path = ""
     checksum: str = ""
 
     def __post_init__(self) -> None:
@@ -133,8 +133,8 @@ def _read(tiny: Tiny) -> Mapping[str, Tensor]:
                 f"{WEIGHTS.name} is not the file that tiny was released with", fix="install the package again"
             )
         return _arrays(content, WEIGHTS.name)
-    if tiny.weights.endswith(".npz"):
-        return _arrays(file_content(tiny.weights, tiny.checksum), tiny.weights)
+    if Path(tiny.weights).suffix == ".npz":
+        return _arrays(file_content(tiny.weights, tiny.checksum), str(tiny.weights))
     checkpoint = read_checkpoint(tiny.weights, tiny.checksum)
     if checkpoint.architecture not in ("", "tiny"):
         raise DataDamaged(f"weights {tiny.weights} are those of {checkpoint.architecture}", fix="a checkpoint of tiny")

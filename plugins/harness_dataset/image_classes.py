@@ -11,6 +11,7 @@ from annotated_types import Ge, Gt
 
 from harness.cache import Cache
 from harness.core.errors import DataDamaged
+from harness.data import RESULT_VERSION
 from harness.data.classification_sets import checked, class_files
 from harness.data.decode import decode_squares
 from harness.data.fingerprint import files_digest, value_digest
@@ -68,7 +69,7 @@ class ImageClasses:
             raise DataDamaged(f"{root / self.test} has the class {unknown[0]}, which {self.train} does not have")
         classes = tuple(train)
         cache = Cache(folders.cache / "images")
-        key = {"stage": "decode", "fingerprint": self.fingerprint(folders)}
+        key = {"stage": "decode", "code": RESULT_VERSION, "fingerprint": self.fingerprint(folders)}
         arrays = cache.get_or_compute(key, lambda: self._decode(classes, train, test)).arrays
         return checked(ClassificationSet(name=root.name, classes=classes, flip=self.flip, **arrays))
 

@@ -11,7 +11,8 @@ from annotated_types import Ge
 
 from harness.core.errors import DataDamaged, InvalidInput
 from harness.data.disk import write_once
-from harness.data.fingerprint import code_digest, value_digest
+from harness.data.fingerprint import value_digest
+from harness.data.generators import RESULT_VERSION
 from harness.plugin_api import DataFolders, RetrievalSet, Task
 
 _NAME: Final = "synthetic-instances"
@@ -49,8 +50,8 @@ class SyntheticInstances:
             )
 
     def fingerprint(self, folders: DataFolders) -> str:
-        """Hex digest of the parameters and of the generator's source; draws nothing."""
-        return value_digest({"parameters": asdict(self), "generator": code_digest("harness.data.generators.synthetic")})
+        """Hex digest of the parameters and of the generator's result version; draws nothing."""
+        return value_digest({"parameters": asdict(self), "generator": RESULT_VERSION})
 
     def load(self, folders: DataFolders) -> RetrievalSet:
         """Draw the images, or read what was drawn before. Raises ``DataDamaged`` where files are gone."""

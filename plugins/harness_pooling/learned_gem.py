@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.core.errors import InvalidInput
@@ -26,7 +27,7 @@ class LearnedGeM:
             of every key.
     """
 
-    weights: str
+    weights: Path
     checksum: str = ""
 
     def __post_init__(self) -> None:

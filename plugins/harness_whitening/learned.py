@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import numpy as np
@@ -34,7 +35,7 @@ class Learned:
         dim: dimensions kept; 0 keeps all.
     """
 
-    weights: str
+    weights: Path
     checksum: str = ""
     kind: Literal["layer", "ss", "ms"] = "ms"
     training_set: str = "retrieval-SfM-120k"  # cirtorch, test.py

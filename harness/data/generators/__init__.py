@@ -1,1 +1,8 @@
 """Images that are generated, for the embedded data sets."""
+
+from __future__ import annotations
+
+from typing import Final
+
+RESULT_VERSION: Final = 1
+"""Of generated images. Raised when they change: docs/reference/result-versions.md."""

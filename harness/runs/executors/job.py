@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Protocol
 
 from harness.core.errors import PluginError
@@ -38,6 +39,7 @@ class Job:
         label: for people.
         plugins: files and modules that hold its methods, besides the installed ones.
         folders: where data and cache live.
+        places: folders in which files that parameters name are looked up.
         limits: what it may take.
         may_share: its process may do other runs before and after: only built-in methods run in it.
         contended: other runs may share the machine meanwhile.
@@ -48,6 +50,7 @@ class Job:
     label: str
     plugins: tuple[str, ...]
     folders: DataFolders
+    places: tuple[Path, ...] = ()
     limits: Limits = Limits()
     may_share: bool = False
     contended: bool = False
@@ -55,10 +58,10 @@ class Job:
 
     def restore(self, registry: Registry) -> Run:
         """The run itself. Raises ``PluginError`` where a method is not the one that was planned."""
-        run = restored(self.description, registry)
+        run = restored(self.description, registry, self.places, self.folders)
         for kind, configured in run.methods.items():
-            planned = self.description.methods[kind]
-            if (planned.digest, planned.version) != (configured.id.digest, configured.id.version):
+            planned, now = self.description.methods[kind], configured.id
+            if (planned.digest, planned.version, planned.files) != (now.digest, now.version, dict(now.files)):
                 raise PluginError(f'{kind} "{planned.name}" changed after the plan was made', fix="run again")
         return run
 

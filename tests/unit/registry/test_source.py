@@ -5,6 +5,7 @@ import textwrap
 
 import pytest
 
+from harness.registry import modules
 from harness.registry.source import source_digest, summary
 
 
@@ -17,12 +18,9 @@ def package(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(tmp_path)
 
     def digest(a: str = "", b: str = "x = 1", c: str = "") -> str:
-        from harness.registry import source
-
         for name, text in {"a": "from pkg_of_digests import b\n" + a, "b": b, "c": c}.items():
             (folder / f"{name}.py").write_text(textwrap.dedent(text))
-        for cached in vars(source).values():
-            getattr(cached, "cache_clear", int)()
+        modules.forget()
         return source_digest("pkg_of_digests.a")
 
     yield digest

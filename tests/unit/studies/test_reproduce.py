@@ -93,7 +93,7 @@ def test_what_is_not_as_it_was_is_told(tmp_path, toy):
     for words in (
         "retrieval-0, now retrieval-",
         "0.0.1, now",
-        "source 000000000000, now",
+        "code 000000000000, now v1",
         "numpy 1.0, now",
         "cpu another",
     ):
