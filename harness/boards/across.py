@@ -6,6 +6,7 @@ After Demšar, Statistical Comparisons of Classifiers over Multiple Data Sets, J
 from __future__ import annotations
 
 import itertools
+import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,8 +15,10 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.boards.board import Board, full_name
+from harness.boards.board import Board, Row, full_name
 from harness.boards.statistics import LEVEL
+from harness.plugin_api import KINDS
+from harness.runs.labels import method_labels
 
 LEAST_BOARDS: Final = 5
 """Fewest boards for the test: below, the distribution that it assumes is far from the true one."""
@@ -78,12 +81,18 @@ def across(boards: Sequence[Board]) -> list[Across]:
 
 
 def _across(task: str, boards: Sequence[Board]) -> Across | None:
+    measured = [
+        (number, row, cell.mean)
+        for number, board in enumerate(boards)
+        for row in board.rows
+        if board.columns and (cell := row.cells[board.columns[0].key]) is not None
+    ]
+    names = _names([(number, row) for number, row, _ in measured]) or [
+        full_name(boards[number], row) for number, row, _ in measured
+    ]
     scores: dict[str, dict[int, float]] = {}
-    for number, board in enumerate(boards):
-        for row in board.rows:
-            cell = row.cells[board.columns[0].key] if board.columns else None
-            if cell is not None:
-                scores.setdefault(full_name(board, row), {})[number] = cell.mean
+    for name, (number, _, mean) in zip(names, measured, strict=True):
+        scores.setdefault(name, {})[number] = mean
     complete = {name: found for name, found in scores.items() if len(found) == len(boards)}
     if len(boards) < 2 or len(complete) < 2:
         return None
@@ -105,6 +114,23 @@ def _across(task: str, boards: Sequence[Board]) -> Across | None:
         why_not=why_not,
         datasets=len({board.fingerprint for board in boards}),
     )
+
+
+def _names(rows: Sequence[tuple[int, Row]]) -> list[str]:
+    """What the methods of each row (with the number of its board) are called over all boards, by all parameters.
+
+    Empty where an older version wrote a board, or where a board has one method from two sources: then the labels of the
+    boards have to do.
+    """
+    if any(row.methods is None for _, row in rows):
+        return []
+    combinations = [row.methods or {} for _, row in rows]
+    keys = [json.dumps({k: [m.name, m.parameters] for k, m in c.items()}, sort_keys=True) for c in combinations]
+    if len({(number, key) for (number, _), key in zip(rows, keys, strict=True)}) < len(rows):
+        return []
+    labels = method_labels(dict(zip(keys, combinations, strict=True)))
+    kinds = [kind for kind in KINDS if any(kind in names for names in labels.values())]
+    return [" · ".join(labels[key].get(kind, "none") for kind in kinds) for key in keys]
 
 
 def _why_not(boards: int, methods: int) -> str:

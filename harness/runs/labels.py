@@ -154,13 +154,21 @@ def option(value: Any, short: bool = True) -> str:
 
 def _differing(given: Sequence[Mapping[str, Any]]) -> set[str]:
     """Parameters that are not there or not the same everywhere."""
-    values: dict[str, set[str]] = defaultdict(set)
-    often: Counter[str] = Counter()
+    first, differing = given[0], set()
     for parameters in given:
-        often.update(parameters.keys())
-        for name, value in parameters.items():
-            values[name].add(json.dumps(value, sort_keys=True))
-    return {name for name, found in values.items() if len(found) > 1 or often[name] < len(given)}
+        if parameters is first:
+            continue
+        if parameters.keys() != first.keys():
+            differing |= parameters.keys() ^ first.keys()
+        differing |= {name for name, value in parameters.items() if name in first and not _same(value, first[name])}
+    return differing
+
+
+def _same(a: Any, b: Any) -> bool:
+    """Whether two values are the same in a record; 1, 1.0 and True are three."""
+    if isinstance(a, list | tuple | dict):
+        return json.dumps(a, sort_keys=True) == json.dumps(b, sort_keys=True)
+    return type(a) is type(b) and bool(a == b)
 
 
 def _written(parameters: Mapping[str, Any], shown: set[str], short: bool) -> list[str]:

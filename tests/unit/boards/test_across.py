@@ -74,3 +74,15 @@ def test_a_method_that_a_setting_lacks_is_left_out_and_counted(settings):
     (found,) = across(boards(settings(6)[1:]))
     assert (len(found.methods), found.left_out) == (3, 1)
     assert "1 methods that a setting lacks are left out" in harness.leaderboard(settings(6)[1:])
+
+
+def test_a_method_is_one_over_boards_only_with_the_same_parameters(record):
+    def at(size, p):
+        same = [record(f"m{m}", m / 10, protocol={"image_size": size}, id=f"{m}{size}") for m in range(2)]
+        return [*same, record("gem", 0.9, parameters={"p": p}, protocol={"image_size": size}, id=f"gem{size}")]
+
+    (alike,) = across(boards([*at(1, 3.0), *at(2, 3.0)]))
+    assert alike.methods == ("tiny · gem", "tiny · m1", "tiny · m0")
+    (apart,) = across(boards([*at(1, 3.0), *at(2, 4.0)]))
+    assert apart.methods == ("tiny · m1", "tiny · m0")
+    assert apart.left_out == 2
