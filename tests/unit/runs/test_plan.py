@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 
+from harness.cli.display import print_plan
 from harness.data.folders import data_folders
 from harness.runs.plan import make_plan
 
@@ -95,7 +96,7 @@ def test_a_setting_of_a_sweep_is_the_run_of_that_setting_alone(toy):
     assert [run.id for run in swept[8:]] == [run.id for run in alone]
 
 
-def test_lines_of_runs_name_what_varies_and_nothing_else(toy):
+def test_lines_of_runs_name_what_varies_and_nothing_else(toy, capsys):
     methods = {"backbone": "colour", "pooling": {"gem": {"p": [2, 3]}}, "whitening": {"pca": {"shrink": 0.2}}}
     datasets = [{"toy-images": {"count": count}} for count in (12, 16)]
     labels = [run.label for run in plan_of(toy, methods=methods, datasets=datasets).runs]
@@ -103,6 +104,8 @@ def test_lines_of_runs_name_what_varies_and_nothing_else(toy):
         f"toy-images count={count} · colour · gem p={p} · pca · seed 0" for count in (12, 16) for p in (2, 3)
     ]
     assert len({run.label for run in plan_of(toy).runs}) == 8
+    print_plan(plan_of(toy), set())
+    assert "· colour · gem p=4 · pca · seed 0" in capsys.readouterr().out
     twice = [{"backbone": "colour", "pooling": "mac"}] * 2
     assert [run.label for run in plan_of(toy, methods=twice).runs] == ["toy-images · colour · mac · seed 0"]
 

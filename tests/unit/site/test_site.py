@@ -44,6 +44,20 @@ def test_all_rows_link_to_a_page_that_links_to_records_that_are_there(site, inde
     assert len(records) == 27  # of 28 runs one was not done
 
 
+def test_parameters_that_no_label_shows_and_warnings_stand_above_the_table(tmp_path):
+    parts = {"backbone": [], "pooling": ["p"], "dataset": [], "protocol": ["image_size"]}
+    run = made.retrieval("gem", parameters={"p": 2.5}, non_default=parts)
+    cut = run.dataset.model_copy(update={"expected": {"images": 4993}})
+    harness.write_page([run.model_copy(update={"dataset": cut})], tmp_path / "site", pictures=False)
+    page = (tmp_path / "site" / "index.html").read_text()
+    table = page.index("<table")
+    for text in (
+        "Parameters not at their defaults: pooling gem: p 2.5; protocol: image_size 256.",
+        "Not comparable with other results of synthetic-instances: 600 images (catalogue: 4,993).",
+    ):
+        assert page.index(text) < table
+
+
 def test_names_of_plugins_stay_text(site):
     for name, content in contents(site).items():
         if name.endswith(".html"):
