@@ -21,11 +21,12 @@ from harness.core.progress import Progress, track
 from harness.plugin_api import Backbone, Box, Pooling, PoolsQueries, Role
 from harness.plugin_api.contract import require_maps, require_one_length, require_pooled
 from harness.retrieval.images import read_image
+from harness.retrieval.map_store import MapStore
 
 T = TypeVar("T")
 R = TypeVar("R")
 
-DESCRIPTORS_VERSION: Final = 1
+DESCRIPTORS_VERSION: Final = 2
 """Of stored descriptors. Raised when numbers change: docs/reference/result-versions.md."""
 _READERS: Final = 2
 _READ_AHEAD: Final = 8
@@ -71,10 +72,11 @@ class ImageList:
 
 @dataclass(frozen=True)
 class NamedBackbone:
-    """A backbone and what to call it in messages."""
+    """A backbone and what to call it in messages; ``store`` holds maps that are needed more than once."""
 
     backbone: Backbone
     name: str
+    store: MapStore | None = None
 
     def maps(self, images: ImageList, label: str, progress: Progress) -> Iterator[list[Tensor]]:
         """Per image its maps (C, h, w) float32, one per scale.
@@ -83,10 +85,42 @@ class NamedBackbone:
             DataMissing, DataDamaged: an image cannot be read.
             ContractError: the backbone returned something else than maps.
         """
-        for image in track(images.read(_tensor), len(images), label, progress):
-            with torch.inference_mode():
-                maps = [require_maps(self.name, self.backbone.maps(_scaled(image, scale))) for scale in images.scales]
-            yield maps
+        store = self.store
+        if store is None:
+            for image in track(images.read(_tensor), len(images), label, progress):
+                yield [self._seen(image, scale) for scale in images.scales]
+            return
+        files = zip(images.paths, images.boxes, strict=True)
+        stored = prefetched(lambda file: self._stored(store, images, *file), files, _POOL_BEHIND)
+        for maps in track(stored, len(images), label, progress):
+            yield maps() if callable(maps) else maps
+
+    def _stored(
+        self, store: MapStore, images: ImageList, path: Path, box: Box | None
+    ) -> list[Tensor] | Callable[[], list[Tensor]]:
+        """The maps of an image, or what computes and stores them; the image is decoded for it already."""
+        name = store.name(path, box)
+        maps = [array for scale in images.scales if (array := store.read(name, scale)) is not None]
+        if len(maps) == len(images.scales):
+            return [torch.from_numpy(array) for array in maps]
+        image = _tensor(read_image(path, images.size, box))
+
+        def computed() -> list[Tensor]:
+            with store.locked(name):
+                return [self._kept(store, name, image, scale) for scale in images.scales]
+
+        return computed
+
+    def _kept(self, store: MapStore, name: str, image: Tensor, scale: float) -> Tensor:
+        if (stored := store.read(name, scale)) is not None:
+            return torch.from_numpy(stored)
+        maps = self._seen(image, scale)
+        store.write(name, scale, maps.cpu().numpy())
+        return maps
+
+    def _seen(self, image: Tensor, scale: float) -> Tensor:
+        with torch.inference_mode():
+            return require_maps(self.name, self.backbone.maps(_scaled(image, scale)))
 
 
 class MapStream(Iterator[Tensor]):
@@ -108,41 +142,59 @@ class MapStream(Iterator[Tensor]):
         return next(self._current)
 
 
-def describe(
-    maps: Iterable[list[Tensor]], pooling: Pooling, name: str, power: float = 1.0, role: Role = "database"
+def pooled_scales(
+    maps: Iterable[list[Tensor]], pooling: Pooling, name: str, role: Role = "database"
 ) -> NDArray[np.float32]:
-    """One descriptor an image; pooling overlaps with the network's work on the next image.
-
-    Each scale is pooled and L2-normalised; the scales are combined by their generalised mean with exponent ``power``;
-    the result is L2-normalised. An image without any activation gets zeros.
+    """Each scale of each image pooled and L2-normalised; an image without any activation gets zeros.
 
     Args:
         maps: per image its maps, one per scale.
         pooling: gives (D,) for one tensor of maps; queries are pooled by its ``pool_query``, if it has one.
         name: what to call the pooling in messages.
-        power: exponent of the mean over scales.
         role: what the images are.
 
     Returns:
-        (n, D) float32.
+        (n, scales, D) float32.
 
     Raises:
         ContractError: the pooling returned something else than finite vectors of one length.
-        InvalidInput: ``power`` is not 1 and a descriptor has negative entries.
     """
     pool = pooling.pool_query if role == "query" and isinstance(pooling, PoolsQueries) else pooling.pool
 
-    def descriptor(scales: list[Tensor]) -> NDArray[np.float32]:
+    def descriptors(scales: list[Tensor]) -> NDArray[np.float32]:
         with torch.inference_mode():
             pooled = [require_pooled(name, pool(scale)) for scale in scales]
             require_one_length(name, pooled)
-            return _combined([_normalised(vector) for vector in pooled], power).numpy()
+            return torch.stack([_normalised(vector) for vector in pooled]).numpy()
 
     rows: list[NDArray[np.float32]] = []
-    for row in prefetched(descriptor, maps, _POOL_BEHIND):
+    for row in prefetched(descriptors, maps, _POOL_BEHIND):
         rows.append(row)
-        require_one_length(name, [rows[0], row])
-    return np.stack(rows) if rows else np.empty((0, 0), np.float32)
+        require_one_length(name, [rows[0][0], row[0]])
+    return np.stack(rows) if rows else np.empty((0, 0, 0), np.float32)
+
+
+def combined(scales: NDArray[np.float32], power: float = 1.0) -> NDArray[np.float32]:
+    """The generalised mean over scales, L2-normalised: (n, scales, D) float32 -> (n, D) float32.
+
+    Args:
+        scales: what ``pooled_scales`` gives.
+        power: exponent of the mean.
+
+    Raises:
+        InvalidInput: ``power`` is not 1 and a descriptor has negative entries.
+    """
+    if scales.shape[1] == 1 or not len(scales):
+        return scales.reshape(len(scales), scales.shape[-1])
+    with torch.inference_mode():
+        return np.stack([_combined(row, power).numpy() for row in torch.from_numpy(scales)])
+
+
+def describe(
+    maps: Iterable[list[Tensor]], pooling: Pooling, name: str, power: float = 1.0, role: Role = "database"
+) -> NDArray[np.float32]:
+    """Descriptors (n, D) float32 of images: ``pooled_scales``, ``combined``, with their arguments and errors."""
+    return combined(pooled_scales(maps, pooling, name, role), power)
 
 
 def prefetched(work: Callable[[T], R], items: Iterable[T], ahead: int = _READ_AHEAD) -> Iterator[R]:
@@ -185,12 +237,10 @@ def _normalised(vector: Tensor) -> Tensor:
     return unit
 
 
-def _combined(scales: list[Tensor], power: float) -> Tensor:
-    if len(scales) == 1:
-        return scales[0]
-    stacked = torch.stack(scales)
+def _combined(scales: Tensor, power: float) -> Tensor:
+    """Of one image: (scales, D) -> (D,)."""
     if power == 1:
-        return _normalised(stacked.mean(0))
-    if bool((stacked < 0).any()):
+        return _normalised(scales.mean(0))
+    if bool((scales < 0).any()):
         raise InvalidInput(f"scale_power = {power} needs descriptors without negative entries", fix="scale_power: 1")
-    return _normalised(stacked.pow(power).mean(0).pow(1 / power))
+    return _normalised(scales.pow(power).mean(0).pow(1 / power))

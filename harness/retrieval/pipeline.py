@@ -36,6 +36,7 @@ from harness.retrieval.canonical import CanonicalSet, canonical
 from harness.retrieval.distractors import joined
 from harness.retrieval.extraction import NamedBackbone
 from harness.retrieval.health import descriptor_health, tied_relevant
+from harness.retrieval.map_store import MapStore
 from harness.retrieval.protocol import RetrievalProtocol
 from harness.retrieval.regions import RegionalExpansion, RegionExtraction
 from harness.retrieval.representation import Extraction, whiten
@@ -106,9 +107,10 @@ def run_retrieval(
     keys: Mapping[str, Any],
     cache: Cache,
     progress: Progress,
+    maps: MapStore | None = None,
 ) -> RetrievalResult:
     """Describe, search, re-rank, expand, evaluate. Arguments and errors are those of ``RetrievalTask``."""
-    return RetrievalTask(dataset, methods, protocol, keys, cache, progress).run()
+    return RetrievalTask(dataset, methods, protocol, keys, cache, progress, maps).run()
 
 
 @dataclass(frozen=True)
@@ -126,6 +128,7 @@ class RetrievalTask:
             them; a key's ``name`` is what messages call the method.
         cache: where descriptors are stored.
         progress: shows how far it is.
+        maps: where maps are kept that are needed more than once; None keeps none.
         costs: stage -> cost of the stages so far.
         notes: what a reader of the record should know so far.
         health: what is recorded of the descriptors so far.
@@ -143,6 +146,7 @@ class RetrievalTask:
     keys: Mapping[str, Any]
     cache: Cache
     progress: Progress
+    maps: MapStore | None = None
     costs: dict[str, Cost] = field(default_factory=dict)
     notes: dict[str, Any] = field(default_factory=dict)
     health: dict[str, Any] = field(default_factory=dict)
@@ -262,7 +266,7 @@ class RetrievalTask:
 
     @cached_property
     def _extraction(self) -> Extraction:
-        backbone = NamedBackbone(self.methods.backbone, self._names["backbone"])
+        backbone = NamedBackbone(self.methods.backbone, self._names["backbone"], self.maps)
         return Extraction(self._dataset, self.protocol, backbone, self.progress)
 
     @cached_property

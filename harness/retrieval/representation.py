@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
+from torch import Tensor
 
 from harness.cache import Cache
 from harness.core.cost import Cost
@@ -17,7 +18,15 @@ from harness.data import RESULT_VERSION as DATA_VERSION
 from harness.plugin_api import FittedWhitening, LearnsFromMaps, MayLearn, Pooling, RetrievalSet, Role, Whitening
 from harness.plugin_api.contract import require_descriptors
 from harness.retrieval.distractors import files_digest, stored_shards
-from harness.retrieval.extraction import DESCRIPTORS_VERSION, ImageList, MapStream, NamedBackbone, describe
+from harness.retrieval.extraction import (
+    DESCRIPTORS_VERSION,
+    ImageList,
+    MapStream,
+    NamedBackbone,
+    combined,
+    describe,
+    pooled_scales,
+)
 from harness.retrieval.protocol import RetrievalProtocol
 from harness.retrieval.rows import identities, stored_rows
 from harness.retrieval.shards import Shards
@@ -129,29 +138,34 @@ class _PooledDataset:
         total = len(set(contents))
 
         def compute(positions: Sequence[int], done: int) -> Floats:
-            return self._described(images.some(positions), role, f"describe {role}", done, total)
+            maps = self._maps(self.extraction.backbone, images.some(positions), f"describe {role}", done, total)
+            return pooled_scales(maps, self.fitted, self.name, role)
 
-        return stored_rows(contents, compute, self.name, self._key(role), self.cache)
+        rows, cost = stored_rows(contents, compute, self.name, self._key(role), self.cache)
+        return combined(rows, self.extraction.protocol.scale_power), cost
 
     def distractors(self, key: Mapping[str, Any], dimension: int) -> tuple[Shards, Cost]:
         """Descriptors of the distractors."""
         images, total = self.extraction.images("database"), self.extraction.dataset.distractors
-        first = self.extraction.first_distractor
+        first, power = self.extraction.first_distractor, self.extraction.protocol.scale_power
+        backbone = replace(self.extraction.backbone, store=None)  # maps of a million images fill any disk
 
         def compute(positions: range) -> Floats:
             shown = images.some(range(first + positions.start, first + positions.stop))
-            return self._described(shown, "database", "describe distractors", positions.start, total)
+            maps = self._maps(backbone, shown, "describe distractors", positions.start, total)
+            return describe(maps, self.fitted, self.name, power)
 
         return stored_shards(key, self.cache, (total, dimension), compute)
 
     def distractor_key(self) -> dict[str, Any]:
         files = self.extraction.images("database").paths[self.extraction.first_distractor :]
-        return {**self._key("database"), "stage": "distractors", "files": files_digest(files)}
+        power = self.extraction.protocol.scale_power
+        return {**self._key("database"), "stage": "distractors", "files": files_digest(files), "scale_power": power}
 
-    def _described(self, images: ImageList, role: Role, label: str, done: int, total: int) -> Floats:
-        progress = PartialProgress(self.extraction.progress, done, total)
-        maps = self.extraction.backbone.maps(images, label, progress)
-        return describe(maps, self.fitted, self.name, self.extraction.protocol.scale_power, role)
+    def _maps(
+        self, backbone: NamedBackbone, images: ImageList, label: str, done: int, total: int
+    ) -> Iterator[list[Tensor]]:
+        return backbone.maps(images, label, PartialProgress(self.extraction.progress, done, total))
 
     def _key(self, role: Role) -> dict[str, Any]:
         protocol = self.extraction.protocol
@@ -163,7 +177,6 @@ class _PooledDataset:
             "role": role,
             "image_size": protocol.image_size,
             "scales": list(protocol.scales),
-            "scale_power": protocol.scale_power,
             "numerics": NUMERICS,
         }
 

@@ -57,18 +57,18 @@ def stored_rows(
     key: Mapping[str, Any],
     cache: Cache,
 ) -> tuple[Floats, Cost]:
-    """One row an image, computed for those that no portion under ``key`` holds.
+    """One row an image and scale, computed for those images that no portion under ``key`` holds.
 
     Args:
         images: what each image is.
-        compute: positions in ``images`` and how many images are done before -> rows (len(positions), D) float32. Equal
-            images are asked for once.
+        compute: positions in ``images`` and how many images are done before -> rows (len(positions), scales, D)
+            float32. Equal images are asked for once.
         method: what computes the rows, for messages.
         key: all that decides a row besides the image itself.
         cache: where portions are stored.
 
     Returns:
-        (n, D) float32, and what these rows cost to compute, now or once.
+        (n, scales, D) float32, and what these rows cost to compute, now or once.
 
     Raises:
         ContractError: rows of different lengths.
@@ -90,8 +90,8 @@ def stored_rows(
         used = {image: row for image, row in stored.items() if image in first}
         rows |= used
         cost = cost + _share(entry.cost, len(used) / len(stored)) if used else cost
-    require_one_length(method, list(rows.values()))
-    return np.stack([rows[image] for image in images]) if images else np.empty((0, 0), np.float32), cost
+    require_one_length(method, [row[0] for row in rows.values()])
+    return np.stack([rows[image] for image in images]) if images else np.empty((0, 0, 0), np.float32), cost
 
 
 def _share(cost: Cost, share: float) -> Cost:
@@ -101,6 +101,11 @@ def _share(cost: Cost, share: float) -> Cost:
 
 def _box(box: Box | None) -> str:
     return repr(tuple(map(float, box)) if box else None)
+
+
+def identity(file: Path, box: Box | None) -> bytes:
+    """SHA-256 of an image file and its box. Raises ``DataMissing``."""
+    return _identity(file, _box(box))
 
 
 def _identity(file: Path, box: str) -> bytes:

@@ -87,6 +87,8 @@ class Run:
     """Protocol options that the spec sweeps, ``budget=10``."""
     labels: Mapping[str, str] = field(default_factory=dict)
     """Kind -> name of the method, with those parameters that tell it from others of this name in the plan."""
+    shares_maps: bool = False
+    """Whether maps are kept on disk until the plan is done: this run or others of the plan read them again."""
 
     @property
     def incomplete(self) -> bool:

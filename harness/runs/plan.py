@@ -20,6 +20,7 @@ from harness.registry import Registry, load_registry, parameters
 from harness.runs.alternatives import Alternatives
 from harness.runs.identity import Configured, PlannedDataset, Run, planned_id, protocol_identity, result_versions
 from harness.runs.labels import Labels, Method, dataset_labels, method_labels
+from harness.runs.shared_maps import with_shared_maps
 from harness.runs.spec import STAGES, Choice, Combination, Spec, read_spec
 
 
@@ -84,8 +85,8 @@ def make_plan(
             protocols.get(dataset.name, protocols[""]).items(), zip(methods, labels, strict=True), spec.seeds
         )
     ]
-    unique = {run.id: run for run in runs}
-    return Plan(spec, tuple(unique.values()), registry, folders, tuple(missing), registry.loaded)
+    unique = with_shared_maps({run.id: run for run in runs}.values())
+    return Plan(spec, unique, registry, folders, tuple(missing), registry.loaded)
 
 
 def _added(spec: Spec, add: Iterable[str]) -> list[Combination]:

@@ -22,6 +22,7 @@ from harness.runs.identity import Run
 from harness.runs.plan import Plan, make_plan
 from harness.runs.record import Record
 from harness.runs.recreate import describe
+from harness.runs.shared_maps import remove_maps
 from harness.runs.sinks import Sinks, open_sinks
 from harness.runs.store import Store
 
@@ -118,6 +119,7 @@ def run_plan(
         store.sweep()
     by_id = store.read_many(run.id for run in plan.runs)
     records = [by_id[run.id] for run in plan.runs]
+    remove_maps(plan.runs, plan.folders.cache)
     sinks.finished(records)
     return records
 
@@ -203,5 +205,6 @@ class _Scheduler:
             limits=limits,
             may_share=built_in and limits.memory_bytes is None,
             contended=self.executor.contended,
+            shares_maps=run.shares_maps,
             surroundings=environment() if self.options.executor in LOCAL else None,
         )

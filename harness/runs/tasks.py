@@ -14,6 +14,7 @@ from harness.data.folders import use
 from harness.plugin_api import DataFolders
 from harness.runs.identity import Run
 from harness.runs.record import CostRecord, Number
+from harness.runs.shared_maps import kept_maps
 
 
 @dataclass(frozen=True)
@@ -40,10 +41,13 @@ def perform(run: Run, folders: DataFolders, progress: Progress) -> Outcome:
 
 def _retrieval(run: Run, dataset: Any, keys: Mapping[str, Any], cache: Cache, progress: Progress) -> Outcome:
     from harness.retrieval.health import doubts
+    from harness.retrieval.map_store import MapStore
     from harness.retrieval.pipeline import RetrievalMethods, run_retrieval
 
     methods = RetrievalMethods(**{kind: configured.method for kind, configured in run.methods.items()})
-    result = run_retrieval(dataset, methods, run.protocol, keys=keys, cache=cache, progress=progress)
+    folder = kept_maps(run, cache.root.parent) if cache.root else None
+    maps = MapStore(folder) if folder else None
+    result = run_retrieval(dataset, methods, run.protocol, keys=keys, cache=cache, progress=progress, maps=maps)
     metrics: dict[str, Number] = {}
     details: dict[str, Any] = {"ranks": result.ranks.tolist(), "notes": dict(result.notes)}
     details |= {"health": dict(result.health), "doubts": doubts(result.health)}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -43,6 +43,7 @@ class Job:
         limits: what it may take.
         may_share: its process may do other runs before and after: only built-in methods run in it.
         contended: other runs may share the machine meanwhile.
+        shares_maps: maps are kept until the plan is done.
         surroundings: what the record says of the machine; None: found out where the run is done.
     """
 
@@ -54,6 +55,7 @@ class Job:
     limits: Limits = Limits()
     may_share: bool = False
     contended: bool = False
+    shares_maps: bool = False
     surroundings: Mapping[str, Any] | None = None
 
     def restore(self, registry: Registry) -> Run:
@@ -63,7 +65,7 @@ class Job:
             planned, now = self.description.methods[kind], configured.id
             if (planned.digest, planned.version, planned.files) != (now.digest, now.version, dict(now.files)):
                 raise PluginError(f'{kind} "{planned.name}" changed after the plan was made', fix="run again")
-        return run
+        return replace(run, shares_maps=self.shares_maps)
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,118 @@
+"""Feature maps on disk, for as long as a plan needs them: its runs pool, fit and re-rank what a network saw once.
+
+A file per image and scale holds which cells are active and their values: maps are mostly zeros. They are kept where
+more than one reader wants them (``harness.runs.shared_maps`` says which) and removed when the plan is done. They take
+at most as much of the disk as they leave free; beyond that the network runs again. Imports nothing slow.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import shutil
+import zipfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from harness.cache import parse_size
+from harness.core.digest import digest
+from harness.core.files import write_atomically
+from harness.core.locks import locked
+from harness.data import RESULT_VERSION as DATA_VERSION
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from harness.plugin_api import Box
+
+    Floats = NDArray[np.float32]
+
+LIMIT_VARIABLE: Final = "HARNESS_MAPS_LIMIT"
+FOLDER: Final = "maps"
+"""Below the folder of the cache; one folder for each network, dataset and image size."""
+MAPS_VERSION: Final = 1
+"""Of stored maps. Raised when numbers change."""
+_UNREADABLE: Final = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile)
+
+
+def maps_folder(cache: Path, keys: Mapping[str, Any], image_size: int) -> Path:
+    """Where the maps of a network on a dataset lie.
+
+    Args:
+        cache: folder of the cache.
+        keys: identity of ``backbone`` and ``dataset``.
+        image_size: longest side of the images in pixels.
+    """
+    key = {
+        "version": [MAPS_VERSION, DATA_VERSION],
+        "backbone": keys["backbone"],
+        "dataset": keys["dataset"],
+        "image_size": image_size,
+    }
+    return cache / FOLDER / digest(key)[:40]
+
+
+class MapStore:
+    """Maps of one network by image and scale.
+
+    Args:
+        folder: see ``maps_folder``.
+        limit: bytes that it may hold; None reads ``$HARNESS_MAPS_LIMIT``, and without it: as many as it leaves free.
+    """
+
+    def __init__(self, folder: Path, limit: int | None = None) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        stated = os.environ.get(LIMIT_VARIABLE)
+        self._folder, self._limit = folder, parse_size(stated) if limit is None and stated else limit
+        self._bytes = sum(file.stat().st_size for file in folder.glob("*.npz"))
+        self._names: dict[tuple[Path, Box | None], str] = {}
+
+    def name(self, path: Path, box: Box | None) -> str:
+        """What an image is: hex digits of the SHA-256 of its file and its box. Raises ``DataMissing``."""
+        from harness.retrieval.rows import identity
+
+        if (path, box) not in self._names:
+            self._names[path, box] = identity(path, box).hex()
+        return self._names[path, box]
+
+    def read(self, name: str, scale: float) -> Floats | None:
+        """Maps (C, h, w) of an image at a scale; None where they are not stored whole."""
+        import numpy as np
+
+        try:
+            with np.load(self._file(name, scale), allow_pickle=False) as file:
+                shape, active, values = file["shape"], file["active"], file["values"]
+            maps = np.zeros(tuple(shape), np.float32)
+            maps.reshape(-1)[np.unpackbits(active, count=maps.size).astype(bool)] = values
+        except _UNREADABLE:
+            return None
+        return maps
+
+    def write(self, name: str, scale: float, maps: Floats) -> None:
+        """Store maps (C, h, w), every bit of them, where there is room; without room nothing is stored."""
+        import numpy as np
+
+        flat = np.ascontiguousarray(maps, np.float32).reshape(-1)
+        active = flat.view(np.uint32) != 0  # a negative zero is kept too
+        buffer = io.BytesIO()
+        np.savez(buffer, shape=np.array(maps.shape), active=np.packbits(active), values=flat[active])
+        content = buffer.getvalue()
+        with suppress(OSError):  # a full disk costs time, not a result
+            if self._bytes + len(content) <= self._room():
+                write_atomically(self._file(name, scale), content)
+                self._bytes += len(content)
+
+    @contextmanager
+    def locked(self, name: str) -> Iterator[None]:
+        """One process at a time shows an image to the network; whoever waited finds its maps."""
+        with locked(self._folder, name):
+            yield
+
+    def _room(self) -> int:
+        return shutil.disk_usage(self._folder).free if self._limit is None else self._limit
+
+    def _file(self, name: str, scale: float) -> Path:
+        return self._folder / f"{name}-{float(scale)!r}.npz"

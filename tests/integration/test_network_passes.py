@@ -1,0 +1,71 @@
+"""Each board of the thesis shows each image to each network once at each scale, whatever reads the maps."""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from pathlib import Path
+
+import pytest
+import yaml
+
+from harness.data.folders import data_folders
+from harness.data.stand_in.write import write_stand_in
+from harness.runs.plan import make_plan
+from harness.runs.runner import run_plan
+from harness.runs.store import Store
+
+COUNTING = str(Path(__file__).parents[1] / "fixtures" / "counting.py")
+BOARDS = ("figure-5-10", "table-4-1", "table-4-2", "table-4-3", *(f"table-4-{n}" for n in (5, 6, 7, 8)), "table-5-1")
+
+
+@pytest.fixture(scope="session")
+def stand_ins(tmp_path_factory):
+    """84 images a dataset, queries among them."""
+    folder = tmp_path_factory.mktemp("stand-ins")
+    for name in ("roxford5k", "rparis6k", "instre"):
+        write_stand_in(name, folder, images=70, size=48)
+    return folder
+
+
+def cheap(root, board):
+    """The spec of a board with a cheap network in place of each, and what needs files of networks replaced."""
+
+    def replaced(kind, choice):
+        name, values = next(iter(choice.items())) if isinstance(choice, dict) else (choice, {})
+        if kind == "backbone":
+            upsample = values.get("upsample", False)
+            return {"counting": {"network": f"{name} {values['weights']}", "upsample": upsample}}
+        return {"learned": {"pca": {"shrink": 0.1}}, "learned-gem": "gem"}.get(name, choice)
+
+    spec = yaml.safe_load((root / "leaderboards" / f"thesis-{board}" / "spec.yaml").read_text())
+    combinations = spec["methods"] if isinstance(spec["methods"], list) else [spec["methods"]]
+    spec["methods"] = [
+        {
+            kind: [replaced(kind, one) for one in choice] if isinstance(choice, list) else replaced(kind, choice)
+            for kind, choice in combination.items()
+        }
+        for combination in combinations
+    ]
+    spec["protocol"]["image_size"] = 48
+    return spec
+
+
+@pytest.mark.parametrize("board", BOARDS)
+def test_networks_times_images_times_scales(root, board, stand_ins, tmp_path):
+    spec, cache = cheap(root, board), tmp_path / "cache"
+    plan = make_plan(spec, data_folders(stand_ins, cache), plugins=(COUNTING,))
+    expected: Counter[str] = Counter()
+    for dataset in {run.dataset.fingerprint: run.dataset for run in plan.runs}.values():
+        data = dataset.loader.method.load(plan.folders)
+        assert len(data.images) + len(data.queries) == 84
+        networks = {run.methods["backbone"].method for run in plan.runs}
+        scales = {scale for run in plan.runs for scale in run.protocol.scales}
+        for network in networks:
+            expected[f"{network.network} {network.upsample}"] += 84 * len(scales)
+    passes = sys.modules[type(plan.runs[0].methods["backbone"].method).__module__].PASSES  # type: ignore[attr-defined]
+    passes.clear()
+    records = run_plan(plan, Store(tmp_path / "runs"))
+    assert [record.failure for record in records if record.status == "failed"] == []
+    assert passes == expected
+    assert not list((cache / "maps").glob("*"))
