@@ -18,6 +18,9 @@ from harness.runs.store import Store
 COUNTING = str(Path(__file__).parents[1] / "fixtures" / "counting.py")
 BOARDS = ("figure-5-10", "table-4-1", "table-4-2", "table-4-3", *(f"table-4-{n}" for n in (5, 6, 7, 8)), "table-5-1")
 
+QUICK = ("table-4-1",)
+"""Powers of scales and networks; DSM, regions and poolings that learn are in the others."""
+
 
 @pytest.fixture(scope="session")
 def stand_ins(tmp_path_factory):
@@ -51,7 +54,9 @@ def cheap(root, board):
     return spec
 
 
-@pytest.mark.parametrize("board", BOARDS)
+@pytest.mark.parametrize(
+    "board", [board if board in QUICK else pytest.param(board, marks=pytest.mark.slow) for board in BOARDS]
+)
 def test_networks_times_images_times_scales(root, board, stand_ins, tmp_path):
     spec, cache = cheap(root, board), tmp_path / "cache"
     plan = make_plan(spec, data_folders(stand_ins, cache), plugins=(COUNTING,))
