@@ -18,7 +18,7 @@ def stand_in(
     images: Annotated[
         int | None, typer.Option("--images", help="Images of the database or to train on [default: 70 or 5000].")
     ] = None,
-    size: Annotated[int, typer.Option("--size", min=32, help="Side in pixels of images for retrieval.")] = 128,
+    size: Annotated[int, typer.Option("--size", min=32, help="Side in pixels of images for retrieval.")] = 256,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Other seeds give other images.")] = 0,
     catalogue: Catalogues = None,
     as_json: AsJson = False,

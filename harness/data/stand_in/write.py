@@ -55,7 +55,7 @@ def write_stand_in(
     out: Path,
     *,
     images: int | None = None,
-    size: int = 128,
+    size: int = 256,
     seed: int = 0,
     catalogues: Iterable[Path] = (),
 ) -> tuple[Path, ...]:
@@ -67,7 +67,7 @@ def write_stand_in(
         name: of a dataset of the catalogue; ``networks`` writes the files of weights that the thesis boards name.
         out: folder that serves as data folder afterwards (``--data``).
         images: database images of a retrieval set (and distractors), training images of a classification set.
-        size: side in pixels of the images of a retrieval set.
+        size: side in pixels of the images of a retrieval set; below 256 FS.EGM finds one region, the whole map.
         seed: other seeds give other images.
         catalogues: the user's files, besides ``$HARNESS_CATALOGUE``.
 
