@@ -1,7 +1,10 @@
 """The files of a folder of entries: arrays under a name that is the digest of how they were computed.
 
-An entry is two files: ``<name>.npz`` and, written last, ``<name>.json``, which holds the key, the checksum of the array
-file and the cost, and carries a checksum of its own. Without it the array file does not exist.
+An entry is two files: ``<name>.npz`` and, written last, ``<name>.json``, which holds the key, the provenance, the
+checksum of the array file and the cost, and carries a checksum of its own. Without it the array file does not exist.
+
+The provenance is the foreign code that was loaded in the process that computed the arrays. It is part of the name: what
+such a process computed stands beside what a clean one computed, and a clean process never looks at it.
 """
 
 from __future__ import annotations
@@ -10,8 +13,8 @@ import hashlib
 import io
 import os
 import re
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -44,9 +47,22 @@ class DamagedEntry(ValueError):
         super().__init__(f"cache file {path} is damaged ({why})")
 
 
-def entry_name(key: Key) -> str:
-    """Name of an entry: 40 hex of its key's digest."""
-    return digest(dict(key))[:40]
+@dataclass(frozen=True)
+class Provenance:
+    """Where arrays come from.
+
+    Attributes:
+        foreign: name and source digest of the foreign code that was loaded in the process, sorted.
+        recipe: the run that computed them, JSON-able, for ``harness cache verify --recompute``; empty: unknown.
+    """
+
+    foreign: tuple[tuple[str, str], ...] = ()
+    recipe: Mapping[str, Any] = field(default_factory=dict)
+
+
+def entry_name(key: Key, foreign: Sequence[Sequence[str]] = ()) -> str:
+    """Name of an entry: 40 hex of the digest of its key and of the foreign code it was computed beside."""
+    return digest({"key": dict(key), "foreign": [list(code) for code in foreign]})[:40]
 
 
 class EntryFolder:
@@ -68,11 +84,13 @@ class EntryFolder:
         return sum(_size(path) for path in self._files(name))
 
     def description(self, name: str) -> dict[str, Any]:
-        """Key, checksum and cost of an entry. Raises ``FileNotFoundError`` or ``DamagedEntry``."""
+        """Key, provenance, checksum and cost of an entry. Raises ``FileNotFoundError`` or ``DamagedEntry``."""
         path = self._files(name)[0]
         try:
             description = unsigned(path.read_bytes())
-            if entry_name(description["key"]) != name:
+            if "foreign" not in description:
+                raise ValueError("an older version wrote it and did not say which code was loaded")
+            if entry_name(description["key"], description["foreign"]) != name:
                 raise ValueError("it describes another entry")
             return description
         except FileNotFoundError:
@@ -105,17 +123,20 @@ class EntryFolder:
             return str(error)
         return ""
 
-    def write(self, name: str, key: Key, entry: CacheEntry) -> None:
-        """Write the arrays, then their description, which makes them exist. Raises ``OSError``."""
+    def write(self, key: Key, entry: CacheEntry, provenance: Provenance) -> str:
+        """Write the arrays, then their description, which makes them exist; returns the name. Raises ``OSError``."""
         import numpy as np
 
+        name = entry_name(key, provenance.foreign)
         described, path = self._files(name)
         buffer = io.BytesIO()
         np.savez(buffer, **entry.arrays)  # type: ignore[arg-type]  # numpy's stub takes the names for options
         content = buffer.getvalue()
         write_atomically(path, content)
         checksum = hashlib.sha256(content).hexdigest()
-        write_atomically(described, signed({"key": dict(key), "sha256": checksum, "cost": asdict(entry.cost)}))
+        description = {"key": dict(key), **asdict(provenance), "sha256": checksum, "cost": asdict(entry.cost)}
+        write_atomically(described, signed(description))
+        return name
 
     def remove(self, name: str) -> None:
         """Remove an entry, the description first: what is left without it does not exist."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
@@ -25,6 +25,10 @@ class StoredEntry:
     key: Mapping[str, Any]
     seconds: float
     damage: str = ""
+    foreign: Sequence[Sequence[str]] = ()
+    """Name and source digest of foreign code that was loaded in the process that computed it."""
+    recipe: Mapping[str, Any] = field(default_factory=dict)
+    """The run that computed it; empty where it was no run."""
 
     @property
     def stage(self) -> str:
@@ -98,7 +102,15 @@ def _stored(folder: EntryFolder, name: str) -> StoredEntry:
     size = folder.size(name)
     try:
         description = folder.description(name)
-        return StoredEntry(folder.root, name, size, description["key"], float(description["cost"]["wall_s"]))
+        return StoredEntry(
+            folder.root,
+            name,
+            size,
+            description["key"],
+            float(description["cost"]["wall_s"]),
+            foreign=description["foreign"],
+            recipe=description.get("recipe", {}),
+        )
     except FileNotFoundError:
         return StoredEntry(folder.root, name, size, {}, 0.0, "its description is missing")
     except DamagedEntry as error:

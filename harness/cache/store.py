@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from harness.cache.entries import Arrays, CacheEntry, DamagedEntry, EntryFolder, Key, entry_name
+from harness.cache.provenance import foreign_names, provenance, recomputation
 from harness.core.cost import measured
 from harness.core.errors import SpecError
 from harness.core.locks import locked, remove_temporary
@@ -34,32 +35,39 @@ class Cache:
         self.limit = parse_size(os.environ.get(LIMIT_VARIABLE, "0")) if limit is None else limit
 
     def get_or_compute(self, key: Key, compute: Callable[[], Arrays]) -> CacheEntry:
-        """The entry of ``key``: read if it is whole, else computed by one process while the others wait."""
+        """The entry of ``key``: read if it is whole, else computed by one process while the others wait.
+
+        What a process with foreign code computed serves only processes with the same foreign code; what a clean one
+        computed serves all.
+        """
         if self.root is None:
             return _computed(compute)
-        folder, name = EntryFolder(self.root), entry_name(key)
-        try:
-            return folder.read(name)
-        except (FileNotFoundError, DamagedEntry):
-            pass
-        with locked(self.root, name):
+        folder = EntryFolder(self.root)
+        clean, own = entry_name(key), entry_name(key, foreign_names())
+        for name in dict.fromkeys((clean, own)):
             try:
-                return folder.read(name)
+                return _again(name, compute, folder.read(name))
+            except (FileNotFoundError, DamagedEntry):
+                pass
+        with locked(self.root, own):
+            try:
+                return folder.read(own)
             except FileNotFoundError:
                 pass
             except DamagedEntry as error:
                 warnings.warn(f"{error}: computed again", stacklevel=2)
-            remove_temporary(self.root, name)
+            remove_temporary(self.root, own)
             entry = _computed(compute)
-            self._store(folder, name, key, entry)
+            self._store(folder, key, entry)
         return entry
 
-    def _store(self, folder: EntryFolder, name: str, key: Key, entry: CacheEntry) -> None:
+    def _store(self, folder: EntryFolder, key: Key, entry: CacheEntry) -> None:
         """A full disk costs the next run some time, not this run its result."""
+        origin = provenance()  # now, not before: to compute may have loaded code
         try:
-            folder.write(name, key, entry)
+            name = folder.write(key, entry, origin)
         except OSError as error:
-            folder.remove(name)
+            folder.remove(entry_name(key, origin.foreign))
             warnings.warn(f"nothing was stored in the cache {self.root}: {error.strerror or error}", stacklevel=3)
             return
         if self.limit:
@@ -78,3 +86,10 @@ def _computed(compute: Callable[[], Arrays]) -> CacheEntry:
     with measured() as cost:
         arrays = compute()
     return CacheEntry(arrays, cost)
+
+
+def _again(name: str, compute: Callable[[], Arrays], entry: CacheEntry) -> CacheEntry:
+    """The stored entry, which is computed again beside it where it is one of those to be compared."""
+    if name in (wanted := recomputation()).names and name not in wanted.results:
+        wanted.results[name] = compute()
+    return entry

@@ -8,9 +8,10 @@ from typing import Annotated
 import typer
 
 from harness.cli.help import Commands
-from harness.cli.options import AsJson, Cache
+from harness.cli.options import AsJson, Cache, Data
 from harness.core.errors import BAD_DATA, DONE
 from harness.data.folders import data_folders
+from harness.plugin_api import DataFolders
 
 cache = typer.Typer(
     cls=Commands, help="List, verify, explain and clear what is cached between runs.", no_args_is_help=True
@@ -35,7 +36,13 @@ def list_entries(folder: Cache = None, as_json: AsJson = False) -> None:
 
 
 @cache.command()
-def verify(folder: Cache = None) -> None:
+def verify(
+    folder: Cache = None,
+    data: Data = None,
+    recompute: Annotated[
+        int, typer.Option("--recompute", help="Also compute this many entries, drawn at random, again.", min=0)
+    ] = 0,
+) -> None:
     """Check every byte. Damaged entries are named and removed, to be computed again."""
     from harness.cache.inspection import cache_entries, verify_cache
 
@@ -43,7 +50,25 @@ def verify(folder: Cache = None) -> None:
     for entry in damaged:
         print(f"removed  {entry.name[:12]}  {entry.damage}")
     print(f"{len(damaged)} damaged, {len(cache_entries(_root(folder)))} whole")
-    raise typer.Exit(BAD_DATA if damaged else DONE)
+    different = _recomputed(data_folders(data, folder), recompute) if recompute else 0
+    raise typer.Exit(BAD_DATA if damaged or different else DONE)
+
+
+def _recomputed(folders: DataFolders, count: int) -> int:
+    """Compute a sample again and print how it compares; how many differ."""
+    from collections import Counter
+
+    from harness.studies.recompute import recompute
+
+    outcomes: Counter[str] = Counter()
+    for result in recompute(folders, count):
+        outcomes[result.outcome] += 1
+        if result.outcome != "equal":
+            print(f"{result.outcome}  {result.entry.name[:12]}  {result.entry.stage}: {result.why}")
+    print(
+        "recomputed: " + ", ".join(f"{outcomes[name]} {name}" for name in ("equal", "close", "differs", "not computed"))
+    )
+    return outcomes["differs"]
 
 
 @cache.command()

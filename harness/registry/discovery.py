@@ -7,7 +7,7 @@ import importlib.metadata
 import importlib.util
 import sys
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Final
@@ -15,13 +15,16 @@ from typing import Final
 from harness.core.errors import HarnessError, PluginError
 from harness.registry import modules, source
 from harness.registry.entries import Origin, reason
+from harness.registry.modules import HARNESS
 
 GROUP: Final = "harness"
 
 
-def installed() -> Iterator[tuple[importlib.metadata.EntryPoint, Origin]]:
-    """Entry points of the installed plugins, the built-in ones first, and where each comes from."""
-    points = importlib.metadata.entry_points(group=GROUP)
+def installed(*, built_in: bool = False) -> Iterator[tuple[importlib.metadata.EntryPoint, Origin]]:
+    """Entry points of the installed plugins, the built-in ones first (or alone), and where each comes from."""
+    points: Iterable[importlib.metadata.EntryPoint] = importlib.metadata.entry_points(group=GROUP)
+    if built_in:
+        points = [point for point in points if point.dist is not None and point.dist.name == HARNESS]
     for point in sorted(points, key=lambda point: (not point.value.startswith("harness_"), point.name, point.value)):
         distribution = point.dist
         yield (

@@ -20,6 +20,7 @@ from harness.plugin_api.version import outdated_note
 from harness.registry import composition, modules, parameters
 from harness.registry.discovery import GROUP, installed, load_named, plugin_key
 from harness.registry.entries import BrokenPlugin, Entry, FileParameter, MethodId, Origin, reason
+from harness.registry.foreign import note_loading, note_registered
 from harness.registry.modules import HARNESS
 
 _MLFLOW: Final = "harness.sinks.mlflow:MLflowSink"
@@ -116,9 +117,12 @@ class Registry:
         """Load one more plugin: a file or a module name; a second time does nothing. Raises ``PluginError``."""
         key = plugin_key(str(plugin))
         if key not in self._loaded:
+            path = Path(key)
+            code = note_loading(path.name, path if path.is_file() else key, key)
             module, origin = load_named(str(plugin))
             try:
                 self.add_plugin(module, origin)
+                note_registered(code, self._modules(module, origin))
             except HarnessError:
                 raise
             except Exception as error:
@@ -161,13 +165,20 @@ class Registry:
             raise
         self.outdated += [outdated] if outdated else []
 
+    def _modules(self, plugin: ModuleType, origin: Origin) -> set[str]:
+        """The modules that hold a plugin: its own, and those of the methods that it registered."""
+        targets = [entry.target for entry in self._entries.values() if entry.origin == origin]
+        held = {t.partition(":")[0] if isinstance(t, str) else t.__module__ for t in targets}
+        return {plugin.__name__, *held}
 
-def load_registry(plugins: Iterable[str | Path] = (), *, strict: bool = False) -> Registry:
+
+def load_registry(plugins: Iterable[str | Path] = (), *, strict: bool = False, built_in_only: bool = False) -> Registry:
     """The registry of all installed plugins and the named ones.
 
     Args:
         plugins: files (``mine.py``) or module names to load besides the installed plugins.
         strict: an installed plugin that fails is an error instead of being left out.
+        built_in_only: of the installed plugins load the built-in ones alone: no foreign code runs in this process.
 
     Raises:
         NameTaken: two plugins claim one name.
@@ -175,12 +186,16 @@ def load_registry(plugins: Iterable[str | Path] = (), *, strict: bool = False) -
     """
     modules.forget()  # what lies on the disk may have changed since the last plan of this process
     registry = Registry()
-    for point, origin in installed():
+    for point, origin in installed(built_in=built_in_only):
         where, failed = f"{origin.source} = {point.value}", "is broken"
+        foreign = origin.plugin != HARNESS
+        code = note_loading(f"{origin.plugin} {origin.version}", point.module) if foreign else None
         try:
             module = point.load()
             where, failed = origin.source, "failed to register"
             registry.add_plugin(module, origin)
+            if code is not None:
+                note_registered(code, registry._modules(module, origin))
         except NameTaken:
             raise
         except (Exception, SystemExit) as error:

@@ -20,6 +20,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.cache import Cache
+from harness.cache.entries import entry_name
+from harness.cache.provenance import foreign_names
 from harness.core.cost import Cost, measured
 from harness.core.digest import digest
 from harness.core.errors import DataDamaged, DataMissing
@@ -50,7 +52,8 @@ def stored_shards(
         The rows, and their cost: now, or when the last of them were computed.
     """
     total, dimension = shape
-    root, name = _root(cache) / "shards", digest(dict(key))[:40]
+    # As for entries of the cache: what was computed beside foreign code stands apart.
+    root, name = _root(cache) / "shards", entry_name(key, foreign_names())
     folder = root / name
     with locked(root, name):
         try:

@@ -194,7 +194,7 @@ class _Scheduler:
 
     def _job(self, run: Run) -> Job:
         methods = [*run.methods.values(), run.dataset.loader]
-        built_in = all(method.id.plugin == HARNESS for method in methods)
+        built_in = all(_is_built_in(method.id.plugin) for method in methods)
         limits = self.options.limits
         return Job(
             description=describe(run),
@@ -203,8 +203,13 @@ class _Scheduler:
             folders=self.plan.folders,
             places=self.plan.spec.places(self.plan.folders),
             limits=limits,
+            foreign=not built_in,
             may_share=built_in and limits.memory_bytes is None,
             contended=self.executor.contended,
             shares_maps=run.shares_maps,
             surroundings=environment() if self.options.executor in LOCAL else None,
         )
+
+
+def _is_built_in(plugin: str) -> bool:
+    return set(plugin.split("+")) == {HARNESS}

@@ -7,12 +7,14 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from harness.cache.provenance import recipe
 from harness.core.errors import ContractError, HarnessError
 from harness.core.progress import Progress
 from harness.core.signed import signed
 from harness.core.text import printable
 from harness.data.stand_in.marker import names_stand_in
 from harness.plugin_api import DataFolders
+from harness.registry.foreign import foreign_code
 from harness.runs.environment import environment
 from harness.runs.identity import Run
 from harness.runs.record import Failure, Record
@@ -36,11 +38,19 @@ def execute(
     """
     started, description = now(), _marked(describe(run), folders)
     try:
-        record = _done(description, perform(run, folders, progress), started, surroundings)
+        with recipe(_recipe(description)):
+            outcome = perform(run, folders, progress)
+        record = _done(description, outcome, started, surroundings)
         _require_json(record)
         return record
     except (Exception, SystemExit) as error:
         return failed(description, failure_of(error), started, surroundings)
+
+
+def _recipe(description: Record) -> dict[str, Any]:
+    """How the arrays that a run leaves in the cache can be computed again: its record, and the plugins to load."""
+    plugins = [code.plugin for code in foreign_code() if code.plugin]
+    return {"run": description.model_dump(by_alias=True), "plugins": plugins}
 
 
 def _marked(description: Record, folders: DataFolders) -> Record:

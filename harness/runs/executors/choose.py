@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from harness.core.errors import BadParameter, SpecError
 from harness.core.progress import Progress
+from harness.registry.modules import HARNESS
 from harness.registry.source import libraries
 from harness.runs.executors.inline import Inline
 from harness.runs.executors.job import Executor, Limits
@@ -102,10 +103,11 @@ def preloaded(runs: Iterable[Run]) -> list[str]:
     names: dict[str, None] = {}
     for run in runs:
         methods = [*run.methods.values(), run.dataset.loader]
-        modules = {module for method in methods for module in _modules(type(method.method))}
-        for module in [ENGINES[run.task], *sorted(modules)]:
+        modules = {module: m.id.plugin == HARNESS for m in methods for module in _modules(type(m.method))}
+        for module, built_in in {ENGINES[run.task]: True, **dict(sorted(modules.items()))}.items():
             names |= dict.fromkeys(sorted(libraries(module, _HEAVY)))
-            names |= {} if module.startswith("harness_plugin_") else {module: None}
+            # No foreign code, whatever its modules are called: the process that forks must stay clean.
+            names |= {module: None} if built_in else {}
         names |= dict.fromkeys((*_LAZY[run.task], *_LAZY_ALWAYS))
     return [name for name in names if name.partition(".")[0] in _PRELOADED or name.startswith("harness")]
 

@@ -38,6 +38,7 @@ class Job:
         description: the record of the run as it is before it was done.
         label: for people.
         plugins: files and modules that hold its methods, besides the installed ones.
+        foreign: its methods are not all built in: only then are plugins loaded that are not.
         folders: where data and cache live.
         places: folders in which files that parameters name are looked up.
         limits: what it may take.
@@ -53,6 +54,7 @@ class Job:
     folders: DataFolders
     places: tuple[Path, ...] = ()
     limits: Limits = Limits()
+    foreign: bool = False
     may_share: bool = False
     contended: bool = False
     shares_maps: bool = False

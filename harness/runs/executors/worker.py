@@ -58,18 +58,16 @@ def serve(jobs: Connection, messages: Connection, output: Connection, environmen
 
 
 @cache
-def _installed() -> Registry:
-    """The installed plugins, which no run has to find again; a worker adds the plugins of its runs to them."""
-    return load_registry()
+def _built_in() -> Registry:
+    """The built-in methods, which no run has to find again; no foreign code is loaded for runs of them."""
+    return load_registry(built_in_only=True)
 
 
 def _record(job: Job, parent: _Parent) -> Record:
     """Whatever a plugin does to this process it does to this run alone."""
     started = single.now()
     try:
-        registry = _installed()
-        for plugin in job.plugins:
-            registry.load(plugin)
+        registry = load_registry(job.plugins) if job.foreign else _built_in()
         run = job.restore(registry)
         threads.limit(job.limits.threads)
         set_contended(job.contended)
@@ -144,4 +142,4 @@ def _die_with_parent() -> None:
 
 
 with contextlib.suppress(Exception):  # in the process that forks the workers; they meet the same error and report it
-    _installed()
+    _built_in()
