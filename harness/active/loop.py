@@ -12,6 +12,7 @@ import json
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -19,7 +20,7 @@ import torch
 from torch import nn
 
 from harness.active import RESULT_VERSION, training
-from harness.active.pool import Pool
+from harness.active.pool import Pool, sealed
 from harness.active.protocol import ActiveProtocol
 from harness.active.split import balanced_labels, long_tail
 from harness.cache import Arrays, Cache
@@ -43,6 +44,8 @@ from harness.plugin_api.contract import require_picks
 from harness.registry.composition import preparation
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from harness.plugin_api import Floats, Ids
 
 _WEIGHT: Final = "weight "
@@ -125,8 +128,9 @@ def run_cycles(
         dataset, positions = _long_tailed(dataset, protocol.imbalance, seed)
         keys = {**keys, "pool": [protocol.imbalance, seed]}
     device = device or ("cuda" if torch.cuda.is_available() else "cpu")
-    run = _Run(dataset, learning, network, seed, keys, cache, torch.device(device))
     labels = np.asarray(dataset.train_labels)
+    dataset = dataclasses.replace(dataset, train_images=sealed(dataset.train_images))
+    run = _Run(dataset, learning, network, seed, keys, cache, torch.device(device))
     new = balanced_labels(labels, len(dataset.classes), protocol.initial, generator(seed, "split"))
     state, cycles = _State(np.full(len(labels), -1, dtype=np.int64)).after(new, labels), []
     for number in range(protocol.cycles):
@@ -203,18 +207,18 @@ class _Run:
         return self.cache.get_or_compute(self._key("cycle", state, cycle), lambda: self._train(state, cycle))
 
     def acquired(
-        self, acquisition: AcquisitionFunction, weights: Arrays, state: _State, budget: int, cycle: int
+        self, acquisition: AcquisitionFunction, arrays: Arrays, state: _State, budget: int, cycle: int
     ) -> _Picked:
         """The picks of this cycle and what choosing cost; features are there before the clock starts."""
         identity = self.keys["acquisition"]
         name = f'acquisition "{identity.get("name", "") if isinstance(identity, Mapping) else identity}"'
-        extracted = self.cache.get_or_compute(self._key("extract", state, cycle), lambda: self._extract(weights))
+        extracted = self.cache.get_or_compute(self._key("extract", state, cycle), lambda: self._extract(arrays))
         pool = Pool(
             features=extracted.arrays["features"],
             probabilities=extracted.arrays["probabilities"],
             labels=state.labels,
             images=self.dataset.train_images,
-            dropout=lambda t: self._dropout(weights, cycle, t),
+            dropout=_Dropout(self._models, _weights(arrays), cycle),
         )
         method = acquisition.at(cycle) if isinstance(acquisition, ChangesByCycle) else acquisition
         costs: list[Cost] = []
@@ -252,13 +256,13 @@ class _Run:
         report = dict(model.report) if isinstance(model, HasReport) else {}
         return {"accuracy": np.array(correct), "report": np.array(json.dumps(report)), **weights}
 
-    def _extract(self, weights: Arrays) -> Arrays:
-        features, probabilities = training.extract(self._model_with(weights), self.dataset.train_images)
+    def _extract(self, arrays: Arrays) -> Arrays:
+        features, probabilities = training.extract(self._models.restored(_weights(arrays)), self.dataset.train_images)
         return {"features": features, "probabilities": probabilities}
 
     def _initial_model(self, data: TrainingSet) -> nn.Module:
         """The network at theta_0: its own random weights, or what the scheme learns without labels (PRE)."""
-        model = self._fresh_model()
+        model = self._models.fresh()
         blind = dataclasses.replace(data, labels=np.full_like(data.labels, -1), cycle=0, previous=None)
 
         def prepare() -> Arrays:
@@ -268,24 +272,53 @@ class _Run:
         # Schemes that prepare alike share it: the weights of PRE are learnt once for all that start from them.
         key = {**self._base("prepare"), "learning": preparation(self.learning, self.keys["learning"])}
         arrays = self.cache.get_or_compute(key, prepare).arrays
-        model = self._fresh_model()  # learning the weights has changed it, reading them has not
+        model = self._models.fresh()  # learning the weights has changed it, reading them has not
         if unknown := sorted(set(arrays) - set(model.state_dict())):
             raise ContractError(f'prepare of the learning scheme returned "{unknown[0]}", which the network has not')
         model.load_state_dict({name: torch.from_numpy(value) for name, value in arrays.items()}, strict=False)
         return model
 
-    def _model_with(self, arrays: Arrays) -> nn.Module:
-        """The network with the stored weights of a cycle."""
-        model = self._fresh_model()
-        weights = {k.removeprefix(_WEIGHT): torch.from_numpy(v) for k, v in arrays.items() if k.startswith(_WEIGHT)}
-        model.load_state_dict(weights)
+    @cached_property
+    def _models(self) -> _Models:
+        images, classes = self.dataset.train_images, len(self.dataset.classes)
+        return _Models(self.network, images, classes, self.seed, self.device)
+
+
+@dataclass(frozen=True)
+class _Models:
+    """Makes the models of a run. Methods can reach it, so it knows neither labels nor test images."""
+
+    network: Network
+    images: NDArray[np.uint8]
+    classes: int
+    seed: int
+    device: torch.device
+
+    def fresh(self) -> nn.Module:
+        """The network with its random initial weights."""
+        rng = generator(self.seed, "initialisation")
+        return training.initialise(self.network, self.images, self.classes, rng).to(self.device)
+
+    def restored(self, weights: Arrays) -> nn.Module:
+        """The network with stored weights."""
+        model = self.fresh()
+        model.load_state_dict({name: torch.from_numpy(value) for name, value in weights.items()})
         return model
 
-    def _fresh_model(self) -> nn.Module:
-        rng = generator(self.seed, "initialisation")
-        model = training.initialise(self.network, self.dataset.train_images, len(self.dataset.classes), rng)
-        return model.to(self.device)
 
-    def _dropout(self, weights: Arrays, cycle: int, t: int) -> Floats:
-        rng = generator(self.seed, "dropout", cycle)
-        return training.dropout_probabilities(self._model_with(weights), self.dataset.train_images, t, rng)
+@dataclass(frozen=True)
+class _Dropout:
+    """Probabilities of a cycle's model with dropout on: part of what an acquisition is given, without any label."""
+
+    models: _Models
+    weights: Arrays
+    cycle: int
+
+    def __call__(self, t: int) -> Floats:
+        rng = generator(self.models.seed, "dropout", self.cycle)
+        return training.dropout_probabilities(self.models.restored(self.weights), self.models.images, t, rng)
+
+
+def _weights(arrays: Arrays) -> Arrays:
+    """What is stored of a cycle's model, without what else is stored of the cycle."""
+    return {k.removeprefix(_WEIGHT): v for k, v in arrays.items() if k.startswith(_WEIGHT)}

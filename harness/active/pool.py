@@ -1,4 +1,8 @@
-"""What an acquisition sees of a cycle: features, probabilities, the known labels, and nothing else."""
+"""What an acquisition sees of a cycle: features, probabilities, the known labels, and nothing else.
+
+A method runs in the process that holds the hidden labels: one that looks for them through frames or the garbage
+collector finds them, and nothing can stop it there. What it is given does not lead to them.
+"""
 
 from __future__ import annotations
 
@@ -71,12 +75,12 @@ class Pool:
     @cached_property
     def labelled(self) -> Ids:
         """Positions with a label, ascending, int64."""
-        return _sealed(np.flatnonzero(self._labels >= 0))
+        return sealed(np.flatnonzero(self._labels >= 0))
 
     @cached_property
     def unlabelled(self) -> Ids:
         """Positions without a label, ascending, int64."""
-        return _sealed(np.flatnonzero(self._labels < 0))
+        return sealed(np.flatnonzero(self._labels < 0))
 
     @cached_property
     def affinity(self) -> Any:
@@ -92,10 +96,10 @@ class Pool:
         return self._dropout(t)
 
     def images(self, indices: Ids) -> Images:
-        """(b, C, H, W) uint8. Raises ``InvalidInput`` where there are none."""
+        """(b, C, H, W) uint8, a copy: it may be changed. Raises ``InvalidInput`` where there are none."""
         if self._images is None:
             raise InvalidInput("this pool has no images", fix="give Pool(images=) an array or a function of positions")
-        return self._images(indices) if callable(self._images) else self._images[indices]
+        return np.array(self._images(indices) if callable(self._images) else self._images[indices])
 
 
 def _matrix(name: str, values: ArrayLike) -> Floats:
@@ -106,7 +110,7 @@ def _matrix(name: str, values: ArrayLike) -> Floats:
     finite = np.isfinite(matrix).all(axis=1)
     if not finite.all():
         raise InvalidInput(f"{name} is not finite in row {int(np.argmin(finite))}")
-    return _sealed(matrix)
+    return sealed(matrix)
 
 
 def _labels(values: ArrayLike, n_classes: int) -> Ids:
@@ -116,9 +120,14 @@ def _labels(values: ArrayLike, n_classes: int) -> Ids:
     if array.size and (array.min() < -1 or array.max() >= n_classes):
         row = int(np.nonzero((array < -1) | (array >= n_classes))[0][0])
         raise InvalidInput(f"labels[{row}] = {int(array[row])} should be -1 or a class below {n_classes}")
-    return _sealed(array.astype(np.int64))
+    return sealed(array.astype(np.int64))
 
 
-def _sealed(array: Array) -> Array:
-    array.flags.writeable = False
-    return array
+def sealed(array: Array) -> Array:
+    """The array as a read-only view, as is every view of it; nobody can make it writable again.
+
+    An array that is part of a larger one is copied, so that it does not lead to the rest.
+    """
+    whole = array if getattr(array.base, "nbytes", array.nbytes) == array.nbytes else array.copy()
+    view: Array = np.asarray(memoryview(whole).toreadonly())  # type: ignore[assignment]
+    return view

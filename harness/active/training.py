@@ -9,6 +9,7 @@ are, (B, C, H, W) uint8, and returns ``(logits, features)``. Work is done where 
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -66,6 +67,13 @@ def pixel_statistics(images: NDArray[Any]) -> tuple[Floats, Floats]:
         mean, std = images.mean((0, 2, 3), dtype=np.float64), images.std((0, 2, 3), dtype=np.float64)
     std[std == 0] = 1
     return mean.astype(np.float32), std.astype(np.float32)
+
+
+def tensor(images: NDArray[Any]) -> Tensor:
+    """A tensor that shares the memory of images, read-only ones too: it must not be written to."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
+        return torch.from_numpy(images)
 
 
 def initialise(network: Network, images: NDArray[np.uint8], n_classes: int, rng: np.random.Generator) -> Normalised:
@@ -194,7 +202,7 @@ def extract(
     features, probabilities = [], []
     with torch.inference_mode(), threads_for(images[:batch].size):
         for start in range(0, len(images), batch):
-            block = torch.from_numpy(images[start : start + batch]).to(device)
+            block = tensor(images[start : start + batch]).to(device)
             logits, vectors = model(change(block) if change else block)
             features.append(vectors.float().cpu())
             probabilities.append(logits.float().softmax(1).cpu())
@@ -213,7 +221,7 @@ def dropout_probabilities(
     passes: list[list[Tensor]] = [[] for _ in range(t)]
     with torch.inference_mode(), seeded(rng, device):
         for start in range(0, len(images), batch):
-            block = torch.from_numpy(images[start : start + batch]).to(device)
+            block = tensor(images[start : start + batch]).to(device)
             for blocks in passes:
                 blocks.append(model(block)[0].float().softmax(1).cpu())
     model.eval()

@@ -42,6 +42,7 @@ from harness.retrieval.regions import RegionalExpansion, RegionExtraction
 from harness.retrieval.representation import Extraction, whiten
 from harness.retrieval.reranking import bind_reranker
 from harness.retrieval.search_pipeline import LabelRanks, SearchPipeline
+from harness.retrieval.untouched import untouched
 
 __all__ = ["RetrievalMethods", "RetrievalProtocol", "RetrievalResult", "RetrievalTask", "run_retrieval"]
 
@@ -223,28 +224,31 @@ class RetrievalTask:
         """The ranking with its top reordered; ``pipeline`` gets the re-ranker with the features of the images."""
         if self.methods.reranking is None:
             return ranking
+        name = pipeline.names["reranking"]
         pipeline.reranker, self.costs["describe for re-ranking"] = bind_reranker(
             self.methods.reranking,
-            pipeline.names["reranking"],
+            name,
             self._extraction,
             ranking,
             self._canonical.first,
             self.keys,
             self.cache,
         )
-        with self._stage("rerank"):
+        with untouched(name, ranking.indices, ranking.scores), self._stage("rerank"):
             return pipeline.rerank(range(len(pipeline.queries)), ranking)
 
     def expand(self, pipeline: SearchPipeline, ranking: Ranking) -> Ranking:
         """The ranking after query expansion; ``pipeline`` gets the expansion fitted on the database."""
         if self.methods.expansion is None:
             return ranking
-        if isinstance(self.methods.expansion, ExpandsRegions):
-            self._fit_regional(self.methods.expansion, pipeline)
-        else:
-            self._fit(self.methods.expansion, pipeline)
-        with self._stage("expand"):
-            ranking = pipeline.expand(slice(None), ranking)
+        given = pipeline.database, pipeline.queries, ranking.indices, ranking.scores
+        with untouched(pipeline.names["expansion"], *given):
+            if isinstance(self.methods.expansion, ExpandsRegions):
+                self._fit_regional(self.methods.expansion, pipeline)
+            else:
+                self._fit(self.methods.expansion, pipeline)
+            with self._stage("expand"):
+                ranking = pipeline.expand(slice(None), ranking)
         if isinstance(pipeline.expansion, HasReport) and pipeline.expansion.report:
             self.notes["expansion"] = dict(pipeline.expansion.report)
         return ranking

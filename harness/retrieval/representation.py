@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, Final
 
 import numpy as np
@@ -30,6 +30,7 @@ from harness.retrieval.extraction import (
 from harness.retrieval.protocol import RetrievalProtocol
 from harness.retrieval.rows import identities, stored_rows
 from harness.retrieval.shards import Shards
+from harness.retrieval.untouched import untouched
 
 NUMERICS: Final = "fp32-cpu"
 """Part of every key: descriptors computed with other arithmetic are stored apart."""
@@ -94,7 +95,8 @@ class Extraction:
         if not isinstance(pooling, LearnsFromMaps):
             return pooling
         images = self.without_distractors("database")
-        return pooling.fit(MapStream(lambda: self.backbone.maps(images, "fit pooling", self.progress)))
+        # A partial of what the fit may see: a closure would lead to the relevance judgements.
+        return pooling.fit(MapStream(partial(self.backbone.maps, images, "fit pooling", self.progress)))
 
     def descriptors(self, pooling: Pooling, name: str, keys: Mapping[str, Any], cache: Cache) -> Descriptors:
         """Descriptors of both roles, L2-normalised; the network runs only for what is not in the cache.
@@ -201,12 +203,13 @@ def whiten(
         InvalidInput: the whitening needs pairs, and the dataset has none.
         ContractError: it returned something else than finite descriptors.
     """
-    fitted = method.fit(raw.database, dataset.pairs)
 
     def apply(rows: Floats) -> Floats:
         return require_descriptors(name, fitted.apply(rows), len(rows))
 
-    whitened = replace(raw, database=apply(raw.database), queries=apply(raw.queries))
+    with untouched(name, raw.database, raw.queries):
+        fitted = method.fit(raw.database, dataset.pairs)
+        whitened = replace(raw, database=apply(raw.database), queries=apply(raw.queries))
     if raw.distractor_key is None:
         return whitened, fitted
     learnt = {"whitening": keys["whitening"], "dataset": keys["dataset"]}

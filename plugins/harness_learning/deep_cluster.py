@@ -66,7 +66,7 @@ class DeepCluster:
             raise InvalidInput(f"{k} clusters of {n} images", fix="lower clusters_per_class")
         own = self.pre_preset != "released-code"
         device = training.device_of(model)
-        images = from_numpy(data.images).to(device)
+        images = training.tensor(data.images).to(device)
         first_seed = int(rng.integers(2**31))
         with training.seeded(rng, device), training.threads_for(images[: self.pre_batch].numel()):
             for epoch in range(self.pre_epochs):

@@ -68,8 +68,6 @@ class SemiSupervised(Supervised):
 
     def train(self, model: Module, data: TrainingSet, rng: np.random.Generator) -> Module:
         """Train ``model`` in place and return it; its ``report`` tells how the last propagation went."""
-        from torch import from_numpy
-
         from harness.active import training
 
         if self.preset != "released-code":
@@ -77,7 +75,7 @@ class SemiSupervised(Supervised):
         if (data.labels >= 0).all():
             return model
         device = training.device_of(model)
-        images = from_numpy(data.images).to(device)
+        images = training.tensor(data.images).to(device)
         optimiser = training.sgd(model, momentum=self.momentum, nesterov=self.nesterov, weight_decay=self.weight_decay)
         start, losses = self.semi_rate or self.learning_rate, self._losses(model, data.flip)
         with training.seeded(rng, device), training.threads_for(images[: self.semi_batch].numel()):
