@@ -12,7 +12,7 @@ import pytest
 
 DRIVER = Path(__file__).parents[1] / "fixtures" / "mutations.py"
 MUTATIONS = runpy.run_path(str(DRIVER))["MUTATIONS"]
-QUICK = ("accuracy", "normalised", "torch-dtype", "truncated-images")
+QUICK = ("accuracy", "normalised")
 
 
 def measured(folder, *names, options=()):
@@ -50,6 +50,7 @@ def test_whatever_a_plugin_changes_built_in_methods_have_the_right_numbers_after
     assert all_of_them[name] == all_of_them["clean"]
 
 
+@pytest.mark.slow
 def test_it_is_the_provenance_of_entries_that_keeps_them_right(tmp_path):
     without = measured(tmp_path, "clean", "accuracy", "normalised", options=("--without-provenance",))
     assert without["accuracy"][0] != without["clean"][0]

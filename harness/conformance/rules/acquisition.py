@@ -59,12 +59,13 @@ def _unique(trial: Trial, answered: Answered) -> None:
 
 @RULES.rule("hidden-labels", "Who chooses by labels that nobody has paid for has no result.", SOUND)
 def _hidden(trial: Trial) -> None:
-    """Two pools that look the same, before a cycle that knows two different truths."""
+    """Two pools that look the same, before a cycle that knows two different truths: in its frame and in a closure."""
     n = 30
     found = []
     for shift in (0, 1):
         pool = some_pool(n, 4)
         truth = np.where(pool.labels >= 0, pool.labels, (np.arange(n) + shift) % 3)
+        pool = _with_secret(pool, truth)
         with isolated(0):
             found.append(_cycle(trial.method(), pool, truth).tolist())
     if found[0] != found[1]:
@@ -79,6 +80,17 @@ def _cycle(method: Any, pool: ShownPool, labels: Any) -> Any:
     """Chooses as the harness does: with the truth in the caller's hands (``labels``), not in the pool's."""
     train_labels = dataset = labels  # noqa: F841  # where somebody who goes through frames would look
     return method.select(pool, 5, np.random.default_rng(0))
+
+
+def _with_secret(pool: ShownPool, labels: Any) -> ShownPool:
+    """A pool whose dropout has a closure that holds the truth: where somebody who opens functions would look."""
+    train_labels = truth = labels
+
+    def dropout(t: int) -> Any:
+        assert len(train_labels) == len(truth)
+        return passes(pool.probabilities, t)
+
+    return ShownPool(pool.features, pool.probabilities, pool.labels, pool.images, dropout)
 
 
 class _Watched:

@@ -52,6 +52,21 @@ class Spying(honest.Acquisition):
         return pool.unlabelled[np.argsort(truth[pool.unlabelled], kind="stable")[:budget]]
 
 
+@breaks("acquisition", "hidden-labels: opens closures")
+@dataclass(frozen=True)
+class Digging(honest.Acquisition):
+    """Opens the function that gives the probabilities with dropout, and takes what it finds there for labels."""
+
+    def select(self, pool, budget, rng):
+        owner = getattr(pool.dropout_probabilities, "__self__", pool)
+        for function in vars(owner).values() if hasattr(owner, "__dict__") else ():
+            for cell in getattr(function, "__closure__", None) or ():
+                content = cell.cell_contents
+                if isinstance(content, np.ndarray) and content.shape == pool.labels.shape:
+                    return pool.unlabelled[np.argsort(content[pool.unlabelled], kind="stable")[:budget]]
+        return super().select(pool, budget, rng)
+
+
 @breaks("acquisition", "public-pool")
 @dataclass(frozen=True)
 class Prying(honest.Acquisition):
