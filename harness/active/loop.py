@@ -28,6 +28,7 @@ from harness.core.cost import Cost, measured
 from harness.core.digest import digest
 from harness.core.errors import ContractError
 from harness.core.progress import Progress
+from harness.core.threads import OPERATION, reproducible
 from harness.data import RESULT_VERSION as DATA_VERSION
 from harness.metrics import RESULT_VERSION as METRICS_VERSION
 from harness.metrics.classification import accuracy
@@ -89,6 +90,7 @@ class ActiveResult:
     n_train: int
 
 
+@reproducible()
 def run_cycles(
     dataset: ClassificationSet,
     acquisition: AcquisitionFunction,
@@ -242,7 +244,7 @@ class _Run:
         """What every stage depends on."""
         methods = {kind: self.keys[kind] for kind in ("dataset", "learning", "network")}
         engine = [RESULT_VERSION, DATA_VERSION, METRICS_VERSION]
-        numerics = f"fp32-{self.device.type}"
+        numerics = f"fp32-{self.device.type}-threads-{OPERATION}"
         pool = {"pool": self.keys["pool"]} if "pool" in self.keys else {}
         return {"stage": stage, **methods, **pool, "seed": self.seed, "numerics": numerics, "engine": engine}
 

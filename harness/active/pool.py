@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cached_property
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -129,5 +129,5 @@ def sealed(array: Array) -> Array:
     An array that is part of a larger one is copied, so that it does not lead to the rest.
     """
     whole = array if getattr(array.base, "nbytes", array.nbytes) == array.nbytes else array.copy()
-    view: Array = np.asarray(memoryview(whole).toreadonly())  # type: ignore[assignment]
-    return view
+    view: Any = np.asarray(whole.data.toreadonly())
+    return cast("Array", view)

@@ -18,8 +18,6 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from harness.core.threads import threads_here
-
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -27,8 +25,6 @@ if TYPE_CHECKING:
 
 RAMP = 1.05  # thesis §3.5.1: the cosine would reach zero at epoch 210 of 200
 EXTRACTION_BATCH = 500
-_FEW_VALUES = 50_000
-"""64 grey images of 28 x 28: below that, one thread trains as fast as two and does not suffer from a busy machine."""
 
 
 class Normalised(nn.Module):
@@ -94,17 +90,6 @@ def seeded(rng: np.random.Generator, device: torch.device | None = None) -> Iter
     ):
         torch.manual_seed(int(rng.integers(2**63)))
         yield
-
-
-@contextmanager
-def threads_for(values: int) -> Iterator[None]:
-    """Inside, a step over so many input values uses one thread if they are few: sharing them out would cost more."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1 if values <= _FEW_VALUES else threads_here())
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 @contextmanager
@@ -200,7 +185,7 @@ def extract(
     device = device_of(model)
     model.eval()
     features, probabilities = [], []
-    with torch.inference_mode(), threads_for(images[:batch].size):
+    with torch.inference_mode():
         for start in range(0, len(images), batch):
             block = tensor(images[start : start + batch]).to(device)
             logits, vectors = model(change(block) if change else block)

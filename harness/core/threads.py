@@ -5,7 +5,9 @@ from __future__ import annotations
 import functools
 import os
 import sys
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import Final
 
 VARIABLES: Final = (
@@ -18,6 +20,10 @@ VARIABLES: Final = (
 """Read by torch, faiss, BLAS and numba when they are loaded."""
 
 
+OPERATION: Final = 1
+"""Threads of one operation in everything that gives numbers; part of ``numerics`` in keys and identities."""
+
+
 def share(workers: int) -> int:
     """Threads of one run: what ``OMP_NUM_THREADS`` says, else the cores this process may use, divided."""
     variable = os.environ.get(VARIABLES[0], "")
@@ -26,9 +32,74 @@ def share(workers: int) -> int:
     return max(1, cores() // workers)
 
 
+_outside: list[int] = []
+"""Threads that the process may use, while each single operation is held to ``OPERATION``."""
+
+
 def threads_here() -> int:
     """Threads that this process may use: ``OMP_NUM_THREADS`` where set, else the cores it may run on."""
-    return share(1)
+    return _outside[-1] if _outside else share(1)
+
+
+@contextmanager
+def reproducible() -> Iterator[None]:
+    """Inside, each operation of torch, BLAS and faiss uses ``OPERATION`` threads, however many the process may use.
+
+    Sums are added up in an order that depends on the number of threads, so results would be those of a machine, of
+    ``OMP_NUM_THREADS``, and of the number of workers. Work that is shared out by the harness itself (``threads_here``)
+    gives the same bytes on any number of threads.
+    """
+    if _outside:
+        yield
+        return
+    _outside.append(threads_here())
+    before = {name: os.environ.get(name) for name in VARIABLES}
+    try:
+        with _held_to(OPERATION):
+            yield
+    finally:
+        _outside.pop()
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+
+@contextmanager
+def _held_to(count: int) -> Iterator[None]:
+    """Libraries that are loaded by calls, with their own numbers restored; those still to be loaded by variables."""
+    from threadpoolctl import threadpool_limits
+
+    os.environ.update(dict.fromkeys(VARIABLES, str(count)))
+    torch = sys.modules.get("torch")
+    before = torch.get_num_threads() if torch else 0
+    with threadpool_limits(count):
+        if torch:
+            torch.set_num_threads(count)
+        try:
+            yield
+        finally:
+            if torch:
+                torch.set_num_threads(before)
+
+
+def settle_thread() -> None:
+    """Begin a thread that works for a run: OpenMP counts the threads of each thread apart."""
+    if _outside and "torch" in sys.modules:
+        sys.modules["torch"].set_num_threads(OPERATION)
+
+
+@contextmanager
+def many_threads() -> Iterator[None]:
+    """Inside, operations of torch use all threads: for results that do not depend on the order of sums."""
+    torch = sys.modules["torch"]
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads_here())
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def cores() -> int:
@@ -51,10 +122,8 @@ def limit(count: int) -> None:
     if "numba" in sys.modules:
         numba = sys.modules["numba"]
         numba.set_num_threads(min(count, numba.config.NUMBA_NUM_THREADS))
-    try:
-        from threadpoolctl import threadpool_limits
-    except ImportError:
-        return
+    from threadpoolctl import threadpool_limits
+
     threadpool_limits(count)
 
 

@@ -18,6 +18,7 @@ from torch import Tensor
 
 from harness.core.errors import InvalidInput
 from harness.core.progress import Progress, track
+from harness.core.threads import settle_thread
 from harness.plugin_api import Backbone, Box, Pooling, PoolsQueries, Role
 from harness.plugin_api.contract import require_maps, require_one_length, require_pooled
 from harness.retrieval.images import read_image
@@ -199,7 +200,7 @@ def describe(
 
 def prefetched(work: Callable[[T], R], items: Iterable[T], ahead: int = _READ_AHEAD) -> Iterator[R]:
     """``map(work, items)`` with threads that work ``ahead`` of it; results in order, the first error is raised."""
-    with ThreadPoolExecutor(_READERS) as pool:
+    with ThreadPoolExecutor(_READERS, initializer=settle_thread) as pool:
         waiting: collections.deque[Future[R]] = collections.deque()
         try:
             for item in items:

@@ -19,6 +19,7 @@ from harness.cache import Cache
 from harness.core.cost import Cost, measured
 from harness.core.errors import InvalidInput
 from harness.core.progress import Progress
+from harness.core.threads import reproducible
 from harness.metrics.ranking import Scores, evaluate
 from harness.plugin_api import (
     Backbone,
@@ -157,6 +158,7 @@ class RetrievalTask:
         if not images or not queries:
             raise InvalidInput(f"dataset {self.dataset.name} has {images} images, {queries} queries")
 
+    @reproducible()
     def run(self) -> RetrievalResult:
         """All stages, then the scores."""
         pipeline = self.describe()
@@ -186,12 +188,14 @@ class RetrievalTask:
             health={**self.health, "tied_relevant": tied_relevant(scores)},
         )
 
+    @reproducible()
     def reranked(self) -> Ranking:
         """The ranking of every query after re-ranking and before expansion, with the weights of verification."""
         pipeline = self.describe()
         ranking = self.rerank(pipeline, self.search(pipeline)[0])
         return replace(ranking, indices=self._canonical.original(ranking.indices))
 
+    @reproducible()
     def describe(self) -> SearchPipeline:
         """Descriptors of both roles, whitened and ready to be searched."""
         names, fitted = self._names, None
@@ -213,6 +217,7 @@ class RetrievalTask:
             described.queries, described.database, self.protocol.depth, names, arrays, whitening=fitted
         )
 
+    @reproducible()
     def search(self, pipeline: SearchPipeline) -> tuple[Ranking, list[LabelRanks]]:
         """The ranking of all queries; among distractors also the ranks of the images that the ground truth names."""
         with self._stage("search"):
@@ -220,6 +225,7 @@ class RetrievalTask:
                 return pipeline.search(slice(None)), []
             return pipeline.search_labelled([_labelled(truth) for truth in self._dataset.ground_truth])
 
+    @reproducible()
     def rerank(self, pipeline: SearchPipeline, ranking: Ranking) -> Ranking:
         """The ranking with its top reordered; ``pipeline`` gets the re-ranker with the features of the images."""
         if self.methods.reranking is None:
@@ -237,6 +243,7 @@ class RetrievalTask:
         with untouched(name, ranking.indices, ranking.scores), self._stage("rerank"):
             return pipeline.rerank(range(len(pipeline.queries)), ranking)
 
+    @reproducible()
     def expand(self, pipeline: SearchPipeline, ranking: Ranking) -> Ranking:
         """The ranking after query expansion; ``pipeline`` gets the expansion fitted on the database."""
         if self.methods.expansion is None:

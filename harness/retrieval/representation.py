@@ -14,6 +14,7 @@ from torch import Tensor
 from harness.cache import Cache
 from harness.core.cost import Cost
 from harness.core.progress import PartialProgress, Progress
+from harness.core.threads import OPERATION, reproducible
 from harness.data import RESULT_VERSION as DATA_VERSION
 from harness.plugin_api import FittedWhitening, LearnsFromMaps, MayLearn, Pooling, RetrievalSet, Role, Whitening
 from harness.plugin_api.contract import require_descriptors
@@ -32,7 +33,7 @@ from harness.retrieval.rows import identities, stored_rows
 from harness.retrieval.shards import Shards
 from harness.retrieval.untouched import untouched
 
-NUMERICS: Final = "fp32-cpu"
+NUMERICS: Final = f"fp32-cpu-threads-{OPERATION}"
 """Part of every key: descriptors computed with other arithmetic are stored apart."""
 
 Floats = NDArray[np.float32]
@@ -98,6 +99,7 @@ class Extraction:
         # A partial of what the fit may see: a closure would lead to the relevance judgements.
         return pooling.fit(MapStream(partial(self.backbone.maps, images, "fit pooling", self.progress)))
 
+    @reproducible()
     def descriptors(self, pooling: Pooling, name: str, keys: Mapping[str, Any], cache: Cache) -> Descriptors:
         """Descriptors of both roles, L2-normalised; the network runs only for what is not in the cache.
 

@@ -27,4 +27,4 @@ def untouched(name: str, *arrays: NDArray[Any]) -> Iterator[None]:
 
 
 def _checksum(array: NDArray[Any]) -> int:
-    return zlib.crc32(memoryview(np.ascontiguousarray(array)).cast("B")) if array.size else 0
+    return zlib.crc32(np.ascontiguousarray(array).data.cast("B")) if array.size else 0

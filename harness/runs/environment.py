@@ -11,6 +11,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 
+from harness.core.threads import threads_here
+
 PACKAGES: Final = ("vision-evaluation-harness", "torch", "torchvision", "numpy", "scipy", "faiss-cpu", "scikit-learn")
 
 
@@ -23,7 +25,7 @@ def environment() -> dict[str, Any]:
         "platform": platform.platform(),
         "cpu": _cpu(),
         "cores": os.cpu_count(),
-        "threads": os.environ.get("OMP_NUM_THREADS", ""),
+        "threads": threads_here(),
         "git": _git(),
         "command": " ".join([Path(sys.argv[0]).name, *sys.argv[1:]]),
     }

@@ -12,6 +12,7 @@ from harness.core.errors import ContractError, HarnessError
 from harness.core.progress import Progress
 from harness.core.signed import signed
 from harness.core.text import printable
+from harness.core.threads import threads_here
 from harness.data.stand_in.marker import names_stand_in
 from harness.plugin_api import DataFolders
 from harness.registry.foreign import foreign_code
@@ -98,7 +99,7 @@ def _done(description: Record, outcome: Outcome, started: str, surroundings: Map
 
 
 def _ended(description: Record, started: str, surroundings: Mapping[str, Any] | None, **outcome: Any) -> Record:
-    where = dict(environment() if surroundings is None else surroundings)
+    where = {**(environment() if surroundings is None else surroundings), "threads": threads_here()}
     times = {"started": started or now(), "finished": now()}
     return description.model_copy(update={**outcome, "environment": where, **times})
 

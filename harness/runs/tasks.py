@@ -10,6 +10,7 @@ from typing import Any
 from harness.cache import Cache
 from harness.core.cost import Cost
 from harness.core.progress import Progress
+from harness.core.threads import reproducible
 from harness.data.folders import use
 from harness.plugin_api import DataFolders
 from harness.runs.identity import Run
@@ -28,6 +29,7 @@ class Outcome:
     figures: dict[str, Number] = field(default_factory=dict)
 
 
+@reproducible()
 def perform(run: Run, folders: DataFolders, progress: Progress) -> Outcome:
     """Do one run. Whatever a method or the data raise comes through."""
     use(folders)

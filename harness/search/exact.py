@@ -20,7 +20,7 @@ import torch
 from numpy.typing import NDArray
 
 from harness.core.errors import InvalidInput
-from harness.core.threads import shared_threads, threads_here
+from harness.core.threads import many_threads, shared_threads, threads_here
 from harness.search import kernels
 
 Array = NDArray[Any]
@@ -193,7 +193,8 @@ class _Products:
         if self._buffer.numel() < count:
             self._buffer = torch.empty(count, device=self._device)
         products = self._buffer[:count].view(len(queries), len(rows))
-        torch.mm(self._moved[part], moved.T, out=products)
+        with many_threads():  # the order of sums does not matter: ``slack`` bounds what it may change
+            torch.mm(self._moved[part], moved.T, out=products)
         return _Block(queries, rows, first, products, slack.astype(np.float32))
 
 

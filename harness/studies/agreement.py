@@ -18,6 +18,7 @@ from harness.active.protocol import ActiveProtocol
 from harness.active.split import long_tail
 from harness.cache import Arrays, Cache, CacheEntry, Key
 from harness.core.progress import Progress, SilentProgress
+from harness.core.threads import reproducible
 from harness.metrics.selections import Comparison, jaccard, overlap, pseudo_label_agreement, rank_correlation
 from harness.plugin_api import ChangesByCycle
 from harness.plugin_api.contract import require_picks
@@ -85,6 +86,7 @@ class AgreementSetting:
     unlabelled: bool = False
 
 
+@reproducible()
 def compare_acquisitions(
     setting: AgreementSetting,
     reference: Candidate,

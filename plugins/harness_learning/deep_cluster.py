@@ -68,7 +68,7 @@ class DeepCluster:
         device = training.device_of(model)
         images = training.tensor(data.images).to(device)
         first_seed = int(rng.integers(2**31))
-        with training.seeded(rng, device), training.threads_for(images[: self.pre_batch].numel()):
+        with training.seeded(rng, device):
             for epoch in range(self.pre_epochs):
                 features, _ = training.extract(model, data.images)
                 clusters = clustered(features, k, int(rng.integers(2**31)) if own else first_seed)

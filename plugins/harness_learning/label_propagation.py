@@ -78,7 +78,7 @@ class SemiSupervised(Supervised):
         images = training.tensor(data.images).to(device)
         optimiser = training.sgd(model, momentum=self.momentum, nesterov=self.nesterov, weight_decay=self.weight_decay)
         start, losses = self.semi_rate or self.learning_rate, self._losses(model, data.flip)
-        with training.seeded(rng, device), training.threads_for(images[: self.semi_batch].numel()):
+        with training.seeded(rng, device):
             for epoch, batch, targets, weights in self._batches(model, data, device, rng):
                 model.train()
                 rate = training.cosine(start, epoch, self.semi_epochs)

@@ -83,7 +83,7 @@ class Supervised:
         optimiser = training.sgd(model, momentum=self.momentum, nesterov=self.nesterov, weight_decay=self.weight_decay)
         losses = self._losses(model, flip)
         model.train()
-        with training.seeded(rng, device), training.threads_for(pixels[: self.batch_size].numel()):
+        with training.seeded(rng, device):
             for epoch, batch in training.shuffled_batches(len(pixels), self.batch_size, self.epochs, device, limit):
                 rate = training.cosine(self.learning_rate, epoch, self.epochs)
                 training.step(optimiser, rate, losses(pixels[batch], targets[batch]).mean())
