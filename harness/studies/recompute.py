@@ -119,11 +119,11 @@ def compared(stored: Arrays, computed: Arrays) -> tuple[str, str]:
             return "differs", f"{name} has another shape or type"
         if np.array_equal(left, right, equal_nan=left.dtype.kind == "f"):
             continue
-        if left.dtype.kind != "f":
+        if left.dtype.kind != "f" or not np.array_equal(np.isfinite(left), np.isfinite(right)):
             return "differs", f"{name} has other values"
-        size = float(np.nanmax(np.abs(left))) or 1.0
-        share = float(np.nanmax(np.abs(left.astype(np.float64) - right))) / size
-        if not share <= _TOLERANCE:
+        left, right = (np.nan_to_num(array.astype(np.float64), posinf=0, neginf=0) for array in (left, right))
+        share = float(np.abs(left - right).max()) / (float(np.abs(left).max()) or 1.0)
+        if share > _TOLERANCE:
             return "differs", f"{name} by {share:.2g} of its largest value"
         worst = max(worst, share)
     return ("close", f"by {worst:.2g} of the largest value") if worst else ("equal", "")

@@ -119,15 +119,3 @@ def test_without_dropout_all_passes_are_the_prediction():
     network = model(dropout=0.0)
     passes = training.dropout_probabilities(network, IMAGES, 2, RNG(1))
     np.testing.assert_allclose(passes, np.stack([training.extract(network, IMAGES)[1]] * 2), rtol=1e-6)
-
-
-def test_threads_come_back_after_an_error():
-    def fail():
-        with training.threads_for(1):
-            assert torch.get_num_threads() == 1
-            raise RuntimeError("stop")
-
-    before = torch.get_num_threads()
-    with pytest.raises(RuntimeError, match="stop"):
-        fail()
-    assert torch.get_num_threads() == before

@@ -1,0 +1,72 @@
+"""Operations use a fixed number of threads while a run is done, whatever the process may use."""
+
+from __future__ import annotations
+
+import os
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+import torch
+
+from harness.core import threads
+
+
+@pytest.fixture
+def two(monkeypatch):
+    """A process that may use two threads."""
+    monkeypatch.setenv("OMP_NUM_THREADS", "2")
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    yield
+    torch.set_num_threads(before)
+
+
+def test_numbers_of_threads_come_back_after_an_error(two):
+    def fail():
+        with threads.reproducible():
+            assert torch.get_num_threads() == threads.OPERATION
+            assert threads.threads_here() == 2
+            assert os.environ["OMP_NUM_THREADS"] == "1"
+            raise RuntimeError("stop")
+
+    with pytest.raises(RuntimeError, match="stop"):
+        fail()
+    assert torch.get_num_threads() == 2
+    assert os.environ["OMP_NUM_THREADS"] == "2"
+    assert threads.threads_here() == 2
+
+
+def test_what_does_not_depend_on_the_order_of_sums_uses_all_threads_inside(two):
+    with threads.reproducible():
+        with threads.many_threads():
+            assert torch.get_num_threads() == 2
+        with threads.reproducible():
+            assert torch.get_num_threads() == threads.OPERATION
+        assert torch.get_num_threads() == threads.OPERATION
+
+
+@pytest.mark.parametrize("started_in", ["1", "2", "5"])
+def test_a_network_gives_the_same_bytes_however_many_threads_there_were(monkeypatch, started_in):
+    monkeypatch.setenv("OMP_NUM_THREADS", started_in)
+    before = torch.get_num_threads()
+    torch.set_num_threads(int(started_in))
+    torch.manual_seed(0)
+    network = torch.nn.Sequential(torch.nn.Conv2d(3, 64, 3), torch.nn.ReLU(), torch.nn.Conv2d(64, 64, 3)).eval()
+    image = torch.rand(1, 3, 48, 64)
+    matrix = np.random.default_rng(0).normal(size=(300, 300)).astype(np.float32)
+
+    def answer(_=None):
+        with torch.inference_mode():
+            return network(image).mean().numpy().tobytes(), (matrix @ matrix).tobytes()
+
+    try:
+        with threads.reproducible():
+            here = answer()
+            with ThreadPoolExecutor(2, initializer=threads.settle_thread) as pool:
+                assert list(pool.map(answer, range(4))) == [here] * 4
+        torch.set_num_threads(1)
+        with threads.reproducible():
+            assert answer() == here
+    finally:
+        torch.set_num_threads(before)
