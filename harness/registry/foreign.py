@@ -13,6 +13,7 @@ from pathlib import Path
 from harness.core.errors import PluginError
 from harness.registry.source import foreign_digest
 
+
 @dataclass(frozen=True, order=True)
 class ForeignCode:
     """A plugin that is not built in.

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     Values = NDArray[np.float64]
 
-RESULT_VERSION: Final = 1
+RESULT_VERSION: Final = 2
 """Of stored comparisons. Raised when numbers change: docs/reference/result-versions.md."""
 RANK_LIMIT: Final = 2000
 """Unlabelled examples up to which every acquisition ranks by its own picks, one after the other, of all of them."""
