@@ -11,7 +11,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from harness.core.errors import PluginError
-from harness.registry.source import foreign_digest
+from harness.registry.source import foreign_digest, source_digest
 
 
 @dataclass(frozen=True, order=True)
@@ -39,7 +39,8 @@ def foreign_code() -> tuple[ForeignCode, ...]:
 
 def note_loading(name: str, source: str | Path, plugin: str = "") -> ForeignCode:
     """Add a plugin whose module (the file, or the name) is about to be loaded."""
-    code = ForeignCode(name, _file_digest(source) if isinstance(source, Path) else _digest([source]), plugin)
+    digest = _file_digest(source) if isinstance(source, Path) else source_digest(source)
+    code = ForeignCode(name, digest[:32], plugin)
     _loaded[code] = None
     return code
 
@@ -59,6 +60,6 @@ def _digest(modules: Iterable[str]) -> str:
 
 def _file_digest(path: Path) -> str:
     try:
-        return sha256(path.read_bytes()).hexdigest()[:32]
+        return sha256(path.read_bytes()).hexdigest()
     except OSError:
         return ""

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, Final
 
 from harness.cache.provenance import recipe
@@ -27,7 +28,11 @@ _MESSAGE_CHARACTERS: Final = 4_000
 
 
 def execute(
-    run: Run, folders: DataFolders, progress: Progress, surroundings: Mapping[str, Any] | None = None
+    run: Run,
+    folders: DataFolders,
+    progress: Progress,
+    surroundings: Mapping[str, Any] | None = None,
+    places: Sequence[Path] = (),
 ) -> Record:
     """Do one run; what it raises becomes the record of a failure, except an interrupt by the user.
 
@@ -36,10 +41,11 @@ def execute(
         folders: where data and cache live.
         progress: told how far the work is.
         surroundings: what the record says of machine and versions (default: those of this process).
+        places: folders in which files that parameters name were looked up.
     """
     started, description = now(), _marked(describe(run), folders)
     try:
-        with recipe(_recipe(description)):
+        with recipe(_recipe(description, places)):
             outcome = perform(run, folders, progress)
         record = _done(description, outcome, started, surroundings)
         _require_json(record)
@@ -48,10 +54,10 @@ def execute(
         return failed(description, failure_of(error), started, surroundings)
 
 
-def _recipe(description: Record) -> dict[str, Any]:
-    """How the arrays that a run leaves in the cache can be computed again: its record, and the plugins to load."""
+def _recipe(description: Record, places: Sequence[Path]) -> dict[str, Any]:
+    """How the arrays that a run leaves in the cache can be computed again: its record, plugins, places of files."""
     plugins = [code.plugin for code in foreign_code() if code.plugin]
-    return {"run": description.model_dump(by_alias=True), "plugins": plugins}
+    return {"run": description.model_dump(by_alias=True), "plugins": plugins, "places": list(map(str, places))}
 
 
 def _marked(description: Record, folders: DataFolders) -> Record:

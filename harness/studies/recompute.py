@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from multiprocessing import get_context
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from harness.cache.inspection import StoredEntry, cache_entries
@@ -97,9 +98,11 @@ def _run_again(recipe: Mapping[str, Any], folders: DataFolders, *, foreign: bool
     from harness.runs.record import Record
     from harness.runs.recreate import restored
 
+    places = [Path(place) for place in recipe["places"]]
     try:
         plugins = recipe["plugins"] if foreign else ()
-        run = restored(Record.model_validate(recipe["run"]), load_registry(plugins, built_in_only=not foreign))
+        registry = load_registry(plugins, built_in_only=not foreign)
+        run = restored(Record.model_validate(recipe["run"]), registry, (*places, folders.root), folders)
     except (HarnessError, ValueError) as error:
         return str(error).partition("\n")[0]
     record = single.execute(run, folders, SilentProgress())

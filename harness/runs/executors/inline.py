@@ -25,7 +25,7 @@ class Inline:
     def finished(self, seconds: float) -> list[Finished]:
         """See ``Executor``; takes as long as the run takes."""
         run, job = self._waiting.pop(0)
-        return [Finished(job, single.execute(run, job.folders, self._progress, job.surroundings))]
+        return [Finished(job, single.execute(run, job.folders, self._progress, job.surroundings, job.places))]
 
     def close(self) -> None:
         """See ``Executor``."""

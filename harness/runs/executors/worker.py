@@ -71,7 +71,7 @@ def _record(job: Job, parent: _Parent) -> Record:
         run = job.restore(registry)
         threads.limit(job.limits.threads)
         set_contended(job.contended)
-        return single.execute(run, job.folders, parent, job.surroundings)
+        return single.execute(run, job.folders, parent, job.surroundings, job.places)
     except BaseException as error:  # a plugin may raise anything, while it is loaded too
         return single.failed(job.description, single.failure_of(error), started, job.surroundings)
 
