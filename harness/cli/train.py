@@ -21,6 +21,9 @@ train = typer.Typer(cls=Commands, help="Train what a spec describes.", no_args_i
 def spatial(
     spec: Annotated[Path, typer.Argument(help="YAML file that describes the training.", show_default=False)],
     plugin: Plugins = None,
+    catalogue: Catalogues = None,
+    data: Data = None,
+    cache: Cache = None,
     again: Annotated[bool, typer.Option("--again", help="Train again what exists.")] = False,
 ) -> None:
     """Fine-tune a backbone on matching pairs, with and without spatial matching."""
@@ -28,7 +31,15 @@ def spatial(
     from harness.studies.spatial_spec import train_spatial
 
     with Bars() as bars:
-        for trained in train_spatial(spec, plugins=tuple(plugin or ()), again=again, progress=bars):
+        for trained in train_spatial(
+            spec,
+            plugins=tuple(plugin or ()),
+            catalogues=tuple(catalogue or ()),
+            data=data,
+            cache=cache,
+            again=again,
+            progress=bars,
+        ):
             print(_summary(trained))
 
 
@@ -39,6 +50,9 @@ def whitening(
     training_set: Annotated[
         str, typer.Option("--training-set", help="Name of the whitening in the file.")
     ] = "retrieval-SfM-120k",
+    into: Annotated[
+        bool, typer.Option("--into", help="Add the whitening to the checkpoint that --out is already.")
+    ] = False,
     plugin: Plugins = None,
     catalogue: Catalogues = None,
     data: Data = None,
@@ -53,6 +67,7 @@ def whitening(
             spec,
             out,
             training_set=training_set,
+            into=into,
             plugins=tuple(plugin or ()),
             catalogues=tuple(catalogue or ()),
             data=data,

@@ -92,21 +92,38 @@ def read_checkpoint(weights: str | Path, checksum: str = "") -> Checkpoint:
         DataMissing: there is no such file.
         DataDamaged: it is not a checkpoint, holds anything else, or is not the file of this SHA-256.
     """
-    import torch
-
-    content = file_content(weights, checksum)
-    try:
-        with torch.serialization.safe_globals(_arrays()):
-            loaded = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
-    except _UNREADABLE as error:
-        reason = str(error).strip().partition("\n")[0][:200]
-        raise DataDamaged(f"weights {weights} are refused: {reason}", fix="a file of tensors only") from error
+    loaded = _loaded(weights, checksum)
     try:
         return _checkpoint(loaded)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise DataDamaged(
             f"weights {weights} are not a checkpoint: {error}", fix="a state dict, or one with meta"
         ) from error
+
+
+def whole_checkpoint(weights: str) -> dict[str, Any]:
+    """All that a checkpoint of Radenovic et al. 2018 holds: ``state_dict``, ``meta`` and what else is in the file.
+
+    Raises:
+        DataMissing: there is no such file.
+        DataDamaged: it is not such a checkpoint, or holds more than tensors and plain values.
+    """
+    loaded = _loaded(weights, "")
+    if not isinstance(loaded, dict) or not isinstance(loaded.get("meta"), dict) or "state_dict" not in loaded:
+        raise DataDamaged(f"weights {weights} have no state_dict and meta", fix="a checkpoint in the form of cirtorch")
+    return loaded
+
+
+def _loaded(weights: str, checksum: str) -> Any:
+    import torch
+
+    content = file_content(weights, checksum)
+    try:
+        with torch.serialization.safe_globals(_arrays()):
+            return torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
+    except _UNREADABLE as error:
+        reason = str(error).strip().partition("\n")[0][:200]
+        raise DataDamaged(f"weights {weights} are refused: {reason}", fix="a file of tensors only") from error
 
 
 def _arrays() -> list[Any]:

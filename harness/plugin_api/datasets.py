@@ -64,6 +64,8 @@ class RetrievalSet:
         image_boxes: per database image the object's box where known (saliency precision), else None.
         distractors: how many images at the end of ``images`` are relevant to no query: nothing is learnt from them,
             and their descriptors stay on disk.
+        clusters: (n,) int64, per database image what it shows, such as a 3D model: images of different clusters are
+            non-matching pairs of training. None where unknown.
     """
 
     name: str
@@ -74,6 +76,7 @@ class RetrievalSet:
     pairs: Ids | None = None
     image_boxes: Sequence[Box | None] | None = None
     distractors: int = 0
+    clusters: Ids | None = None
 
 
 class Dataset(Protocol):

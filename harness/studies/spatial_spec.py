@@ -3,6 +3,7 @@
 name: mine
 backbone: {vgg16: {weights: none}}    # default tiny
 start: before.pth                     # weights to start from, beside the spec
+dataset: sfm120k                      # photographs with matching pairs; without it, images are generated
 training: {steps: 100}                # harness.studies.spatial_training.SpatialTraining
 checkpoints:                          # files beside the spec, and what is special about each
   tr.pth: {matching: none}
@@ -25,14 +26,18 @@ import torch
 from torch import Tensor, nn
 
 from harness.core.document import At, Document, read_document
-from harness.core.errors import Errors, HarnessError, SpecError, UnknownName, nearest
+from harness.core.errors import Errors, HarnessError, InvalidInput, SpecError, UnknownName, nearest
 from harness.core.files import write_atomically
 from harness.core.progress import Progress, SilentProgress
-from harness.plugin_api import GuidesTraining, HasCheckpoint, HasModule
+from harness.data.catalogue import catalogue, catalogue_files
+from harness.data.folders import data_folders
+from harness.plugin_api import DataFolders, GuidesTraining, HasCheckpoint, HasModule, RetrievalSet
+from harness.plugin_api.datasets import Dataset
 from harness.registry import Registry, load_registry, parameters
 from harness.studies.spatial_training import Losses, SpatialTraining, train
+from harness.studies.training_pairs import TrainingPairs
 
-_KEYS = ("name", "description", "backbone", "start", "training", "checkpoints", "plugins")
+_KEYS = ("name", "description", "backbone", "start", "dataset", "training", "checkpoints", "plugins")
 _SUFFIXES = (".npz", ".pth", ".pt")
 
 
@@ -48,6 +53,7 @@ class PlannedCheckpoint:
         matcher: says where two images match; None pools whole images.
         matching: name, parameters and source digest of the matcher, or None.
         registry: makes the backbone that reads the file.
+        dataset: has the photographs to train on; None generates images.
     """
 
     path: Path
@@ -57,6 +63,7 @@ class PlannedCheckpoint:
     matcher: GuidesTraining | None
     matching: dict[str, Any] | None
     registry: Registry
+    dataset: Dataset | None = None
 
 
 @dataclass(frozen=True)
@@ -78,6 +85,9 @@ def train_spatial(
     spec: str | Path | Mapping[str, Any],
     *,
     plugins: Sequence[str] = (),
+    catalogues: tuple[Path, ...] = (),
+    data: str | Path | None = None,
+    cache: str | Path | None = None,
     again: bool = False,
     progress: Progress | None = None,
 ) -> Iterator[TrainedCheckpoint]:
@@ -86,27 +96,34 @@ def train_spatial(
     Args:
         spec: path of a YAML file, or the same as a mapping, whose files lie in the working folder.
         plugins: files or modules with methods, besides the installed ones.
+        catalogues: files with datasets, besides that of the harness.
+        data: folder of the user's data (default ``$HARNESS_DATA``).
+        cache: folder of the cache (default ``$HARNESS_CACHE``).
         again: train what is already there, too.
         progress: shows how far it is.
 
     Raises:
         Errors: all mistakes found, each with its place.
         SpecError: the spec cannot be read at all, or the backbone would not read the file of its weights.
-        DataMissing, DataDamaged: the weights to start from.
+        DataMissing, DataDamaged: the weights to start from, or the photographs.
+        InvalidInput: the dataset has no matching pairs, or too few images.
     """
-    for planned in read_training(spec, plugins):
+    folders = data_folders(data, cache)
+    for planned in read_training(spec, plugins, catalogues):
         if planned.path.exists() and not again:
             yield TrainedCheckpoint(planned.path, hashlib.sha256(planned.path.read_bytes()).hexdigest(), None)
             continue
         network = planned.backbone.module()
         _check_round_trip(planned, network)
-        losses = train(planned.training, network, planned.matcher, progress or SilentProgress())
-        content = checkpoint_bytes(planned.backbone, network, planned.path.suffix)
+        fingerprint, pairs = _photographs(planned.dataset, folders)
+        losses = train(planned.training, network, planned.matcher, progress or SilentProgress(), pairs)
+        content = checkpoint_bytes(planned.backbone, network, planned.path.suffix, planned.training.pooling, losses.p)
         sha256 = hashlib.sha256(content).hexdigest()
         report = {
             "training": asdict(planned.training),
             "backbone": planned.identity,
             "matching": planned.matching,
+            **({"dataset": fingerprint} if fingerprint else {}),
             "sha256": sha256,
             "losses": losses.steps.round(6).tolist(),
             "guided": round(losses.guided, 6),
@@ -116,13 +133,28 @@ def train_spatial(
         yield TrainedCheckpoint(planned.path, sha256, losses)
 
 
-def checkpoint_bytes(backbone: Any, network: nn.Module, suffix: str) -> bytes:
+def _photographs(dataset: Dataset | None, folders: DataFolders) -> tuple[str, TrainingPairs | None]:
+    """Fingerprint and pairs of the dataset."""
+    if dataset is None:
+        return "", None
+    loaded = dataset.load(folders)
+    if not isinstance(loaded, RetrievalSet):
+        raise InvalidInput(f"dataset {loaded.name} has no matching pairs", fix="dataset: sfm120k, or one with pairs")
+    return dataset.fingerprint(folders), TrainingPairs.of(loaded)
+
+
+def checkpoint_bytes(backbone: Any, network: nn.Module, suffix: str, pooling: str = "gem", p: float = 3.0) -> bytes:
     """A file of weights that the backbone reads: as ``torch.save`` writes it, or an ``.npz``.
+
+    A file in the form of cirtorch says how its maps were pooled, too: what it holds of GeM is read by ``learned-gem``.
 
     Raises:
         SpecError: the checkpoint has other values than tensors, which an ``.npz`` cannot hold.
     """
     content = backbone.checkpoint(network) if isinstance(backbone, HasCheckpoint) else network.state_dict()
+    if "meta" in content:
+        exponent = {"pool.p": torch.tensor([p])} if pooling == "gem" else {}
+        content = {"meta": {**content["meta"], "pooling": pooling}, "state_dict": {**content["state_dict"], **exponent}}
     file = io.BytesIO()
     if suffix != ".npz":
         torch.save(content, file)
@@ -154,7 +186,9 @@ def _check_round_trip(planned: PlannedCheckpoint, network: nn.Module) -> None:
         )
 
 
-def read_training(spec: str | Path | Mapping[str, Any], plugins: Sequence[str] = ()) -> list[PlannedCheckpoint]:
+def read_training(
+    spec: str | Path | Mapping[str, Any], plugins: Sequence[str] = (), catalogues: tuple[Path, ...] = ()
+) -> list[PlannedCheckpoint]:
     """A spec of spatial training, checked whole.
 
     Raises:
@@ -171,6 +205,7 @@ def read_training(spec: str | Path | Mapping[str, Any], plugins: Sequence[str] =
     for name in document.data.get("plugins", []):
         registry.load(str(folder / name) if str(name).endswith(".py") else str(name))
     backbone, identity = _backbone(document, folder, registry, errors)
+    dataset = _dataset(document, registry, catalogues, errors)
     checkpoints = document.data.get("checkpoints")
     if not isinstance(checkpoints, dict) or not checkpoints:
         error = SpecError("checkpoints should map files to what is special about them", fix="a.npz: {matching: none}")
@@ -179,7 +214,7 @@ def read_training(spec: str | Path | Mapping[str, Any], plugins: Sequence[str] =
     for name in checkpoints:
         training, matcher, matching = _checkpoint(document, str(name), registry, errors)
         path = folder / str(name)
-        planned.append(PlannedCheckpoint(path, training, backbone, identity, matcher, matching, registry))
+        planned.append(PlannedCheckpoint(path, training, backbone, identity, matcher, matching, registry, dataset))
     if errors:
         raise Errors(errors)
     return planned
@@ -203,6 +238,24 @@ def _backbone(
     except HarnessError as error:
         errors += _placed(document, error, ("backbone",))
         return None, {}
+
+
+def _dataset(
+    document: Document, registry: Registry, catalogues: tuple[Path, ...], errors: list[HarnessError]
+) -> Dataset | None:
+    """What photographs come from: an entry of the catalogue, whose parameters may be changed, or a loader."""
+    if not document.data.get("dataset"):
+        return None
+    try:
+        name, values = _method(document.data["dataset"])
+        entry = catalogue(catalogue_files(catalogues)).get(name)
+        if entry is not None:
+            name, values = entry.loader, {**entry.parameters, **values}
+        dataset: Dataset = registry.create("dataset", name, **values)
+        return dataset
+    except HarnessError as error:
+        errors += _placed(document, error, ("dataset",))
+        return None
 
 
 def _checkpoint(

@@ -14,6 +14,7 @@ from harness.cache import Cache
 from harness.core.errors import SpecError
 from harness.core.files import write_atomically
 from harness.core.progress import Progress, SilentProgress
+from harness.data.checkpoint import whole_checkpoint
 from harness.data.folders import data_folders
 from harness.runs.identity import Run
 from harness.runs.plan import Plan, make_plan
@@ -27,6 +28,7 @@ def train_whitening(
     out: Path,
     *,
     training_set: str = TRAINING_SET,
+    into: bool = False,
     plugins: tuple[str, ...] = (),
     catalogues: tuple[Path, ...] = (),
     data: str | Path | None = None,
@@ -42,6 +44,7 @@ def train_whitening(
         spec: path of a YAML spec, or the same as a mapping: one dataset with matching pairs, one backbone and pooling.
         out: the file.
         training_set: name of the whitening in the file.
+        into: add the whitening to a checkpoint that ``out`` is already, and keep all else in it.
         plugins: files or modules with methods, besides the installed ones.
         catalogues: files with datasets, besides that of the harness.
         data: folder of the user's data (default ``$HARNESS_DATA``).
@@ -55,14 +58,19 @@ def train_whitening(
         Errors: mistakes in the spec, all at once.
         SpecError: the spec describes no whitening, or several of one kind.
         InvalidInput: the dataset has no pairs, and the whitening needs them.
+        DataMissing, DataDamaged: there is no checkpoint to add the whitening to.
     """
     import torch
 
+    checkpoint: dict[str, Any] = {"state_dict": {}, "meta": {}}
+    if into:
+        checkpoint = whole_checkpoint(str(out.absolute()))
     plan = make_plan(spec, data_folders(data, cache), plugins=plugins, catalogues=catalogues)
     kinds = _kinds(plan)
     learnt = {kind: _learnt(run, plan, progress or SilentProgress()) for kind, run in kinds.items()}
     content = io.BytesIO()
-    torch.save({"state_dict": {}, "meta": {"Lw": {training_set: learnt}}}, content)
+    whitenings = {**checkpoint["meta"].get("Lw", {}), training_set: learnt}
+    torch.save({**checkpoint, "meta": {**checkpoint["meta"], "Lw": whitenings}}, content)
     write_atomically(out, content.getvalue())
     return hashlib.sha256(content.getvalue()).hexdigest()
 

@@ -83,7 +83,8 @@ class Convolutional:
     def checkpoint(self, module: ImageNetwork) -> dict[str, Any]:
         """What a file of trained weights holds: the form of cirtorch."""
         colours = {name: getattr(module, name).flatten().tolist() for name in ("mean", "std")}
-        return {"state_dict": module.state_dict(), "meta": {"architecture": self.name, **colours}}
+        form = dict.fromkeys(("local_whitening", "regional", "whitening"), False)
+        return {"state_dict": module.state_dict(), "meta": {"architecture": self.name, **form, **colours}}
 
 
 @lru_cache(maxsize=2)

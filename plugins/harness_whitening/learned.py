@@ -11,7 +11,7 @@ from annotated_types import Ge
 
 from harness.core.errors import InvalidInput
 from harness.data.checkpoint import checked_sum, read_checkpoint
-from harness_whitening.linear import LinearWhitening, require_descriptors
+from harness_whitening.linear import LinearWhitening, rank, require_descriptors
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -59,7 +59,7 @@ class Learned:
                 fix="the backbone and pooling of that checkpoint",
             )
         kept = projection[: self.dim or None]
-        return LinearWhitening(mean, kept, int(np.linalg.matrix_rank(kept)))
+        return LinearWhitening(mean, kept, rank(kept))
 
     def _stored(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Mean (D,) and projection (d, D)."""

@@ -12,8 +12,10 @@ from typer.testing import CliRunner
 
 from harness.cli.train import spatial
 from harness.core.errors import DataDamaged, DataMissing, Errors, SpecError
+from harness.data.stand_in.write import write_stand_in
 from harness.registry import load_registry
 from harness.studies.spatial_spec import read_training, train_spatial
+from harness.studies.train_whitening import train_whitening
 from harness_backbone.resnet import ResNet101
 from harness_backbone.tiny import Tiny
 
@@ -230,3 +232,59 @@ def test_what_is_trained_is_what_maps_shows():
     image = torch.rand(3, 50, 90)
     with torch.inference_mode():
         assert torch.equal(backbone.module()(image[None])[0], backbone.maps(image))
+
+
+@pytest.mark.slow
+def test_a_network_trained_on_pairs_goes_on_a_board_of_the_thesis(tmp_path, monkeypatch):
+    import harness
+    from harness.data.checkpoint import read_checkpoint
+
+    data = tmp_path / "data"
+    write_stand_in("sfm120k", data, images=80, size=64)
+    write_stand_in("roxford5k", data, images=10, size=64)
+    monkeypatch.chdir(tmp_path)
+    training = {"steps": 2, "batch": 2, "negatives": 2, "size": 64, "queries": 4, "pool": 12, "pooling": "mac"}
+    started = {
+        "name": "thesis",
+        "backbone": {"resnet101": {"weights": "none"}},
+        "dataset": "sfm120k",
+        "training": training,
+        "checkpoints": {"tr.pth": {"matching": "none"}, "tsp.pth": {"matching": "dsm"}},
+    }
+    trained = list(train_spatial(started, data=data, cache=tmp_path / "cache"))
+    content = torch.load("tsp.pth", weights_only=True)
+    assert (content["meta"]["architecture"], content["meta"]["pooling"]) == ("resnet101", "mac")
+    assert {name.partition(".")[0] for name in content["state_dict"]} == {"features"}
+    assert read_checkpoint("tsp.pth").architecture == "resnet101"
+    assert json.loads((tmp_path / "tsp.json").read_text())["dataset"]
+    whitening = {
+        "name": "whitening",
+        "task": "retrieval",
+        "datasets": [{"sfm120k": {"part": "whiten"}}],
+        "methods": {"backbone": {"resnet101": {"weights": "tr.pth", "upsample": True}}, "pooling": "mac",
+                    "whitening": "supervised"},
+        "protocol": {"image_size": 64, "scales": [1.0, 0.5]},
+    }  # fmt: skip
+    train_whitening(whitening, tmp_path / "tr.pth", into=True, data=data, cache=tmp_path / "cache")
+    methods = [
+        {
+            "backbone": {"resnet101": {"weights": name, "upsample": True}},
+            "pooling": "mac",
+            "whitening": {"learned": {"weights": "tr.pth", "kind": "ms"}},
+            "reranking": ["none", {"dsm": {"preset": "thesis", "max_features": 2048}}],
+            "expansion": ["none", {"diffusion": {"preset": "thesis"}}],
+        }
+        for name in ("tr.pth", "tsp.pth")
+    ]
+    board = {
+        "name": "board",
+        "task": "retrieval",
+        "datasets": "roxford5k",
+        "methods": methods,
+        "protocol": {"image_size": 64, "scales": [1.0, 0.7071067811865476, 0.5], "scale_power": 1.0},
+    }
+    records = harness.run(board, runs=tmp_path / "runs", data=data, cache=tmp_path / "cache")
+    assert [record.status for record in records] == ["done"] * 8
+    checksums = {record.methods["backbone"].parameters["checksum"] for record in records}
+    assert trained[1].sha256 in checksums
+    assert len(checksums) == 2

@@ -14,7 +14,7 @@ from harness.core.errors import InvalidInput, UnknownName, nearest
 from harness.core.files import unfinished_folder
 from harness.data.catalogue import catalogue, catalogue_files
 from harness.data.disk import writing_to
-from harness.data.stand_in import classification, networks, retrieval
+from harness.data.stand_in import classification, networks, retrieval, training
 from harness.data.stand_in.marker import MARKER, mark
 
 Writer = Callable[[Path, Mapping[str, Any], int, int, int], None]
@@ -36,6 +36,7 @@ _FAMILIES: Final[Mapping[str, _Family]] = {
     "revisited": _Family(retrieval.write_revisited, 70),
     "buildings": _Family(retrieval.write_buildings, 84),
     "instre": _Family(retrieval.write_instre, 70, "instre"),
+    "sfm120k": _Family(training.write_sfm120k, 80),
     "cifar": _Family(classification.write_cifar, 5000, "cifar-10-batches-py"),
     "svhn": _Family(classification.write_svhn, 5000, "SVHN"),
     "mnist": _Family(classification.write_mnist, 5000, "MNIST/raw"),

@@ -8,6 +8,7 @@ import torch
 
 from harness.core.errors import DataMissing, InvalidInput
 from harness_whitening.learned import Learned
+from harness_whitening.linear import rank
 
 
 @pytest.fixture
@@ -55,3 +56,15 @@ def test_what_cannot_be_applied(stored, tmp_path):
         Learned(path).fit(rows[:, :4])
     with pytest.raises(DataMissing):
         Learned("nowhere.pth")
+
+
+@pytest.mark.parametrize("least", [1.0, 1e-3, 1e-6, 1e-9, 1e-17, 0.0])
+@pytest.mark.parametrize("shape", [(20, 20), (8, 20), (20, 8)])
+def test_the_rank_is_that_of_numpy(least, shape):
+    rng = np.random.default_rng(0)
+    left, _, right = np.linalg.svd(rng.normal(size=shape), full_matrices=False)
+    values = np.ones(min(shape))
+    values[-1] = least
+    projection = left * values @ right
+    assert rank(projection) == np.linalg.matrix_rank(projection) == min(shape) - (least < 1e-16)
+    assert rank(np.zeros(shape)) == 0
