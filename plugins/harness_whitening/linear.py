@@ -92,8 +92,8 @@ def _blocks(descriptors: Floats) -> Iterator[tuple[int, Doubles]]:
 def rank(projection: Doubles) -> int:
     """Rank of a projection (d, D), as ``numpy.linalg.matrix_rank`` has it.
 
-    Its singular values take seconds for 2048 dimensions. Where the Gram matrix has a Cholesky factor even after 1e-10 of
-    its norm is subtracted, the least singular value is above 1e-5 of the largest: the rank is full by any tolerance.
+    Its singular values take seconds for 2048 dimensions. Where the Gram matrix has a Cholesky factor even after 1e-10
+    of its norm is subtracted, the least singular value is above 1e-5 of the largest: the rank is full by any tolerance.
     """
     small = projection if projection.shape[0] <= projection.shape[1] else projection.T
     gram = small @ small.T
