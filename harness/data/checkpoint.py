@@ -101,7 +101,7 @@ def read_checkpoint(weights: str | Path, checksum: str = "") -> Checkpoint:
         ) from error
 
 
-def whole_checkpoint(weights: str) -> dict[str, Any]:
+def whole_checkpoint(weights: str | Path) -> dict[str, Any]:
     """All that a checkpoint of Radenovic et al. 2018 holds: ``state_dict``, ``meta`` and what else is in the file.
 
     Raises:
@@ -114,7 +114,7 @@ def whole_checkpoint(weights: str) -> dict[str, Any]:
     return loaded
 
 
-def _loaded(weights: str, checksum: str) -> Any:
+def _loaded(weights: str | Path, checksum: str) -> Any:
     import torch
 
     content = file_content(weights, checksum)
