@@ -8,12 +8,10 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 
-from harness.core.digest import digest
 from harness.core.errors import DataDamaged
 from harness.data.files import refuse_missing
 from harness.data.fingerprint import files_digest
 from harness.data.pickled import read_pickle
-from harness.data.stand_in.marker import marks
 from harness.plugin_api import RetrievalSet, Task
 
 if TYPE_CHECKING:
@@ -41,7 +39,7 @@ class SfM120k:
     def fingerprint(self, folders: DataFolders) -> str:
         """Digest of the pairs and of every photograph of the part."""
         root, content = folders.root / self.path, self._content(folders)
-        return digest([self.part, files_digest([self._file(root), *content.images], root, folders), *marks(root)])
+        return files_digest([self._file(root), *content.images], root, folders)
 
     def load(self, folders: DataFolders) -> RetrievalSet:
         """The photographs, the pairs and the 3D model of each photograph where it is known.
