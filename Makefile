@@ -7,7 +7,7 @@ STAMP := $(VENV)/installed
 DEMO := first-look quick-active
 BOARDS := $(DEMO) quick-retrieval spatial-training
 
-.PHONY: install demo boards test test-all bench lint docs format clean
+.PHONY: install demo boards test test-all golden bench lint docs format clean
 
 install: $(STAMP)
 
@@ -40,6 +40,10 @@ test: install lint
 
 test-all: install lint
 	$(BIN)/pytest -m "not gpu" --benchmark-columns=min,median,max
+
+# Golden values of what is new or whose result version was raised (docs/explanation/identity.md).
+golden: install
+	$(BIN)/python tests/golden/golden.py
 
 bench: install
 	$(BIN)/pytest tests/benchmarks -m "" -o python_files="bench_*.py" -s --benchmark-columns=min,median,max

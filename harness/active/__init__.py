@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from harness.active.loop import run_cycles
 
 RESULT_VERSION: Final = 3
-"""Of the loop, training and splits. Raised when numbers change: docs/reference/result-versions.md."""
+"""Of the loop, training and splits. Raised when numbers change: docs/explanation/identity.md."""
 
 __all__ = ["ActiveProtocol", "Pool", "run_cycles"]
 

@@ -5,4 +5,4 @@ from __future__ import annotations
 from typing import Final
 
 RESULT_VERSION: Final = 1
-"""Of decoded images and parsed ground truths. Raised when numbers change: docs/reference/result-versions.md."""
+"""Of decoded images and parsed ground truths. Raised when numbers change: docs/explanation/identity.md."""

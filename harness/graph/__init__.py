@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from harness.search.neighbours import neighbours_of as neighbours_of
 
 RESULT_VERSION: Final = 1
-"""Of affinities, solutions and propagation. Raised when numbers change: docs/reference/result-versions.md."""
+"""Of affinities, solutions and propagation. Raised when numbers change: docs/explanation/identity.md."""
 
 # No module is called like a name below: importing it would put the module in the name's place.
 _HOMES: Final = {

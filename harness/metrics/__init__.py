@@ -5,4 +5,4 @@ from __future__ import annotations
 from typing import Final
 
 RESULT_VERSION: Final = 2
-"""Of the evaluation protocols. Raised when numbers change: docs/reference/result-versions.md."""
+"""Of the evaluation protocols. Raised when numbers change: docs/explanation/identity.md."""

@@ -9,4 +9,4 @@ from __future__ import annotations
 from typing import Final
 
 RESULT_VERSION: Final = 3
-"""Of the pipeline. Raised when numbers change: docs/reference/result-versions.md."""
+"""Of the pipeline. Raised when numbers change: docs/explanation/identity.md."""

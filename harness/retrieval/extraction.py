@@ -28,7 +28,7 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 DESCRIPTORS_VERSION: Final = 2
-"""Of stored descriptors. Raised when numbers change: docs/reference/result-versions.md."""
+"""Of stored descriptors. Raised when numbers change: docs/explanation/identity.md."""
 _READERS: Final = 2
 _READ_AHEAD: Final = 8
 """Images decoded before the network asks for them: bounds the memory."""

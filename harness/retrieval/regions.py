@@ -21,7 +21,7 @@ from harness.retrieval.reranking import packed, unpacked
 from harness.search import unit_rows
 
 REGIONS_VERSION: Final = 1
-"""Of stored regions. Raised when numbers change: docs/reference/result-versions.md."""
+"""Of stored regions. Raised when numbers change: docs/explanation/identity.md."""
 Floats = NDArray[np.float32]
 
 

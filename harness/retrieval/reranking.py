@@ -24,7 +24,7 @@ from harness.plugin_api.contract import require_scores
 from harness.retrieval.representation import NUMERICS, Extraction
 
 FEATURES_VERSION: Final = 1
-"""Of stored features. Raised when numbers change: docs/reference/result-versions.md."""
+"""Of stored features. Raised when numbers change: docs/explanation/identity.md."""
 Floats = NDArray[np.float32]
 Ids = NDArray[np.int64]
 

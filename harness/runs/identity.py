@@ -25,7 +25,7 @@ ENGINES: Final[Mapping[str, str]] = {
     "active-learning": "harness.active.loop",
 }
 """The module that does a task."""
-_COMPONENTS: Final[Mapping[str, tuple[str, ...]]] = {
+COMPONENTS: Final[Mapping[str, tuple[str, ...]]] = {
     "retrieval": ("data", "metrics", "retrieval", "search"),
     "active-learning": ("active", "data", "metrics"),
 }
@@ -146,7 +146,7 @@ def protocol_identity(task: str, options: Mapping[str, Any], versions: Mapping[s
 
 def result_versions(task: str) -> dict[str, int]:
     """The declared result version of each package that decides the numbers of a task; loads nothing heavy."""
-    packages = {name: importlib.import_module(f"harness.{name}") for name in _COMPONENTS[task]}
+    packages = {name: importlib.import_module(f"harness.{name}") for name in COMPONENTS[task]}
     return {name: int(package.RESULT_VERSION) for name, package in packages.items()}
 
 

@@ -8,8 +8,9 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from harness.core.text import printable, sentence
 
-SCHEMA: Final = 2
-"""2: the file carries a checksum, costs say whether runs contended, failures what was printed and which signal."""
+SCHEMA: Final = 3
+"""3: runs are identified by result versions and contents of files; ``harness.runs.upgrade`` reads earlier formats.
+2: the file carries a checksum, costs say whether runs contended, failures what was printed and which signal."""
 
 Number = float | None
 """None where the value is not defined (JSON has no NaN)."""
@@ -101,7 +102,7 @@ class Failure(_Part):
 class Record(_Part):
     """One run: what was asked, what came out, what it cost, where it ran."""
 
-    schema_version: Literal[2] = Field(default=SCHEMA, alias="schema")
+    schema_version: Literal[3] = Field(default=SCHEMA, alias="schema")
     id: str
     status: Literal["done", "failed", "missing"]
     """``missing``: planned but not run; such a record stands in tables and is never written."""

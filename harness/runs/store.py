@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 import warnings
 from collections.abc import Iterable
+from functools import cached_property
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from pydantic import ValidationError
 
@@ -15,6 +17,7 @@ from harness.core.files import write_atomically
 from harness.core.locks import Lock, remove_temporary, sweep, try_lock
 from harness.core.signed import is_signed, signed, unsigned, verified
 from harness.runs.record import SCHEMA, Record
+from harness.runs.upgrade import EARLIER, upgraded
 
 RESULTS: Final = "results.json"
 """What a leaderboard folder may hold beside records."""
@@ -42,10 +45,10 @@ class Store:
         """The record of a run, None if there is none. Raises ``DataDamaged``."""
         path = self.path(run_id)
         if not path.is_file():
-            return None
-        record = read_record(path, ranks=self.ranks)
-        if record.id != run_id:
-            raise DataDamaged(f"{path} holds the record of another run, {record.id}", fix=_AGAIN)
+            return self._earlier.get(run_id)
+        written, record = _read(path, self.ranks)
+        if written != run_id:
+            raise DataDamaged(f"{path} holds the record of another run, {written}", fix=_AGAIN)
         return record
 
     def read_many(self, run_ids: Iterable[str]) -> dict[str, Record]:
@@ -56,7 +59,10 @@ class Store:
     def read_all(self) -> list[Record]:
         """All records of the folder, ordered by id. A damaged one is named by a warning and left out."""
         files = [path for path in sorted(self.folder.glob("*.json")) if path.name != RESULTS]
-        return list(self.read_many(path.stem for path in files).values())
+        records = self.read_many(path.stem for path in files)
+        # A run that was done again has a record under each of its ids: the later one counts.
+        by_id = {record.id: record for file, record in records.items() if record.id != file}
+        return list((by_id | {record.id: record for file, record in records.items() if record.id == file}).values())
 
     def write(self, record: Record) -> None:
         """Write atomically; a record of the same id is replaced. Raises ``FileUnusable``."""
@@ -76,6 +82,15 @@ class Store:
         """Remove what killed processes left behind."""
         sweep(self.folder)
 
+    @cached_property
+    def _earlier(self) -> dict[str, Record]:
+        """Records in files of earlier formats, under the ids that their runs have now."""
+        earlier = {}
+        for path in self.folder.glob("*.json"):
+            if path.name != RESULTS and _is_earlier(path) and (record := self._readable(path.stem)) is not None:
+                earlier[record.id] = record
+        return earlier
+
     def _readable(self, run_id: str) -> Record | None:
         try:
             return self.read(run_id)
@@ -90,29 +105,43 @@ def read_record(path: Path, *, ranks: bool = True) -> Record:
     Raises:
         DataDamaged: names the file and the first thing that is wrong.
     """
+    return _read(path, ranks)[1]
+
+
+def _read(path: Path, ranks: bool) -> tuple[str, Record]:
+    """The id in the file and the record, whose id is another one where the format is an earlier one."""
     try:
         text = path.read_bytes()
         quickly = _read_quickly(text, ranks)
         if quickly is not None:
-            return quickly
+            return quickly.id, quickly
         data = unsigned(text) if is_signed(text) else json.loads(text)
         if b"\\ud" in text.lower():  # half of a surrogate pair is no character: no table could be written
             json.dumps(data, ensure_ascii=False).encode()
     except (OSError, ValueError, RecursionError) as error:
         raise DataDamaged(f"{path} is not a valid record: {error}", fix=_AGAIN) from error
     schema = data.get("schema") if isinstance(data, dict) else None
-    if schema == 1 and not is_signed(text):
-        data = _upgraded(data)
-    elif schema != SCHEMA:
+    if schema not in (*EARLIER, SCHEMA):
         raise DataDamaged(f"{path} has record format {schema!r}; this harness reads format {SCHEMA}")
-    elif not is_signed(text):
+    if schema != 1 and not is_signed(text):
         raise DataDamaged(f"{path} is a damaged record: it carries no checksum", fix=_AGAIN)
     try:
-        return Record.model_validate(data)
+        return data["id"], Record.model_validate(data) if schema == SCHEMA else upgraded(data)
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"]))
         raise DataDamaged(f"{path} is a damaged record: {where}: {first['msg']}", fix=_AGAIN) from error
+    except (KeyError, TypeError, AttributeError) as error:
+        raise DataDamaged(f"{path} is a damaged record: {type(error).__name__}: {error}", fix=_AGAIN) from error
+
+
+def _is_earlier(path: Path) -> bool:
+    """Whether a file says that it has an earlier format; read whole, as ``schema`` is one of its last fields."""
+    try:
+        text = path.read_bytes()
+    except OSError:
+        return False
+    return any(re.search(rb'^ ?"schema": %d,?$' % schema, text, re.MULTILINE) for schema in EARLIER)
 
 
 def _read_quickly(text: bytes, ranks: bool) -> Record | None:
@@ -140,8 +169,3 @@ def _without_ranks(content: bytes) -> bytes:
     if last < first or content.find(b'"', first + len(b'\n  "ranks": '), last) >= 0:  # not lists of numbers
         return content
     return content[:first] + b'\n  "ranks": [' + content[last + 4 :]
-
-
-def _upgraded(data: dict[str, Any]) -> dict[str, Any]:
-    """Format 1 lacks only fields that have a default."""
-    return {**data, "schema": SCHEMA}

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from harness.search.vectors import unit_rows as unit_rows
 
 RESULT_VERSION: Final = 1
-"""Of what is found, and its order. Raised when numbers change: docs/reference/result-versions.md."""
+"""Of what is found, and its order. Raised when numbers change: docs/explanation/identity.md."""
 
 # ``neighbours`` is not here: it is a module, and as a function a name of ``harness.graph``.
 _MODULES: Final = {

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     Values = NDArray[np.float64]
 
 RESULT_VERSION: Final = 2
-"""Of stored comparisons. Raised when numbers change: docs/reference/result-versions.md."""
+"""Of stored comparisons. Raised when numbers change: docs/explanation/identity.md."""
 RANK_LIMIT: Final = 2000
 """Unlabelled examples up to which every acquisition ranks by its own picks, one after the other, of all of them."""
 PICKS: Final = "order of its picks"

@@ -5,4 +5,4 @@ from __future__ import annotations
 from typing import Final
 
 RESULT_VERSION: Final = 1
-"""Of generated images. Raised when they change: docs/reference/result-versions.md."""
+"""Of generated images. Raised when they change: docs/explanation/identity.md."""
