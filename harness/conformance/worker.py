@@ -21,11 +21,13 @@ from functools import cache, lru_cache
 from pathlib import Path
 from typing import IO, Any, Final, cast
 
+from harness.conformance import opened
 from harness.conformance.case import Case
 from harness.conformance.trial import Trial
 from harness.conformance.under_test import MethodUnderTest
 from harness.conformance.values import Plain, plain
 from harness.registry import Registry, load_registry
+from harness.registry.parameters import named_files
 
 _SECONDS: Final = 300.0
 _DIED: Final = "it ended the process"
@@ -51,6 +53,8 @@ class SubprocessResult:
     plain: Plain
     failure: str = ""
     ended: bool = False
+    undeclared: tuple[str, ...] = ()
+    """Files that it read though no parameter names them."""
 
 
 class Worker:
@@ -67,8 +71,12 @@ class Worker:
         )
         self._jobs, self._answers = cast(IO[bytes], self._process.stdin), cast(IO[bytes], self._process.stdout)
 
-    def answer(self, trial: Trial, case: int) -> Plain:
-        """The answer of the method of a trial to the input at a position. Raises ``WorkerFailed``."""
+    def answer(self, trial: Trial, case: int) -> tuple[Plain, list[str]]:
+        """The answer of the method of a trial to the input at a position, and files that it read undeclared.
+
+        Raises:
+            WorkerFailed: there is none.
+        """
         entry = trial.tested.entry
         job = {
             # The process may have been started in another folder.
@@ -92,7 +100,7 @@ class Worker:
             clock.cancel()
         if error:
             raise WorkerFailed(error, ended=error.startswith(_DIED))
-        return cast(Plain, found)
+        return cast(tuple[Plain, list[str]], found)
 
     def _kill(self) -> None:
         if hasattr(os, "killpg"):
@@ -123,7 +131,8 @@ def subprocess_result(trial: Trial) -> SubprocessResult:
     """What another process answers to the first plain input of a trial; asked once."""
     case = next((case for case in trial.cases if case.judge == "plain-inputs"), trial.cases[0])
     try:
-        return SubprocessResult(case, worker().answer(trial, trial.cases.index(case)))
+        answer, undeclared = worker().answer(trial, trial.cases.index(case))
+        return SubprocessResult(case, answer, undeclared=tuple(undeclared))
     except WorkerFailed as failure:
         return SubprocessResult(case, [], str(failure), failure.ended)
 
@@ -167,7 +176,7 @@ def _serve() -> None:
             _send(answers, (None, f"{_DIED} with exit status {status}"))
 
 
-def _result(job: dict[str, Any], registry: Registry) -> tuple[Plain | None, str]:
+def _result(job: dict[str, Any], registry: Registry) -> tuple[tuple[Plain, list[str]] | None, str]:
     try:
         return _perform(job, registry), ""
     except SystemExit as ending:
@@ -176,12 +185,19 @@ def _result(job: dict[str, Any], registry: Registry) -> tuple[Plain | None, str]
         return None, f"{type(error).__name__}: {error}"
 
 
-def _perform(job: dict[str, Any], registry: Registry) -> Plain:
-    for plugin in job["plugins"]:
-        registry.load(plugin)
-    tested = MethodUnderTest(registry.entry(*job["method"]), registry, tuple(job["plugins"]))
-    trial = Trial(tested, Path(job["folder"]), job["parameters"])
-    return plain(trial.answer(trial.cases[job["case"]]))
+def _perform(job: dict[str, Any], registry: Registry) -> tuple[Plain, list[str]]:
+    """The answer, and the files that no parameter names."""
+    began = opened.now()
+    with opened.recording() as files:
+        for plugin in job["plugins"]:
+            registry.load(plugin)
+        tested = MethodUnderTest(registry.entry(*job["method"]), registry, tuple(job["plugins"]))
+        trial = Trial(tested, Path(job["folder"]), job["parameters"])
+        answer = plain(trial.answer(trial.cases[job["case"]]))
+    declared: list[str | Path] = list(named_files(tested.label, tested.entry.load(), trial.parameters).values())
+    if tested.entry.kind == "dataset":
+        declared += [trial.folders.root, trial.folders.cache]
+    return answer, opened.undeclared(files, declared, began)
 
 
 if __name__ == "__main__":

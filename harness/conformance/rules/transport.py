@@ -107,3 +107,18 @@ def _worker(trial: Trial) -> None:
             inputs=here.inputs,
             right="the same bytes; sets and hashes of strings are ordered differently in every process",
         )
+
+
+@RULES.rule(
+    "declared-files",
+    "A file that no parameter names is part of no identity: when it changes, old results pass for new ones.",
+    ("worker",),
+)
+def _declared_files(trial: Trial) -> None:
+    found = subprocess_result(trial)
+    if found.undeclared:
+        raise Violation(
+            f"it reads {found.undeclared[0]}, which no parameter names",
+            inputs=found.case.make(),
+            right="a field annotated Path for each file (of a dataset: a file below the data folder)",
+        )

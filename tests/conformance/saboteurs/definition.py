@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from pathlib import Path
 from typing import ClassVar
 
 import honest
@@ -80,3 +81,12 @@ class Stuck(honest.Pooling):
 @pooling("worker")
 def homesick(maps):
     return maps.mean((-2, -1)) * (1 + os.getpid() % 1000)
+
+
+@breaks("pooling", "declared-files")
+@dataclass(frozen=True)
+class Reading:
+    """Scales by what a file beside it says, which no parameter names."""
+
+    def pool(self, maps):
+        return maps.mean((-2, -1)) * float(Path(__file__).with_name("factor.txt").read_text())
