@@ -9,7 +9,9 @@ from typing import Any, Final
 
 from harness.core.digest import file_checksum
 from harness.core.errors import DataDamaged, DataMissing
+from harness.data.fingerprint import md5_digest
 from harness.data.stand_in.marker import is_stand_in
+from harness.plugin_api import DataFolders
 
 IMAGE_SUFFIXES: Final = (".jpg", ".jpeg", ".png", ".bmp", ".webp")
 _SHOWN: Final = 3
@@ -78,9 +80,12 @@ def refuse_outside(names: Sequence[str], source: object, folder: Path) -> None:
         raise DataDamaged(f"{source} names {outside[0]}, which is not inside of {folder}")
 
 
-def refuse_unpublished(file: Path, md5: str) -> None:
-    """Raise ``DataDamaged`` for a file that does not have its published checksum and is not of a stand-in."""
-    checksum = file_checksum(file, "md5")
+def refuse_unpublished(file: Path, md5: str, folders: DataFolders | None = None) -> None:
+    """Raise ``DataDamaged`` for a file that does not have its published checksum and is not of a stand-in.
+
+    With ``folders`` the checksum may be remembered there: for plans. What is read as a pickle is checked without.
+    """
+    checksum = md5_digest(file, folders) if folders else file_checksum(file, "md5")
     if checksum != md5 and not is_stand_in(file):
         raise DataDamaged(
             f"{file} is not the published file: its MD5 is {checksum}, published is {md5}",

@@ -36,6 +36,15 @@ def file_digest(path: Path, folders: DataFolders) -> str:
     return _remembered("file", [path], folders, lambda: file_checksum(path))
 
 
+def md5_digest(path: Path, folders: DataFolders) -> str:
+    """MD5 of the bytes of one file, as 32 hex characters, to be compared with a published one.
+
+    Raises:
+        DataMissing: there is no such file.
+    """
+    return _remembered("md5", [path], folders, lambda: file_checksum(path, "md5"))
+
+
 def files_digest(paths: Iterable[Path], root: Path, folders: DataFolders) -> str:
     """SHA-256 over the bytes and the names of files, as 64 hex characters.
 
@@ -73,7 +82,7 @@ def _remembered(key: object, paths: Sequence[Path], folders: DataFolders, comput
     memo = folders.cache / "fingerprints" / f"{digest([key, states])[:40]}.txt"
     try:
         remembered = memo.read_text(encoding="ascii")
-        if len(remembered) == 64:
+        if len(remembered) == (32 if key == "md5" else 64):
             return remembered
     except (OSError, UnicodeDecodeError):
         pass

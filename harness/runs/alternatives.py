@@ -5,10 +5,21 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from harness.core.document import At
-from harness.core.errors import BadParameter, DataMissing, Errors, HarnessError, PluginError, UnknownName, nearest
+from harness.core.errors import (
+    BadParameter,
+    DataDamaged,
+    DataMissing,
+    Errors,
+    HarnessError,
+    PluginError,
+    UnknownName,
+    nearest,
+)
+from harness.data.checkpoint import file_content
 from harness.data.entry import CatalogueEntry
 from harness.plugin_api import DataFolders
 from harness.registry import Registry, parameters
@@ -142,12 +153,18 @@ class Alternatives:
             try:
                 files = file_parameters(label, method, values, self._spec.places(self._folders), self._folders)
                 instance = parameters.validate(label, method, values | {name: f.path for name, f in files.items()})
+                _require_stated_checksum(instance, values)
             except DataMissing as error:
                 self.missing.append(self._spec.document.error(error, choice.at))
                 instance, incomplete = parameters.unprepared(method, values), True
             except PluginError as error:
                 self._mistakes(error, choice.at)
                 return
+            except DataDamaged as error:
+                if error.headline not in reported:
+                    self._mistakes(error, choice.at)
+                reported.add(error.headline)
+                continue
             except Errors as wrong:
                 self._mistakes(Errors([e for e in wrong.errors if e.headline not in reported]), choice.at)
                 reported.update(error.headline for error in wrong.errors)
@@ -164,6 +181,12 @@ class Alternatives:
 
     def _mistake(self, error: HarnessError, at: At, *, key: bool = False) -> None:
         self._errors.append(self._spec.document.error(error, at, key=key))
+
+
+def _require_stated_checksum(method: Any, values: Mapping[str, Any]) -> None:
+    """A checksum that a spec states for its weights is compared now, not by every run. Raises ``DataDamaged``."""
+    if (stated := values.get("checksum")) and isinstance(weights := getattr(method, "weights", None), Path):
+        file_content(weights, stated)
 
 
 def _at_parameter(at: At, error: HarnessError) -> At:

@@ -8,13 +8,12 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
-from urllib.error import URLError
 
 from annotated_types import Ge
 
-from harness.core.errors import DataDamaged, DataMissing
+from harness.core.errors import DataDamaged
 from harness.data.checkpoint import Checkpoint, checked_sum, read_checkpoint
-from harness.data.folders import located
+from harness_backbone.imagenet import imagenet_checksum, imagenet_file
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -34,10 +33,10 @@ class Convolutional:
 
     Attributes:
         weights: ``imagenet`` (first version of torchvision, from ``networks/imagenet`` of the data folder or downloaded
-            once), ``none`` (random initial weights), or the path of a checkpoint: a state dict of torchvision, or a
-            published one of Radenovic et al. 2018.
+            once; compared with its published checksum), ``none`` (random initial weights), or the path of a checkpoint:
+            a state dict of torchvision, or a published one of Radenovic et al. 2018.
         checksum: SHA-256 of the checkpoint; filled in from the file where it is not given, so that the content of the
-            file is a part of every key.
+            file is a part of every key. Of ``imagenet`` its first digits, as published.
         seed: of random initial weights.
         upsample: maps of twice the size by dilation instead of the last stride, with the same weights (thesis 4.4.1).
         min_side: smaller images are padded to this side by the mean colour, below and on the right.
@@ -50,7 +49,9 @@ class Convolutional:
     min_side: Annotated[int, Ge(32)] = 67  # released code of Simeoni et al. 2019, cnn_vec.m:13
 
     def __post_init__(self) -> None:
-        if self.weights not in (IMAGENET, NONE):
+        if self.weights == IMAGENET:
+            object.__setattr__(self, "checksum", self.checksum or imagenet_checksum(self.name))
+        elif self.weights != NONE:
             object.__setattr__(self, "checksum", checked_sum(self.weights, self.checksum))
 
     @property
@@ -109,27 +110,8 @@ def _weights(backbone: Convolutional) -> Checkpoint | None:
     if backbone.weights == NONE:
         return None
     if backbone.weights == IMAGENET:
-        return Checkpoint(_downloaded(backbone.name))
+        return read_checkpoint(imagenet_file(backbone.name, backbone.checksum))
     return read_checkpoint(backbone.weights, backbone.checksum)
-
-
-def _downloaded(name: str) -> Mapping[str, Tensor]:
-    from torchvision.models import get_model_weights
-
-    entry: Any = get_model_weights(name)["IMAGENET1K_V1"]
-    file = located(f"networks/imagenet/{entry.url.rpartition('/')[2]}")
-    if file.is_file():
-        return read_checkpoint(file).state
-    try:
-        state: Mapping[str, Tensor] = entry.get_state_dict(progress=False, check_hash=True)
-    except (URLError, OSError) as error:
-        raise DataMissing(
-            f"weights imagenet of {name} are not here and cannot be downloaded ({error})",
-            fix=f"put {entry.url} into networks/imagenet of the data folder, or give the path of a checkpoint",
-        ) from error
-    except RuntimeError as error:
-        raise DataDamaged(f"weights imagenet of {name}: {error}", fix="remove the downloaded file") from error
-    return state
 
 
 def _load(backbone: Convolutional, body: Module, published: Checkpoint) -> None:

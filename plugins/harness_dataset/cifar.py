@@ -81,8 +81,10 @@ class Cifar:
     task: ClassVar[Task] = "active-learning"
 
     def fingerprint(self, folders: DataFolders) -> str:
-        """Digest of the files as they are. Raises ``DataMissing``."""
+        """Digest of the files. Raises ``DataMissing``; ``DataDamaged`` where they are not the published ones."""
         files = [self._file(name, folders) for name in _CIFAR[self.classes].md5]
+        for file, md5 in zip(files, _CIFAR[self.classes].md5.values(), strict=True):
+            refuse_unpublished(file, md5, folders)
         return value_digest(["cifar", self.classes, *(file_digest(file, folders) for file in files), *marks(files[0])])
 
     def load(self, folders: DataFolders) -> ClassificationSet:

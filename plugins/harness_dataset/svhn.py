@@ -39,8 +39,10 @@ class Svhn:
     task: ClassVar[Task] = "active-learning"
 
     def fingerprint(self, folders: DataFolders) -> str:
-        """Digest of the two files. Raises ``DataMissing``."""
+        """Digest of the two files. Raises ``DataMissing``; ``DataDamaged`` where they are not the published ones."""
         files = [self._file(name, folders) for name, _ in _FILES.values()]
+        for file, (_, md5) in zip(files, _FILES.values(), strict=True):
+            refuse_unpublished(file, md5, folders)
         return value_digest(["svhn", *(file_digest(file, folders) for file in files), *marks(files[0])])
 
     def load(self, folders: DataFolders) -> ClassificationSet:

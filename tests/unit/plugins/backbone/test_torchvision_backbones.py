@@ -21,6 +21,7 @@ from harness.plugin_api import RetrievalSet
 from harness.registry import load_registry
 from harness.retrieval.pipeline import RetrievalMethods, run_retrieval
 from harness.retrieval.protocol import RetrievalProtocol
+from harness_backbone import imagenet
 from harness_backbone.convolutional import _network
 from harness_backbone.resnet import ResNet50, ResNet101
 from harness_backbone.tiny import LAYERS, WEIGHTS, Tiny
@@ -296,14 +297,45 @@ def test_imagenet_without_a_network_is_one_clear_sentence(tmp_path, monkeypatch)
     assert "https://" in error.value.fix
 
 
+def in_torchs_cache(home, name="vgg16-397923af.pth"):
+    """Random weights under the name of the published ones."""
+    file = home / "hub" / "checkpoints" / name
+    file.parent.mkdir(parents=True)
+    torch.save(torchvision_state("vgg16"), file)
+    return file
+
+
 def test_imagenet_weights_that_are_there_are_used(tmp_path, monkeypatch):
     """As if they had been downloaded before: nothing is fetched."""
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
-    state = torchvision_state("vgg16")
-    monkeypatch.setattr("torchvision.models.VGG16_Weights.get_state_dict", lambda self, **options: state)
-    torch.save(state, tmp_path / "same.pth")
-    expected = VGG16(weights=str(tmp_path / "same.pth")).maps(some_image())
-    torch.testing.assert_close(VGG16().maps(some_image()), expected)
+    file = in_torchs_cache(tmp_path)
+    digits = hashlib.sha256(file.read_bytes()).hexdigest()[:8]
+    file = file.rename(file.with_name(f"vgg16-{digits}.pth"))
+    monkeypatch.setitem(imagenet._FILES, "vgg16", file.name)
+    assert VGG16().checksum == digits
+    torch.testing.assert_close(VGG16().maps(some_image()), VGG16(weights=str(file)).maps(some_image()))
+
+
+@pytest.mark.parametrize("place", ["cache", "data"])
+def test_imagenet_weights_that_are_others_are_refused_when_planned(tmp_path, monkeypatch, place):
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    file = in_torchs_cache(tmp_path)
+    if place == "data":
+        monkeypatch.setattr(imagenet, "located", lambda name: file)
+        monkeypatch.setenv("TORCH_HOME", str(tmp_path / "empty"))
+    with pytest.raises(DataDamaged, match="begins with 397923af"):
+        VGG16()
+    file.unlink()
+    assert VGG16().checksum == "397923af"
+
+
+def test_imagenet_weights_of_a_stand_in_are_told_apart(tmp_path, monkeypatch):
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    file = in_torchs_cache(tmp_path)
+    (file.parent / "STAND-IN.json").write_text("{}")
+    assert VGG16().checksum == hashlib.sha256(file.read_bytes()).hexdigest()
+    with pytest.raises(DataDamaged, match="not 397923af"):
+        VGG16(checksum="397923af").maps(some_image())
 
 
 # --- tiny -----------------------------------------------------------------------------------------------------------

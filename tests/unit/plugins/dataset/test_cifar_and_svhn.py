@@ -176,3 +176,18 @@ def test_svhn_that_is_missing(houses, folders):
     (folders.root / "train_32x32.mat").unlink()
     with pytest.raises(DataMissing, match=r"train_32x32\.mat"):
         Svhn().fingerprint(folders)
+
+
+def test_another_file_is_found_when_planned(folders):
+    from harness.core.errors import Errors
+    from harness.runs.plan import make_plan
+
+    folder = folders.root / "cifar-10-batches-py"
+    folder.mkdir()
+    for name in cifar._CIFAR[10].md5:
+        (folder / name).write_bytes(b"not it")
+    spec = {"name": "c", "task": "active-learning", "datasets": "cifar10", "methods": {"network": "cnn13"}}
+    spec["methods"] |= {"learning": "supervised", "acquisition": "random"}
+    with pytest.raises(Errors, match="data_batch_1 is not the published file: its MD5 is") as refused:
+        make_plan(spec, folders, incomplete=True)
+    assert refused.value.exit_status == 4

@@ -1,0 +1,104 @@
+"""Weights of torchvision for ImageNet: where they lie, and that they are the published ones.
+
+The name of a published file holds the first digits of its SHA-256. A file that is there is checked when a plan is made,
+whoever downloaded it; one that is not there is downloaded by the first run that needs it.
+"""
+
+from __future__ import annotations
+
+import os
+from functools import lru_cache
+from pathlib import Path
+from typing import Final
+from urllib.error import URLError
+
+from harness.core.digest import file_checksum
+from harness.core.errors import DataDamaged, DataMissing
+from harness.data.folders import located
+from harness.data.stand_in.marker import is_stand_in
+
+_FILES: Final = {
+    "vgg16": "vgg16-397923af.pth",
+    "resnet50": "resnet50-0676ba61.pth",
+    "resnet101": "resnet101-63fe2227.pth",
+}
+"""First versions, by torchvision's name of the network."""
+_SOURCE: Final = "https://download.pytorch.org/models/"
+
+
+def imagenet_checksum(name: str) -> str:
+    """What identifies the weights of a network: the published digits, of a stand-in its whole SHA-256.
+
+    Raises:
+        DataDamaged: a file of this name is there that is not the published one.
+    """
+    file = _found(name)
+    if file is None:
+        return _digits(name)
+    actual = _checksum(file, file.stat().st_size, file.stat().st_mtime_ns)
+    if is_stand_in(file):
+        return actual
+    if not actual.startswith(_digits(name)):
+        raise DataDamaged(
+            f"weights imagenet of {name}: {file} has the SHA-256 {actual}, that of the published file begins with "
+            f"{_digits(name)}",
+            fix="remove it, it is downloaded again; for weights of your own give the path of the file",
+        )
+    return _digits(name)
+
+
+def imagenet_file(name: str, checksum: str) -> Path:
+    """The file of a network's weights, downloaded where it is not there.
+
+    Raises:
+        DataMissing: it is not there and cannot be downloaded.
+        DataDamaged: it is not the file of this checksum (``imagenet_checksum``).
+    """
+    if _found(name) is None:
+        _download(name)
+    file = _found(name)
+    if file is None:
+        raise DataMissing(f"weights imagenet of {name} are not here", fix=_fix(name))
+    if (actual := imagenet_checksum(name)) != checksum:
+        raise DataDamaged(f"weights imagenet of {name}: {file} has the checksum {actual}, not {checksum}")
+    return file
+
+
+def _download(name: str) -> None:
+    import torch
+
+    place = _cached(name)
+    place.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        torch.hub.download_url_to_file(_SOURCE + _FILES[name], str(place), hash_prefix=_digits(name), progress=False)
+    except (URLError, OSError) as error:
+        raise DataMissing(
+            f"weights imagenet of {name} are not here and cannot be downloaded ({error})", fix=_fix(name)
+        ) from error
+    except RuntimeError as error:
+        raise DataDamaged(f"weights imagenet of {name}: {error}", fix=_fix(name)) from error
+
+
+def _fix(name: str) -> str:
+    return f"put {_SOURCE}{_FILES[name]} into networks/imagenet of the data folder, or give the path of a checkpoint"
+
+
+def _found(name: str) -> Path | None:
+    places = located(f"networks/imagenet/{_FILES[name]}"), _cached(name)
+    return next((place for place in places if place.is_file()), None)
+
+
+def _cached(name: str) -> Path:
+    """In torch's cache, as ``torch.hub.get_dir`` has it; torch is not loaded to plan."""
+    cache = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+    home = os.environ.get("TORCH_HOME") or os.path.join(cache, "torch")
+    return Path(home).expanduser() / "hub" / "checkpoints" / _FILES[name]
+
+
+def _digits(name: str) -> str:
+    return _FILES[name].partition("-")[2].removesuffix(".pth")
+
+
+@lru_cache(maxsize=16)
+def _checksum(file: Path, size: int, modified: int) -> str:
+    return file_checksum(file)
