@@ -6,13 +6,13 @@ whoever downloaded it; one that is not there is downloaded by the first run that
 
 from __future__ import annotations
 
+import hashlib
 import os
 from functools import lru_cache
 from pathlib import Path
 from typing import Final
 from urllib.error import URLError
 
-from harness.core.digest import file_checksum
 from harness.core.errors import DataDamaged, DataMissing
 from harness.data.folders import located
 from harness.data.stand_in.marker import is_stand_in
@@ -101,4 +101,5 @@ def _digits(name: str) -> str:
 
 @lru_cache(maxsize=16)
 def _checksum(file: Path, size: int, modified: int) -> str:
-    return file_checksum(file)
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
