@@ -13,6 +13,7 @@ from harness.core.digest import digest, file_checksum
 from harness.core.errors import DataMissing
 from harness.core.files import write_atomically
 from harness.plugin_api import DataFolders
+from harness.registry.foreign import foreign_code
 from harness.registry.modules import FileState, is_settled, state_of
 from harness.registry.source import source_digest
 
@@ -79,16 +80,21 @@ def _named(names: Sequence[str], paths: Sequence[Path], folders: DataFolders) ->
 
 def _remembered(key: object, paths: Sequence[Path], folders: DataFolders, compute: Callable[[], str]) -> str:
     states = [_state(path) for path in paths]
-    memo = folders.cache / "fingerprints" / f"{digest([key, states])[:40]}.txt"
-    try:
-        remembered = memo.read_text(encoding="ascii")
-        if len(remembered) == (32 if key == "md5" else 64):
-            return remembered
-    except (OSError, UnicodeDecodeError):
-        pass
+    # As for arrays: what a process with foreign code has computed serves no clean one.
+    foreign = [[code.name, code.digest] for code in foreign_code()]
+    contents = [[key, states], *([[key, states, foreign]] if foreign else [])]
+    memos = [folders.cache / "fingerprints" / f"{digest(content)[:40]}.txt" for content in contents]
+    length = 32 if key == "md5" else 64
+    for memo in memos:
+        try:
+            remembered = memo.read_text(encoding="ascii")
+            if len(remembered) == length:
+                return remembered
+        except (OSError, UnicodeDecodeError):
+            pass
     computed = compute()
     if all(map(is_settled, states)):
-        write_atomically(memo, computed.encode())
+        write_atomically(memos[-1], computed.encode())
     return computed
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
 import subprocess
 import sys
 
@@ -12,6 +14,8 @@ from harness.cache import Cache
 from harness.cache.inspection import cache_entries, verify_cache
 from harness.cache.provenance import recipe, recomputing
 from harness.core.signed import signed, unsigned
+from harness.data import fingerprint
+from harness.plugin_api import DataFolders
 from harness.registry import foreign
 
 KEY = {"stage": "a"}
@@ -87,6 +91,22 @@ def test_an_entry_is_computed_again_beside_what_is_stored(tmp_path, process):
         assert get(tmp_path / "arrays", 2) == 1
     assert results[entry.name]["x"].tolist() == [2, 2, 2]
     assert get(tmp_path / "arrays", 3) == 1
+
+
+def test_a_digest_of_files_computed_beside_foreign_code_serves_no_clean_process(tmp_path, process, monkeypatch):
+    (tmp_path / "a.txt").write_text("a")
+    os.utime(tmp_path / "a.txt", (1, 1))
+    monkeypatch.setattr(fingerprint, "is_settled", lambda state: True)
+    folders = DataFolders(tmp_path, tmp_path / "cache")
+    process(A)
+    with monkeypatch.context() as patched:
+        patched.setattr(fingerprint, "file_checksum", lambda path: "0" * 64)
+        assert fingerprint.file_digest(tmp_path / "a.txt", folders) == "0" * 64
+    process()
+    right = hashlib.sha256(b"a").hexdigest()
+    assert fingerprint.file_digest(tmp_path / "a.txt", folders) == right
+    process(A)
+    assert fingerprint.file_digest(tmp_path / "a.txt", folders) == right
 
 
 PLUGIN = "from harness import hookimpl\n@hookimpl\ndef harness_register(registry): pass\n"
