@@ -73,8 +73,12 @@ def _outcomes(
     from harness.cache.entries import EntryFolder
     from harness.cache.provenance import foreign_names, recomputing
 
-    with recomputing(frozenset(entry.name for entry in entries)) as results:
-        failure = _run_again(recipe, folders, foreign=bool(entries[0].foreign))
+    foreign, wanted = bool(entries[0].foreign), frozenset(entry.name for entry in entries)
+    with recomputing(wanted) as results:
+        failure = _run_again(recipe, folders, foreign=foreign)
+    if not failure and wanted - set(results):  # only asked for while another entry is computed
+        with recomputing(frozenset(entry.name for entry in cache_entries(folders.cache))) as results:
+            failure = _run_again(recipe, folders, foreign=foreign)
     if [list(code) for code in foreign_names()] != [list(code) for code in entries[0].foreign]:
         return {entry.name: ("not computed", "its plugins have changed or are missing") for entry in entries}
     outcomes = {}
