@@ -61,7 +61,7 @@ class Replay:
     def _records(self) -> Iterator[list[dict[str, Any]]]:
         """Cycles of the records that match the names."""
         wanted = {"acquisition": self.acquisition, "learning": self.learning, "network": self.network}
-        for path in sorted(self.runs.glob("*.json")):
+        for path in sorted(Path(self.runs).glob("*.json")):
             try:
                 record = json.loads(path.read_text(encoding="utf-8"))
                 names = {kind: record["methods"][kind]["name"] for kind in wanted}
