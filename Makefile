@@ -1,4 +1,5 @@
 # make demo: environment, install, two leaderboards and their page in demo/.   make test: what CI runs.
+# make thesis-check: all boards of the thesis, from plan to leaderboard, on stand-in data.
 # make boards: the committed leaderboards on embedded data.   make docs: site/.
 PYTHON ?= python3
 VENV := .venv
@@ -7,7 +8,7 @@ STAMP := $(VENV)/installed
 DEMO := first-look quick-active
 BOARDS := $(DEMO) quick-retrieval spatial-training
 
-.PHONY: install demo boards test test-all golden bench lint docs format clean
+.PHONY: install demo boards test test-all golden thesis-check bench lint docs format clean
 
 install: $(STAMP)
 
@@ -44,6 +45,9 @@ test-all: install lint
 # Golden values of what is new or whose result version was raised (docs/explanation/identity.md).
 golden: install
 	$(BIN)/python tests/golden/golden.py
+
+thesis-check: install
+	$(BIN)/pytest tests/integration/test_thesis_boards.py -m slow -v --durations=0
 
 bench: install
 	$(BIN)/pytest tests/benchmarks -m "" -o python_files="bench_*.py" -s --benchmark-columns=min,median,max
