@@ -17,6 +17,7 @@ from harness.cli.leaderboard import leaderboard
 from harness.cli.listing import doctor, methods
 from harness.cli.new import new
 from harness.cli.page import page
+from harness.cli.records import records
 from harness.cli.reproduce import reproduce
 from harness.cli.run import run
 from harness.cli.send import send
@@ -40,7 +41,7 @@ app = typer.Typer(
 _COMMANDS = (agreement, check, compare, doctor, gate, leaderboard, methods, new, page, reproduce, run, send)
 for command in _COMMANDS:
     app.command()(command)
-for name, group in (("cache", caches), ("datasets", datasets), ("train", train), ("view", view)):
+for name, group in (("cache", caches), ("datasets", datasets), ("records", records), ("train", train), ("view", view)):
     app.add_typer(group, name=name)
 
 

@@ -12,7 +12,7 @@ from typer.core import TyperGroup
 from harness.core.errors import INTERRUPTED, FileUnusable
 
 ORDER: Final = (
-    *("run", "leaderboard", "page", "compare", "gate", "reproduce", "send"),
+    *("run", "leaderboard", "page", "compare", "gate", "reproduce", "records", "send"),
     *("methods", "datasets", "doctor", "new", "check", "cache"),
     *("agreement", "view", "train"),
 )

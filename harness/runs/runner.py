@@ -20,7 +20,8 @@ from harness.runs.executors import Executor, Job
 from harness.runs.executors.choose import LOCAL, Options, make_executor
 from harness.runs.identity import Run
 from harness.runs.plan import Plan, make_plan
-from harness.runs.record import Record
+from harness.runs.plausibility import implausible
+from harness.runs.record import Failure, Record
 from harness.runs.recreate import describe
 from harness.runs.shared_maps import remove_maps
 from harness.runs.sinks import Sinks, open_sinks
@@ -181,11 +182,12 @@ class _Scheduler:
             run, held = self._running[result.record.id]
             for text in result.warnings:
                 warnings.warn(text, stacklevel=2)
-            self.store.write(result.record)
+            record = _plausible(result.record)
+            self.store.write(record)
             del self._running[run.id]
             held.release()
-            self.finished(run, result.record)
-            self.sinks.run_finished(result.record)
+            self.finished(run, record)
+            self.sinks.run_finished(record)
 
     def _done_by_another(self, run: Run) -> bool:
         """Whether there is a record now that was not there when this process looked first."""
@@ -213,3 +215,13 @@ class _Scheduler:
 
 def _is_built_in(plugin: str) -> bool:
     return set(plugin.split("+")) == {HARNESS}
+
+
+def _plausible(record: Record) -> Record:
+    """The record, or that of a failure where it says what cannot be: whoever made it, it would be refused when read."""
+    reason = implausible(record)
+    if not reason:
+        return record
+    failure = Failure(code="Implausible", message=f"the run reports what cannot be: {reason}", traceback="")
+    nothing: dict[str, Any] = {"metrics": {}, "details": {}, "cost": {}, "figures": {}}
+    return record.model_copy(update={**nothing, "status": "failed", "failure": failure})

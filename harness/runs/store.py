@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import stat
 import warnings
 from collections.abc import Iterable
 from functools import cached_property
@@ -16,6 +18,8 @@ from harness.core.errors import DataDamaged, FileUnusable
 from harness.core.files import write_atomically
 from harness.core.locks import Lock, remove_temporary, sweep, try_lock
 from harness.core.signed import is_signed, signed, unsigned, verified
+from harness.core.text import sentence
+from harness.runs.plausibility import implausible
 from harness.runs.record import SCHEMA, Record
 from harness.runs.upgrade import EARLIER, upgraded
 
@@ -44,7 +48,7 @@ class Store:
     def read(self, run_id: str) -> Record | None:
         """The record of a run, None if there is none. Raises ``DataDamaged``."""
         path = self.path(run_id)
-        if not path.is_file():
+        if not os.path.lexists(path):
             return self._earlier.get(run_id)
         written, record = _read(path, self.ranks)
         if written != run_id:
@@ -110,38 +114,59 @@ def read_record(path: Path, *, ranks: bool = True) -> Record:
 
 def _read(path: Path, ranks: bool) -> tuple[str, Record]:
     """The id in the file and the record, whose id is another one where the format is an earlier one."""
+    text = _content(path)
     try:
-        text = path.read_bytes()
         quickly = _read_quickly(text, ranks)
-        if quickly is not None:
-            return quickly.id, quickly
-        data = unsigned(text) if is_signed(text) else json.loads(text)
-        if b"\\ud" in text.lower():  # half of a surrogate pair is no character: no table could be written
-            json.dumps(data, ensure_ascii=False).encode()
-    except (OSError, ValueError, RecursionError) as error:
-        raise DataDamaged(f"{path} is not a valid record: {error}", fix=_AGAIN) from error
-    schema = data.get("schema") if isinstance(data, dict) else None
-    if schema not in (*EARLIER, SCHEMA):
-        raise DataDamaged(f"{path} has record format {schema!r}; this harness reads format {SCHEMA}")
-    if schema != 1 and not is_signed(text):
-        raise DataDamaged(f"{path} is a damaged record: it carries no checksum", fix=_AGAIN)
-    try:
-        return data["id"], Record.model_validate(data) if schema == SCHEMA else upgraded(data)
+        written, record = (quickly.id, quickly) if quickly is not None else _read_closely(text)
+        reason = implausible(record)
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"]))
-        raise DataDamaged(f"{path} is a damaged record: {where}: {first['msg']}", fix=_AGAIN) from error
+        raise DataDamaged(f"{path} is a damaged record: {sentence(where)}: {first['msg']}", fix=_AGAIN) from error
     except (KeyError, TypeError, AttributeError) as error:
-        raise DataDamaged(f"{path} is a damaged record: {type(error).__name__}: {error}", fix=_AGAIN) from error
+        reason = sentence(f"{type(error).__name__}: {error}")
+        raise DataDamaged(f"{path} is a damaged record: {reason}", fix=_AGAIN) from error
+    except (ValueError, RecursionError) as error:
+        raise DataDamaged(f"{path} is not a valid record: {sentence(error)}", fix=_AGAIN) from error
+    if reason:
+        raise DataDamaged(f"{path} is not what a run can have left: {reason}", fix=_AGAIN)
+    return written, record
 
 
 def _is_earlier(path: Path) -> bool:
     """Whether a file says that it has an earlier format; read whole, as ``schema`` is one of its last fields."""
     try:
-        text = path.read_bytes()
-    except OSError:
+        text = _content(path)
+    except DataDamaged:
         return False
     return any(re.search(rb'^ ?"schema": %d,?$' % schema, text, re.MULTILINE) for schema in EARLIER)
+
+
+def _content(path: Path) -> bytes:
+    """The bytes of a file; a link, a pipe or a device is none, and none is waited for."""
+    try:
+        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+        if stat.S_ISREG(os.fstat(handle).st_mode):
+            with open(handle, "rb") as file:
+                return file.read()
+        os.close(handle)
+        reason = "it is a folder, a pipe or a device"
+    except OSError as error:
+        reason = "it is a link" if path.is_symlink() else error.strerror or str(error)
+    raise DataDamaged(f"{path} is not a valid record: {reason}", fix=_AGAIN)
+
+
+def _read_closely(text: bytes) -> tuple[str, Record]:
+    """What ``_read`` gives, of a text of which the first thing that is wrong is said. Raises ``ValueError``."""
+    data = unsigned(text) if is_signed(text) else json.loads(text)
+    if b"\\ud" in text.lower():  # half of a surrogate pair is no character: no table could be written
+        json.dumps(data, ensure_ascii=False).encode()
+    schema = data.get("schema") if isinstance(data, dict) else None
+    if schema not in (*EARLIER, SCHEMA):
+        raise ValueError(f"it has record format {schema!r}; this harness reads format {SCHEMA}")
+    if not is_signed(text):
+        raise ValueError("it carries no checksum")
+    return data["id"], Record.model_validate(data) if schema == SCHEMA else upgraded(data)
 
 
 def _read_quickly(text: bytes, ranks: bool) -> Record | None:
@@ -166,6 +191,7 @@ def _without_ranks(content: bytes) -> bytes:
     if details < 0 or first < 0 or content.find(b"\n }", details, first) >= 0:
         return content
     last = content.rfind(b"]\n  ]")  # little follows the rankings, so that this end is near
-    if last < first or content.find(b'"', first + len(b'\n  "ranks": '), last) >= 0:  # not lists of numbers
+    rankings = content[first + len(b'\n  "ranks": ') : last]
+    if last < first or rankings.translate(None, b"0123456789,[] \n"):  # not lists of ids
         return content
     return content[:first] + b'\n  "ranks": [' + content[last + 4 :]

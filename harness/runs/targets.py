@@ -62,6 +62,24 @@ def find_results(
     return Resolver(tuple(plugins), data, cache, runs, tuple(add), tuple(catalogues), ranks).results(target)
 
 
+def record_files(target: str | Path, runs: str | Path | None = None) -> list[Path]:
+    """The files that a TARGET has as records, whatever they are; none is read.
+
+    Args:
+        target: a spec, a folder of records or of a leaderboard, a record, or ``COMMIT:PATH`` of one of them.
+        runs: folder of the records of a spec (default ``runs`` beside it).
+
+    Raises:
+        SpecError: there is nothing of this name.
+    """
+    path = Path(target) if Path(target).is_symlink() else _path(target)  # also one that leads nowhere
+    if not path.is_dir() and path.suffix not in _SPECS:
+        return [path]
+    beside = path.parent / RUNS if path.suffix in _SPECS else path / RUNS
+    folder = Path(runs) if runs else beside if beside.is_dir() else path if path.is_dir() else beside
+    return [file for file in sorted(folder.glob("*.json")) if file.name != RESULTS]
+
+
 @dataclass(frozen=True)
 class Resolver:
     """Says what a TARGET means. The attributes are the arguments of ``find_results``."""

@@ -9,12 +9,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from harness.core.digest import digest
 from harness.registry.modules import HARNESS
 from harness.runs.identity import COMPONENTS, protocol_identity, recorded_id
 from harness.runs.record import SCHEMA, Record
 
-EARLIER = (1, 2)
-"""Formats that can be read; 1 lacks only fields that have a default."""
+EARLIER = (2,)
+"""Formats that can be read. Format 1 carries no checksum."""
 
 
 def upgraded(data: Mapping[str, Any]) -> Record:
@@ -23,7 +24,10 @@ def upgraded(data: Mapping[str, Any]) -> Record:
     Raises:
         ValidationError: it is not a record.
         KeyError, TypeError, AttributeError: likewise.
+        ValueError: its id does not follow from what it says.
     """
+    if (derived := earlier_id(data)) != data["id"]:
+        raise ValueError(f"its id is {data['id']}; from what it says follows {derived}")
     task, methods = data["task"], {kind: _method(method) for kind, method in data["methods"].items()}
     dataset = {**data["dataset"], "digest": _first_version(str(data["dataset"].get("digest", "")))}
     versions = dict.fromkeys(COMPONENTS[task], 1)
@@ -31,6 +35,14 @@ def upgraded(data: Mapping[str, Any]) -> Record:
     record = Record.model_validate({**data, **present})
     record = record.model_copy(update={"protocol_id": protocol_identity(task, record.protocol, record.versions)})
     return record.model_copy(update={"id": recorded_id(record)})
+
+
+def earlier_id(data: Mapping[str, Any]) -> str:
+    """The id that a run had up to format 2, by digests of sources."""
+    counted = ("kind", "name", "parameters", "plugin", "version", "digest")
+    methods = {kind: {name: method[name] for name in counted} for kind, method in data["methods"].items()}
+    about = {"protocol": data["protocol_id"], "dataset": data["dataset"]["fingerprint"]}
+    return digest({**about, "methods": methods, "seed": data["seed"]})[:24]
 
 
 def _method(method: Mapping[str, Any]) -> dict[str, Any]:

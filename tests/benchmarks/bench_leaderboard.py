@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 import harness
+from harness.runs.identity import protocol_identity, recorded_id
 from harness.runs.record import Record
 from harness.runs.store import Store
 
@@ -26,7 +27,7 @@ def retrieval(dataset, method, seed, rng):
         "task": "retrieval",
         "methods": {"pooling": {"kind": "pooling", "name": "gem", "parameters": {"p": 1 + method / 100}, **METHOD}},
         "metrics": {f"map_{setup}": float(np.mean(aps[f"ap_{setup}"])) for setup in ("easy", "medium", "hard")},
-        "details": {**aps, "ranks": rng.integers(0, 5000, (QUERIES, RANKS)).tolist()},
+        "details": {**aps, "ranks": (rng.integers(0, 4900, (QUERIES, 1)) + np.arange(RANKS)).tolist()},
         "cost": dict.fromkeys(("describe database", "describe queries", "search"), COST),
         "figures": {"query_s_p50": float(rng.random()), "bytes_per_image": 512.0},
     }
@@ -52,10 +53,16 @@ def write(folder, make, datasets, methods, seeds):
         for method in range(methods):
             for seed in range(seeds):
                 made = make(dataset, method, seed, rng)
-                about = {"name": f"set{dataset}", "loader": "l", "parameters": {}, "fingerprint": "f" * 64}
+                about = {"name": f"set{dataset}", "loader": "l", "parameters": {}, "fingerprint": f"{dataset:064d}"}
                 run = {"id": f"{dataset}-{method}-{seed}", "status": "done", "seed": seed, "dataset": about}
-                fixed = {"protocol": {}, "protocol_id": "p", "started": "", "finished": ""}
-                store.write(Record(**made, **run, **fixed))
+                fixed = {
+                    "protocol": {},
+                    "protocol_id": protocol_identity(made["task"], {}, {}),
+                    "started": "",
+                    "finished": "",
+                }
+                record = Record(**made, **run, **fixed)
+                store.write(record.model_copy(update={"id": recorded_id(record)}))
 
 
 @pytest.mark.slow

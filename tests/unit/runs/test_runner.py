@@ -128,8 +128,10 @@ def test_kill_9_in_the_middle_and_go_on(tmp_path, toy):
         ("", "not a valid record"),
         ("{", "not a valid record"),
         ("[]", "format"),
-        ('{"schema": 3}', "format 3"),
-        ('{"schema": 1}', "id: "),
+        ('{"schema": 4}', "format 4"),
+        ('{"schema": 1}', "format 1"),
+        ('{"schema": 2}', "no checksum"),
+        ('{"schema": 3}', "no checksum"),
     ],
 )
 def test_damaged_records_are_named(tmp_path, text, words):

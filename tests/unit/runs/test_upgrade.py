@@ -16,6 +16,7 @@ from harness.runs.identity import recorded_id
 from harness.runs.plan import make_plan
 from harness.runs.runner import pending, planned_records
 from harness.runs.store import Store, read_record
+from harness.runs.upgrade import earlier_id
 
 SPEC = {
     "name": "s",
@@ -54,8 +55,9 @@ def earlier(record, tmp_path):
     for method in content["methods"].values():
         method["digest"] = method.pop("source")
         del method["files"]
-    content |= {"schema": 2, "id": "0" * 24, "protocol_id": "active-learning-000000000000"}
-    path = tmp_path / "runs" / f"{'0' * 24}.json"
+    content |= {"schema": 2, "protocol_id": "active-learning-000000000000"}
+    content["id"] = earlier_id(content)
+    path = tmp_path / "runs" / f"{content['id']}.json"
     path.parent.mkdir()
     path.write_bytes(signed(content))
     return path
@@ -103,4 +105,18 @@ def test_unknown_formats_are_refused(earlier):
     content = {**unsigned(earlier.read_bytes()), "schema": 4}
     earlier.write_text(json.dumps(content))
     with pytest.raises(DataDamaged, match="record format 4; this harness reads format 3"):
+        read_record(earlier)
+
+
+@pytest.mark.parametrize("change", [{"seed": 1}, {"id": "0" * 24}, {"metrics": {"accuracy": 9.99}}])
+def test_a_forged_record_of_the_format_before_is_refused(earlier, change):
+    earlier.write_bytes(signed({**unsigned(earlier.read_bytes()), **change}))
+    with pytest.raises(DataDamaged, match=r"follows|9\.99"):
+        read_record(earlier)
+
+
+@pytest.mark.parametrize("schema", [1, 2])
+def test_a_record_without_a_checksum_is_refused(earlier, schema):
+    earlier.write_text(json.dumps({**unsigned(earlier.read_bytes()), "schema": schema}))
+    with pytest.raises(DataDamaged, match="no checksum|format 1"):
         read_record(earlier)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 import harness
+from harness.runs.identity import protocol_identity, recorded_id
 from harness.runs.record import Record
 
 HOSTILE = "<script>alert(1)</script>|**x**"
@@ -62,6 +63,21 @@ def retrieval(pooling="gem", value=0.6, seed=0, *, dataset="synthetic-instances"
 def active(acquisition="random", value=0.5, seed=0, *, dataset="digits", **changes):
     methods = [_method("network", "small-cnn"), _method("learning", "supervised"), _method("acquisition", acquisition)]
     return _record("active-learning", dataset, methods, seed, value, **changes)
+
+
+def plausible(record: Record) -> Record:
+    """The record as a store takes it back: with the id and the details that follow from it."""
+    base = record.model_dump(by_alias=True)
+    if record.task == "retrieval":
+        base["dataset"]["counts"]["queries"] = 30
+        base["details"]["ap_hard"] = [record.metrics["map_hard"]] * 30
+        base["details"]["ranks"] = [[query, 40, 41] for query in range(30)]
+    else:
+        cycles = [(int(name.partition("@")[2]), value) for name, value in record.metrics.items()]
+        base["details"]["cycles"] = [{"n_labelled": count, "accuracy": value} for count, value in cycles]
+    base["protocol_id"] = protocol_identity(record.task, record.protocol, record.versions)
+    made = Record.model_validate(base)
+    return made.model_copy(update={"id": recorded_id(made)})
 
 
 def failed(record: Record, code="MemoryError", message="no memory", traceback="Traceback:\n  line\nMemoryError"):

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import json
 import os
 import re
 
@@ -14,6 +13,7 @@ import harness
 from harness.boards import NotComparable
 from harness.cli.app import app
 from harness.core.errors import DataDamaged, InvalidInput, SpecError
+from harness.core.signed import signed
 from harness.runs.store import Store
 from harness.site.folder import MARK, replaced_folder
 from harness.site.names import run_name, slug, unique
@@ -206,22 +206,24 @@ def test_ids_that_are_no_file_names_stay_inside(tmp_path):
 def test_copies_of_files_are_the_files(tmp_path):
     store = Store(tmp_path / "runs")
     for record in (made.retrieval("gem"), made.retrieval("mac")):
-        store.write(record)
+        store.write(made.plausible(record))
     harness.write_page(tmp_path / "runs", tmp_path / "site")
     assert contents(tmp_path / "site" / "records") == contents(tmp_path / "runs")
 
 
 def test_one_record_file(tmp_path):
-    Store(tmp_path / "runs").write(made.retrieval("gem", id="gem"))
-    written = harness.write_page(tmp_path / "runs" / "gem.json", tmp_path / "site")
+    record = made.plausible(made.retrieval("gem"))
+    Store(tmp_path / "runs").write(record)
+    written = harness.write_page(tmp_path / "runs" / f"{record.id}.json", tmp_path / "site")
     assert written.records == 1
     assert contents(tmp_path / "site" / "records") == contents(tmp_path / "runs")
 
 
 def test_records_without_a_file_are_written(tmp_path):
-    harness.write_page(made.retrieval("gem"), tmp_path / "site")
+    whole = made.plausible(made.retrieval("gem"))
+    harness.write_page(whole, tmp_path / "site")
     (record,) = Store(tmp_path / "site" / "records").read_all()
-    assert record == made.retrieval("gem")
+    assert record == whole
 
 
 def test_a_failure_leaves_the_page_that_was_there(tmp_path, monkeypatch):
@@ -281,7 +283,7 @@ def test_records_that_cannot_be_compared_are_refused(tmp_path):
 def test_the_command_takes_folders_and_says_where_to_look(tmp_path):
     for name, records in {"one": [made.retrieval("gem")], "two": [made.active("random")]}.items():
         for record in records:
-            Store(tmp_path / name).write(record)
+            Store(tmp_path / name).write(made.plausible(record))
     folders = [str(tmp_path / name) for name in ("one", "two")]
     done = CliRunner().invoke(app, ["page", *folders, "--no-pictures", "--out", str(tmp_path / "site")])
     assert done.exit_code == 0, done.output
@@ -329,10 +331,18 @@ def test_values_in_one_line():
     assert value_text(deep) == "…"
 
 
+def signed_again(text):
+    body = text.partition("\n")[2]
+    return '{"checksum": "' + hashlib.sha256(("{" + body).encode()).hexdigest() + '",\n' + body
+
+
 def test_a_record_with_half_a_character_is_damaged(tmp_path):
-    content = made.retrieval("half").model_dump(by_alias=True) | {"schema": 1}  # format 1 has no checksum
-    (tmp_path / "x.json").write_text(json.dumps(content).replace("half", "\\ud800"))
+    record = made.plausible(made.retrieval("half"))
+    text = signed(record.model_dump(by_alias=True)).decode().replace("half", "\\ud800")
+    (tmp_path / "x.json").write_text(signed_again(text))
     with pytest.raises(DataDamaged, match="surrogates"):
         harness.write_page(tmp_path / "x.json", tmp_path / "site")
-    (tmp_path / "x.json").write_text(json.dumps(content).replace("half", "\\ud83d\\ude00"))
+    record = made.plausible(made.retrieval("\U0001f600"))
+    text = signed(record.model_dump(by_alias=True)).decode().replace("\U0001f600", "\\ud83d\\ude00")
+    (tmp_path / "x.json").write_text(signed_again(text))
     assert "\U0001f600" in harness.write_page(tmp_path / "x.json", tmp_path / "site").index.read_text("utf-8")

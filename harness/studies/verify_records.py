@@ -1,0 +1,164 @@
+"""Checks records more closely than reading does: rankings against the ground truth, and a sample of runs again."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from harness.core.errors import DataDamaged, HarnessError
+from harness.core.progress import Progress, SilentProgress
+from harness.core.text import sentence
+from harness.data.folders import data_folders
+from harness.plugin_api import DataFolders
+from harness.registry import Registry, load_registry
+from harness.runs.record import Record
+from harness.runs.recreate import restored
+from harness.runs.store import read_record
+from harness.runs.targets import record_files
+from harness.studies.reproduce import reproduce
+
+_ROUNDING: Final = 1e-6
+
+
+@dataclass(frozen=True)
+class RecordCheck:
+    """One file, and what was found.
+
+    Attributes:
+        file: of the record.
+        problem: what is wrong with it; empty if nothing is.
+        checked: what was compared beside what every reading compares: ``rankings``, ``run``.
+    """
+
+    file: Path
+    problem: str
+    checked: tuple[str, ...] = ()
+
+
+def verify_records(
+    target: str | Path,
+    *,
+    plugins: Sequence[str | Path] = (),
+    data: str | Path | None = None,
+    runs: str | Path | None = None,
+    recompute: int = 0,
+    progress: Progress | None = None,
+) -> list[RecordCheck]:
+    """Check every record of a target, in the order of their files.
+
+    A record is wrong where reading refuses it (checksum, old format, no regular file, an id that does not follow from
+    it, numbers out of range or not those of its details); where the rankings of queries, whose ground truth is there,
+    give another average precision; and where its run gives another result now.
+
+    Args:
+        target: a spec, a folder of records or of a leaderboard, a record, or ``COMMIT:PATH`` of one of them.
+        plugins: files or modules with the methods of the records, besides the installed ones.
+        data: folder of the user's data (default ``$HARNESS_DATA``).
+        runs: folder of the records of a spec (default ``runs`` beside it).
+        recompute: how many runs, drawn at random, are done again from the data on.
+        progress: told how far the work is.
+
+    Raises:
+        SpecError: there is nothing of this name.
+        PluginError: a plugin given in ``plugins`` cannot be loaded.
+    """
+    progress = progress or SilentProgress()
+    folders = data_folders(data, None)
+    files = record_files(target, runs)
+    checks: dict[Path, RecordCheck] = {}
+    readable: dict[Path, Record] = {}
+    truths: dict[str, Any] = {}
+    for number, file in enumerate(files, start=1):
+        try:
+            record = _read(file)
+            checked, problem = _check_rankings(record, plugins, folders, truths, file.absolute().parents[:2])
+            checks[file] = RecordCheck(file, problem, checked)
+            readable |= {file: record} if not problem and record.status == "done" else {}
+        except DataDamaged as error:
+            checks[file] = RecordCheck(file, error.headline)
+        progress.update("records", number, len(files))
+    for file in random.SystemRandom().sample(sorted(readable), min(recompute, len(readable))):
+        problem = _repeated(file, readable[file].id, plugins, data, progress)
+        checks[file] = RecordCheck(file, problem, (*checks[file].checked, "run"))
+    return list(checks.values())
+
+
+def _read(file: Path) -> Record:
+    record = read_record(file)
+    if file.stem != record.id:
+        raise DataDamaged(f"{file} holds the record of another run, {record.id}")
+    return record
+
+
+def _check_rankings(
+    record: Record,
+    plugins: Sequence[str | Path],
+    folders: DataFolders,
+    truths: dict[str, Any],
+    places: Sequence[Path],
+) -> tuple[tuple[str, ...], str]:
+    """What could be compared, and the first query whose ranking gives another average precision."""
+    ranks = record.details.get("ranks")
+    if record.task != "retrieval" or record.status != "done" or not ranks:
+        return (), ""
+    key = record.dataset.fingerprint
+    if key not in truths:
+        truths[key] = _ground_truth(record, load_registry(plugins), folders, places)
+    truth = truths[key]
+    if truth is None:
+        return (), ""
+    if len(truth) != len(ranks):
+        return ("rankings",), f"{record.id}: {len(ranks)} rankings, the data have {len(truth)} queries"
+    try:
+        return ("rankings",), next(_differences(record, ranks, truth), "")
+    except (HarnessError, ValueError, TypeError, AttributeError) as error:
+        return ("rankings",), f"{record.id}: its rankings are not those of these data: {sentence(error)}"
+
+
+def _ground_truth(record: Record, registry: Registry, folders: DataFolders, places: Sequence[Path]) -> Any:
+    """The relevance judgements that a record was measured with; None where they are not there, or are others now."""
+    try:
+        loader = restored(record, registry, (*places, folders.root, Path.cwd()), folders).dataset.loader.method
+        if loader.fingerprint(folders) != record.dataset.fingerprint:
+            return None
+        return loader.load(folders).ground_truth
+    except HarnessError:
+        return None
+
+
+def _differences(record: Record, ranks: list[list[int]], truth: Any) -> Iterator[str]:
+    """Queries whose relevant images all stand in the stored part of the ranking, and are not tied with others."""
+    from harness.metrics.ranking import SETUPS, evaluate
+
+    tied = record.details.get("health", {}).get("tied_relevant", {})
+    scores = evaluate(np.array(ranks, np.int64), truth)
+    for setup, (positive, _) in SETUPS.items():
+        recorded = record.details.get(f"ap_{setup}", [])
+        if tied.get(setup):
+            continue
+        for query, (expected, row) in enumerate(zip(recorded, ranks, strict=True)):
+            relevant = {int(i) for label in positive for i in truth[query].get(label, ())}
+            if not relevant or not relevant <= set(row):
+                continue
+            again = float(scores[setup].ap[query])
+            if expected is None or abs(again - expected) > _ROUNDING:
+                yield f"{record.id}: ap_{setup} of query {query} is {expected}; its ranking gives {again:.6f}"
+
+
+def _repeated(
+    file: Path, run_id: str, plugins: Sequence[str | Path], data: str | Path | None, progress: Progress
+) -> str:
+    try:
+        again = reproduce(file, plugins=plugins, data=data, progress=progress)
+    except HarnessError as error:
+        return f"{run_id} cannot be run again: {error.headline}"
+    if again.same:
+        return ""
+    changed = [f"{check.metric} {check.recorded}, now {check.again}" for check in again.metrics if not check.same]
+    changed += [f"{detail.different} values of {detail.name}" for detail in again.details if detail.different]
+    return f"{run_id} gives another result: {'; '.join(changed) or again.again.status}"
