@@ -10,7 +10,8 @@ from __future__ import annotations
 import dataclasses
 import json
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
@@ -20,13 +21,21 @@ import torch
 from torch import nn
 
 from harness.active import RESULT_VERSION, training
+from harness.active.health import (
+    class_accuracies,
+    diverged,
+    equal_scores,
+    is_finite,
+    require_trained,
+    training_health,
+)
 from harness.active.pool import Pool, sealed
 from harness.active.protocol import ActiveProtocol
 from harness.active.split import balanced_labels, long_tail
 from harness.cache import Arrays, Cache
 from harness.core.cost import Cost, measured
 from harness.core.digest import digest
-from harness.core.errors import ContractError
+from harness.core.errors import ContractError, InvalidInput
 from harness.core.progress import Progress
 from harness.core.threads import OPERATION, reproducible
 from harness.data import RESULT_VERSION as DATA_VERSION
@@ -66,6 +75,10 @@ class Cycle:
         extract: cost of the features and probabilities of the pool; None for the last cycle.
         acquire: cost of choosing the next examples; None for the last cycle.
         report: what the learning scheme says of its work.
+        picked: how many of ``labelled`` are of each class.
+        class_accuracy: on the test images of each class; None for a class without any.
+        health: loss and accuracy on the labels of this cycle (``health.training_health``).
+        equal: what was equal for all unlabelled examples: ``features``, ``probabilities``.
     """
 
     labelled: tuple[int, ...]
@@ -75,6 +88,10 @@ class Cycle:
     extract: Cost | None
     acquire: Cost | None
     report: Mapping[str, Any]
+    picked: tuple[int, ...]
+    class_accuracy: tuple[float | None, ...]
+    health: Mapping[str, Any]
+    equal: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -107,7 +124,8 @@ def run_cycles(
     """Label, train, evaluate, acquire, again and again.
 
     For one seed all acquisitions see the same initial labels, and in each cycle the same initial weights and the same
-    order of batches for the same number of labels.
+    order of batches for the same number of labels. They see the pool in one order, drawn by the seed: most methods
+    prefer the lower of two equal examples, and a dataset may be stored class by class.
 
     Args:
         dataset: images and labels; labels are revealed when they are acquired.
@@ -124,6 +142,7 @@ def run_cycles(
     Raises:
         InvalidInput: too few examples for the initial labels.
         ContractError: the acquisition broke the rules.
+        TrainingFailed: a training diverged or learnt nothing of its own labels.
     """
     positions = np.arange(len(dataset.train_labels))
     if protocol.imbalance != 1:
@@ -132,7 +151,7 @@ def run_cycles(
     device = device or ("cuda" if torch.cuda.is_available() else "cpu")
     labels = np.asarray(dataset.train_labels)
     dataset = dataclasses.replace(dataset, train_images=sealed(dataset.train_images))
-    run = _Run(dataset, learning, network, seed, keys, cache, torch.device(device))
+    run = _Run(dataset, positions, learning, network, seed, keys, cache, torch.device(device))
     new = balanced_labels(labels, len(dataset.classes), protocol.initial, generator(seed, "split"))
     state, cycles = _State(np.full(len(labels), -1, dtype=np.int64)).after(new, labels), []
     for number in range(protocol.cycles):
@@ -148,7 +167,9 @@ def run_cycles(
                 train=trained.cost,
                 extract=picked.extract if picked else None,
                 acquire=picked.cost if picked else None,
-                report=json.loads(str(trained.arrays["report"])),
+                picked=tuple(np.bincount(labels[new], minlength=len(dataset.classes)).tolist()),
+                equal=picked.equal if picked else (),
+                **json.loads(str(trained.arrays["told"])),
             )
         )
         if picked is None:
@@ -179,6 +200,7 @@ class _Picked:
     probabilities: Floats
     extract: Cost
     cost: Cost
+    equal: tuple[str, ...]
 
 
 def _long_tailed(dataset: ClassificationSet, imbalance: float, seed: int) -> tuple[ClassificationSet, Ids]:
@@ -197,12 +219,18 @@ def generator(seed: int, component: str, cycle: int = 0) -> np.random.Generator:
 @dataclass(frozen=True)
 class _Run:
     dataset: ClassificationSet
+    positions: Ids
     learning: LearningScheme
     network: Network
     seed: int
     keys: Mapping[str, Any]
     cache: Cache
     device: torch.device
+
+    @cached_property
+    def order(self) -> Ids:
+        """The order in which acquisitions see the pool."""
+        return generator(self.seed, "order").permutation(len(self.positions))
 
     def trained(self, state: _State, cycle: int) -> Any:
         """Accuracy and weights of the model of this labelled set; computed or read."""
@@ -213,14 +241,16 @@ class _Run:
     ) -> _Picked:
         """The picks of this cycle and what choosing cost; features are there before the clock starts."""
         identity = self.keys["acquisition"]
-        name = f'acquisition "{identity.get("name", "") if isinstance(identity, Mapping) else identity}"'
+        name = self._name("acquisition")
         extracted = self.cache.get_or_compute(self._key("extract", state, cycle), lambda: self._extract(arrays))
+        order, images = self.order, self.dataset.train_images
         pool = Pool(
-            features=extracted.arrays["features"],
-            probabilities=extracted.arrays["probabilities"],
-            labels=state.labels,
-            images=self.dataset.train_images,
-            dropout=_Dropout(self._models, _weights(arrays), cycle),
+            features=extracted.arrays["features"][order],
+            probabilities=extracted.arrays["probabilities"][order],
+            labels=state.labels[order],
+            images=lambda indices: images[order[indices]],
+            dropout=_Dropout(self._models, _weights(arrays), cycle, order),
+            positions=self.positions[order],
         )
         method = acquisition.at(cycle) if isinstance(acquisition, ChangesByCycle) else acquisition
         costs: list[Cost] = []
@@ -229,13 +259,15 @@ class _Run:
             with measured() as cost:
                 picks = method.select(pool, budget, generator(self.seed, "acquisition", cycle))
             costs.append(cost)
-            return {"picks": require_picks(name, picks, pool, budget)}
+            return {"picks": order[require_picks(name, picks, pool, budget)]}
 
         key = {**self._key("acquire", state, cycle), "acquisition": identity, "budget": budget}
         chosen = self.cache.get_or_compute(key, choose)
         # The cost stored beside cached picks includes their check, which is small.
         cost = costs[0] if costs else chosen.cost
-        return _Picked(chosen.arrays["picks"], extracted.arrays["probabilities"], extracted.cost, cost)
+        left = pool.unlabelled
+        equal = equal_scores(pool.features[left], pool.probabilities[left])
+        return _Picked(chosen.arrays["picks"], extracted.arrays["probabilities"], extracted.cost, cost, equal)
 
     def _key(self, stage: str, state: _State, cycle: int) -> dict[str, Any]:
         return {**self._base(stage), "cycle": cycle, "labelled": list(state.history)}
@@ -251,12 +283,43 @@ class _Run:
     def _train(self, state: _State, cycle: int) -> Arrays:
         labels, classes = state.labels.copy(), len(self.dataset.classes)
         data = TrainingSet(self.dataset.train_images, labels, classes, self.dataset.flip, cycle, state.previous)
-        model = self.learning.train(self._initial_model(data), data, generator(self.seed, "training", cycle))
-        _, of_test = training.extract(model, self.dataset.test_images)
+        model = self._initial_model(data)
+        with self._explained(model, cycle):
+            model = self.learning.train(model, data, generator(self.seed, "training", cycle))
+        health = self._health(model, labels, cycle)
+        predicted = training.extract(model, self.dataset.test_images)[1].argmax(axis=1)
         weights = {f"{_WEIGHT}{name}": value.cpu().numpy() for name, value in model.state_dict().items()}
-        correct = accuracy(of_test.argmax(axis=1), self.dataset.test_labels)
-        report = dict(model.report) if isinstance(model, HasReport) else {}
-        return {"accuracy": np.array(correct), "report": np.array(json.dumps(report)), **weights}
+        told = {
+            "report": dict(model.report) if isinstance(model, HasReport) else {},
+            "class_accuracy": class_accuracies(predicted, self.dataset.test_labels, classes),
+            "health": health,
+        }
+        correct = accuracy(predicted, self.dataset.test_labels)
+        return {"accuracy": np.array(correct), "told": np.array(json.dumps(told)), **weights}
+
+    def _health(self, model: nn.Module, labels: Ids, cycle: int) -> dict[str, Any]:
+        """Of a trained model on its own labels; refused where it learnt nothing."""
+        own = np.flatnonzero(labels >= 0)
+        if not is_finite(model, self.dataset.train_images[own]):
+            raise diverged(self.learning, self._name("learning"), cycle)
+        health = training_health(training.extract(model, self.dataset.train_images[own])[1], labels[own])
+        require_trained(health, self.learning, self._name("learning"), cycle)
+        return health
+
+    @contextmanager
+    def _explained(self, model: nn.Module, cycle: int) -> Iterator[None]:
+        """What a scheme raises of features that are not finite is the end of a training that diverged."""
+        try:
+            yield
+        except InvalidInput as error:
+            if is_finite(model, self.dataset.train_images[:2]):
+                raise
+            raise diverged(self.learning, self._name("learning"), cycle) from error
+
+    def _name(self, kind: str) -> str:
+        """What messages call a method: ``learning "semi"``."""
+        identity = self.keys[kind]
+        return f'{kind} "{identity.get("name", "") if isinstance(identity, Mapping) else identity}"'
 
     def _extract(self, arrays: Arrays) -> Arrays:
         features, probabilities = training.extract(self._models.restored(_weights(arrays)), self.dataset.train_images)
@@ -268,7 +331,8 @@ class _Run:
         blind = dataclasses.replace(data, labels=np.full_like(data.labels, -1), cycle=0, previous=None)
 
         def prepare() -> Arrays:
-            weights = self.learning.prepare(model, blind, generator(self.seed, "pretraining"))
+            with self._explained(model, 0):
+                weights = self.learning.prepare(model, blind, generator(self.seed, "pretraining"))
             return {name: value.cpu().numpy() for name, value in (weights or {}).items()}
 
         # Schemes that prepare alike share it: the weights of PRE are learnt once for all that start from them.
@@ -315,10 +379,12 @@ class _Dropout:
     models: _Models
     weights: Arrays
     cycle: int
+    order: Ids
 
     def __call__(self, t: int) -> Floats:
         rng = generator(self.models.seed, "dropout", self.cycle)
-        return training.dropout_probabilities(self.models.restored(self.weights), self.models.images, t, rng)
+        passes = training.dropout_probabilities(self.models.restored(self.weights), self.models.images, t, rng)
+        return passes[:, self.order]
 
 
 def _weights(arrays: Arrays) -> Arrays:

@@ -32,6 +32,7 @@ class Pool:
         labels: (n,) integers; -1 where not labelled.
         images: (n, C, H, W) uint8, or a function from positions to images; only for acquisitions that look at them.
         dropout: function from a number of passes t to (t, n, c) probabilities with dropout on.
+        positions: (n,) integers, where each example stands in its dataset; None: as here.
 
     Raises:
         InvalidInput: shapes that do not fit, values that are not finite, a label that is no class.
@@ -44,14 +45,17 @@ class Pool:
         labels: ArrayLike,
         images: Images | Callable[[Ids], Images] | None = None,
         dropout: Callable[[int], Floats] | None = None,
+        positions: ArrayLike | None = None,
     ) -> None:
         self._features = _matrix("features", features)
         self._probabilities = _matrix("probabilities", probabilities)
         self._labels = _labels(labels, self._probabilities.shape[1])
         n = len(self._labels)
-        for name, rows in (("features", self._features), ("probabilities", self._probabilities)):
-            if len(rows) != n:
-                raise InvalidInput(f"{name} has {len(rows)} rows, labels has {n}", fix="give one row per example")
+        self._positions = _sealed(np.array(np.arange(n) if positions is None else positions, np.int64))
+        lengths = {"features": len(self._features), "probabilities": len(self._probabilities)}
+        for name, length in {**lengths, "positions": len(self._positions)}.items():
+            if length != n:
+                raise InvalidInput(f"{name} has {length} rows, labels has {n}", fix="give one row per example")
         if (self._probabilities < 0).any():
             row = int(np.nonzero((self._probabilities < 0).any(axis=1))[0][0])
             raise InvalidInput(f"probabilities has a negative value in row {row}")
@@ -71,6 +75,14 @@ class Pool:
     def labels(self) -> Ids:
         """(n,) int64, -1 where not labelled."""
         return self._labels
+
+    @property
+    def positions(self) -> Ids:
+        """(n,) int64, where each example stands in its dataset: for looking up records of other runs.
+
+        The order of a pool is drawn by the seed, so that a dataset stored class by class decides nothing.
+        """
+        return self._positions
 
     @cached_property
     def labelled(self) -> Ids:

@@ -149,6 +149,13 @@ class ContractError(HarnessError):
     exit_code = BROKEN_PLUGIN
 
 
+class TrainingFailed(HarnessError):
+    """A training that diverged or learnt nothing: its numbers say nothing of the methods."""
+
+    code = "T700"
+    exit_code = SOME_FAILED
+
+
 class DataMissing(HarnessError):
     """Data that do not exist; says what to put where."""
 

@@ -20,7 +20,8 @@ class PoolView(Protocol):
 
     ``features`` (n, d) float32 · ``probabilities`` (n, c) float32 · ``labels`` (n,) int64, -1 where not labelled ·
     ``labelled`` and ``unlabelled`` sorted int64 positions · ``affinity`` the normalised reciprocal k-NN graph (lazy) ·
-    ``dropout_probabilities(t)`` (t, n, c) float32 · ``images(indices)`` (b, C, H, W) uint8.
+    ``dropout_probabilities(t)`` (t, n, c) float32 · ``images(indices)`` (b, C, H, W) uint8 · ``positions`` (n,) int64,
+    where each example stands in its dataset. The order of the examples is drawn by the seed, the same in all cycles.
     """
 
     @property
@@ -33,6 +34,8 @@ class PoolView(Protocol):
     def labelled(self) -> Ids: ...
     @property
     def unlabelled(self) -> Ids: ...
+    @property
+    def positions(self) -> Ids: ...
     @property
     def affinity(self) -> Any: ...  # scipy.sparse.csr_array, which has no useful static type
     def dropout_probabilities(self, t: int) -> Floats: ...

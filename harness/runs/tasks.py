@@ -73,6 +73,7 @@ def _retrieval(run: Run, dataset: Any, keys: Mapping[str, Any], cache: Cache, pr
 
 
 def _active_learning(run: Run, dataset: Any, keys: Mapping[str, Any], cache: Cache, progress: Progress) -> Outcome:
+    from harness.active.health import doubts
     from harness.active.loop import run_cycles
     from harness.metrics.classification import area_under_curve, labels_needed
 
@@ -94,7 +95,7 @@ def _active_learning(run: Run, dataset: Any, keys: Mapping[str, Any], cache: Cac
     return Outcome(
         counts={"train": result.n_train, "test": len(dataset.test_labels), "classes": len(dataset.classes)},
         metrics=metrics | {f"accuracy@{n}": value for n, value in zip(labels, accuracy, strict=True)},
-        details={"cycles": [asdict(cycle) for cycle in result.cycles]},
+        details={"cycles": [asdict(cycle) for cycle in result.cycles], "doubts": doubts(result.cycles)},
         cost=_costs(cost),
         figures={"acquire_s": _number(cost["acquire"].wall_s / len(acquired)) if acquired else None},
     )

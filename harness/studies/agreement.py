@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from harness.active.protocol import ActiveProtocol
-from harness.active.split import long_tail
 from harness.cache import Arrays, Cache, CacheEntry, Key
 from harness.core.progress import Progress, SilentProgress
 from harness.core.threads import reproducible
@@ -30,7 +29,7 @@ if TYPE_CHECKING:
 
     Values = NDArray[np.float64]
 
-RESULT_VERSION: Final = 2
+RESULT_VERSION: Final = 3
 """Of stored comparisons. Raised when numbers change: docs/explanation/identity.md."""
 RANK_LIMIT: Final = 2000
 """Unlabelled examples up to which every acquisition ranks by its own picks, one after the other, of all of them."""
@@ -204,7 +203,7 @@ class _UncachedChoices(Cache):
 
 
 def _views(setting: AgreementSetting, reference: Candidate, cache: Cache, progress: Progress) -> list[_CycleView]:
-    from harness.active.loop import generator, run_cycles
+    from harness.active.loop import run_cycles
 
     dataset, recorder = setting.load(), _RecordingAcquisition(reference)
     run_cycles(
@@ -219,10 +218,9 @@ def _views(setting: AgreementSetting, reference: Candidate, cache: Cache, progre
         progress=progress,
     )
     truth = np.asarray(dataset.train_labels)
-    if (ratio := setting.protocol.imbalance) != 1:  # positions are those of the part that the loop took
-        truth = truth[long_tail(truth, len(dataset.classes), ratio, generator(setting.seed, "imbalance"))]
     return [
-        _CycleView(setting, reference, cycle, pool, truth, picks) for cycle, (pool, picks) in enumerate(recorder.seen)
+        _CycleView(setting, reference, cycle, pool, truth[pool.positions], picks)
+        for cycle, (pool, picks) in enumerate(recorder.seen)
     ]
 
 

@@ -47,7 +47,7 @@ class Replay:
             InvalidInput: no record fits, several with different picks do, or it has too few picks.
         """
         count = spendable(pool, budget)
-        known = frozenset(pool.labelled.tolist())
+        known = frozenset(pool.positions[pool.labelled].tolist())
         found = {picks[:count] for cycles in self._records() for picks in _next(cycles, known) if len(picks) >= count}
         if len(found) != 1:
             what = "several records with different picks fit" if found else "no record fits"
@@ -56,7 +56,8 @@ class Replay:
                 f"in {self.runs}",
                 fix="run the same dataset, seeds and protocol there first; name learning and network",
             )
-        return np.array(found.pop(), dtype=np.int64)
+        place = {position: index for index, position in enumerate(pool.positions.tolist())}
+        return np.array([place[position] for position in found.pop()], dtype=np.int64)
 
     def _records(self) -> Iterator[list[dict[str, Any]]]:
         """Cycles of the records that match the names."""

@@ -6,56 +6,14 @@ import warnings
 
 import numpy as np
 import pytest
+from blobs import DATA, PROTOCOL, Counting, run
 
-from harness.active.loop import ActiveProtocol, run_cycles
+from harness.active.loop import ActiveProtocol
 from harness.cache import Cache
 from harness.core.errors import ContractError, InvalidInput
-from harness.core.progress import SilentProgress
-from harness.plugin_api import ClassificationSet
 from harness_acquisition.coreset import CoreSet
 from harness_acquisition.entropy import Entropy
 from harness_acquisition.random import Random
-from harness_learning.supervised import Supervised
-from harness_network.small import SmallCNN
-
-
-def blobs(n=80, seed=0):
-    """Four classes: one bright quarter each."""
-    rng = np.random.default_rng(seed)
-    labels = np.arange(n) % 4
-    images = rng.integers(0, 120, size=(n, 1, 8, 8))
-    for label, (row, column) in enumerate([(0, 0), (0, 4), (4, 0), (4, 4)]):
-        images[labels == label, :, row : row + 4, column : column + 4] += 100
-    return images.astype(np.uint8), labels.astype(np.int64)
-
-
-DATA = ClassificationSet("blobs", *blobs(), *blobs(40, seed=1), classes=("a", "b", "c", "d"), flip=False)
-PROTOCOL = ActiveProtocol(initial=4, budget=4, cycles=3)
-
-
-@dataclasses.dataclass
-class Counting:
-    """Supervised training that counts and keeps what it was given; may stop in the middle of a run."""
-
-    labels: list = dataclasses.field(default_factory=list)
-    stop_after: int = 99
-
-    def prepare(self, model, data, rng):
-        assert (data.labels == -1).all()
-        return None
-
-    def train(self, model, data, rng):
-        if len(self.labels) == self.stop_after:
-            raise KeyboardInterrupt
-        self.labels.append(data.labels.copy())
-        return Supervised(epochs=4).train(model, data, rng)
-
-
-def run(acquisition, cache=None, learning=None, protocol=PROTOCOL, seed=0, data=DATA):
-    keys = {"dataset": "blobs", "learning": "counting", "network": "small", "acquisition": type(acquisition).__name__}
-    methods = (acquisition, learning or Counting(), SmallCNN(width=4))
-    cache = cache or Cache(None)
-    return run_cycles(data, *methods, protocol, seed, keys=keys, cache=cache, progress=SilentProgress(), device="cpu")
 
 
 def numbers(result):
@@ -139,7 +97,7 @@ def test_the_pool_shows_no_hidden_label_and_dropout_is_of_this_cycles_model(tmp_
         def select(self, pool, budget, rng):
             seen.append(pool.dropout_probabilities(2))
             assert (pool.labels[pool.unlabelled] == -1).all()
-            assert np.array_equal(pool.images(pool.labelled), DATA.train_images[pool.labelled])
+            assert np.array_equal(pool.images(pool.labelled), DATA.train_images[pool.positions[pool.labelled]])
             assert pool.features.shape == (80, 16)
             return pool.unlabelled[:budget]
 
@@ -174,7 +132,7 @@ def test_weights_learnt_without_labels_are_where_every_cycle_starts(tmp_path):
 
         def train(self, model, data, rng):
             starts.append(model.network.head.bias.detach().clone().numpy())
-            return model
+            return super().train(model, data, rng)
 
     class Plain(Pretraining):
         def prepare(self, model, data, rng):
