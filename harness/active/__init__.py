@@ -10,7 +10,7 @@ from harness.active.protocol import ActiveProtocol
 if TYPE_CHECKING:
     from harness.active.loop import run_cycles
 
-RESULT_VERSION: Final = 3
+RESULT_VERSION: Final = 4
 """Of the loop, training and splits. Raised when numbers change: docs/explanation/identity.md."""
 
 __all__ = ["ActiveProtocol", "Pool", "run_cycles"]

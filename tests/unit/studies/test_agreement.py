@@ -180,14 +180,15 @@ def test_the_labels_of_a_long_tailed_pool_are_its_own(tmp_path):
     images = DATA.train_images.copy()
     images[:, 0, 0, 0] = DATA.train_labels
     tagged = dataclasses.replace(DATA, train_images=images)
-    changes = {"protocol": dataclasses.replace(PROTOCOL, imbalance=3.0), "load": lambda: tagged}
+    changes = {"protocol": dataclasses.replace(PROTOCOL, imbalance=3.0), "learning": Supervised(epochs=40)}
+    changes["load"] = lambda: tagged
     views = study._views(setting(**changes), candidate("entropy"), Cache(tmp_path), SilentProgress())
     assert len(views) == 2
     for view in views:
         n = len(view.pool.labels)
         assert n < 80
         assert view.truth.tolist() == view.pool.images(np.arange(n))[:, 0, 0, 0].tolist()
-    changes = {"protocol": dataclasses.replace(PROTOCOL, imbalance=3.0)}
+    changes.pop("load")
     (first, _) = compare(setting(**changes), candidate("entropy"), others("random"), cache=Cache(tmp_path))["random"]
     assert first.n_unlabelled == len(views[0].pool.unlabelled)
 
