@@ -46,6 +46,7 @@ class Row:
         values: of the first column by query or seed, to six digits: with them a committed ``results.json`` is enough
             for ``harness compare`` to test a difference.
         methods: by kind, with all parameters; None where an older version wrote the ``results.json``.
+        doubts: what its runs say against their own numbers.
         records: behind the row, by seed; none for a row read from a ``results.json``, or published elsewhere.
     """
 
@@ -63,6 +64,7 @@ class Row:
     units: tuple[int, ...] = ()
     values: tuple[float, ...] = ()
     methods: Mapping[str, Method] | None = None
+    doubts: tuple[str, ...] = ()
     records: tuple[Record, ...] = field(default=(), repr=False)
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from harness.boards.board import STORED_DIGITS, Board, NotComparable, Row
 from harness.boards.columns import Column, board_columns, cells, front
 from harness.boards.evidence import paired_units, unit_values
-from harness.boards.failures import done, failure_notes, incomplete_note
+from harness.boards.failures import done, doubt_notes, failure_notes, incomplete_note
 from harness.boards.footer import machines, ranks_sentence, sources_of
 from harness.boards.statistics import pairwise_tests
 from harness.plugin_api import KINDS
@@ -122,6 +122,7 @@ def _row(group: Sequence[Record], labels: dict[str, str], columns: Sequence[Colu
         expected=len(records),
         notes=notes,
         reason=notes[0] if notes else "",
+        doubts=doubt_notes(records),
         run_ids=tuple(record.id for record in records),
         units=tuple(units),
         values=tuple(values[unit] for unit in units),

@@ -5,6 +5,9 @@ A failed run never becomes a number. It stays on the board: its row shows how ma
 below the table. Means, intervals and costs are those of the runs that are done. A method that lacks queries or seeds
 which most others have is shown but gets no rank. A method that failed where it did not before closes the gate
 (``harness.boards.comparison.gate``).
+
+A run that gave a result and speaks against it (equal descriptors, a model that does not know its own labels) keeps its
+number, with a mark and a note.
 """
 
 from __future__ import annotations
@@ -28,6 +31,16 @@ def failure_notes(records: Sequence[Record]) -> tuple[str, ...]:
     notes = [f"{_verb(code)}: {message or code}" for code, message in sorted(failed)]
     missing = any(record.status != "done" and not record.failure for record in records)
     return (*notes, NOT_RUN) if missing else tuple(notes)
+
+
+def doubt_notes(records: Iterable[Record]) -> tuple[str, ...]:
+    """What the runs of a row say against their own numbers (``doubts`` of their details), in one sentence."""
+    results = done(records)
+    doubtful = [record.details["doubts"] for record in results if record.details.get("doubts")]
+    if not doubtful:
+        return ()
+    which = f"{len(doubtful)} of {len(results)} runs are doubtful, for instance" if len(results) > 1 else "doubtful"
+    return (f"{which}: {doubtful[0][0]}",)
 
 
 def incomplete_note(shared: int, task: str) -> str:

@@ -31,7 +31,9 @@ def board_table(board: Board) -> Table:
         rows=tuple(zip(*(cells for _, cells in columns), strict=True)),
         title=board.dataset,
         intro=" ".join(filter(None, intro)),
-        notes=tuple(f"{row_name(row, board.kinds)}: {note}" for row in board.rows for note in row.notes),
+        notes=tuple(
+            f"{row_name(row, board.kinds)}: {note}" for row in board.rows for note in (*row.notes, *row.doubts)
+        ),
         footer=(*board.provenance, *_legend(board)),
     )
 
@@ -101,7 +103,7 @@ def _data(board: Board, row: Row, kinds: Sequence[str], keys: Sequence[str]) -> 
             " ".join(cached),
             row.runs,
             row.expected,
-            "; ".join(row.notes),
+            "; ".join((*row.notes, *row.doubts)),
             " ".join(board.warnings),
         ),
     ]
@@ -136,7 +138,7 @@ def _cell(row: Row, column: Column, best: str, headline: bool) -> TableCell:
     if column.is_cost:
         return TableCell(text, text == best, marks=_marks(row, column, cell))
     spread = "" if cell.std is None else f" ± {cell.std * column.scale:.{column.digits}f}"
-    return TableCell(text, text == best, spread)
+    return TableCell(text, text == best, spread, ("doubtful",) if headline and row.doubts else ())
 
 
 def _marks(row: Row, column: Column, cell: Cell) -> tuple[Mark, ...]:
@@ -162,12 +164,14 @@ def _legend(board: Board) -> list[str]:
     """What the marks mean that stand in this table."""
     headline = board.columns[0].title if board.columns else ""
     meaning: dict[Mark, str] = {
+        "doubtful": "what speaks against this number stands below the table.",
         "front": f"no other row is both better in {headline} and cheaper in this column.",
         "contended": "measured while other runs shared the machine.",
         "cached": "spent, at least in part, by an earlier run that shared the work; the cost of that time.",
     }
     cells = [cell for row in board.rows for cell in row.cells.values() if cell]
     shown = {
+        "doubtful": any(row.doubts for row in board.rows),
         "front": any(row.front for row in board.rows),
         "contended": any(cell.contended for cell in cells),
         "cached": any(cell.cached for cell in cells),

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 Align = Literal["left", "right"]
-Mark = Literal["front", "cached", "contended"]
-MARKS: Final[Mapping[Mark, str]] = {"cached": "ᶜ", "contended": "‡", "front": " ★"}
+Mark = Literal["front", "cached", "contended", "doubtful"]
+MARKS: Final[Mapping[Mark, str]] = {"cached": "ᶜ", "contended": "‡", "front": " ★", "doubtful": " ?"}
 NOTHING: Final = "–"
 
 
@@ -20,7 +20,7 @@ class TableCell:
         text: what it says.
         best: whether it is the best of its column.
         spread: text behind the number, `` ± 0.20``.
-        marks: of a cost: on the Pareto front, cached, measured beside other runs.
+        marks: of a cost: on the Pareto front, cached, measured beside other runs; of the headline: doubtful.
         number: unrounded; CSV writes it instead of the text.
     """
 

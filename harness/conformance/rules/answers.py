@@ -10,7 +10,7 @@ import numpy as np
 from harness.conformance.case import Inputs
 from harness.conformance.rule import NotApplicable, Rule, Violation
 from harness.conformance.trial import Trial, first_line
-from harness.conformance.values import plain
+from harness.conformance.values import plain, same
 from harness.plugin_api import KINDS
 
 _FIRST: Final = ("protocol", "survives")
@@ -98,6 +98,34 @@ def _poisoned(inputs: Inputs) -> Inputs | None:
     return changed
 
 
+def _constant(trial: Trial) -> None:
+    for answered in trial.some:
+        try:
+            other = trial.of(_another(answered.inputs))
+        except Exception:
+            return  # it noticed a difference
+        if not same(plain(other), answered.plain):
+            return
+    raise Violation(
+        "it answers the same whatever it is given",
+        inputs=trial.some[0].inputs,
+        right="an answer that depends on the input: a constant one ties all images, and ties are chance",
+    )
+
+
+def _another(inputs: Inputs) -> Inputs:
+    """Inputs of the same shape with other values."""
+    import torch
+
+    rng, changed = np.random.default_rng(0), dict(inputs)
+    for name in ("maps", "image"):
+        if name in changed:
+            changed[name] = changed[name] * torch.from_numpy(rng.random(tuple(changed[name].shape), np.float32))
+    if "rows" in changed:
+        changed["rows"] = changed["rows"] * rng.random(changed["rows"].shape, np.float32)
+    return changed
+
+
 def _device(trial: Trial) -> None:
     import torch
 
@@ -142,6 +170,7 @@ _PARTS: Final = {
     "shape": "Shapes are part of the contract: a wrong one is read as other data.",
 }
 _DEVICE: Final = "Tensors that change the device make the next step fail, or copy behind everybody's back."
+_CONSTANT: Final = "Who answers the same to everything has ranked nothing, but a board shows a number."
 _NAN: Final = "A NaN that disappears becomes a wrong number that looks like a right one."
 
 
@@ -152,7 +181,9 @@ def _rules() -> Iterator[Rule]:
         yield Rule(part, KINDS, why, _each(part), ("plain-inputs",) if part == "returns" else ("returns",))
     yield Rule("device", ("backbone", "pooling"), _DEVICE, _device, ("returns",))
     yield Rule("finite", _VALUES, "One NaN makes a whole ranking arbitrary.", _finite, ("returns",))
-    yield Rule("nan", ("pooling", "whitening"), _NAN, _nan, ("shape", "finite", "device"))
+    sound = ("shape", "finite", "device")
+    yield Rule("constant", ("backbone", "pooling", "whitening"), _CONSTANT, _constant, sound)
+    yield Rule("nan", ("pooling", "whitening"), _NAN, _nan, (*sound, "constant"))
 
 
 RULES: Final = tuple(_rules())

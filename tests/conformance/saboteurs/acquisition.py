@@ -80,7 +80,7 @@ class Prying(honest.Acquisition):
 @breaks("acquisition", "position-independent")
 @dataclass(frozen=True)
 class Early:
-    """The first of the file."""
+    """The first of the file, whatever the pool holds: a constant answer."""
 
     def select(self, pool, budget, rng):
         return pool.unlabelled[:budget]

@@ -16,6 +16,11 @@ def centring(maps):
     return found - found.mean(dim=0) if maps.ndim > 3 and len(maps) > 1 else found
 
 
+@pooling("constant")
+def ignoring(maps):
+    return torch.ones(maps.shape[:-2])
+
+
 @pooling("same-dimension")
 def flattening(maps):
     return maps.flatten(-3)
