@@ -51,7 +51,7 @@ class Pool:
         self._probabilities = _matrix("probabilities", probabilities)
         self._labels = _labels(labels, self._probabilities.shape[1])
         n = len(self._labels)
-        self._positions = _sealed(np.array(np.arange(n) if positions is None else positions, np.int64))
+        self._positions = sealed(np.array(np.arange(n) if positions is None else positions, np.int64))
         lengths = {"features": len(self._features), "probabilities": len(self._probabilities)}
         for name, length in {**lengths, "positions": len(self._positions)}.items():
             if length != n:
