@@ -38,6 +38,9 @@ def run(
     cache: Cache = None,
     runs: Runs = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan and stop.")] = False,
+    probe: Annotated[
+        bool, typer.Option("--probe", help="With --dry-run: measure time and memory on a few images.")
+    ] = False,
     retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Run failed runs again.")] = False,
     report: Report = None,
     catalogue: Catalogues = None,
@@ -55,6 +58,7 @@ def run(
     from harness.data.folders import data_folders
     from harness.runs.estimate import estimate
     from harness.runs.plan import make_plan
+    from harness.runs.probe import probe as measure
     from harness.runs.runner import pending, run_plan, runs_store
     from harness.runs.sinks import open_sinks
 
@@ -75,7 +79,9 @@ def run(
     waiting = pending(plan, store, retry_failed=retry_failed)
     if dry_run:
         print_plan(plan, {run.id for run in waiting})
-        print("\n".join(estimate(plan, store, [run for run in waiting if not run.incomplete]).lines()))
+        complete = [run for run in waiting if not run.incomplete]
+        probed = measure(plan, complete, str(spec), tuple(catalogue or ()), tuple(add or ())) if probe else {}
+        print("\n".join(estimate(plan, store, complete, probed).lines()))
         if plan.missing:
             raise Errors(plan.missing)
         return

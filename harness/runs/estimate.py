@@ -1,7 +1,7 @@
-"""What a plan will take of disk and memory, as far as it can be known before: from records of runs like its own.
+"""What a plan will take of disk, memory and time, as far as it can be known before.
 
-Coarse on purpose. What a method stores and takes is not declared anywhere; it is known where a run with the same
-methods on data of known counts has left a record. For all else the estimate says that it is not known.
+From a probe on a few images (``harness.runs.probe``), else disk and memory from records of runs with the same methods:
+what such a run took, and what is stored of each further image. For all else the estimate says that it is not known.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Final
 
 import psutil
@@ -17,6 +18,7 @@ import psutil
 from harness.data.catalogue import catalogue
 from harness.runs.identity import Run
 from harness.runs.plan import Plan
+from harness.runs.probe import COPIES, UNCERTAINTY, Expected
 from harness.runs.record import Record
 from harness.runs.store import Store
 
@@ -37,6 +39,10 @@ class Estimate:
         memory_unknown: runs where it is not.
         free_disk_bytes: in the folder of the cache.
         free_memory_bytes: on this machine now.
+        seconds: of all runs, one after the other; descriptors that several runs need count once.
+        longest: seconds of the longest run alone.
+        timed: runs that were probed.
+        device: where networks run.
     """
 
     disk_bytes: int
@@ -45,6 +51,10 @@ class Estimate:
     memory_unknown: int
     free_disk_bytes: int
     free_memory_bytes: int
+    seconds: float = 0.0
+    longest: float = 0.0
+    timed: int = 0
+    device: str = ""
 
     def lines(self) -> list[str]:
         """For people."""
@@ -53,19 +63,39 @@ class Estimate:
         return [
             f"disk: {disk}{_unknown(self.disk_unknown)}; {self.free_disk_bytes / _MB:.0f} MB are free",
             f"memory: {memory}{_unknown(self.memory_unknown)}; {self.free_memory_bytes / _MB:.0f} MB are free",
+            self._time(),
         ]
 
+    def _time(self) -> str:
+        if not self.timed:
+            return "time: not known; --probe measures a few images"
+        low, high = (_duration(self.seconds * factor) for factor in (1 / UNCERTAINTY, UNCERTAINTY))
+        return (
+            f"time: about {_duration(self.seconds)} ({low} to {high}) for {self.timed} runs one after the other, "
+            f"at most {_duration(self.longest)} for one, on this machine ({self.device})"
+        )
 
-def estimate(plan: Plan, store: Store, waiting: Sequence[Run]) -> Estimate:
-    """Estimate the runs that are to be done from the records in ``store``."""
+
+def estimate(
+    plan: Plan, store: Store, waiting: Sequence[Run], probed: Mapping[str, Expected] = MappingProxyType({})
+) -> Estimate:
+    """Estimate the runs that are to be done from what was probed, by id, else from the records in ``store``."""
     done = {_methods(record): record for record in store.read_all() if record.status == "done"}
     disk: list[float | None] = []
     memory: list[float | None] = []
     for run in waiting:
+        if run.id in probed:
+            disk.append(probed[run.id].disk_bytes)
+            memory.append(probed[run.id].memory_bytes)
+            continue
         record, images = done.get(_methods(run)), _images(run)
         stored = record.figures.get("bytes_per_image") if record else None
         disk.append(stored * images if stored is not None and images else None)
         memory.append(_peak(record, images) if record and images else None)
+    own, shared = 0.0, dict[str, float]()
+    for each in probed.values():
+        own += each.seconds - each.shared_seconds
+        shared[each.shared] = max(each.shared_seconds, shared.get(each.shared, 0.0))
     return Estimate(
         disk_bytes=int(sum(value for value in disk if value is not None)),
         disk_unknown=disk.count(None),
@@ -73,6 +103,10 @@ def estimate(plan: Plan, store: Store, waiting: Sequence[Run]) -> Estimate:
         memory_unknown=memory.count(None),
         free_disk_bytes=shutil.disk_usage(_existing(plan.folders.cache)).free,
         free_memory_bytes=int(psutil.virtual_memory().available),
+        seconds=own + sum(shared.values()),
+        longest=max((each.seconds for each in probed.values()), default=0.0),
+        timed=len(probed),
+        device=next((each.device for each in probed.values()), ""),
     )
 
 
@@ -95,11 +129,18 @@ def _images(run: Run) -> int:
 
 
 def _peak(record: Record, images: int) -> float | None:
-    """The largest stage, grown with the number of images where the data were smaller then."""
+    """The largest stage then, and the descriptors of the images that are more now: networks do not grow with them."""
     measured_on = record.dataset.counts.get("images") or record.dataset.counts.get("train")
     if not measured_on or not record.cost:
         return None
-    return max(cost.peak_bytes for cost in record.cost.values()) * max(1.0, images / measured_on)
+    stored = (record.figures.get("bytes_per_image") or 0.0) * COPIES
+    return max(cost.peak_bytes for cost in record.cost.values()) + stored * max(0, images - measured_on)
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
 
 
 def _existing(folder: Path) -> Path:
