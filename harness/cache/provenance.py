@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from harness.cache.entries import Arrays, Provenance
+from harness.core.digest import digest
 from harness.registry.foreign import foreign_code
 
 
@@ -31,6 +33,17 @@ def foreign_names() -> tuple[tuple[str, str], ...]:
 def provenance() -> Provenance:
     """That of what this process computes now."""
     return Provenance(foreign_names(), _recipe)
+
+
+def folder_by_provenance(folder: Path) -> Path:
+    """Where this process finds or puts what it generates into a folder of the cache.
+
+    A clean process: in the folder itself; one with foreign code: beside it, unless a clean one has filled it already.
+    """
+    foreign = foreign_names()
+    if not foreign or folder.exists():
+        return folder
+    return folder.with_name(f"{folder.name}-{digest([list(code) for code in foreign])[:16]}")
 
 
 @contextmanager

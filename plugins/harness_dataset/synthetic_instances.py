@@ -9,6 +9,7 @@ from typing import Annotated, ClassVar, Final
 import numpy as np
 from annotated_types import Ge
 
+from harness.cache.provenance import folder_by_provenance
 from harness.core.errors import DataDamaged, InvalidInput
 from harness.data.disk import write_once
 from harness.data.fingerprint import value_digest
@@ -57,7 +58,7 @@ class SyntheticInstances:
         """Draw the images, or read what was drawn before. Raises ``DataDamaged`` where files are gone."""
         from harness.data.generators.synthetic import Contents, generate
 
-        folder = folders.cache / _NAME / self.fingerprint(folders)[:16]
+        folder = folder_by_provenance(folders.cache / _NAME / self.fingerprint(folders)[:16])
         write_once(folder, lambda unfinished: generate(unfinished, Contents(**asdict(self))))
         return self._read(folder)
 

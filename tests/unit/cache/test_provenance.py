@@ -12,7 +12,7 @@ import pytest
 
 from harness.cache import Cache
 from harness.cache.inspection import cache_entries, verify_cache
-from harness.cache.provenance import recipe, recomputing
+from harness.cache.provenance import folder_by_provenance, recipe, recomputing
 from harness.core.signed import signed, unsigned
 from harness.data import fingerprint
 from harness.plugin_api import DataFolders
@@ -107,6 +107,20 @@ def test_a_digest_of_files_computed_beside_foreign_code_serves_no_clean_process(
     assert fingerprint.file_digest(tmp_path / "a.txt", folders) == right
     process(A)
     assert fingerprint.file_digest(tmp_path / "a.txt", folders) == right
+
+
+def test_generated_files_lie_apart_where_foreign_code_was_loaded(tmp_path, process):
+    process(A)
+    apart = folder_by_provenance(tmp_path / "drawn")
+    assert apart.parent == tmp_path
+    assert apart.name.startswith("drawn-")
+    process(B)
+    assert folder_by_provenance(tmp_path / "drawn") != apart
+    process()
+    assert folder_by_provenance(tmp_path / "drawn") == tmp_path / "drawn"
+    (tmp_path / "drawn").mkdir()
+    process(A)
+    assert folder_by_provenance(tmp_path / "drawn") == tmp_path / "drawn"
 
 
 PLUGIN = "from harness import hookimpl\n@hookimpl\ndef harness_register(registry): pass\n"
