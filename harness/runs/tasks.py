@@ -8,7 +8,9 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from harness.cache import Cache
+from harness.cache.provenance import foreign_names
 from harness.core.cost import Cost
+from harness.core.digest import digest
 from harness.core.progress import Progress
 from harness.core.threads import reproducible
 from harness.data.folders import use
@@ -48,7 +50,8 @@ def _retrieval(run: Run, dataset: Any, keys: Mapping[str, Any], cache: Cache, pr
 
     methods = RetrievalMethods(**{kind: configured.method for kind, configured in run.methods.items()})
     folder = kept_maps(run, cache.root.parent) if cache.root else None
-    maps = MapStore(folder) if folder else None
+    # Beside foreign code maps lie apart, like entries of the cache: no cleaner process reads them.
+    maps = MapStore(folder / digest(foreign_names())[:16]) if folder else None
     result = run_retrieval(dataset, methods, run.protocol, keys=keys, cache=cache, progress=progress, maps=maps)
     metrics: dict[str, Number] = {}
     details: dict[str, Any] = {"ranks": result.ranks.tolist(), "notes": dict(result.notes)}
