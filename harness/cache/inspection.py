@@ -60,6 +60,12 @@ def verify_cache(cache: Path, *, remove: bool = True) -> list[StoredEntry]:
     return damaged
 
 
+def sweep_cache(cache: Path) -> None:
+    """Remove locks and temporary files that processes left which were killed."""
+    for folder in _folders(cache):
+        sweep(folder.root)
+
+
 def clear_cache(cache: Path, *, limit: int = 0) -> list[str]:
     """Remove entries, the least recently used first, until at most ``limit`` bytes are left in each folder.
 

@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from harness.core.errors import BadParameter, HarnessError, Location, SpecError, UnknownName, nearest
 
 Step = str | int
 At = tuple[Step, ...]
 """Path from the root to a value: keys and positions."""
+
+
+_BYTES: Final = 2**20
+_VALUES: Final = 1_000_000
+_DEPTH: Final = 100
+_BRACKET: Final = re.compile(r"[\[\]{}]")
+_LISTS: Final = re.compile(r"(?:[-?] ){100}")
+_ALIAS: Final = re.compile(r"\*\w")
 
 
 @dataclass(frozen=True)
@@ -95,19 +104,18 @@ def read_document(source: Path | Mapping[str, Any], kind: str = "spec") -> Docum
         SpecError: no such file, not UTF-8, not YAML, or not a mapping; with line and column.
     """
     if isinstance(source, Mapping):
+        _require_finite(source, kind, None)
         return Document(dict(source))
     from ruamel.yaml import YAML
     from ruamel.yaml.constructor import DuplicateKeyError
     from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
-    try:
-        text = source.read_text(encoding="utf-8")
-    except OSError as error:
-        raise SpecError(f"cannot read {source}: {error.strerror}", fix=f"give the path of a {kind} file") from error
-    except UnicodeDecodeError as error:
-        raise SpecError(f"{source} is not a text file in UTF-8") from error
+    text = _text(source, kind)
+    _refuse_depth(text, kind, source)
     reader = YAML(typ="rt", pure=True)
     try:
+        if _ALIAS.search(text):
+            _refuse_circles(YAML(typ="rt", pure=True).parse(text), kind, source)
         data = reader.load(text)
     except DuplicateKeyError as error:
         mark = error.problem_mark
@@ -119,7 +127,72 @@ def read_document(source: Path | Mapping[str, Any], kind: str = "spec") -> Docum
         raise SpecError(f"not YAML: {str(error).partition(chr(10))[0]}", where=Location(source)) from error
     if not isinstance(data, Mapping):
         raise SpecError(f"a {kind} is a mapping of keys to values", where=Location(source, 1, 1))
+    _require_finite(data, kind, Location(source))
     return Document(data, source)
+
+
+def _text(source: Path, kind: str) -> str:
+    """The text of a file, of which no more is read than such a file has."""
+    try:
+        with source.open("rb") as file:
+            content = file.read(_BYTES + 1)
+        if len(content) > _BYTES:
+            raise SpecError(f"{source} is longer than the {_BYTES:,} bytes of a {kind}", fix="name data in files")
+        return content.decode()
+    except OSError as error:
+        raise SpecError(f"cannot read {source}: {error.strerror}", fix=f"give the path of a {kind} file") from error
+    except UnicodeDecodeError as error:
+        raise SpecError(f"{source} is not a text file in UTF-8") from error
+
+
+def _refuse_depth(text: str, kind: str, source: Path) -> None:
+    """Refuse brackets in brackets, and lists in lists on one line, before a parser takes its time over them."""
+    depth, deepest = 0, 0
+    for match in _BRACKET.finditer(text):
+        depth += 1 if match[0] in "[{" else -1
+        deepest = max(deepest, depth)
+    if deepest > _DEPTH or _LISTS.search(text):
+        raise SpecError(f"the {kind} is nested more than {_DEPTH} deep", where=Location(source))
+
+
+def _refuse_circles(events: Iterable[Any], kind: str, source: Path) -> None:
+    """Refuse an alias inside of what it stands for; the reader would put nothing in its place."""
+    around: list[str | None] = []
+    for event in events:
+        name = type(event).__name__
+        if name in ("MappingStartEvent", "SequenceStartEvent"):
+            around.append(event.anchor)
+        elif name in ("MappingEndEvent", "SequenceEndEvent"):
+            around.pop()
+        elif name == "AliasEvent" and event.anchor in around:
+            raise SpecError(f"an alias of the {kind} holds itself", where=_mark(source, event.start_mark))
+
+
+def _require_finite(data: Any, kind: str, where: Location | None) -> None:
+    """Refuse what is small as a text and without end as data: aliases of aliases, and those that hold themselves."""
+    sizes: dict[int, int] = {}
+
+    def size(value: Any, depth: int) -> int:
+        if isinstance(value, str):
+            if not value.isascii() and any("\ud800" <= character <= "\udfff" for character in value):
+                raise SpecError(f"half of a character in the {kind}: {value!r}", where=where)
+            return 1
+        if not isinstance(value, Mapping | list | tuple):
+            return 1
+        known = sizes.get(id(value))
+        if known == 0:
+            raise SpecError(f"an alias of the {kind} holds itself", where=where)
+        if depth > _DEPTH:
+            raise SpecError(f"the {kind} is nested more than {_DEPTH} deep", where=where)
+        if known is None:
+            sizes[id(value)] = 0
+            items = [*value.keys(), *value.values()] if isinstance(value, Mapping) else value
+            known = sizes[id(value)] = 1 + sum(size(item, depth + 1) for item in items)
+        if known > _VALUES:
+            raise SpecError(f"the {kind} has more than {_VALUES:,} values, its aliases written out", where=where)
+        return known
+
+    size(data, 0)
 
 
 def _mark(file: Path, mark: Any) -> Location:

@@ -9,7 +9,7 @@ from harness.core.errors import DataMissing
 from harness.core.progress import Progress, SilentProgress
 from harness.data.disk import writing_to
 from harness.data.entry import SourceFile
-from harness.data.transfer import PartialFile, RetryPolicy, SourceUnavailable, transfer
+from harness.data.transfer import PartialFile, RetryPolicy, SourceUnavailable, TransferBudget, transfer
 
 __all__ = ["DownloadFailed", "RetryPolicy", "download"]
 
@@ -47,11 +47,12 @@ def download(
         folder.mkdir(parents=True, exist_ok=True)
     limit = (file.size or 0) if file.checksum else 0
     part = PartialFile(folder / f".{file.name}.part", file.name, limit, progress or SilentProgress())
-    reasons = []
+    reasons, policy = [], policy or RetryPolicy()
+    budget = TransferBudget(policy)
     for url in file.urls:
         try:
             with writing_to(folder):
-                transfer(url, part, policy or RetryPolicy())
+                transfer(url, part, policy, budget)
                 if not _is_correct(part.path, file):
                     part.discard()
                     raise SourceUnavailable(f"sends another file: its checksum is not {file.checksum}")

@@ -15,13 +15,15 @@ import json
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, Final
 
 from harness.core.errors import DataDamaged, DataMissing, nearest
+from harness.core.text import sentence
 from harness.plugin_api import Box
 
 _SHOWN: Final = 10
+_CHARACTERS: Final = 300
 _KEYS: Final = frozenset({"image", "positives", "easy", "hard", "junk", "box"})
 
 
@@ -72,9 +74,12 @@ def checked_instances(
         DataDamaged: it contradicts itself; the first ten problems are listed.
     """
     reader = _Reader(content.get("imlist"), exists)
-    images = reader.images()
-    queries = [reader.query(f"queries[{i}]", query) for i, query in enumerate(reader.items(content, "queries"))]
-    pairs = reader.pairs(content.get("pairs", []))
+    try:
+        images = reader.images()
+        queries = [reader.query(f"queries[{i}]", query) for i, query in enumerate(reader.items(content, "queries"))]
+        pairs = reader.pairs(content.get("pairs", []))
+    except RecursionError as error:
+        raise _too_deep(path) from error
     if reader.problems:
         raise _damaged(path, reader.problems)
     return Instances(
@@ -116,15 +121,24 @@ def _content(path: Path) -> dict[str, Any]:
         raise DataMissing(f"there is no ground truth {path}", fix="a JSON file with imlist and queries") from error
     except (ValueError, OSError) as error:
         raise DataDamaged(f"ground truth {path} is not JSON: {error}") from error
+    except RecursionError as error:
+        raise _too_deep(path) from error
     if not isinstance(content, dict):
         raise DataDamaged(f"ground truth {path} holds a {type(content).__name__}", fix="an object with imlist, queries")
     return content
 
 
+def _too_deep(path: Path) -> DataDamaged:
+    return DataDamaged(f"ground truth {path} is nested too deep", fix="an object with imlist, queries")
+
+
 def _damaged(path: Path, problems: list[str]) -> DataDamaged:
     rest = len(problems) - _SHOWN
     shown = [*problems[:_SHOWN], *([f"and {rest} more"] if rest > 0 else [])]
-    return DataDamaged(f"ground truth {path} has {len(problems)} problems:\n" + "\n".join(f"  - {p}" for p in shown))
+    return DataDamaged(
+        f"ground truth {path} has {len(problems)} problems:\n"
+        + "\n".join(f"  - {sentence(p, _CHARACTERS)}" for p in shown)
+    )
 
 
 class _Reader:
@@ -199,6 +213,9 @@ class _Reader:
         if not isinstance(name, str):
             self.problems.append(f"{where}: {name!r} is not a file name")
             return False
+        if _leads_out(name):
+            self.problems.append(f"{where}: {name!r} leads out of the folder of the images")
+            return False
         if not self._exists(name):
             self.problems.append(f"{where}: there is no image {name!r}")
         return True
@@ -238,6 +255,12 @@ class _Reader:
                 return x0, y0, x1, y1
         self.problems.append(f"{where}: box {box!r} is not x0, y0, x1, y1 with x0 < x1 and y0 < y1")
         return None
+
+
+def _leads_out(name: str) -> bool:
+    """Whether a name may be of a file that is not below the folder it is looked up in."""
+    path = PurePosixPath(name.replace("\\", "/"))
+    return path.is_absolute() or ".." in path.parts or "\0" in name
 
 
 def _is_number(value: object) -> bool:

@@ -37,11 +37,60 @@ class RetryPolicy:
         timeout: seconds without a byte after which a transfer counts as interrupted.
         retries: further attempts at one address that bring nothing new; an interruption after progress does not count.
         pause: seconds before a further attempt; doubled each time that nothing new arrived.
+        deadline: seconds for one file, all attempts at all addresses together.
+        least_rate: bytes a second below which, over ``rate_seconds``, a transfer counts as interrupted.
+        rate_seconds: how long a transfer may be slower.
+        connections: attempts at one file in all, whether they bring something or not.
     """
 
     timeout: float = 30.0
     retries: int = 3
     pause: float = 1.0
+    deadline: float = 48 * 3600.0
+    least_rate: float = 1_000.0
+    rate_seconds: float = 60.0
+    connections: int = 200
+
+
+class TransferBudget:
+    """What is left of the time and the connections for one file.
+
+    Args:
+        policy: says how much there is.
+    """
+
+    def __init__(self, policy: RetryPolicy) -> None:
+        self._policy, self._connections = policy, 0
+        self._ends = time.monotonic() + policy.deadline
+
+    def connect(self) -> None:
+        """Count one connection. Raises ``SourceUnavailable`` where there were too many, or they took too long."""
+        self._connections += 1
+        if self._connections > self._policy.connections:
+            raise SourceUnavailable(f"the file is not whole after {self._policy.connections} connections")
+        self._require_time()
+
+    def paced(self, blocks: Iterable[bytes]) -> Iterator[bytes]:
+        """The blocks as they arrive.
+
+        Raises:
+            TransferInterrupted: they arrive too slowly.
+            SourceUnavailable: the time for the file is over.
+        """
+        since, received = time.monotonic(), 0
+        for block in blocks:
+            yield block
+            received += len(block)
+            self._require_time()
+            seconds = time.monotonic() - since
+            if seconds > self._policy.rate_seconds:
+                if received < self._policy.least_rate * seconds:
+                    raise TransferInterrupted(f"sends less than {size_text(self._policy.least_rate)} a second")
+                since, received = time.monotonic(), 0
+
+    def _require_time(self) -> None:
+        if time.monotonic() > self._ends:
+            raise SourceUnavailable(f"the file is not whole after {self._policy.deadline:g} seconds")
 
 
 class TransferInterrupted(Exception):
@@ -141,14 +190,27 @@ class PartialFile:
         self._progress.update(f"{self._name} (kB)", steps, kilobytes)
 
 
-def transfer(url: str, part: PartialFile, policy: RetryPolicy) -> None:
-    """Receive the rest of a file from one address. Raises ``SourceUnavailable`` or ``NoSpace``."""
+def transfer(url: str, part: PartialFile, policy: RetryPolicy, budget: TransferBudget | None = None) -> None:
+    """Receive the rest of a file from one address.
+
+    Args:
+        url: the address.
+        part: what has arrived, and takes the rest.
+        policy: time-outs and attempts.
+        budget: what is left for the file after other addresses; None: nothing was spent.
+
+    Raises:
+        SourceUnavailable: it does not give the file.
+        NoSpace: the disk is full.
+    """
+    budget = budget or TransferBudget(policy)
     receive = _from_ftp if urlsplit(url).scheme == "ftp" else _from_http
     attempts = 0
     while True:
         before = part.size
+        budget.connect()
         try:
-            return receive(part, url, policy.timeout)
+            return receive(part, url, policy.timeout, budget)
         except TransferInterrupted as interrupted:
             attempts = 0 if part.size > before else attempts + 1
             if attempts > policy.retries:
@@ -156,7 +218,7 @@ def transfer(url: str, part: PartialFile, policy: RetryPolicy) -> None:
             time.sleep(policy.pause * 2 ** max(0, attempts - 1))
 
 
-def _from_http(part: PartialFile, url: str, timeout: float) -> None:
+def _from_http(part: PartialFile, url: str, timeout: float, budget: TransferBudget) -> None:
     version, offset = part.version(url), part.size
     headers = {"Accept-Encoding": "identity", "User-Agent": "vision-evaluation-harness"}
     if offset:
@@ -170,7 +232,7 @@ def _from_http(part: PartialFile, url: str, timeout: float) -> None:
             else:
                 part.discard()
                 version = _Version(url, _mark(response.headers), int(response.headers.get("Content-Length") or 0))
-            part.append(_blocks(response.read), version)
+            part.append(budget.paced(_blocks(response.read1)), version)  # what is there, not a whole block
     except urllib.error.HTTPError as error:
         raise _refused(error, part) from error
     except (OSError, http.client.HTTPException) as error:
@@ -202,7 +264,7 @@ def _mark(headers: Mapping[str, str]) -> str:
     return headers.get("Last-Modified", "") if not mark or mark.startswith("W/") else mark
 
 
-def _from_ftp(part: PartialFile, url: str, timeout: float) -> None:
+def _from_ftp(part: PartialFile, url: str, timeout: float, budget: TransferBudget) -> None:
     import ftplib
 
     address = urlsplit(url)
@@ -217,7 +279,7 @@ def _from_ftp(part: PartialFile, url: str, timeout: float) -> None:
                 part.discard()
             version.total = total
             with server.transfercmd(f"RETR {unquote(address.path)}", rest=part.size or None) as data:
-                part.append(_blocks(data.recv), version)
+                part.append(budget.paced(_blocks(data.recv)), version)
             server.voidresp()
     except ftplib.error_perm as error:
         raise SourceUnavailable(f"answers {error}") from error

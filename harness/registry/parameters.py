@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import json
+import math
 import types
 import typing
 from collections.abc import Iterator, Mapping
@@ -12,9 +13,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from harness.core.errors import BadParameter, DataMissing, Errors, HarnessError, PluginError, UnknownName, nearest
+from harness.core.errors import (
+    BadParameter,
+    DataMissing,
+    Errors,
+    HarnessError,
+    PluginError,
+    SpecError,
+    UnknownName,
+    nearest,
+)
 
 Parameters = dict[str, Any]
+MOST_RUNS: Final = 100_000
+"""Runs of one plan."""
 _UNIONS: Final = (typing.Union, types.UnionType, typing.Annotated)
 
 
@@ -45,8 +57,17 @@ def sweep(label: str, method: type, given: Mapping[str, Any]) -> Iterator[Parame
     if unknown := _unknown(label, hints, given):
         raise Errors(unknown)
     axes = [values if _sweeps(hints[name], values) else [values] for name, values in given.items()]
+    if (count := math.prod(map(len, axes))) > MOST_RUNS:
+        raise Errors([SpecError(f"{label} has {count:,} alternatives; at most {MOST_RUNS:,} can be planned")])
     for combination in itertools.product(*axes):
         yield dict(zip(given, combination, strict=True))
+
+
+def sweep_count(method: type, given: Mapping[str, Any]) -> int:
+    """How many combinations ``sweep`` gives; unknown parameters count as one value."""
+    hints = _hints(method)
+    swept = (values for name, values in given.items() if name in hints and _sweeps(hints[name], values))
+    return math.prod(len(values) for values in swept)
 
 
 def validate(label: str, method: type, given: Mapping[str, Any]) -> Any:

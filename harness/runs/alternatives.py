@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Mapping
+import math
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from harness.core.errors import (
     Errors,
     HarnessError,
     PluginError,
+    SpecError,
     UnknownName,
     nearest,
 )
@@ -59,6 +61,23 @@ class Alternatives:
             except HarnessError as error:
                 self._mistake(error, ("plugins", position))
 
+    def require_few(self, combinations: Iterable[Combination]) -> None:
+        """Raise ``SpecError`` where the spec means more runs than can be planned; nothing is made to find out."""
+        spec, protocol = self._spec, protocol_class(self._spec.task)
+        methods = 0
+        for combination in combinations:
+            axes = (sum(self._count(kind, choice) for choice in choices) for kind, choices in combination.items())
+            methods += math.prod(axes)
+        tests = 0
+        for choice in spec.datasets:
+            entry = self._catalogue.get(choice.name)
+            options = {**spec.protocol, **spec.protocols.get(choice.name, {})}
+            loader = Choice(entry.loader if entry else choice.name, choice.parameters)
+            tests += self._count("dataset", loader) * parameters.sweep_count(protocol, options)
+        if (runs := methods * tests * len(spec.seeds)) > parameters.MOST_RUNS:
+            reason = f"the spec means {runs:,} runs; at most {parameters.MOST_RUNS:,} can be planned"
+            raise SpecError(reason, where=spec.document.locate(()), fix="sweep less at once")
+
     def protocols(self) -> dict[str, dict[str, Any]]:
         """Protocol options by dataset, "" for all that have none of their own; each by its swept options."""
         names = [choice.name for choice in self._spec.datasets]
@@ -93,6 +112,15 @@ class Alternatives:
             axes.append(axis)
         for methods in itertools.product(*axes):
             yield {kind: method for kind, method in methods if method is not None}
+
+    def _count(self, kind: str, choice: Choice | None) -> int:
+        """Alternatives that a choice means; what is wrong with it is found later, and counts as one."""
+        if choice is None:
+            return 1
+        try:
+            return parameters.sweep_count(self._registry.entry(kind, choice.name).load(), choice.parameters)
+        except HarnessError:
+            return 1
 
     def _protocols_of(self, dataset: str) -> dict[str, Any]:
         """Options of a dataset as the task's dataclass, one for each combination of the lists that are swept.

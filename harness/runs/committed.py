@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import atexit
 import io
-import shutil
 import subprocess
 import tarfile
 import tempfile
 from pathlib import Path, PurePosixPath
 
 from harness.core.errors import SpecError
+from harness.core.scratch import scratch_folder
 
 _SPECS = (".yaml", ".yml")
 
@@ -37,8 +36,7 @@ def checked_out(target: str, *, fix: str = "") -> Path:
         raise SpecError("git is not installed", fix="give folders or files") from error
     except subprocess.CalledProcessError as error:
         raise SpecError(f"there is no {target}, as a file or in git", fix=fix) from error
-    out = Path(tempfile.mkdtemp(prefix="harness-commit-"))
-    atexit.register(shutil.rmtree, out, ignore_errors=True)
+    out = Path(tempfile.mkdtemp(prefix="commit-", dir=scratch_folder()))
     if kind == "blob":
         (out / file).write_bytes(content)
     else:

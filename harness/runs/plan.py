@@ -71,6 +71,7 @@ def make_plan(
     alternatives = Alternatives(spec, registry, known, folders, errors)
     alternatives.load_plugins()
     combinations = _added(spec, add)
+    alternatives.require_few(combinations)
     protocols = alternatives.protocols()
     datasets = list(alternatives.datasets())
     methods = [methods for combination in combinations for methods in alternatives.methods(combination)]

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+from harness.cache.inspection import sweep_cache
 from harness.core.errors import Errors
 from harness.core.locks import Lock
 from harness.core.progress import Progress, SilentProgress
@@ -118,6 +119,7 @@ def run_plan(
         executor = make_executor(options, plan, runs, progress)
         _Scheduler(plan, store, executor, options, progress, finished, sinks).do(runs)
         store.sweep()
+    sweep_cache(plan.folders.cache)
     by_id = store.read_many(run.id for run in plan.runs)
     records = [by_id[run.id] for run in plan.runs]
     remove_maps(plan.runs, plan.folders.cache)

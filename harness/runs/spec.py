@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -131,13 +131,15 @@ def _seeds(document: Document, task: str, errors: list[HarnessError]) -> tuple[i
     if not seeds:
         error = SpecError("seeds is empty", fix="give at least one seed, or leave it out")
         errors.append(document.error(error, ("seeds",)))
+    before: set[int] = set()
     for position, seed in enumerate(seeds):
         at: At = ("seeds", position) if isinstance(stated, list) else ("seeds",)
-        errors += [document.error(error, at) for error in _seed_mistakes(seed, seeds[:position])]
+        errors += [document.error(error, at) for error in _seed_mistakes(seed, before)]
+        before |= {seed} if isinstance(seed, int) else set()
     return tuple(dict.fromkeys(int(seed) for seed in seeds if type(seed) is not bool and isinstance(seed, int)))
 
 
-def _seed_mistakes(seed: Any, before: Sequence[Any]) -> Iterator[HarnessError]:
+def _seed_mistakes(seed: Any, before: Set[int]) -> Iterator[HarnessError]:
     if isinstance(seed, bool) or not isinstance(seed, int):
         yield BadParameter(f"seed {seed!r} should be an integer of at least 0")
         return

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from harness.core.errors import DataDamaged, DataMissing, HarnessError, PluginError, SpecError, UnknownName
 from harness.core.progress import Progress, SilentProgress
+from harness.core.scratch import scratch_folder
 from harness.data.folders import data_folders
 from harness.plugin_api import DataFolders
 from harness.registry.parameters import resolved
@@ -125,7 +126,7 @@ def reproduce(
     store = Store(Path(out)) if out is not None else None
     if store is not None and store.path(original.id).exists():
         raise SpecError(f"{out} has a record of run {original.id} already", fix="name a folder that is empty")
-    with tempfile.TemporaryDirectory(prefix="harness-reproduce-") as cache:
+    with tempfile.TemporaryDirectory(prefix="reproduce-", dir=scratch_folder()) as cache:
         folders = data_folders(data, cache)
         run = _recreated(original, folders, plugins, places)
         again = _again(run, original, folders, progress or SilentProgress())

@@ -67,6 +67,11 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.write(rest[: len(rest) // 2])
             self.wfile.flush()
             self._hang()
+        elif way == "drip":
+            for position in range(len(rest)):
+                self.wfile.write(rest[position : position + 1])
+                if self.mirror.closing.wait(0.05):
+                    break
         else:
             self.wfile.write(rest)
         self.close_connection = True

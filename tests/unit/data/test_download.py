@@ -7,8 +7,10 @@ import gzip
 import hashlib
 import io
 import json
+import re
 import socket
 import threading
+import time
 from collections import namedtuple
 
 import numpy as np
@@ -282,3 +284,35 @@ def test_ftp_without_the_file(wanted, tmp_path):
     with listener, pytest.raises(DownloadFailed, match="could not") as caught:
         download(wanted(f"ftp://127.0.0.1:{listener.getsockname()[1]}/pub/b.tgz"), tmp_path, policy=QUICK)
     assert "550 no such file" in caught.value.why
+
+
+@pytest.mark.parametrize(
+    ("policy", "words"),
+    [
+        (RetryPolicy(30, 0, 0, deadline=-1), "not whole after -1 seconds"),
+        (RetryPolicy(30, 5, 0, connections=2), "not whole after 2 connections"),
+        (RetryPolicy(30, 0, 0, least_rate=1e12, rate_seconds=0, connections=3), "connections|sends less than 1,000 GB"),
+    ],
+)
+def test_a_transfer_has_a_deadline_a_least_rate_and_few_connections(wanted, tmp_path, mirror, policy, words):
+    mirror.cuts = 50
+    with pytest.raises(DownloadFailed, match="could not be downloaded") as caught:
+        download(wanted("cut"), tmp_path, policy=policy)
+    assert re.search(words, str(caught.value))
+    assert len(mirror.requests) <= policy.connections
+
+
+def test_the_deadline_is_for_all_addresses_together(wanted, tmp_path, mirror):
+    mirror.cuts = 50
+    with pytest.raises(DownloadFailed):
+        download(wanted("cut", "ill", "cut"), tmp_path, policy=RetryPolicy(30, 5, 0, connections=4))
+    assert len(mirror.requests) == 4
+
+
+def test_a_drip_is_noticed_before_a_block_is_whole(wanted, tmp_path, mirror):
+    began = time.monotonic()
+    with pytest.raises(DownloadFailed, match="could not be downloaded"):
+        download(
+            wanted("drip"), tmp_path, policy=RetryPolicy(30, 0, 0, least_rate=1e6, rate_seconds=0.3, connections=2)
+        )
+    assert time.monotonic() - began < 20
