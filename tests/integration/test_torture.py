@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 import warnings
 from collections import Counter
@@ -52,14 +54,22 @@ def role(process: psutil.Process, runner: int) -> str:
     return "fork server" if process.ppid() == runner else "worker"
 
 
+def family(runner: int) -> list[psutil.Process]:
+    """The runner, while it is there, and all that it started."""
+    try:
+        process = psutil.Process(runner)
+        return [process, *process.children(recursive=True)]
+    except psutil.Error:
+        return []
+
+
 def kill_one(child: subprocess.Popen, rng: random.Random, seen: dict[int, psutil.Process]) -> str:
     """Kill a process of the run at random, each role as often as the others; empty where there is none any more."""
     try:
-        runner = psutil.Process(child.pid)
-        family = [runner, *runner.children(recursive=True)]
-        seen |= {process.pid: process for process in family}
+        processes = family(child.pid)
+        seen |= {process.pid: process for process in processes}
         roles: dict[str, list[psutil.Process]] = {}
-        for process in family:
+        for process in processes:
             roles.setdefault(role(process, child.pid), []).append(process)
         name = rng.choice(sorted(roles))
         os.kill(rng.choice(roles[name]).pid, signal.SIGKILL)
@@ -71,8 +81,8 @@ def kill_one(child: subprocess.Popen, rng: random.Random, seen: dict[int, psutil
 def torture(folder: Path, toy: str, runs: int, kills: int, seed: int) -> Counter[str]:
     """Kill and start again; then let it end. Returns how often what was killed."""
     spec, cache, rng = folder / "spec.yaml", folder / "cache", random.Random(seed)
-    (folder / "tmp").mkdir()
-    environment = {**os.environ, "TMPDIR": str(folder / "tmp")}
+    temporary = Path(tempfile.mkdtemp(dir="/tmp"))  # short, as sockets need it
+    environment = {**os.environ, "TMPDIR": str(temporary)}
     write_spec(spec, toy, runs)
     counts: Counter[str] = Counter()
     seen: dict[int, psutil.Process] = {}
@@ -84,8 +94,11 @@ def torture(folder: Path, toy: str, runs: int, kills: int, seed: int) -> Counter
         with (folder / "errors").open("w+") as errors:
             child = subprocess.Popen(command(spec, cache), stdout=subprocess.DEVNULL, stderr=errors, env=environment)
             killed = ""
+            at_work = rng.random() < 0.9  # else while it starts
             while child.poll() is None and killed != "runner":
-                time.sleep(rng.uniform(0, 1.5))
+                while at_work and child.poll() is None and len(family(child.pid)) < 4:
+                    time.sleep(0.05)
+                time.sleep(rng.uniform(0, 1))
                 killed = kill_one(child, rng, seen) if counts.total() < kills and child.poll() is None else ""
                 counts[killed] += bool(killed)
             code = child.wait()
@@ -99,7 +112,8 @@ def torture(folder: Path, toy: str, runs: int, kills: int, seed: int) -> Counter
     assert pending(plan, store, retry_failed=True) == []
     gone, alive = psutil.wait_procs(seen.values(), timeout=10)
     assert alive == []
-    left = [path for path in (folder / "tmp").rglob("*") if not path.name.startswith("harness-")]
+    left = [path for path in temporary.rglob("*") if not path.name.startswith("harness-")]
+    shutil.rmtree(temporary)
     assert left == [], "sockets, locks and temporary files"
     return counts
 

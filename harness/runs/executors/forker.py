@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 import os
+import shutil
+import socket
+import tempfile
 import time
 from collections.abc import Callable
 from multiprocessing import forkserver
@@ -14,8 +18,9 @@ from typing import Any, Final
 _STARTS: Final = 4
 _END_SECONDS: Final = 5.0
 _POLL_SECONDS: Final = 0.01
-_SOCKET_PATH: Final = 80
+_SOCKET_PATH: Final = 88
 """Longest folder in which a socket can have its name."""
+_ABANDONED_SECONDS: Final = 3600
 
 
 def started(make: Callable[[], BaseProcess]) -> BaseProcess:
@@ -44,6 +49,29 @@ def use_for_sockets(folder: Path) -> None:
     process: Any = multiprocessing.current_process()
     if len(str(folder)) <= _SOCKET_PATH:
         process._config.setdefault("tempdir", str(folder))
+    for left in Path(tempfile.gettempdir()).glob("pymp-*"):
+        with contextlib.suppress(OSError):
+            if _is_abandoned(left):
+                shutil.rmtree(left, ignore_errors=True)
+
+
+def _is_abandoned(folder: Path) -> bool:
+    """Whether ``multiprocessing`` of this user made it, and nobody has listened there for a while."""
+    state = folder.lstat()
+    if state.st_uid != os.getuid() or time.time() - state.st_mtime < _ABANDONED_SECONDS:
+        return False
+    sockets = list(folder.iterdir())
+    return bool(sockets) and all(path.is_socket() and not _listens(path) for path in sockets)
+
+
+def _listens(path: Path) -> bool:
+    with socket.socket(socket.AF_UNIX) as client:
+        client.settimeout(1)
+        try:
+            client.connect(str(path))
+        except ConnectionRefusedError:
+            return False
+    return True
 
 
 def _ended() -> bool:
