@@ -137,7 +137,7 @@ class DetectsRegions(Protocol):
 class GivesRegions(Protocol):
     """A pooling, or what its ``fit`` returns, that can describe the regions of an image one by one."""
 
-    def regions(self, maps: Tensor) -> Tensor:
+    def region_descriptors(self, maps: Tensor) -> Tensor:
         """(..., C, H, W) float32 -> (..., R, D) float32, not normalised; D as of ``pool``, R at least 1."""
         ...
 

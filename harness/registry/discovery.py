@@ -20,6 +20,14 @@ from harness.registry.modules import HARNESS
 GROUP: Final = "harness"
 
 
+_FOLDERS: Final[set[str]] = set()
+
+
+def in_plugin_folder(file: str | None) -> bool:
+    """Whether a module's file lies in the folder of a plugin file, so that it is installed for this process only."""
+    return file is not None and any(str(parent) in _FOLDERS for parent in Path(file).parents[:2])
+
+
 def installed(*, built_in: bool = False) -> Iterator[tuple[importlib.metadata.EntryPoint, Origin]]:
     """Entry points of the installed plugins, the built-in ones first (or alone), and where each comes from."""
     points: Iterable[importlib.metadata.EntryPoint] = importlib.metadata.entry_points(group=GROUP)
@@ -95,7 +103,9 @@ def _make_importable(package: str, root: Path, folder: Path) -> None:
         above = ModuleType(package, "The folder of a plugin file.")
         above.__path__ = [str(root)]
         sys.modules[package] = above
-    sys.path += [place for place in map(str, dict.fromkeys((folder, root))) if place not in sys.path]
+    added = [place for place in map(str, dict.fromkeys((folder, root))) if place not in sys.path]
+    sys.path += added
+    _FOLDERS.update(added)
     importlib.invalidate_caches()
 
 

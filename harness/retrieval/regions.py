@@ -81,7 +81,7 @@ class RegionExtraction:
         label = f"describe regions of {role}"
         for scales in self.extraction.backbone.maps(self.extraction.images(role), label, self.extraction.progress):
             with torch.inference_mode():
-                regions = torch.cat([fitted.regions(maps) for maps in scales])
+                regions = torch.cat([fitted.region_descriptors(maps) for maps in scales])
             yield {"regions": require_descriptors(self.name, unit_rows(regions.cpu().numpy()), len(regions))}
 
     def _key(self, role: Role) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from typing import Final
 from harness.core.errors import FileUnusable, SpecError, UnknownName, nearest
 from harness.plugin_api import KINDS
 from harness.registry import load_registry
+from harness.registry.discovery import in_plugin_folder
 
 _TEMPLATES: Final = Path(__file__).with_name("templates")
 _NAME: Final = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
@@ -142,7 +143,8 @@ def _require_free(names: _Names) -> None:
         raise SpecError(
             f'there is a {names.kind} "{names.method}" already, of {origin.plugin}', fix=f"my-{names.method}"
         )
-    if names.module in sys.stdlib_module_names or importlib.util.find_spec(names.module) is not None:
+    spec = importlib.util.find_spec(names.module)
+    if names.module in sys.stdlib_module_names or (spec is not None and not in_plugin_folder(spec.origin)):
         raise SpecError(
             f'"{names.module}" is the name of an installed module, which the new one would hide',
             fix=f"my-{names.method}",

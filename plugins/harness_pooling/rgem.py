@@ -38,9 +38,9 @@ class RGeM:
 
     def pool(self, maps: Tensor) -> Tensor:
         """(..., C, H, W) float32, not negative -> (..., C) float32. Raises ``InvalidInput`` for H = 0 or W = 0."""
-        return sum_of_normalised(self.regions(maps), self.eps)
+        return sum_of_normalised(self.region_descriptors(maps), self.eps)
 
-    def regions(self, maps: Tensor) -> Tensor:
+    def region_descriptors(self, maps: Tensor) -> Tensor:
         """(..., C, H, W) float32, not negative -> (..., R, C) float32: the generalised means over the regions."""
         import torch
 

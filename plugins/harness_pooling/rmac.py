@@ -54,7 +54,9 @@ class RMAC:
         """
         if not self.whiten:
             return self
-        return WhitenedRMAC(self, RegionWhitening.learn((np.asarray(self.regions(image).cpu()) for image in maps), 0))
+        return WhitenedRMAC(
+            self, RegionWhitening.learn((np.asarray(self.region_descriptors(image).cpu()) for image in maps), 0)
+        )
 
     def pool(self, maps: Tensor) -> Tensor:
         """(..., C, H, W) float32 -> (..., C) float32.
@@ -64,9 +66,9 @@ class RMAC:
         """
         if self.whiten:
             raise InvalidInput("rmac with whiten has not seen a database", fix="pool with what fit(maps) returns")
-        return sum_of_normalised(self.regions(maps), self.eps)
+        return sum_of_normalised(self.region_descriptors(maps), self.eps)
 
-    def regions(self, maps: Tensor) -> Tensor:
+    def region_descriptors(self, maps: Tensor) -> Tensor:
         """(..., C, H, W) float32 -> (..., R, C) float32: the maxima over each region of the grid."""
         require_maps(maps)
         return region_maxima(maps, region_grid(maps.shape[-2], maps.shape[-1], self.levels))
@@ -81,13 +83,13 @@ class WhitenedRMAC:
 
     def pool(self, maps: Tensor) -> Tensor:
         """(..., C, H, W) float32 -> (..., d) float32. Raises ``InvalidInput`` for H = 0 or W = 0."""
-        return self.regions(maps).sum(-2)
+        return self.region_descriptors(maps).sum(-2)
 
-    def regions(self, maps: Tensor) -> Tensor:
+    def region_descriptors(self, maps: Tensor) -> Tensor:
         """(..., C, H, W) float32 -> (..., R, d) float32: the whitened maxima over each region of the grid."""
         import torch
 
-        regions = self.parameters.regions(maps)
+        regions = self.parameters.region_descriptors(maps)
         rows = self.whitening.apply(np.asarray(regions.detach().cpu()).reshape(-1, regions.shape[-1]))
         return torch.from_numpy(rows).to(regions.device).reshape(*regions.shape[:-1], -1)
 

@@ -174,7 +174,7 @@ def _regions(trial: Trial) -> None:
         maps = answered.inputs["maps"]
         fitted = offered(GivesRegions, trial.prepared(answered.inputs))
         with torch.inference_mode(), isolated(0):
-            regions = fitted.regions(maps.clone())
+            regions = fitted.region_descriptors(maps.clone())
         count = regions.shape[-2] if regions.ndim >= 2 else 0
         shape = (*maps.shape[:-3], max(1, count), answered.raw.shape[-1])
         _require_like(regions, shape, "(..., R, D), R at least 1, D as of the descriptor", "regions")

@@ -77,7 +77,7 @@ class Manifold(honest.Looking):
 
 
 class OtherRegions(honest.Looked):
-    def regions(self, maps):
+    def region_descriptors(self, maps):
         return torch.cat([self.pool(maps)[..., None, :]] * 2, dim=-1)
 
 

@@ -116,13 +116,22 @@ def test_the_same_bytes_again_and_others_from_another_seed(name, folders, tmp_pa
     assert files(written[0]) != files(folders.root / written[0].relative_to(tmp_path))
 
 
-@pytest.mark.parametrize("name", ["roxford5k", "mnist", "cifar10", "svhn"])
+@pytest.mark.parametrize("name", ["roxford5k", "mnist"])
 def test_the_mark_is_part_of_the_fingerprint(name, folders, tmp_path):
     (folder,) = write_stand_in(name, tmp_path, images=40, size=64)
     before = dataset(name).loader.fingerprint(DataFolders(tmp_path, tmp_path / "cache"))
     assert before == dataset(name).loader.fingerprint(folders)
     (folder / MARKER).unlink()
     assert dataset(name).loader.fingerprint(DataFolders(tmp_path, tmp_path / "cache")) != before
+
+
+@pytest.mark.parametrize("name", ["cifar10", "svhn"])
+def test_without_the_mark_the_published_checksum_counts(name, tmp_path):
+    (folder,) = write_stand_in(name, tmp_path, images=40, size=64)
+    dataset(name).loader.fingerprint(DataFolders(tmp_path, tmp_path / "cache"))
+    (folder / MARKER).unlink()
+    with pytest.raises(DataDamaged, match="is not the published file"):
+        dataset(name).loader.fingerprint(DataFolders(tmp_path, tmp_path / "cache"))
 
 
 def test_without_the_mark_it_is_damaged(tmp_path):
