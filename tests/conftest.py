@@ -69,3 +69,11 @@ def realdata() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no real data at {folder}: set HARNESS_TEST_DATA")
     return folder
+
+
+@pytest.fixture
+def clean_process(monkeypatch):
+    """This process as one that has loaded no foreign code, whatever plugins other tests have loaded in it."""
+    from harness.registry import foreign
+
+    monkeypatch.setattr(foreign, "_loaded", {})

@@ -19,6 +19,14 @@ SOUND: Final = ("shape", "device", "finite", "deterministic", "inputs-unchanged"
 """Rules that rules about what a method computes build on."""
 
 
+_NAMES: dict[str, set[str]] = {}
+
+
+def rule_names(kind: str) -> frozenset[str]:
+    """Names of the rules of a kind, once the modules of rules are loaded (``harness.conformance.rules.all_rules``)."""
+    return frozenset(_NAMES.get(kind, ()))
+
+
 @dataclass(frozen=True)
 class Rule:
     """One rule.
@@ -39,13 +47,9 @@ class Rule:
     after: tuple[str, ...] = ()
     hook: type | None = None
 
-
-_NAMES: dict[str, set[str]] = {}
-
-
-def rule_names(kind: str) -> frozenset[str]:
-    """Names of the rules of a kind, once the modules of rules are loaded (``harness.conformance.rules.all_rules``)."""
-    return frozenset(_NAMES.get(kind, ()))
+    def __post_init__(self) -> None:
+        for kind in self.kinds:
+            _NAMES.setdefault(kind, set()).add(self.name)
 
 
 class RuleSet(list[Rule]):
@@ -65,10 +69,7 @@ class RuleSet(list[Rule]):
         """The decorated function is the check of a rule; a rule of a hook holds for the kinds that may offer it."""
 
         def add(check: Check) -> Check:
-            rule = Rule(name, OPTIONAL_HOOKS[hook] if hook else self.kinds, why, check, after, hook)
-            self.append(rule)
-            for kind in rule.kinds:
-                _NAMES.setdefault(kind, set()).add(name)
+            self.append(Rule(name, OPTIONAL_HOOKS[hook] if hook else self.kinds, why, check, after, hook))
             return check
 
         return add

@@ -32,6 +32,8 @@ entry = Cache(__import__("pathlib").Path(sys.argv[1])).get_or_compute({"stage": 
 assert entry.arrays["x"].tolist() == [0, 1, 2]
 """
 
+pytestmark = pytest.mark.usefixtures("clean_process")
+
 
 def arrays(n: int = 3):
     return {"x": np.arange(n)}

@@ -44,7 +44,7 @@ def test_every_entry_says_where_its_data_come_from():
     for name, entry in catalogue().items():
         assert entry.source, name
         assert entry.licence, name
-        assert entry.files or name in ("digits", "synthetic-instances", "image-classes", "image-instances")
+        assert entry.files or name in ("digits", "synthetic-instances", "image-classes", "image-instances", "sfm120k")
         assert all(file.checksum for file in entry.files) or not entry.checksum_source
 
 

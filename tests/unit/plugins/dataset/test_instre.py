@@ -84,7 +84,7 @@ def test_a_box_of_width_and_height_is_refused_where_it_shows(folders):
 def test_a_name_that_leaves_the_folder(folders, monkeypatch, name):
     monkeypatch.setitem(globals(), "IMAGES", [name, *IMAGES[1:]])
     write(folders.root / "instre")
-    with pytest.raises(DataDamaged, match="not inside of"):
+    with pytest.raises(DataDamaged, match="leads out of the folder"):
         Instre().load(folders)
 
 

@@ -18,6 +18,8 @@ from harness.data.generators.textures import card
 from harness.plugin_api import DataFolders
 from harness_dataset.synthetic_instances import SyntheticInstances
 
+pytestmark = pytest.mark.usefixtures("clean_process")
+
 SMALL = SyntheticInstances(objects=4, images=40, queries=6, size=96)
 
 
