@@ -45,7 +45,7 @@ def test_something_else(folder, toy, tmp_path):
     done = harness(*command, cwd=folder)
     assert done.returncode == 5
     assert "DIFFERS" in done.stdout
-    assert 'backbone "colour": source ' in done.stdout
+    assert 'backbone "colour": code ' in done.stdout
     assert (
         harness("reproduce", "record.json", "--plugin", str(changed), "--tolerance", "100", cwd=folder).returncode == 0
     )

@@ -46,7 +46,7 @@ def picture(entry: Entry, folder: Path) -> Picture | None:
     if any(parameter.default is None for parameter in describe(method)):
         return None
     drawing = "".join(path.read_text(encoding="utf-8") for path in sorted(Path(__file__).parent.glob("*pictures*.py")))
-    key = hashlib.sha256(f"{entry.kind} {entry.name} {composition.digest_of(method)} {drawing}".encode()).hexdigest()
+    key = hashlib.sha256(f"{entry.kind} {entry.name} {composition.source_of(method)} {drawing}".encode()).hexdigest()
     png, note = folder / f"{key[:24]}.png", folder / f"{key[:24]}.json"
     if note.is_file():
         caption = json.loads(note.read_text(encoding="utf-8"))
