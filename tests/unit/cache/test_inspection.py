@@ -11,6 +11,8 @@ from harness.cache.inspection import cache_entries, clear_cache, explain_entry, 
 from harness.core.errors import SpecError
 from harness.core.locks import try_lock
 
+pytestmark = pytest.mark.usefixtures("clean_process")
+
 KEYS = [{"stage": "maps", "p": p, "method": {"name": "gem", "size": 8}} for p in (1, 2)]
 
 
