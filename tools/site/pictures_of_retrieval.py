@@ -137,8 +137,9 @@ def similarities(name: str, method: type, folder: Path) -> tuple[Figure, str]:
 def answers(name: str, method: type, folder: Path) -> tuple[Figure, str]:
     """The first answers to the query that a re-ranker or an expansion changes most."""
     kind = "expansion" if hasattr(method, "fit") else "reranking"
+    pooling = "rmac" if hasattr(method, "fit_regions") else "gem"
     few = {"k": 10} if name == "diffusion" else {"overlap": 1.0, "top": 10} if name == "dsm" else {}
-    before, after = _ranked(folder), _ranked(folder, kind, name, method(**few))
+    before, after = _ranked(folder, pooling), _ranked(folder, pooling, kind, name, method(**few))
     data = _collection(folder)
     changes = np.abs(np.nan_to_num(after[1] - before[1]))
     query = int(changes.argmax())
@@ -155,22 +156,23 @@ def answers(name: str, method: type, folder: Path) -> tuple[Figure, str]:
         axes.set(xticks=[], yticks=[])
     used = f" with `{few}`".replace("'", "") if few else ""
     caption = (
-        f"A query and its first {_SHOWN} answers among 120 images, by GeM before and by `{name}`{used} after: the query "
+        f"A query and its first {_SHOWN} answers among 120 images, by {pooling} before and by `{name}`{used} after: the query "
         "whose average precision (Medium) changes most. Green is right, red wrong, grey junk."
     )
     return figure, caption
 
 
-def _ranked(folder: Path, kind: str = "", name: str = "", method: Any = None) -> tuple[Any, Any]:
+def _ranked(folder: Path, pooling: str, kind: str = "", name: str = "", method: Any = None) -> tuple[Any, Any]:
     from harness.cache import Cache
     from harness.core.progress import SilentProgress
     from harness.registry.source import source_digest
     from harness.retrieval.pipeline import RetrievalMethods, RetrievalProtocol, run_retrieval
     from harness_backbone.tiny import Tiny
     from harness_pooling.gem import GeM
+    from harness_pooling.rmac import RMAC
 
-    methods = RetrievalMethods(Tiny(), GeM(), **({kind: method} if kind else {}))
-    keys = {"dataset": "pictures", "backbone": "tiny", "pooling": "gem"}
+    methods = RetrievalMethods(Tiny(), RMAC() if pooling == "rmac" else GeM(), **({kind: method} if kind else {}))
+    keys = {"dataset": "pictures", "backbone": "tiny", "pooling": pooling}
     if kind:
         keys[kind] = f"{name} {source_digest(type(method).__module__)}"
     cache_folder = Cache(folder / "arrays")
