@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 import torch
@@ -22,7 +22,21 @@ from harness.retrieval.images import read_image
 
 if TYPE_CHECKING:
     from harness.plugin_api import Ids
-    from harness.studies.spatial_training import SpatialTraining
+
+
+class MiningOptions(Protocol):
+    """What the search for negatives needs to know of a training: see ``SpatialTraining``."""
+
+    @property
+    def queries(self) -> int: ...
+    @property
+    def pool(self) -> int: ...
+    @property
+    def negatives(self) -> int: ...
+    @property
+    def seed(self) -> int: ...
+    @property
+    def size(self) -> int: ...
 
 
 @dataclass(frozen=True)
@@ -50,7 +64,7 @@ class TrainingPairs:
         return cls(dataset.images, dataset.pairs, clusters)
 
     def queries(
-        self, options: SpatialTraining, describe: Callable[[Tensor], Tensor]
+        self, options: MiningOptions, describe: Callable[[Tensor], Tensor]
     ) -> Iterator[tuple[Tensor, list[Tensor]]]:
         """Without end: a query, and the image that matches it followed by its negatives; (3, H, W) in [0, 1].
 
@@ -67,7 +81,7 @@ class TrainingPairs:
                 yield self._image(query, options), [self._image(i, options) for i in (positive, *others)]
 
     def _negatives(
-        self, queries: Ids, pool: Ids, options: SpatialTraining, describe: Callable[[Tensor], Tensor]
+        self, queries: Ids, pool: Ids, options: MiningOptions, describe: Callable[[Tensor], Tensor]
     ) -> list[list[int]]:
         """Per query the nearest images of the pool, of as many other clusters."""
         if not options.negatives:
@@ -95,7 +109,7 @@ class TrainingPairs:
             fix="fewer negatives or a larger pool",
         )
 
-    def _image(self, position: int, options: SpatialTraining) -> Tensor:
+    def _image(self, position: int, options: MiningOptions) -> Tensor:
         return _tensor(self.images[int(position)], options.size)
 
 
