@@ -16,6 +16,7 @@ from harness.data.generators import synthetic
 from harness.data.generators.scenes import View, paste, scene
 from harness.data.generators.textures import card
 from harness.plugin_api import DataFolders
+from harness.registry import foreign
 from harness_dataset.synthetic_instances import SyntheticInstances
 
 pytestmark = pytest.mark.usefixtures("clean_process")
@@ -31,7 +32,9 @@ def folders(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def loaded(folders):
-    return SMALL.load(folders)
+    with pytest.MonkeyPatch.context() as patch:  # as clean_process, which a fixture of a module cannot ask for
+        patch.setattr(foreign, "_loaded", {})
+        return SMALL.load(folders)
 
 
 @pytest.fixture
