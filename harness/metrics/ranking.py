@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from harness.core.errors import InvalidInput
-from harness.metrics.ties import expected_precision, expected_precision_at, groups_of, without_junk
+from harness.metrics.ties import ends_without_junk, expected_precision, expected_precision_at, groups_of, without_junk
 
 Ids = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -58,6 +58,7 @@ def evaluate(
     scores: ArrayLike | None = None,
     n_database: int | None = None,
     label_ranks: Sequence[Mapping[int, tuple[int, int]]] = (),
+    depth: int | None = None,
 ) -> dict[str, Scores]:
     """Score rankings against the revisited ground truth.
 
@@ -83,6 +84,8 @@ def evaluate(
         label_ranks: per query id -> rank, from 0, at which the images with its score start in the whole ranking, and
             how many they are, where that is known although the ranking is truncated; of all labelled images. Scores are
             then those of the whole ranking, and ``scores`` is not looked at.
+        depth: with ``label_ranks``: rank from which on images count as missed all the same. Of a tie that it cuts each
+            image is listed in as many orders. None: nowhere.
 
     Returns:
         ``easy``, ``medium`` and ``hard`` -> scores.
@@ -119,7 +122,7 @@ def evaluate(
         for setup, (positive, removed) in SETUPS.items():
             count = sum(len(labels[query][label]) for label in positive)
             positives, junk = (_sorted([groups[label] for label in names]) for names in (positive, removed))
-            scored[setup].append(_score(positives, junk, count, ks))
+            scored[setup].append(_score(positives, junk, count, ks, depth if label_ranks else None))
     return {setup: _summary(results, len(ks)) for setup, results in scored.items()}
 
 
@@ -163,7 +166,7 @@ def _refuse_twice(seen: NDArray[np.bool_], row: NDArray[Any], query: int) -> Non
     seen[row] = False
 
 
-def _score(positives: Ids, junk: Ids, count: int, ks: Sequence[int]) -> _Score:
+def _score(positives: Ids, junk: Ids, count: int, ks: Sequence[int], depth: int | None) -> _Score:
     """Scores of one query.
 
     Args:
@@ -171,14 +174,14 @@ def _score(positives: Ids, junk: Ids, count: int, ks: Sequence[int]) -> _Score:
         junk: (j, 2) of the images that are taken out, likewise.
         count: number of positives, reached or not.
         ks: ranks of precision.
+        depth: rank, junk included, from which on positives are missed.
     """
     if count == 0:
         return _Score(float("nan"), np.full(len(ks), np.nan), float("nan"))
+    if depth is not None:
+        positives, junk = (groups[groups[:, 0] < depth] for groups in (positives, junk))
     if (positives[:, 1] > 1).any():
-        groups = without_junk(positives, junk)
-        tied = sum(group.positives for group in groups if group.size > group.positives) / count
-        precision = np.array([expected_precision_at(groups, count, k) for k in ks], np.float64)
-        return _Score(expected_precision(groups, count), precision, tied)
+        return _tied_score(positives, junk, count, ks, depth)
     ranks = positives[:, 0] - np.searchsorted(junk[:, 0], positives[:, 0])
     hits = np.arange(len(ranks), dtype=np.float64)
     before = np.divide(hits, ranks, out=np.ones_like(hits), where=ranks > 0)
@@ -187,6 +190,16 @@ def _score(positives: Ids, junk: Ids, count: int, ks: Sequence[int]) -> _Score:
     last = ranks[-1] + 1 if len(positives) == count else np.inf
     cut = np.minimum(np.asarray(ks, dtype=np.float64), last)
     return _Score(ap, np.searchsorted(ranks + 1, cut, side="right") / cut, 0.0)
+
+
+def _tied_score(positives: Ids, junk: Ids, count: int, ks: Sequence[int], depth: int | None) -> _Score:
+    """``_score`` where a positive is tied."""
+    groups = without_junk(positives, junk)
+    tied = sum(group.positives for group in groups if group.size > group.positives) / count
+    ends = [(None, 1.0)] if depth is None else ends_without_junk(depth, junk)
+    ap = sum(share * expected_precision(groups, count, end) for end, share in ends)
+    precision = [sum(share * expected_precision_at(groups, count, k, end) for end, share in ends) for k in ks]
+    return _Score(ap, np.array(precision, np.float64), tied)
 
 
 def _summary(results: Sequence[_Score], n_ks: int) -> Scores:

@@ -55,7 +55,26 @@ def without_junk(positives: Ids, junk: Ids) -> list[Group]:
     return groups
 
 
-def expected_precision(groups: Sequence[Group], count: int) -> float:
+def ends_without_junk(depth: int, junk: Ids) -> list[tuple[int, float]]:
+    """Where a ranking that is cut at ``depth`` ends once the junk is taken out, with the probability of each end.
+
+    A tie that is cut lists some of its images, and any of them as likely: how many of those are junk is hypergeometric.
+
+    Args:
+        depth: images that the ranking lists.
+        junk: (j, 2) start and size of the group of each image that is taken out.
+    """
+    before = int((junk.sum(axis=1) <= depth).sum())
+    cut = junk[(junk[:, 0] < depth) & (junk.sum(axis=1) > depth)]
+    if not len(cut):
+        return [(depth - before, 1.0)]
+    start, size = (int(value) for value in cut[0])
+    listed, inside, orders = depth - start, len(cut), comb(size, depth - start)
+    shares = range(max(0, listed - (size - inside)), min(listed, inside) + 1)
+    return [(depth - before - n, comb(inside, n) * comb(size - inside, listed - n) / orders) for n in shares]
+
+
+def expected_precision(groups: Sequence[Group], count: int, end: int | None = None) -> float:
     """Mean AP by the trapezoid rule over all orders within the groups.
 
     A place of a group holds a positive with probability p / m, and then t (p - 1) / (m - 1) of the t images before it
@@ -64,13 +83,14 @@ def expected_precision(groups: Sequence[Group], count: int) -> float:
     Args:
         groups: those with a positive, best first.
         count: number of positives, in a group or not.
+        end: rank from which on positives count as missed; None: nowhere.
     """
     area, hits = 0.0, 0
     for start, size, positives in groups:
-        before = np.arange(size, dtype=np.float64)
+        before = np.arange(size if end is None else min(size, max(end - start, 0)), dtype=np.float64)
         found = hits + before * ((positives - 1) / max(size - 1, 1))
         ranks = start + before
-        first = np.divide(found, ranks, out=np.ones(size), where=ranks > 0)
+        first = np.divide(found, ranks, out=np.ones_like(ranks), where=ranks > 0)
         area += positives / size * float(((first + (found + 1) / (ranks + 1)) / 2).sum())
         hits += positives
     return area / count
@@ -81,17 +101,18 @@ def expected_hits(groups: Sequence[Group], k: int) -> float:
     return sum(p * min(max((k - start) / size, 0.0), 1.0) for start, size, p in groups)
 
 
-def expected_precision_at(groups: Sequence[Group], count: int, k: int) -> float:
+def expected_precision_at(groups: Sequence[Group], count: int, k: int, end: int | None = None) -> float:
     """Mean precision at ``min(k, rank of the last positive)`` over all orders within the groups.
 
     Where the last positive may stand before k, its rank is looked at one by one: it is at place t of a group of m
-    images and p positives with probability ``C(t, p - 1) / C(m, p)``.
+    images and p positives with probability ``C(t, p - 1) / C(m, p)``. Positives from rank ``end`` on are missed.
     """
-    hits = expected_hits(groups, k)
+    reached = k if end is None else min(k, end)
+    hits = expected_hits(groups, reached)
     if sum(group.positives for group in groups) < count:
         return hits / k
     start, size, p = groups[-1]
-    before = min(k - start, size)  # places of the last group among the first k
+    before = min(reached - start, size)  # places of the last group among the first k
     if before < p:
         return hits / k
     orders = comb(size, p)

@@ -3,12 +3,12 @@
 Search, graphs, k-means and re-ranking all have to prefer one of two equals, and prefer the lower position: a list that
 begins with the relevant images would gain by that. So images are sorted by the digest of their files before any method
 sees them, and ids are translated back at the end. Identical images remain: they are tied, whatever a cut-off between
-them did to one and not to the other.
+them did to one and not to the other. Distractors, too many to be read for it, are sorted by the names of their files.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -28,12 +28,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class CanonicalSet:
-    """A dataset whose images are sorted by content; distractors stay where they are, at the end.
+    """A dataset whose images are sorted by content; distractors follow, sorted by name.
 
     Attributes:
         dataset: with translated ground truth and pairs.
         positions: (n,) where each of its images stands in the dataset as it was loaded.
-        first: (n,) the first image with the same content.
+        first: (n,) the first image with the same content, which others with it follow.
     """
 
     dataset: RetrievalSet
@@ -57,12 +57,51 @@ class CanonicalSet:
         indices, scores, ties = (np.stack(columns) for columns in zip(*rows, strict=True))
         return Ranking(indices, scores, ties=ties)
 
+    def listed_ranks(self, ranking: Ranking, wanted: Iterable[Iterable[int]]) -> list[dict[int, tuple[int, int]]]:
+        """Of a cut ranking, per query of its ``wanted`` images where their tie begins and how many are in it.
+
+        An image whose copy is listed is in the tie of that one; one without comes after all that are listed.
+        """
+        found = []
+        for ids, tied, images in zip(ranking.indices, ranking.tied, wanted, strict=True):
+            ranks, end = ranks_with_copies(ids, tied, self.first, images)
+            found.append({image: ranks.get(image, (end, 1)) for image in images})
+        return found
+
     def _row_with_ties(self, ids: Ids, scores: NDArray[Any], tied: NDArray[Any]) -> tuple[Ids, NDArray[Any], Ids]:
         groups = tie_numbers(tied)
         _, best, image = np.unique(self.first[ids], return_index=True, return_inverse=True)
         shared = groups[best[image]]
         order = np.argsort(shared, kind="stable")
         return ids[order], scores[best[image]][order], shared[order]
+
+
+def ranks_with_copies(
+    ids: Ids, tied: NDArray[Any], first: Ids, wanted: Iterable[int]
+) -> tuple[dict[int, tuple[int, int]], int]:
+    """Where the ties of images begin in a list that a cut has ended, and how many are in them.
+
+    Which of two identical images a cut leaves is an accident: copies are in the tie of the best that the list holds,
+    listed or not.
+
+    Args:
+        ids: (k,) best first.
+        tied: (k,) neighbours with equal values are tied.
+        first: (n,) the first image with the same content; copies follow each other.
+        wanted: ids that are asked for.
+
+    Returns:
+        Id -> start and size of the tie, of those whose content the list holds; and the length of the list with copies.
+    """
+    contents, best = np.unique(first[ids], return_index=True)
+    copies = np.searchsorted(first, contents, side="right") - contents
+    ties = tie_numbers(tied)[best]
+    sizes = np.bincount(ties, copies).astype(np.int64)
+    starts = np.cumsum(sizes) - sizes
+    tie_of = dict(zip(contents.tolist(), ties.tolist(), strict=True))
+    known = (image for image in wanted if 0 <= image < len(first))  # the evaluation refuses others
+    held = {image: tie_of[content] for image in known if (content := int(first[image])) in tie_of}
+    return {image: (int(starts[tie]), int(sizes[tie])) for image, tie in held.items()}, int(sizes.sum())
 
 
 def canonical(dataset: RetrievalSet, key: Any, cache: Cache) -> CanonicalSet:
@@ -79,12 +118,12 @@ def canonical(dataset: RetrievalSet, key: Any, cache: Cache) -> CanonicalSet:
     n = len(dataset.images) - dataset.distractors
     contents = identities(dataset.images[:n], [None] * n, {"dataset": key, "role": "database"}, cache)
     order = np.array(sorted(range(n), key=contents.__getitem__), np.int64)
-    rest = np.arange(n, len(dataset.images))
+    rest = np.array(sorted(range(n, len(dataset.images)), key=lambda i: dataset.images[i].as_posix()), np.int64)
     positions = np.concatenate([order, rest])
     place = np.empty_like(positions)
     place[positions] = np.arange(len(positions))
     first_of = {contents[i]: place for place, i in reversed(list(enumerate(order)))}
-    first = np.concatenate([np.array([first_of[contents[i]] for i in order], np.int64), rest])
+    first = np.concatenate([np.array([first_of[contents[i]] for i in order], np.int64), np.arange(n, len(place))])
     boxes = dataset.image_boxes
     changed = replace(
         dataset,

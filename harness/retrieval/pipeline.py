@@ -164,9 +164,9 @@ class RetrievalTask:
         pipeline = self.describe()
         ranking, label_ranks = self.search(pipeline)
         ranking = self.rerank(pipeline, ranking)
-        # Below the cut the ranks after an expansion are not known: positives there count as missed.
-        label_ranks = pipeline.reranked_ranks(ranking, label_ranks) if self.methods.expansion is None else []
-        ranking = self._canonical.with_ties(self.expand(pipeline, ranking))
+        ranking = self.expand(pipeline, ranking)
+        label_ranks, depth = self._label_ranks(pipeline, ranking, label_ranks)
+        ranking = self._canonical.with_ties(ranking)
         scores = evaluate(
             ranking.indices,
             self._dataset.ground_truth,
@@ -174,6 +174,7 @@ class RetrievalTask:
             scores=ranking.tied,
             n_database=pipeline.size,
             label_ranks=label_ranks,
+            depth=depth,
         )
         return RetrievalResult(
             scores=scores,
@@ -219,11 +220,15 @@ class RetrievalTask:
 
     @reproducible()
     def search(self, pipeline: SearchPipeline) -> tuple[Ranking, list[LabelRanks]]:
-        """The ranking of all queries; among distractors also the ranks of the images that the ground truth names."""
+        """The ranking of all queries, and ranks of the images that the ground truth names, where they will count.
+
+        They do among distractors, and where a ranking that is final is cut: below the cut nothing else tells them.
+        """
+        final = self.methods.reranking is None and self.methods.expansion is None
         with self._stage("search"):
-            if not pipeline.distractors:
-                return pipeline.search(slice(None)), []
-            return pipeline.search_labelled([_labelled(truth) for truth in self._dataset.ground_truth])
+            if pipeline.distractors or (final and 0 < self.protocol.depth < pipeline.size):
+                return pipeline.search_labelled(self._labelled)
+            return pipeline.search(slice(None)), []
 
     @reproducible()
     def rerank(self, pipeline: SearchPipeline, ranking: Ranking) -> Ranking:
@@ -260,6 +265,19 @@ class RetrievalTask:
             self.notes["expansion"] = dict(pipeline.expansion.report)
         return ranking
 
+    def _label_ranks(
+        self, pipeline: SearchPipeline, ranking: Ranking, searched: list[LabelRanks]
+    ) -> tuple[list[LabelRanks], int | None]:
+        """Ranks of the labelled images where the final ranking is cut, and the rank from which on they are missed."""
+        depth = ranking.indices.shape[1]
+        if depth == pipeline.size:
+            return [], None
+        if searched and self.methods.expansion is None:
+            ranks = pipeline.reranked_ranks(ranking, searched)
+            return ranks, None if pipeline.distractors else depth
+        # What an expansion would rank below the cut is not known: positives there count as missed.
+        return list(self._canonical.listed_ranks(ranking, self._labelled)), depth
+
     def _fit(self, expansion: QueryExpansion, pipeline: SearchPipeline) -> None:
         with self._stage("fit expansion"):
             database, distractors = pipeline.database, pipeline.distractors
@@ -289,6 +307,12 @@ class RetrievalTask:
         """The dataset in canonical order."""
         return self._canonical.dataset
 
+    @property
+    def _labelled(self) -> list[list[int]]:
+        """Per query all ids that the ground truth names."""
+        levels = ("easy", "hard", "junk")
+        return [[int(i) for level in levels for i in truth.get(level, ())] for truth in self._dataset.ground_truth]
+
     @cached_property
     def _names(self) -> dict[str, str]:
         return {kind: _name(kind, method, self.keys) for kind, method in vars(self.methods).items()}
@@ -298,11 +322,6 @@ class RetrievalTask:
         with measured() as cost:
             yield
         self.costs[name] = cost
-
-
-def _labelled(truth: Mapping[str, Any]) -> list[int]:
-    """All ids that the ground truth of a query names."""
-    return [int(i) for label in ("easy", "hard", "junk") for i in truth.get(label, ())]
 
 
 def _name(kind: str, method: object, keys: Mapping[str, Any]) -> str:

@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.core.errors import InvalidInput
-from harness.metrics.ties import groups_of
 from harness.plugin_api import FittedExpansion, FittedWhitening, Ranking
 from harness.plugin_api.contract import require_ranking
+from harness.retrieval.canonical import ranks_with_copies
 from harness.retrieval.regions import RegionalExpansion
 from harness.retrieval.reranking import BoundReranker
 from harness.search import top_k
@@ -65,7 +65,7 @@ class SearchPipeline:
         if (highest := max((max(ids, default=-1) for ids in labelled), default=-1)) >= len(self.database):
             raise InvalidInput(
                 f"image {highest} of the ground truth is not in the database",
-                why="distractors are relevant to no query",
+                why="distractors are relevant to no query" if self.distractors else "",
                 fix=f"ids from 0 to {len(self.database) - 1}",
             )
         best = top_k(self.queries, [self.database, *self.distractors], self._length, ranks_of=labelled)
@@ -79,8 +79,8 @@ class SearchPipeline:
         """What ``search_labelled`` said of the labelled images, after their re-ranking."""
         if self.reranker is None or not ranks:
             return list(ranks)
-        rows = zip(ranks, ranking.indices, ranking.tied, strict=True)
-        return [_moved(known, ids, tied, self.reranker.top(ids)) for known, ids, tied in rows]
+        rows, first = zip(ranks, ranking.indices, ranking.tied, strict=True), self.reranker.first
+        return [_moved(known, ids, tied, self.reranker.top(ids), first) for known, ids, tied in rows]
 
     @property
     def _length(self) -> int | None:
@@ -120,9 +120,10 @@ class SearchPipeline:
         return descriptors + (self.reranker.bytes_per_image if self.reranker else 0.0)
 
 
-def _moved(known: LabelRanks, ids: NDArray[np.int64], tied: NDArray[Any], top: int) -> dict[int, tuple[int, int]]:
+def _moved(
+    known: LabelRanks, ids: NDArray[np.int64], tied: NDArray[Any], top: int, first: NDArray[np.int64]
+) -> dict[int, tuple[int, int]]:
     """Of a re-ranked list (k,) whose first ``top`` were reordered: those by their new ties, the others below them."""
-    starts, sizes = groups_of(tied[:top])
-    listed = {int(image): (int(starts[i]), int(sizes[i])) for i, image in enumerate(ids[:top])}
-    below = {image: max(start, top) for image, (start, _) in known.items()}
+    listed, end = ranks_with_copies(ids[:top], tied[:top], first, known)
+    below = {image: max(start, end) for image, (start, _) in known.items()}
     return {i: listed.get(i, (below[i], start + size - below[i])) for i, (start, size) in known.items()}

@@ -67,7 +67,7 @@ def reordered(dataset, order):
     place = np.argsort(order)
     truth = [{level: [int(place[i]) for i in ids] for level, ids in query.items()} for query in dataset.ground_truth]
     images = [dataset.images[i] for i in order]
-    return dataclasses.replace(dataset, images=images, ground_truth=truth, pairs=place[dataset.pairs])
+    return dataclasses.replace(dataset, images=images, ground_truth=truth, pairs=place[dataset.pairs] if dataset.pairs is not None else None)
 
 
 def scores(dataset, pooling, depth=0, **methods):
@@ -130,6 +130,51 @@ def test_the_order_of_files_changes_no_score(dataset, pipeline, depth):
     first = scores(dataset, **methods(pipeline), depth=depth)
     for order in ORDERS:
         assert scores(reordered(dataset, order), **methods(pipeline), depth=depth) == first
+
+
+COPIES = np.arange(N)
+COPIES[[0, N - 4]], COPIES[[4, N - 3]] = [N - 4, 0], [N - 3, 4]  # identical images in each other's place
+
+
+@pytest.mark.parametrize(
+    "pipeline",
+    [
+        {"pooling": "gem"},
+        {"pooling": "gem", "reranking": "r-match", "top": 100},
+        {"pooling": "rmac", "expansion": "diffusion"},
+        {"pooling": "rmac", "reranking": "r-match", "expansion": "aqe", "top": 2},
+    ],
+    ids=lambda value: "-".join(map(str, value.values())),
+)
+@pytest.mark.parametrize("distractors", [0, 2])
+def test_a_cut_between_identical_images_leaves_neither_to_chance(dataset, pipeline, distractors):
+    """Whatever the depth; one of two identical images is relevant, the other is not."""
+    images = set(range(N - 2))
+    truth = [{level: [i for i in ids if i in images] for level, ids in each.items()} for each in dataset.ground_truth]
+    some = dataclasses.replace(dataset, ground_truth=truth, distractors=distractors, pairs=None)
+    for depth in range(1, 9):
+        first = scores(some, **methods(pipeline), depth=depth)
+        assert scores(reordered(some, COPIES), **methods(pipeline), depth=depth) == first, depth
+
+
+class Strongest:
+    """Which channel is strongest, and nothing else: many different images are equally far from a query."""
+
+    def pool(self, maps):
+        return torch.nn.functional.one_hot(maps.mean((1, 2)).argmax(), len(maps)).float()
+
+
+@pytest.mark.parametrize("kinds", [{}, {"reranking": "r-match", "top": 3}, {"expansion": "aqe"}], ids=str)
+def test_the_order_of_distractors_changes_no_score(dataset, kinds):
+    truth = [{"easy": [0, 3], "hard": [1, 4], "junk": [2]}] * 3
+    some = dataclasses.replace(dataset, ground_truth=truth, distractors=N - 5, pairs=None)
+
+    def found(images):
+        return scores(dataclasses.replace(some, images=images), **{**methods(kinds), "pooling": Strongest()}, depth=6)
+
+    first = found(some.images)
+    for tail in (range(N - 1, 4, -1), [9, 5, 13, 7, 11, 6, 12, 8, 10]):
+        assert found([some.images[i] for i in (*range(5), *tail)]) == first
 
 
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -81,6 +81,22 @@ def test_no_order_of_the_database_changes_a_score(case, random):
         np.testing.assert_array_equal(scores.tied, second[setup].tied)
 
 
+@settings(max_examples=150, deadline=None)
+@given(tied(), st.integers(1, 7))
+def test_a_cut_is_the_mean_over_all_orders_too(case, depth):
+    values, truth = case
+    every = [evaluate([order[:depth]], [truth], KS, n_database=len(values)) for order in orders(values)]
+    row = next(orders(values))
+    starts, sizes = groups_of(values[row])
+    ranks = {image: (int(start), int(size)) for image, start, size in zip(row, starts, sizes, strict=True)}
+    found = evaluate([row[:depth]], [truth], KS, label_ranks=[ranks], depth=depth, n_database=len(values))
+    for setup, scores in found.items():
+        np.testing.assert_allclose(scores.ap, np.mean([each[setup].ap for each in every], axis=0), rtol=1e-12)
+        np.testing.assert_allclose(
+            scores.precision, np.mean([each[setup].precision for each in every], axis=0), rtol=1e-12
+        )
+
+
 def test_scores_without_equals_change_nothing():
     ranks, truth = [[2, 0, 1]], [{"easy": [0], "hard": [1], "junk": [2]}]
     plain, scored = evaluate(ranks, truth), evaluate(ranks, truth, scores=[[3.0, 2.0, 1.0]])
