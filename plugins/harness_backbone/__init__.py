@@ -11,5 +11,6 @@ def harness_register(registry: Registrar) -> None:
     untrained = {"weights": "none"}  # those of ImageNet are a download
     registry.backbone("tiny", "harness_backbone.tiny:Tiny")
     registry.backbone("vgg16", "harness_backbone.vgg16:VGG16", check=untrained)
+    registry.backbone("efficientnet-lite0", "harness_backbone.efficientnet_lite0:EfficientNetLite0", check=untrained)
     registry.backbone("resnet50", "harness_backbone.resnet:ResNet50", check=untrained)
     registry.backbone("resnet101", "harness_backbone.resnet:ResNet101", check=untrained)

@@ -7,7 +7,7 @@ from copy import deepcopy
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, Literal
 
 from annotated_types import Ge
 
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
 
 IMAGENET: Final = "imagenet"
 NONE: Final = "none"
-_MEAN: Final = (0.485, 0.456, 0.406)  # torchvision: colours of ImageNet
-_STD: Final = (0.229, 0.224, 0.225)  # torchvision
 
 
 @dataclass(frozen=True)
@@ -47,6 +45,9 @@ class Convolutional:
     seed: Annotated[int, Ge(0)] = 0
     upsample: bool = False
     min_side: Annotated[int, Ge(32)] = 67  # released code of Simeoni et al. 2019, cnn_vec.m:13
+
+    mean: ClassVar[tuple[float, ...]] = (0.485, 0.456, 0.406)  # torchvision: colours of ImageNet
+    std: ClassVar[tuple[float, ...]] = (0.229, 0.224, 0.225)
 
     def __post_init__(self) -> None:
         if self.weights == IMAGENET:
@@ -101,7 +102,7 @@ def _network(backbone: Convolutional, device: str) -> ImageNetwork:
     published = _weights(backbone)
     if published is not None:
         _load(backbone, body, published)
-    mean, std = (published and published.mean) or _MEAN, (published and published.std) or _STD
+    mean, std = (published and published.mean) or backbone.mean, (published and published.std) or backbone.std
     network = ImageNetwork(body, mean, std, backbone.min_side)
     return network.eval().requires_grad_(False).to(device)
 
