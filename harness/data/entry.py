@@ -115,6 +115,8 @@ class CatalogueEntry(_Model):
     licence: str
     citation: str = ""
     homepage: str = ""
+    orientation: Literal["", "upright", "stored"] = ""
+    """How its image files are shown; empty where there are none."""
     note: str = ""
     """What a user should know before comparing numbers."""
     checksum_source: str = ""

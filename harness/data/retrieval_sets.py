@@ -15,7 +15,7 @@ from harness.data.files import refuse_missing
 from harness.data.fingerprint import named_digest
 from harness.data.instances import Instances
 from harness.data.stand_in.marker import marks
-from harness.plugin_api import DataFolders, RetrievalSet
+from harness.plugin_api import DataFolders, Orientation, RetrievalSet
 
 
 class Paths(Sequence[Path]):
@@ -57,7 +57,11 @@ def _stem(name: str) -> str:
 
 
 def retrieval_set(
-    name: str, truth: Instances, files: Mapping[str, Path], distractors: Sequence[str] = ()
+    name: str,
+    truth: Instances,
+    files: Mapping[str, Path],
+    distractors: Sequence[str] = (),
+    orientation: Orientation = "stored",
 ) -> RetrievalSet:
     """The dataset; distractors follow the images of the ground truth and are relevant to no query."""
     images: Sequence[Path] = [files[image] for image in truth.images]
@@ -69,6 +73,7 @@ def retrieval_set(
         ground_truth=truth.ground_truth,
         pairs=np.array(truth.pairs, np.int64).reshape(-1, 2),
         distractors=len(distractors),
+        orientation=orientation,
     )
 
 

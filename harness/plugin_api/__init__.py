@@ -20,7 +20,16 @@ from harness.plugin_api.active_learning import (
     PoolView,
     TrainingSet,
 )
-from harness.plugin_api.datasets import Box, ClassificationSet, DataFolders, Dataset, HasInstances, RetrievalSet, Task
+from harness.plugin_api.datasets import (
+    Box,
+    ClassificationSet,
+    DataFolders,
+    Dataset,
+    HasInstances,
+    Orientation,
+    RetrievalSet,
+    Task,
+)
 from harness.plugin_api.hooks import RecordView, RunView, SinkHooks, hookimpl
 from harness.plugin_api.optional import OPTIONAL_HOOKS
 from harness.plugin_api.registration import KINDS, Check, Registrar
@@ -91,6 +100,7 @@ __all__ = [
     "Network",
     "OLDEST_PLUGIN_API",
     "OPTIONAL_HOOKS",
+    "Orientation",
     "PLUGIN_API_VERSION",
     "Packs",
     "PoolView",

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 Task = Literal["active-learning", "retrieval"]
 Box = tuple[float, float, float, float]
 """x0, y0, x1, y1 in pixels of the full image; the right and lower border are outside."""
+Orientation = Literal["upright", "stored"]
+"""How image files are shown: turned as their EXIF says, or with the pixels as they lie in the file."""
 
 
 @dataclass(frozen=True)
@@ -66,6 +68,7 @@ class RetrievalSet:
             and their descriptors stay on disk.
         clusters: (n,) int64, per database image what it shows, such as a 3D model: images of different clusters are
             non-matching pairs of training. None where unknown.
+        orientation: how images are shown and which pixels boxes count; ``stored`` is that of the published protocols.
     """
 
     name: str
@@ -77,6 +80,7 @@ class RetrievalSet:
     image_boxes: Sequence[Box | None] | None = None
     distractors: int = 0
     clusters: Ids | None = None
+    orientation: Orientation = "stored"
 
 
 class Dataset(Protocol):

@@ -7,7 +7,7 @@ import itertools
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -19,7 +19,7 @@ from torch import Tensor
 from harness.core.errors import InvalidInput
 from harness.core.progress import Progress, track
 from harness.core.threads import settle_thread
-from harness.plugin_api import Backbone, Box, Pooling, PoolsQueries, Role
+from harness.plugin_api import Backbone, Box, Orientation, Pooling, PoolsQueries, Role
 from harness.plugin_api.contract import require_maps, require_one_length, require_pooled
 from harness.retrieval.images import read_image
 from harness.retrieval.map_store import MapStore
@@ -46,12 +46,14 @@ class ImageList:
         boxes: per file the part to look at, or None for all of it.
         size: longest side in pixels of the full image.
         scales: factors at which the network sees each image.
+        orientation: of the files.
     """
 
     paths: Sequence[Path]
     boxes: Sequence[Box | None]
     size: int
     scales: tuple[float, ...] = (1.0,)
+    orientation: Orientation = "stored"
 
     def __len__(self) -> int:
         return len(self.paths)
@@ -59,7 +61,8 @@ class ImageList:
     def some(self, positions: Iterable[int]) -> ImageList:
         """The images at these positions."""
         chosen = list(positions)
-        return ImageList([self.paths[i] for i in chosen], [self.boxes[i] for i in chosen], self.size, self.scales)
+        paths, boxes = [self.paths[i] for i in chosen], [self.boxes[i] for i in chosen]
+        return replace(self, paths=paths, boxes=boxes)
 
     def read(self, convert: Callable[[NDArray[np.uint8]], R]) -> Iterator[R]:
         """``convert`` of each image (h, w, 3), cropped and shrunk; threads work ahead of it.
@@ -68,7 +71,11 @@ class ImageList:
             DataMissing, DataDamaged: an image cannot be read.
         """
         files = zip(self.paths, self.boxes, strict=True)
-        return prefetched(lambda file: convert(read_image(file[0], self.size, file[1])), files)
+        return prefetched(lambda file: convert(self.read_one(*file)), files)
+
+    def read_one(self, path: Path, box: Box | None) -> NDArray[np.uint8]:
+        """One image (h, w, 3) as the list shows it."""
+        return read_image(path, self.size, box, self.orientation)
 
 
 @dataclass(frozen=True)
@@ -104,7 +111,7 @@ class NamedBackbone:
         maps = [array for scale in images.scales if (array := store.read(name, scale)) is not None]
         if len(maps) == len(images.scales):
             return [torch.from_numpy(array) for array in maps]
-        image = _tensor(read_image(path, images.size, box))
+        image = _tensor(images.read_one(path, box))
 
         def computed() -> list[Tensor]:
             with store.locked(name):

@@ -11,20 +11,21 @@ from PIL import Image
 
 from harness.core.errors import DataDamaged
 from harness.data.decode import decode_image
-from harness.plugin_api import Box
+from harness.plugin_api import Box, Orientation
 
 
-def read_image(path: Path, size: int, box: Box | None = None) -> NDArray[np.uint8]:
+def read_image(path: Path, size: int, box: Box | None = None, orientation: Orientation = "stored") -> NDArray[np.uint8]:
     """Decode one image, crop it, and shrink it to the protocol's size.
 
     The crop is taken from the full image and shrunk by the factor by which the full image would be: an object has the
     same size in its query as in an uncropped copy (cirtorch's rule). Nothing is ever enlarged. Shrinking is antialiased
-    (Lanczos). An orientation noted in EXIF is ignored: boxes count pixels as they are stored.
+    (Lanczos).
 
     Args:
         path: an image file; colours become RGB.
         size: longest side in pixels that the full image would get.
         box: x0, y0, x1, y1 in pixels of the full image, rounded and clipped to it; None keeps the whole image.
+        orientation: of the dataset: whether the image is turned as its EXIF says; a box counts pixels of what is shown.
 
     Returns:
         (h, w, 3) uint8.
@@ -33,7 +34,7 @@ def read_image(path: Path, size: int, box: Box | None = None) -> NDArray[np.uint
         DataMissing: there is no such file.
         DataDamaged: the file cannot be read as an image, or the box lies outside of it.
     """
-    image = decode_image(path)
+    image = decode_image(path, orientation=orientation)
     limit = float(size)
     if box is not None:
         full = max(image.size)

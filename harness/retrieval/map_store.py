@@ -20,6 +20,7 @@ from harness.cache import parse_size
 from harness.core.digest import digest
 from harness.core.files import write_atomically
 from harness.core.locks import locked
+from harness.data import DECODING_VERSION
 from harness.data import RESULT_VERSION as DATA_VERSION
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ def maps_folder(cache: Path, keys: Mapping[str, Any], image_size: int) -> Path:
         image_size: longest side of the images in pixels.
     """
     key = {
-        "version": [MAPS_VERSION, DATA_VERSION],
+        "version": [MAPS_VERSION, DATA_VERSION, DECODING_VERSION],
         "backbone": keys["backbone"],
         "dataset": keys["dataset"],
         "image_size": image_size,

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from harness.cache import Arrays, Cache
 from harness.core.cost import Cost
 from harness.core.errors import InvalidInput
+from harness.data import DECODING_VERSION
 from harness.data import RESULT_VERSION as DATA_VERSION
 from harness.plugin_api import FittedRegionalExpansion, FittedWhitening, GivesRegions, Pooling, Ranking, Role
 from harness.plugin_api.contract import require_descriptors
@@ -89,7 +90,7 @@ class RegionExtraction:
         return {
             "stage": "regions",
             "order": "content",
-            "code": [REGIONS_VERSION, DATA_VERSION],
+            "code": [REGIONS_VERSION, DATA_VERSION, DECODING_VERSION],
             **{kind: self.keys[kind] for kind in ("backbone", "pooling", "dataset")},
             "role": role,
             "image_size": protocol.image_size,

@@ -15,6 +15,7 @@ from harness.cache import Cache
 from harness.core.cost import Cost
 from harness.core.progress import PartialProgress, Progress
 from harness.core.threads import OPERATION, reproducible
+from harness.data import DECODING_VERSION
 from harness.data import RESULT_VERSION as DATA_VERSION
 from harness.plugin_api import FittedWhitening, LearnsFromMaps, MayLearn, Pooling, RetrievalSet, Role, Whitening
 from harness.plugin_api.contract import require_descriptors
@@ -76,10 +77,10 @@ class Extraction:
 
     def images(self, role: Role) -> ImageList:
         """The images of one role as the protocol shows them; only queries are cropped to their box."""
-        size, scales = self.protocol.image_size, self.protocol.scales
+        shown = self.protocol.image_size, self.protocol.scales, self.dataset.orientation
         if role == "query":
-            return ImageList(self.dataset.queries, self.dataset.boxes, size, scales)
-        return ImageList(self.dataset.images, [None] * len(self.dataset.images), size, scales)
+            return ImageList(self.dataset.queries, self.dataset.boxes, *shown)
+        return ImageList(self.dataset.images, [None] * len(self.dataset.images), *shown)
 
     @property
     def first_distractor(self) -> int:
@@ -176,12 +177,13 @@ class _PooledDataset:
         # What a pooling learns from a database makes its descriptors those of this database only.
         learns = self.pooling.learns if isinstance(self.pooling, MayLearn) else isinstance(self.pooling, LearnsFromMaps)
         return {
-            "code": [DESCRIPTORS_VERSION, DATA_VERSION],
+            "code": [DESCRIPTORS_VERSION, DATA_VERSION, DECODING_VERSION],
             **{kind: self.keys[kind] for kind in ("backbone", "pooling", *(("dataset",) if learns else ()))},
             "role": role,
             "image_size": protocol.image_size,
             "scales": list(protocol.scales),
             "numerics": NUMERICS,
+            "orientation": self.extraction.dataset.orientation,
         }
 
 

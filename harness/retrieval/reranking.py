@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from harness.cache import Arrays, Cache
 from harness.core.cost import Cost, measured
 from harness.core.progress import track
+from harness.data import DECODING_VERSION
 from harness.data import RESULT_VERSION as DATA_VERSION
 from harness.metrics.ties import tie_numbers
 from harness.plugin_api import DescribesImages, Packs, Ranking, Reranker, Role
@@ -178,7 +179,7 @@ def _key(
     """Which images are described is part of it: another ranking needs others."""
     key: dict[str, Any] = {
         "stage": "features for re-ranking",
-        "code": [FEATURES_VERSION, DATA_VERSION],
+        "code": [FEATURES_VERSION, DATA_VERSION, DECODING_VERSION],
         "dataset": keys["dataset"],
         "reranking": keys["reranking"],
         "role": role,

@@ -22,7 +22,7 @@ from harness.runs.record import Record
 from harness.site.view import BoardView
 
 if TYPE_CHECKING:
-    from harness.plugin_api import Box
+    from harness.plugin_api import Box, Orientation
 
 Kind = Literal["positive", "negative", "junk"]
 
@@ -89,7 +89,7 @@ def gallery(board: BoardView, count: int, registry: Registry, data: DataFolders,
         dataset = _load(next(iter(shown.values())), registry, data)
         number = len(dataset.queries)
         _check(shown.values(), number, len(dataset.images))
-        album = _Album(folder / "images")
+        album = _Album(folder / "images", dataset.orientation)
         chosen = _spread(_difficulty(list(shown.values()), number), count)
         return Gallery(tuple(_query(dataset, place, shown, album) for place in chosen))
     except HarnessError as error:
@@ -162,14 +162,14 @@ def _query(dataset: RetrievalSet, place: int, shown: Mapping[str, Record], album
 class _Album:
     """Small pictures in a folder, each once, named by what they hold."""
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+    def __init__(self, folder: Path, orientation: Orientation) -> None:
+        self._folder, self._orientation = folder, orientation
         self._known: dict[tuple[Path, Box | None], str] = {}
 
     def picture(self, file: Path, box: Box | None = None) -> str:
         """Path of the thumbnail of an image, with a frame around ``box``."""
         if (file, box) not in self._known:
-            content = _thumbnail(file, box)
+            content = _thumbnail(file, box, self._orientation)
             name = hashlib.sha256(content).hexdigest()[:16] + ".jpg"
             self._folder.mkdir(exist_ok=True)
             (self._folder / name).write_bytes(content)
@@ -177,15 +177,15 @@ class _Album:
         return self._known[file, box]
 
 
-def _thumbnail(file: Path, box: Box | None) -> bytes:
+def _thumbnail(file: Path, box: Box | None, orientation: Orientation) -> bytes:
     from PIL import Image, ImageDraw
 
     from harness.data.decode import image_size
     from harness.retrieval.images import read_image
 
-    image = Image.fromarray(read_image(file, _SIDE))
+    image = Image.fromarray(read_image(file, _SIDE, None, orientation))
     if box is not None:
-        factor = image.width / image_size(file)[0]
+        factor = image.width / image_size(file, orientation)[0]
         x0, y0, x1, y1 = (round(bound * factor) for bound in box)
         frame = (x0, y0, max(x1 - 1, x0), max(y1 - 1, y0))
         ImageDraw.Draw(image).rectangle(frame, outline="white", width=2)

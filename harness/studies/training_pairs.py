@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from harness.core.errors import InvalidInput
-from harness.plugin_api import RetrievalSet
+from harness.plugin_api import Orientation, RetrievalSet
 from harness.retrieval.images import read_image
 
 if TYPE_CHECKING:
@@ -47,11 +47,13 @@ class TrainingPairs:
         images: files.
         pairs: (p, 2) positions in ``images`` of a query and of what matches it.
         clusters: (n,) what each image shows.
+        orientation: of the files.
     """
 
     images: Sequence[Path]
     pairs: Ids
     clusters: Ids
+    orientation: Orientation = "stored"
 
     @classmethod
     def of(cls, dataset: RetrievalSet) -> TrainingPairs:
@@ -61,7 +63,7 @@ class TrainingPairs:
                 f"dataset {dataset.name} has no matching pairs", fix="dataset: sfm120k, or one with pairs"
             )
         clusters = dataset.clusters if dataset.clusters is not None else _connected(len(dataset.images), dataset.pairs)
-        return cls(dataset.images, dataset.pairs, clusters)
+        return cls(dataset.images, dataset.pairs, clusters, dataset.orientation)
 
     def queries(
         self, options: MiningOptions, describe: Callable[[Tensor], Tensor]
@@ -110,12 +112,12 @@ class TrainingPairs:
         )
 
     def _image(self, position: int, options: MiningOptions) -> Tensor:
-        return _tensor(self.images[int(position)], options.size)
+        return _tensor(self.images[int(position)], options.size, self.orientation)
 
 
 @lru_cache(maxsize=64)
-def _tensor(path: Path, size: int) -> Tensor:
-    return torch.from_numpy(read_image(path, size)).permute(2, 0, 1).float() / 255
+def _tensor(path: Path, size: int, orientation: Orientation) -> Tensor:
+    return torch.from_numpy(read_image(path, size, None, orientation)).permute(2, 0, 1).float() / 255
 
 
 def _connected(n: int, pairs: Ids) -> Ids:

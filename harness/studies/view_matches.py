@@ -62,8 +62,9 @@ def view_matches(opened: ImageRun, query: str | int, image: str | int, *, format
     extraction = opened.extraction(SilentProgress())
     (left,) = describe(method, extraction, "query", [q])
     (right,) = describe(method, extraction, "database", [i])
-    size = run.protocol.image_size
-    pictures = read_image(dataset.queries[q], size, dataset.boxes[q]), read_image(dataset.images[i], size)
+    size, orientation = run.protocol.image_size, dataset.orientation
+    shown = read_image(dataset.queries[q], size, dataset.boxes[q], orientation)
+    pictures = shown, read_image(dataset.images[i], size, None, orientation)
     matched = method.correspondences(left, right, *((p.shape[1], p.shape[0]) for p in pictures))
     inliers, names = len(matched["query"]), (dataset.queries[q].name, dataset.images[i].name)
     title = f"{name}: {inliers} inliers ({', '.join(names)})"

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from harness.plugin_api import Box
+    from harness.plugin_api import Box, Orientation
 
 
 @dataclass(frozen=True)
@@ -58,11 +58,13 @@ def view_results(opened: ImageRun, query: str | int, *, top: int = 11, format: F
     results = []
     for image in ranks[number][:top]:
         relevance: Relevance = "positive" if image in relevant else "junk" if image in junk else "negative"
-        results.append(Result(read_image(dataset.images[image], size), relevance, dataset.images[image].name))
-    name, shown = dataset.queries[number].name, read_image(dataset.queries[number], size)
-    box = scaled_box(dataset.boxes[number], shrinkage(dataset.queries[number], shown))
-    picture = draw_gallery(shown, results, box, f"{run.label}\nquery {name}", format=format)
-    return RankedImages(name, tuple(result.relevance for result in results), picture)
+        picture = read_image(dataset.images[image], size, None, dataset.orientation)
+        results.append(Result(picture, relevance, dataset.images[image].name))
+    name = dataset.queries[number].name
+    shown = read_image(dataset.queries[number], size, None, dataset.orientation)
+    box = scaled_box(dataset.boxes[number], shrinkage(dataset.queries[number], shown, dataset.orientation))
+    drawn = draw_gallery(shown, results, box, f"{run.label}\nquery {name}", format=format)
+    return RankedImages(name, tuple(result.relevance for result in results), drawn)
 
 
 def scaled_box(box: Box | None, factor: float) -> Box | None:
@@ -70,9 +72,8 @@ def scaled_box(box: Box | None, factor: float) -> Box | None:
     return None if box is None else (box[0] * factor, box[1] * factor, box[2] * factor, box[3] * factor)
 
 
-def shrinkage(path: Path, shown: NDArray[np.uint8]) -> float:
+def shrinkage(path: Path, shown: NDArray[np.uint8], orientation: Orientation) -> float:
     """Width of the shown image as a share of that of its file."""
-    from PIL import Image
+    from harness.data.decode import image_size
 
-    with Image.open(path) as file:
-        return float(shown.shape[1] / file.size[0])
+    return float(shown.shape[1] / image_size(path, orientation)[0])

@@ -71,8 +71,8 @@ def _rows(opened: ImageRun, positions: list[int], iterations: bool, progress: Pr
     rows = []
     for image, scales in zip(positions, maps, strict=True):
         path = dataset.images[image]
-        picture = read_image(path, run.protocol.image_size)
-        box = scaled_box(boxes[image] if boxes else None, shrinkage(path, picture))
+        picture = read_image(path, run.protocol.image_size, None, dataset.orientation)
+        box = scaled_box(boxes[image] if boxes else None, shrinkage(path, picture, dataset.orientation))
         row = [Panel(path.name, picture, box=box)]
         saliencies = _saliencies(method, fitted, scales[0])
         if iterations:

@@ -11,11 +11,11 @@ from annotated_types import Ge, Gt
 
 from harness.cache import Cache
 from harness.core.errors import DataDamaged
-from harness.data import RESULT_VERSION
+from harness.data import DECODING_VERSION, RESULT_VERSION
 from harness.data.classification_sets import checked, class_files
 from harness.data.decode import decode_squares
 from harness.data.fingerprint import files_digest, value_digest
-from harness.plugin_api import ClassificationSet, Task
+from harness.plugin_api import ClassificationSet, Orientation, Task
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -35,6 +35,7 @@ class ImageClasses:
         train: name of the folder of the pool.
         test: name of the folder of the test images.
         per_class: images of the pool in each class at most, the first by name; 0 takes all.
+        orientation: ``upright`` turns images as their EXIF says, ``stored`` takes the pixels as they lie in the file.
     """
 
     path: str
@@ -44,8 +45,10 @@ class ImageClasses:
     train: str = "train"
     test: str = "test"
     per_class: Annotated[int, Ge(0)] = 0
+    orientation: Orientation = "upright"
 
     task: ClassVar[Task] = "active-learning"
+    result_version: ClassVar[int] = 2  # 16 bits, transparency, orientation
 
     def fingerprint(self, folders: DataFolders) -> str:
         """Digest of all image files, their names, and how they are read."""
@@ -53,9 +56,8 @@ class ImageClasses:
         files = chain.from_iterable(
             chain.from_iterable(classes.values()) for classes in (self._pool(root), class_files(root / self.test))
         )
-        return value_digest(
-            [files_digest(files, root, folders), self.size, self.channels, self.flip, self.train, self.test]
-        )
+        content = [files_digest(files, root, folders), self.size, self.channels, self.flip, self.train, self.test]
+        return value_digest([*content, *([] if self.orientation == "upright" else [self.orientation])])
 
     def _pool(self, root: Path) -> dict[str, list[Path]]:
         files = class_files(root / self.train)
@@ -69,7 +71,7 @@ class ImageClasses:
             raise DataDamaged(f"{root / self.test} has the class {unknown[0]}, which {self.train} does not have")
         classes = tuple(train)
         cache = Cache(folders.cache / "images")
-        key = {"stage": "decode", "code": RESULT_VERSION, "fingerprint": self.fingerprint(folders)}
+        key = {"stage": "decode", "code": [RESULT_VERSION, DECODING_VERSION], "fingerprint": self.fingerprint(folders)}
         arrays = cache.get_or_compute(key, lambda: self._decode(classes, train, test)).arrays
         return checked(ClassificationSet(name=root.name, classes=classes, flip=self.flip, **arrays))
 
@@ -79,7 +81,7 @@ class ImageClasses:
         arrays = {}
         for part, files in (("train", train), ("test", test)):
             arrays[f"{part}_images"] = decode_squares(
-                list(chain.from_iterable(files.values())), self.size, self.channels
+                list(chain.from_iterable(files.values())), self.size, self.channels, self.orientation
             )
             labels = [np.full(len(files.get(name, ())), label) for label, name in enumerate(classes)]
             arrays[f"{part}_labels"] = np.concatenate(labels).astype(np.int64)

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from harness.core.errors import DataMissing
-from harness.data.fingerprint import files_digest
+from harness.data.fingerprint import files_digest, value_digest
 from harness.data.instances import Instances, read_instances
 from harness.data.retrieval_sets import retrieval_set
-from harness.plugin_api import RetrievalSet, Task
+from harness.plugin_api import Orientation, RetrievalSet, Task
 
 if TYPE_CHECKING:
     from harness.plugin_api import DataFolders
@@ -26,19 +26,24 @@ class ImageInstances:
         path: folder below the data folder (or absolute).
         ground_truth: JSON file in that folder.
         images: folder of the images in that folder; names in the ground truth are relative to it.
+        orientation: ``upright`` turns images as their EXIF says; ``stored`` takes the pixels as they lie in the file,
+            as the published protocol of ROxford and RParis does. A box counts pixels of what is shown.
     """
 
     task: ClassVar[Task] = "retrieval"
+    result_version: ClassVar[int] = 2  # 16 bits, transparency, orientation
 
     path: str
     ground_truth: str = "gnd.json"
     images: str = "images"
+    orientation: Orientation = "upright"
 
     def fingerprint(self, folders: DataFolders) -> str:
         """Digest of the ground truth and of every image that it names. Raises ``DataMissing`` or ``DataDamaged``."""
         truth, root = self._read(folders), self._root(folders)
         files = {root / self.images / name for name in (*truth.images, *truth.queries)}
-        return files_digest([root / self.ground_truth, *files], root, folders)
+        content = files_digest([root / self.ground_truth, *files], root, folders)
+        return content if self.orientation == "upright" else value_digest([content, self.orientation])
 
     def load(self, folders: DataFolders) -> RetrievalSet:
         """Read and check the ground truth; images are read when they are needed.
@@ -49,7 +54,7 @@ class ImageInstances:
         """
         truth, images = self._read(folders), self._root(folders) / self.images
         files = {name: images / name for name in (*truth.images, *truth.queries)}
-        return retrieval_set(Path(self.path).name, truth, files)
+        return retrieval_set(Path(self.path).name, truth, files, orientation=self.orientation)
 
     def _read(self, folders: DataFolders) -> Instances:
         root = self._root(folders)

@@ -70,11 +70,13 @@ def test_other_modes_become_rgb(tmp_path, mode):
     assert read_image(tmp_path / name, 6).shape == (4, 6, 3)
 
 
-def test_orientation_of_exif_is_ignored(tmp_path):
+def test_orientation_of_exif_is_that_of_the_dataset(tmp_path):
     exif = Image.Exif()
     exif[0x0112] = 6  # turned by 90 degrees
     path, _ = saved(tmp_path, 32, 16, "image.jpg", exif=exif)
     assert read_image(path, 32).shape == (16, 32, 3)
+    assert read_image(path, 32, None, "upright").shape == (32, 16, 3)
+    assert read_image(path, 32, (0, 20, 16, 32), "upright").shape == (12, 16, 3)
 
 
 @pytest.mark.parametrize("name", ["cut.jpg", "cut.png"])
