@@ -67,7 +67,9 @@ def reordered(dataset, order):
     place = np.argsort(order)
     truth = [{level: [int(place[i]) for i in ids] for level, ids in query.items()} for query in dataset.ground_truth]
     images = [dataset.images[i] for i in order]
-    return dataclasses.replace(dataset, images=images, ground_truth=truth, pairs=place[dataset.pairs] if dataset.pairs is not None else None)
+    return dataclasses.replace(
+        dataset, images=images, ground_truth=truth, pairs=place[dataset.pairs] if dataset.pairs is not None else None
+    )
 
 
 def scores(dataset, pooling, depth=0, **methods):
