@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -79,9 +80,10 @@ def paired_units(values: Mapping[str, Mapping[int, float]]) -> Units:
 
 
 def unit_values(records: Sequence[Record], metric: str) -> dict[int, float]:
-    """Value per seed; for retrieval per query, averaged over seeds."""
+    """Value per seed; for metrics of which records hold the values of each query, per query, averaged over seeds."""
     measured = done(records)
-    columns = [record.details.get("ap_" + metric.removeprefix("map_")) for record in measured]
+    key = re.sub("^map_", "ap_", metric)  # of other metrics the values have the name of their mean
+    columns = [record.details.get(key) for record in measured]
     lists = [column for column in columns if isinstance(column, list)]
     if not lists:
         return {record.seed: value for record in measured if (value := record.metrics.get(metric)) is not None}

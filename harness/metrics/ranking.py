@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
@@ -10,9 +11,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from harness.core.errors import InvalidInput
+from harness.metrics.checks import Ids, database_size, labels_of, ranked_rows, refuse_twice, score_rows
 from harness.metrics.ties import ends_without_junk, expected_precision, expected_precision_at, groups_of, without_junk
 
-Ids = NDArray[np.int64]
 Floats = NDArray[np.float64]
 
 SETUPS: Final[Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]]] = {
@@ -33,6 +34,7 @@ class Scores:
         precision: (queries, len(ks)) float64.
         mean_precision: (len(ks),) float64.
         tied: (queries,) float64 share of the positives that are tied with an image that is none, junk aside.
+        ks: ranks at which precision was measured.
     """
 
     ap: Floats
@@ -40,6 +42,7 @@ class Scores:
     precision: Floats
     mean_precision: Floats
     tied: Floats
+    ks: tuple[int, ...] = ()
 
 
 class _Score(NamedTuple):
@@ -51,11 +54,11 @@ class _Score(NamedTuple):
 
 
 def evaluate(
-    rankings: ArrayLike,
+    rankings: ArrayLike | Sequence[ArrayLike],
     ground_truth: Sequence[Mapping[str, Any]],
     ks: Sequence[int] = (1, 5, 10),
     *,
-    scores: ArrayLike | None = None,
+    scores: ArrayLike | Sequence[ArrayLike] | None = None,
     n_database: int | None = None,
     label_ranks: Sequence[Mapping[int, tuple[int, int]]] = (),
     depth: int | None = None,
@@ -75,10 +78,12 @@ def evaluate(
     the order of a database says nothing of a method. Of a truncated ranking the listed images of the last tie count.
 
     Args:
-        rankings: (queries, ranked) integers, database ids best first; they may be truncated.
-        ground_truth: per query ``easy``, ``hard`` and ``junk``: ids (missing: none); ``bbx`` is ignored.
+        rankings: (queries, ranked) integers, or a list a query of any length: database ids best first; they may be
+            truncated.
+        ground_truth: per query ``easy``, ``hard`` and ``junk``: ids (missing: none); ``bbx``, ``box`` and ``group``
+            are ignored, other keys refused.
         ks: ranks at which precision is measured.
-        scores: (queries, ranked) numbers of the images of ``rankings``: neighbours in a row with equal ones are tied.
+        scores: numbers of the images of ``rankings``, in the same shape: neighbours in a row with equal ones are tied.
             None: the order counts as it is.
         n_database: size of the database; ids are then checked against it.
         label_ranks: per query id -> rank, from 0, at which the images with its score start in the whole ranking, and
@@ -91,30 +96,24 @@ def evaluate(
         ``easy``, ``medium`` and ``hard`` -> scores.
 
     Raises:
-        InvalidInput: wrong shapes; an id out of range, twice in a ranking or in a list, or under two labels; a labelled
-            image without a rank in ``label_ranks``.
+        InvalidInput: wrong shapes; an unknown key of the ground truth; an id out of range, twice in a ranking or in a
+            list, or under two labels; a score that is NaN; a labelled image without a rank in ``label_ranks``.
     """
-    table = np.asarray(rankings)
-    if table.ndim != 2 or not (np.issubdtype(table.dtype, np.integer) or table.size == 0):
-        raise InvalidInput(f"rankings should be integers of shape (queries, ranked), not {table.dtype} {table.shape}")
-    if table.size == 0:
-        table = table.astype(np.int64)  # an empty list has no integers to tell its type by
-    if len(table) != len(ground_truth):
-        raise InvalidInput(f"{len(table)} queries have a ranking, {len(ground_truth)} a ground truth")
+    rows = ranked_rows(rankings)
+    if len(rows) != len(ground_truth):
+        raise InvalidInput(f"{len(rows)} queries have a ranking, {len(ground_truth)} a ground truth")
     if any(k < 1 for k in ks):
         raise InvalidInput(f"ks = {tuple(ks)} should be ranks of at least 1")
-    if label_ranks and len(label_ranks) != len(table):
-        raise InvalidInput(f"{len(table)} queries have a ranking, {len(label_ranks)} ranks of labelled images")
-    values = None if scores is None else np.asarray(scores)
-    if values is not None and values.shape != table.shape:
-        raise InvalidInput(f"scores have shape {values.shape}, rankings {table.shape}")
-    labels = [_labels(query, truth, n_database) for query, truth in enumerate(ground_truth)]
-    size = _database_size(table, labels, n_database)
+    if label_ranks and len(label_ranks) != len(rows):
+        raise InvalidInput(f"{len(rows)} queries have a ranking, {len(label_ranks)} ranks of labelled images")
+    values = None if scores is None else score_rows(scores, rows)
+    labels = [labels_of(query, truth, n_database) for query, truth in enumerate(ground_truth)]
+    size = database_size(rows, labels, n_database)
     scored: dict[str, list[_Score]] = {setup: [] for setup in SETUPS}
     # One byte an id: a million of them stay in the cache, which positions of eight bytes would not.
     seen, code = np.zeros(size, dtype=bool), np.zeros(size, dtype=np.uint8)
-    for query, row in enumerate(table):
-        _refuse_twice(seen, row, query)
+    for query, row in enumerate(rows):
+        refuse_twice(seen, row, query)
         if label_ranks:
             groups = _known_groups(query, labels[query], label_ranks[query])
         else:
@@ -123,7 +122,7 @@ def evaluate(
             count = sum(len(labels[query][label]) for label in positive)
             positives, junk = (_sorted([groups[label] for label in names]) for names in (positive, removed))
             scored[setup].append(_score(positives, junk, count, ks, depth if label_ranks else None))
-    return {setup: _summary(results, len(ks)) for setup, results in scored.items()}
+    return {setup: _summary(results, tuple(ks)) for setup, results in scored.items()}
 
 
 def _ranks(code: NDArray[np.uint8], row: NDArray[Any], labels: Mapping[str, Ids]) -> dict[str, Ids]:
@@ -156,14 +155,6 @@ def _known_groups(query: int, labels: Mapping[str, Ids], known: Mapping[int, tup
 def _sorted(groups: Sequence[Ids]) -> Ids:
     together = np.concatenate(groups)
     return together[np.argsort(together[:, 0], kind="stable")]
-
-
-def _refuse_twice(seen: NDArray[np.bool_], row: NDArray[Any], query: int) -> None:
-    seen[row] = True
-    if np.count_nonzero(seen) != len(row):
-        ids, counts = np.unique(row, return_counts=True)
-        raise InvalidInput(f"query {query}: id {int(ids[counts > 1][0])} is ranked twice")
-    seen[row] = False
 
 
 def _score(positives: Ids, junk: Ids, count: int, ks: Sequence[int], depth: int | None) -> _Score:
@@ -202,46 +193,38 @@ def _tied_score(positives: Ids, junk: Ids, count: int, ks: Sequence[int], depth:
     return _Score(ap, np.array(precision, np.float64), tied)
 
 
-def _summary(results: Sequence[_Score], n_ks: int) -> Scores:
+def _summary(results: Sequence[_Score], ks: tuple[int, ...]) -> Scores:
     ap = np.array([result.ap for result in results], dtype=np.float64)
-    precision = np.array([result.precision for result in results], dtype=np.float64).reshape(len(results), n_ks)
+    precision = np.array([result.precision for result in results], dtype=np.float64).reshape(len(results), len(ks))
     tied = np.array([result.tied for result in results], dtype=np.float64)
     valid = ~np.isnan(ap)
     if not valid.any():
-        return Scores(ap, float("nan"), precision, np.full(n_ks, np.nan), tied)
-    return Scores(ap, float(ap[valid].mean()), precision, precision[valid].mean(axis=0), tied)
+        return Scores(ap, float("nan"), precision, np.full(len(ks), np.nan), tied, ks)
+    return Scores(ap, float(ap[valid].mean()), precision, precision[valid].mean(axis=0), tied, ks)
 
 
-def _labels(query: int, truth: Mapping[str, Any], n_database: int | None) -> dict[str, Ids]:
-    labels = {label: _ids(query, label, truth.get(label, ())) for label in ("easy", "hard", "junk")}
-    together = np.concatenate(list(labels.values()))
-    if len(together) and (together.min() < 0 or (n_database is not None and together.max() >= n_database)):
-        limit = "" if n_database is None else f" and below {n_database}"
-        wrong = int(together.min() if together.min() < 0 else together.max())
-        raise InvalidInput(f"query {query}: id {wrong} is out of range", fix=f"ids are at least 0{limit}")
-    unique, counts = np.unique(together, return_counts=True)
-    if (counts > 1).any():
-        twice = int(unique[counts > 1][0])
-        where = [label for label, ids in labels.items() for _ in range(int((ids == twice).sum()))]
-        raise InvalidInput(
-            f"query {query}: id {twice} is listed in {' and '.join(where)}", fix="give each id one label, once"
-        )
-    return labels
+def per_query(scores: Mapping[str, Scores]) -> dict[str, NDArray[Any]]:
+    """Values of every query as columns of one table.
+
+    Args:
+        scores: what ``evaluate`` gives.
+
+    Returns:
+        ``query`` (q,) int64, ``ap_easy``, ``mp@1_easy`` and so on (q,) float64, NaN where a query has no positive. As
+        ``pandas.DataFrame(per_query(scores))`` they are a frame, ``per_query_frame`` where pandas is installed.
+    """
+    first = next(iter(scores.values()), None)
+    columns: dict[str, NDArray[Any]] = {"query": np.arange(0 if first is None else len(first.ap))}
+    for setup, values in scores.items():
+        columns[f"ap_{setup}"] = values.ap
+        columns |= {f"mp@{k}_{setup}": values.precision[:, i] for i, k in enumerate(values.ks)}
+    return columns
 
 
-def _ids(query: int, label: str, values: Any) -> Ids:
-    ids = np.asarray(values)
-    if ids.ndim != 1 or not (np.issubdtype(ids.dtype, np.integer) or ids.size == 0):
-        raise InvalidInput(f"query {query}: {label} should be a list of integer ids")
-    return ids.astype(np.int64)
-
-
-def _database_size(table: NDArray[Any], labels: Sequence[Mapping[str, Ids]], n_database: int | None) -> int:
-    lowest, highest = (int(table.min()), int(table.max())) if table.size else (0, -1)
-    if lowest < 0 or (n_database is not None and highest >= n_database):
-        wrong = lowest if lowest < 0 else highest
-        query = int(np.nonzero((table == wrong).any(axis=1))[0][0])
-        raise InvalidInput(f"query {query}: its ranking holds id {wrong}, which is out of range")
-    if n_database is not None:
-        return n_database
-    return 1 + max([highest, *(int(ids.max()) for parts in labels for ids in parts.values() if len(ids))])
+def per_query_frame(scores: Mapping[str, Scores]) -> Any:
+    """``per_query`` as a ``pandas.DataFrame``. Raises ``InvalidInput`` where pandas is not installed."""
+    try:
+        pandas = importlib.import_module("pandas")
+    except ImportError as error:
+        raise InvalidInput("pandas is not installed", fix="pip install pandas, or use per_query") from error
+    return pandas.DataFrame(per_query(scores))

@@ -58,8 +58,9 @@ def _retrieval(run: Run, dataset: Any, keys: Mapping[str, Any], cache: Cache, pr
     details |= {"health": dict(result.health), "doubts": doubts(result.health)}
     for setup, scores in result.scores.items():
         metrics[f"map_{setup}"] = _number(scores.map)
-        for k, precision in zip(run.protocol.ks, scores.mean_precision, strict=True):
-            metrics[f"mp@{k}_{setup}"] = _number(precision)
+        for k, mean, values in zip(run.protocol.ks, scores.mean_precision, scores.precision.T, strict=True):
+            metrics[f"mp@{k}_{setup}"] = _number(mean)
+            details[f"mp@{k}_{setup}"] = [_number(value) for value in values]
         details[f"ap_{setup}"] = [_number(ap) for ap in scores.ap]
     return Outcome(
         counts={"images": result.n_database, "queries": result.n_queries},

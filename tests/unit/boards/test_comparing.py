@@ -232,6 +232,17 @@ def test_records_and_a_committed_board_of_them_agree_on_the_primary_metric():
     assert verdicts(changes) == {"random": ["identical"]}
 
 
+def test_precision_is_tested_query_by_query_like_average_precision():
+    def precise(values):
+        record = retrieval("gem", APS, metrics={"map_medium": 0.5, "mp@10_medium": float(np.mean(values))})
+        return record.model_copy(update={"details": {**record.details, "mp@10_medium": values.tolist()}})
+
+    better = harness.compare([precise(APS)], [precise(APS + 0.1 + NOISE)], metrics=["mp@10_medium"])
+    assert verdicts(better) == {"gem": ["better"]}
+    alone = harness.compare([retrieval("gem", APS)], [retrieval("gem", APS + 0.1)], metrics=["mp@10_medium"])
+    assert verdicts(alone) != {"gem": ["better"]}  # records without the values of the queries have one number each
+
+
 def test_an_unknown_metric_and_an_empty_side():
     with pytest.raises(UnknownName, match='no side has the metric "map_medum"') as error:
         harness.compare([retrieval()], [retrieval()], metrics=["map_medum"])

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import json
 import math
+import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -9,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.core.errors import InvalidInput
-from harness.metrics.ranking import evaluate
+from harness.metrics.ranking import evaluate, per_query, per_query_frame
 from harness.search import top_k
 
 SETUPS = {"easy": ("easy", "junk hard"), "medium": ("easy hard", "junk"), "hard": ("hard", "junk easy")}
@@ -186,6 +188,15 @@ def test_precision_is_cut_at_the_last_positive():
         ([[0, 1], [0, 1]], truth(easy=[0]), "2 queries"),
         ([[0, 1]], truth(easy=["a"]), "integer ids"),
         ([[0, 1]], truth(easy=[[0]]), "integer ids"),
+        ([[0, 1]], {"positives": [0]}, "unknown key 'positives' of the ground truth\n  fix: did you mean \"easy\"?"),
+        ([[0, 1]], {"ok": [0]}, 'did you mean "easy"?'),
+        ([[0, 1]], {"Easy": [0]}, 'did you mean "easy"?'),
+        ([[0, 1]], {"hrad": [0]}, 'did you mean "hard"?'),
+        ([[0, 1]], {"weights": [0]}, "labels: easy, hard, junk"),
+        ([[0, 1]], [0], "its ground truth is a list"),
+        ([[0], [0, 1]], truth(easy=[0]), "2 queries"),
+        ([[0, 1.5]], truth(easy=[0]), "integers"),
+        (3, truth(easy=[0]), "lists of database ids"),
     ],
 )
 def test_wrong_input_is_refused(ranks, labels, words):
@@ -197,6 +208,49 @@ def test_wrong_input_is_refused(ranks, labels, words):
 def test_precision_at_zero_is_refused():
     with pytest.raises(InvalidInput, match="ks"):
         evaluate([[0]], [truth(easy=[0])], ks=(0,))
+
+
+@settings(max_examples=60)
+@given(rankings(), st.data())
+def test_lists_may_have_different_lengths(case, data):
+    """Each query has the scores that its list alone gets."""
+    ranks, truth, n = case
+    rows = [row[: data.draw(st.integers(0, len(row)))] for row in ranks.tolist()]
+    together = evaluate(rows, truth, n_database=n)
+    for query, row in enumerate(rows):
+        for setup, scores in evaluate([row], [truth[query]], n_database=n).items():
+            np.testing.assert_array_equal(together[setup].ap[query], scores.ap[0])
+            np.testing.assert_array_equal(together[setup].precision[query], scores.precision[0])
+
+
+def test_scores_of_lists_of_different_lengths():
+    truth_of_two = [truth(easy=[0]), truth(easy=[1])]
+    scores = evaluate([[0, 1], [1]], truth_of_two, scores=[[1.0, 1.0], [2.0]], n_database=2)["easy"]
+    assert scores.ap.tolist() == [0.625, 1.0]  # the mean of 1 and 1/4
+    with pytest.raises(InvalidInput, match="2 lists of different lengths") as caught:
+        evaluate([[0, 1], [1]], truth_of_two, scores=[[1.0], [2.0]])
+    assert "query 0: 1 scores, 2 ranked" in str(caught.value)
+    with pytest.raises(InvalidInput, match="query 1: the score at rank 1 is NaN"):
+        evaluate([[0, 1], [1]], truth_of_two, scores=[[1.0, 0.5], [float("nan")]])
+
+
+def test_what_else_a_ground_truth_says_is_ignored():
+    assert evaluate([[0]], [{"easy": [0], "bbx": None, "box": [0, 0, 1, 1], "group": "tower"}])["easy"].map == 1
+
+
+def test_values_of_every_query_are_a_table(monkeypatch):
+    scores = evaluate([[0, 1], [0, 1]], [truth(easy=[0]), truth(hard=[1])], ks=(1, 2))
+    table = per_query(scores)
+    assert list(table) == ["query", *(f"{m}_{s}" for s in SETUPS for m in ("ap", "mp@1", "mp@2"))]
+    assert table["query"].tolist() == [0, 1]
+    np.testing.assert_array_equal(table["mp@1_medium"], [1, 0])
+    np.testing.assert_array_equal(table["mp@2_easy"], [1, np.nan])
+    assert per_query({})["query"].tolist() == []
+    monkeypatch.setitem(sys.modules, "pandas", SimpleNamespace(DataFrame=dict))
+    assert list(per_query_frame(scores)) == list(table)
+    monkeypatch.setitem(sys.modules, "pandas", None)
+    with pytest.raises(InvalidInput, match="pandas is not installed"):
+        per_query_frame(scores)
 
 
 @pytest.mark.realdata
