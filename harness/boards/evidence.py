@@ -79,12 +79,17 @@ def paired_units(values: Mapping[str, Mapping[int, float]]) -> Units:
     return Units(values, max(sorted(sets, key=sorted), key=left, default=frozenset()))
 
 
+def query_values(records: Sequence[Record], metric: str) -> list[list[float | None]]:
+    """The values of every query of those records that hold them; None for a query that is left out of the mean."""
+    key = re.sub("^map_", "ap_", metric)  # of other metrics the values have the name of their mean
+    columns = (record.details.get(key) for record in records)
+    return [column for column in columns if isinstance(column, list)]
+
+
 def unit_values(records: Sequence[Record], metric: str) -> dict[int, float]:
     """Value per seed; for metrics of which records hold the values of each query, per query, averaged over seeds."""
     measured = done(records)
-    key = re.sub("^map_", "ap_", metric)  # of other metrics the values have the name of their mean
-    columns = [record.details.get(key) for record in measured]
-    lists = [column for column in columns if isinstance(column, list)]
+    lists = query_values(measured, metric)
     if not lists:
         return {record.seed: value for record in measured if (value := record.metrics.get(metric)) is not None}
     if len(lists) == 1:

@@ -16,7 +16,7 @@ from typing import Any, Final
 from harness.boards.board import Board, Row
 from harness.boards.building import grouped, unranked_board
 from harness.boards.columns import Cell, column_of
-from harness.boards.evidence import unit_values
+from harness.boards.evidence import query_values, unit_values
 from harness.boards.failures import done
 from harness.boards.footer import MEASURED_ON
 from harness.boards.stored import read_boards
@@ -83,11 +83,12 @@ class MeasuredRow:
         return next((name for name in (key, "accuracy") if name in self.means), "")
 
     def samples(self, metric: str) -> Mapping[int, float]:
-        """Value by query or seed; nothing for a metric of which only the mean is known, as of mP@10."""
+        """Value by query or seed; nothing for a metric of queries of which only the mean is known."""
         if not self.row.records:
             is_first = bool(self.board.columns) and metric == self.board.columns[0].key
             return dict(zip(self.row.units, self.row.values, strict=True)) if is_first else {}
-        if self.board.task == "retrieval" and not metric.startswith("map_"):
+        by_query = metric.startswith("map_") or bool(query_values(self.measured, metric))
+        if self.board.task == "retrieval" and not by_query:
             return {}
         return unit_values(self.measured, metric)
 
