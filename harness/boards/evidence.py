@@ -7,6 +7,7 @@ import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -79,7 +80,7 @@ def paired_units(values: Mapping[str, Mapping[int, float]]) -> Units:
     return Units(values, max(sorted(sets, key=sorted), key=left, default=frozenset()))
 
 
-def query_values(records: Sequence[Record], metric: str) -> list[list[float | None]]:
+def query_values(records: Sequence[Record], metric: str) -> list[list[Any]]:
     """The values of every query of those records that hold them; None for a query that is left out of the mean."""
     key = re.sub("^map_", "ap_", metric)  # of other metrics the values have the name of their mean
     columns = (record.details.get(key) for record in records)
