@@ -36,16 +36,22 @@ class MethodRecord(_Part):
     """One configured method."""
 
     kind: str
+    """Kind of method."""
     name: str
+    """Its name."""
     parameters: dict[str, Any]
+    """All of them, defaults included."""
     plugin: str
+    """Distribution, module or file that registered it."""
     version: str
+    """Version of that distribution."""
     digest: str
     """What identifies the code: of a built-in method ``v1``, its result version; of any other the digest of its source,
     comments and formatting removed."""
     files: dict[str, str] = {}
     """SHA-256 of what the parameters that name files led to."""
     origin: str
+    """Where it was registered."""
     source: str = ""
     """Digest of the exact source that ran, whoever's it is; it identifies nothing."""
     deviations: dict[str, str] = {}
@@ -58,14 +64,19 @@ class DatasetRecord(_Part):
     """What the run was measured on."""
 
     name: str
+    """As the spec names it."""
     loader: str
+    """Dataset plugin that loads it."""
     parameters: dict[str, Any]
+    """Those of the loader, defaults included."""
     fingerprint: str
+    """Digest of the data themselves."""
     digest: str = ""
     """What identifies the code of the loader, as of a method."""
     files: dict[str, str] = {}
     """SHA-256 of what its parameters that name files led to."""
     counts: dict[str, int] = {}
+    """What was loaded: images, queries, examples."""
     expected: dict[str, int] = {}
     """The counts that the catalogue states for the dataset, where it states them."""
     stand_in: bool = False
@@ -79,10 +90,15 @@ class CostRecord(_Part):
     """
 
     wall_s: float
+    """Seconds on the clock."""
     cpu_s: float
+    """Seconds of all processors."""
     peak_bytes: int
+    """Most memory that the process held meanwhile, in bytes."""
     cached: bool
+    """Whether an earlier run that shares the stage spent this."""
     contended: bool = False
+    """Whether other runs shared the machine meanwhile."""
 
 
 class Failure(_Part):
@@ -92,7 +108,9 @@ class Failure(_Part):
     """Code of a ``HarnessError``, name of another exception, or how the process ended: ``Timeout``, ``MemoryLimit``,
     ``OutputLimit``, ``Exited``, ``Killed``, ``Lost``, ``BadMessage``."""
     message: Sentence
+    """The headline, on one line."""
     traceback: Output
+    """The end of the traceback."""
     signal: str = ""
     """``SIGSEGV``: what ended the process of the run."""
     output: Output = ""
@@ -103,12 +121,17 @@ class Record(_Part):
     """One run: what was asked, what came out, what it cost, where it ran."""
 
     schema_version: Literal[3] = Field(default=SCHEMA, alias="schema")
+    """Version of this format; in the file ``schema``."""
     id: str
+    """Identity of the run: what was asked, and of whose code; also the name of the file."""
     status: Literal["done", "failed", "missing"]
     """``missing``: planned but not run; such a record stands in tables and is never written."""
     failure: Failure | None = None
+    """Why there is no result."""
     task: Literal["retrieval", "active-learning"]
+    """What was measured."""
     protocol: dict[str, Any]
+    """All options, defaults included."""
     versions: dict[str, int] = {}
     """Result versions of the packages of the harness that decide the numbers of the task."""
     source: str = ""
@@ -116,22 +139,30 @@ class Record(_Part):
     protocol_id: str
     """Task, version and options that decide the numbers; tables refuse to mix two of them."""
     dataset: DatasetRecord
+    """What it was measured on."""
     methods: dict[str, MethodRecord]
+    """By kind."""
     non_default: dict[str, list[str]] | None = None
     """Names of the parameters that are not at their default: by kind of method, of ``dataset`` (where the defaults are
     those of the catalogue) and of ``protocol``. None in records of older versions."""
     preset: str | None = None
+    """Names of the presets that its methods take, joined by ``+``."""
     seed: int
+    """Seed of the run."""
     metrics: dict[str, Number] = {}
     """Headline numbers, shares in [0, 1]."""
     details: dict[str, Any] = {}
     """Per query or per cycle: the material for statistics."""
     cost: dict[str, CostRecord] = {}
+    """By stage."""
     figures: dict[str, Number] = {}
     """Cost figures that are no stage: bytes per image, query seconds."""
     environment: dict[str, Any] = {}
+    """Versions, processor, threads, commit and command."""
     started: str
+    """Time in UTC, ISO 8601."""
     finished: str
+    """Time in UTC, ISO 8601."""
 
     @property
     def stand_in(self) -> bool:

@@ -79,14 +79,23 @@ class _Shape(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
+    """Name of the board; letters, digits and ``. _ -``."""
     task: Literal["retrieval", "active-learning"]
+    """What is measured."""
     description: str = ""
+    """Text that the board shows above its tables."""
     datasets: Any
+    """Names of the catalogue or of loaders, or mappings from a name to parameters."""
     methods: Any
+    """Alternatives of each kind; a run takes one of each."""
     seeds: Any = None
+    """One seed or a list. Without it: 0 in retrieval, 0 to 5 in active learning."""
     protocol: dict[str, Any] = {}
+    """Options that decide the numbers."""
     protocols: dict[str, dict[str, Any]] = {}
+    """Options of single datasets, by name; they count before those of ``protocol``."""
     plugins: list[str] = []
+    """Plugin files, relative to the spec, or names of modules."""
 
 
 def read_spec(source: str | Path | Mapping[str, Any]) -> tuple[Spec, list[HarnessError]]:

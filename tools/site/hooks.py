@@ -10,6 +10,7 @@ import board_pages
 import catalogue_page
 import command_page
 import method_pages
+import reference_pages
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 
@@ -41,6 +42,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
         "reference/commands.md": command_page.text(),
         "reference/datasets.md": catalogue_page.text(),
     }
+    pages |= reference_pages.pages()
     pages |= board_pages.pages(ROOT / "leaderboards")
     pages |= method_pages.pages(ROOT)
     for name, content in pages.items():
