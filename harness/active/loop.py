@@ -10,7 +10,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -21,6 +21,7 @@ import torch
 from torch import nn
 
 from harness.active import RESULT_VERSION, training
+from harness.active.graphs import POOL_GRAPH, StoredGraphs, affinity, reordered
 from harness.active.health import (
     class_accuracies,
     diverged,
@@ -46,8 +47,10 @@ from harness.plugin_api import (
     ChangesByCycle,
     ClassificationSet,
     HasReport,
+    KeepsFeatures,
     LearningScheme,
     Network,
+    RestoresModel,
     TrainingSet,
 )
 from harness.plugin_api.contract import require_picks
@@ -208,6 +211,8 @@ def _long_tailed(dataset: ClassificationSet, imbalance: float, seed: int) -> tup
     labels = np.asarray(dataset.train_labels)
     positions = long_tail(labels, len(dataset.classes), imbalance, generator(seed, "imbalance"))
     pool = dataclasses.replace(dataset, train_images=dataset.train_images[positions], train_labels=labels[positions])
+    if (seen := dataset.selection_features) is not None:
+        pool = dataclasses.replace(pool, selection_features=seen[positions])
     return pool, positions
 
 
@@ -244,13 +249,15 @@ class _Run:
         name = self._name("acquisition")
         extracted = self.cache.get_or_compute(self._key("extract", state, cycle), lambda: self._extract(arrays))
         order, images = self.order, self.dataset.train_images
+        features, graph = self._seen(extracted.arrays)
         pool = Pool(
-            features=extracted.arrays["features"][order],
+            features=features[order],
             probabilities=extracted.arrays["probabilities"][order],
             labels=state.labels[order],
             images=lambda indices: images[order[indices]],
             dropout=_Dropout(self._models, _weights(arrays), cycle, order),
             positions=self.positions[order],
+            affinity=lambda: reordered(graph(features, *POOL_GRAPH), order),
         )
         method = acquisition.at(cycle) if isinstance(acquisition, ChangesByCycle) else acquisition
         costs: list[Cost] = []
@@ -282,7 +289,9 @@ class _Run:
 
     def _train(self, state: _State, cycle: int) -> Arrays:
         labels, classes = state.labels.copy(), len(self.dataset.classes)
-        data = TrainingSet(self.dataset.train_images, labels, classes, self.dataset.flip, cycle, state.previous)
+        images, flip = self.dataset.train_images, self.dataset.flip
+        graphs = self._graphs(isinstance(self.network, KeepsFeatures))
+        data = TrainingSet(images, labels, classes, flip, cycle, state.previous, graphs)
         model = self._initial_model(data)
         with self._explained(model, cycle):
             model = self.learning.train(model, data, generator(self.seed, "training", cycle))
@@ -323,7 +332,26 @@ class _Run:
 
     def _extract(self, arrays: Arrays) -> Arrays:
         features, probabilities = training.extract(self._models.restored(_weights(arrays)), self.dataset.train_images)
-        return {"features": features, "probabilities": probabilities}
+        return {"probabilities": probabilities, **({"features": features} if self.fixed_features is None else {})}
+
+    @cached_property
+    def fixed_features(self) -> Floats | None:
+        """What acquisitions see in every cycle; None where each model gives its own features."""
+        if (seen := self.dataset.selection_features) is not None:
+            return seen
+        if not isinstance(self.network, KeepsFeatures):
+            return None
+        return training.extract(self._models.fresh(), self.dataset.train_images)[0]
+
+    def _seen(self, extracted: Arrays) -> tuple[Floats, Callable[[Floats, int, float, str], Any]]:
+        """The features that acquisitions see in a cycle, and what gives their graphs."""
+        if self.fixed_features is not None:
+            return self.fixed_features, self._graphs(fixed=True)
+        return extracted["features"], self._graphs(fixed=False)
+
+    def _graphs(self, fixed: bool) -> Callable[[Floats, int, float, str], Any]:
+        """Gives graphs of features; of those of one model nobody would read the graph again."""
+        return StoredGraphs(self.cache).affinity if fixed else affinity
 
     def _initial_model(self, data: TrainingSet) -> nn.Module:
         """The network at theta_0: its own random weights, or what the scheme learns without labels (PRE)."""
@@ -347,7 +375,7 @@ class _Run:
     @cached_property
     def _models(self) -> _Models:
         images, classes = self.dataset.train_images, len(self.dataset.classes)
-        return _Models(self.network, images, classes, self.seed, self.device)
+        return _Models(self.network, self.learning, images, classes, self.seed, self.device)
 
 
 @dataclass(frozen=True)
@@ -355,6 +383,7 @@ class _Models:
     """Makes the models of a run. Methods can reach it, so it knows neither labels nor test images."""
 
     network: Network
+    learning: LearningScheme
     images: NDArray[np.uint8]
     classes: int
     seed: int
@@ -367,8 +396,10 @@ class _Models:
 
     def restored(self, weights: Arrays) -> nn.Module:
         """The network with stored weights."""
-        model = self.fresh()
-        model.load_state_dict({name: torch.from_numpy(value) for name, value in weights.items()})
+        model, tensors = self.fresh(), {name: torch.from_numpy(value) for name, value in weights.items()}
+        if isinstance(self.learning, RestoresModel):
+            return self.learning.restore(model, self.images, tensors)
+        model.load_state_dict(tensors)
         return model
 
 

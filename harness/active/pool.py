@@ -33,6 +33,7 @@ class Pool:
         images: (n, C, H, W) uint8, or a function from positions to images; only for acquisitions that look at them.
         dropout: function from a number of passes t to (t, n, c) probabilities with dropout on.
         positions: (n,) integers, where each example stands in its dataset; None: as here.
+        affinity: gives the graph that the property of this name shows; None: computed from the features.
 
     Raises:
         InvalidInput: shapes that do not fit, values that are not finite, a label that is no class.
@@ -46,6 +47,7 @@ class Pool:
         images: Images | Callable[[Ids], Images] | None = None,
         dropout: Callable[[int], Floats] | None = None,
         positions: ArrayLike | None = None,
+        affinity: Callable[[], Any] | None = None,
     ) -> None:
         self._features = _matrix("features", features)
         self._probabilities = _matrix("probabilities", probabilities)
@@ -59,7 +61,7 @@ class Pool:
         if (self._probabilities < 0).any():
             row = int(np.nonzero((self._probabilities < 0).any(axis=1))[0][0])
             raise InvalidInput(f"probabilities has a negative value in row {row}")
-        self._images, self._dropout = images, dropout
+        self._images, self._dropout, self._affinity = images, dropout, affinity
 
     @property
     def features(self) -> Floats:
@@ -97,9 +99,9 @@ class Pool:
     @cached_property
     def affinity(self) -> Any:
         """The normalised reciprocal k-NN graph of the features (thesis 2.1-2.3): (n, n) sparse, k = 50, gamma = 3."""
-        from harness.graph import affinity, normalise
+        from harness.active.graphs import POOL_GRAPH, affinity
 
-        return normalise(affinity(self._features, k=50, gamma=3, mode="reciprocal"))
+        return self._affinity() if self._affinity else affinity(self._features, *POOL_GRAPH)
 
     def dropout_probabilities(self, t: int) -> Floats:
         """(t, n, c) float32 of ``t`` passes with dropout on. Raises ``InvalidInput`` where there is no model."""

@@ -18,6 +18,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from harness.plugin_api import KeepsFeatures
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -51,16 +53,13 @@ class Normalised(nn.Module):
         return logits, features
 
 
-def pixel_statistics(images: NDArray[Any]) -> tuple[Floats, Floats]:
-    """Mean and standard deviation (C,) float32 of each channel of images (n, C, H, W); a constant channel has 1."""
-    if images.dtype == np.uint8:
-        values = np.arange(256)
-        counts = np.stack([np.bincount(images[:, c].ravel(), minlength=256) for c in range(images.shape[1])])
-        shares = counts / counts.sum(1, keepdims=True)
-        mean = shares @ values
-        std = np.sqrt((shares * (values - mean[:, None]) ** 2).sum(1))
-    else:
-        mean, std = images.mean((0, 2, 3), dtype=np.float64), images.std((0, 2, 3), dtype=np.float64)
+def pixel_statistics(images: NDArray[np.uint8]) -> tuple[Floats, Floats]:
+    """Mean and standard deviation (C,) float32 of each channel of images (n, C, H, W) uint8; a constant one has 1."""
+    values = np.arange(256)
+    counts = np.stack([np.bincount(images[:, c].ravel(), minlength=256) for c in range(images.shape[1])])
+    shares = counts / counts.sum(1, keepdims=True)
+    mean = shares @ values
+    std = np.sqrt((shares * (values - mean[:, None]) ** 2).sum(1))
     std[std == 0] = 1
     return mean.astype(np.float32), std.astype(np.float32)
 
@@ -73,11 +72,20 @@ def tensor(images: NDArray[Any]) -> Tensor:
 
 
 def initialise(network: Network, images: NDArray[np.uint8], n_classes: int, rng: np.random.Generator) -> Normalised:
-    """A new model for such images; its weights depend on ``rng`` alone, its normalisation on the images."""
+    """A new model for such images; its weights depend on ``rng`` alone, its normalisation on the images.
+
+    Pixels are standardised by channel; given features (float32) stay as they are, but for what the network scales.
+    """
     with seeded(rng):
         built = network.build(tuple(images.shape[1:]), n_classes)
+    if images.dtype == np.uint8:
+        statistics = pixel_statistics(images)
+    elif isinstance(network, KeepsFeatures):
+        statistics = network.scale(np.asarray(images, np.float32).reshape(len(images), -1))
+    else:
+        statistics = np.zeros(images.shape[1], np.float32), np.ones(images.shape[1], np.float32)
     # Channels last: a CPU extracts features in half the time, and tensor cores want it so.
-    return Normalised(built, *pixel_statistics(images)).to(memory_format=torch.channels_last)
+    return Normalised(built, *statistics).to(memory_format=torch.channels_last)
 
 
 @contextmanager

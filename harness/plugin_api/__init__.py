@@ -15,9 +15,11 @@ from harness.plugin_api.active_learning import (
     AcquisitionFunction,
     ChangesByCycle,
     HasReport,
+    KeepsFeatures,
     LearningScheme,
     Network,
     PoolView,
+    RestoresModel,
     TrainingSet,
 )
 from harness.plugin_api.datasets import (
@@ -94,6 +96,7 @@ __all__ = [
     "HasReport",
     "HasSaliency",
     "KINDS",
+    "KeepsFeatures",
     "LearningScheme",
     "LearnsFromMaps",
     "MayLearn",
@@ -113,6 +116,7 @@ __all__ = [
     "Registrar",
     "SinkHooks",
     "Reranker",
+    "RestoresModel",
     "RetrievalSet",
     "Role",
     "RunView",

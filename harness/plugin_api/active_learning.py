@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
@@ -60,13 +60,25 @@ class ChangesByCycle(Protocol):
 
 
 class Network(Protocol):
-    """A classifier that also gives features."""
+    """A classifier that also gives features. Optional: ``KeepsFeatures``."""
 
     def build(self, shape: tuple[int, int, int], n_classes: int) -> Module:
         """A module for images (C, H, W) whose ``forward(images)`` returns ``(logits, features)``.
 
         Initial weights come from torch's global generator, which the caller has seeded.
         """
+        ...
+
+
+@runtime_checkable
+class KeepsFeatures(Protocol):
+    """A network that learns no features: those of the data stay as they are, up to a shift and a scale.
+
+    What depends on the features alone, as their k-NN graph does, is then computed once for all cycles and seeds.
+    """
+
+    def scale(self, features: Floats) -> tuple[Floats, Floats]:
+        """What is subtracted from features (n, d) of the pool, then what divides them: (d,) float32 each."""
         ...
 
 
@@ -81,6 +93,8 @@ class TrainingSet:
         flip: whether a mirrored image keeps its label.
         cycle: number of the cycle, from 0.
         previous: (n, n_classes) float32 class probabilities by the model of the cycle before; None in the first.
+        affinity: gives the normalised k-NN graph of features (n, d) of the images, with k neighbours, exponent gamma
+            and mode ``reciprocal`` or ``union``; of features that do not change it is computed once. None: compute it.
     """
 
     images: NDArray[np.uint8]
@@ -89,10 +103,14 @@ class TrainingSet:
     flip: bool = True
     cycle: int = 0
     previous: Floats | None = None
+    affinity: Callable[[Floats, int, float, str], Any] | None = None
 
 
 class LearningScheme(Protocol):
-    """How one cycle trains: supervised, semi-supervised, ... The model it returns may be a ``HasReport``."""
+    """How one cycle trains: supervised, semi-supervised, ...
+
+    Optional: ``RestoresModel``; the model it returns may be a ``HasReport``.
+    """
 
     def prepare(self, model: Module, data: TrainingSet, rng: np.random.Generator) -> Mapping[str, Tensor] | None:
         """Initial weights learnt once per dataset and seed without labels (PRE), or None for the network's own."""
@@ -100,6 +118,21 @@ class LearningScheme(Protocol):
 
     def train(self, model: Module, data: TrainingSet, rng: np.random.Generator) -> Module:
         """Train ``model`` (already initialised) in place and return it."""
+        ...
+
+
+@runtime_checkable
+class RestoresModel(Protocol):
+    """A learning scheme whose trained model is another module than the network's own."""
+
+    def restore(self, model: Module, images: NDArray[np.uint8], weights: Mapping[str, Tensor]) -> Module:
+        """The trained model again.
+
+        Args:
+            model: the network, initialised.
+            images: (n, C, H, W) of the pool, as in training.
+            weights: ``state_dict`` of what ``train`` returned.
+        """
         ...
 
 

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from harness.plugin_api.arrays import Ids
+    from harness.plugin_api.arrays import Floats, Ids
 
 Task = Literal["active-learning", "retrieval"]
 Box = tuple[float, float, float, float]
@@ -42,6 +42,8 @@ class ClassificationSet:
         test_labels: (m,) int64.
         classes: names of the classes, in the order of their labels.
         flip: whether a mirrored image keeps its label (false for digits).
+        selection_features: (n, d) float32, what acquisitions see of the images in place of the network's features, such
+            as those of a self-supervised network. None: the network's.
     """
 
     name: str
@@ -51,6 +53,7 @@ class ClassificationSet:
     test_labels: Ids
     classes: tuple[str, ...]
     flip: bool = True
+    selection_features: Floats | None = None
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from harness.plugin_api.active_learning import ChangesByCycle, HasReport
+from harness.plugin_api.active_learning import ChangesByCycle, HasReport, KeepsFeatures, RestoresModel
 from harness.plugin_api.datasets import HasInstances
 from harness.plugin_api.retrieval import (
     DescribesImages,
@@ -28,6 +28,8 @@ from harness.plugin_api.retrieval import (
 
 OPTIONAL_HOOKS: Final[Mapping[type, tuple[str, ...]]] = {
     ChangesByCycle: ("acquisition",),
+    KeepsFeatures: ("network",),
+    RestoresModel: ("learning",),
     HasReport: ("learning", "expansion"),
     HasModule: ("backbone",),
     HasCheckpoint: ("backbone",),

@@ -131,7 +131,10 @@ def _learning(parts: tuple[type, ...]) -> Mapping[str, Any]:
     def train(self: Any, model: Any, data: Any, rng: Any) -> Any:
         return _part(self, parts[1]).train(model, data, rng)
 
-    return {"prepare": prepare, "train": train}
+    def restore(self: Any, model: Any, images: Any, weights: Any) -> Any:
+        return _part(self, parts[1]).restore(model, images, weights)
+
+    return {"prepare": prepare, "train": train, **({"restore": restore} if hasattr(parts[1], "restore") else {})}
 
 
 def _acquisition(parts: tuple[type, ...]) -> Mapping[str, Any]:

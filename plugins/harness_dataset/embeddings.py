@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from harness.core.errors import DataDamaged
-from harness.data.classification_sets import checked
+from harness.data.classification_sets import SelectionFeatures, checked
 from harness.data.files import first_file
 from harness.data.fingerprint import file_digest, value_digest
 from harness.plugin_api import ClassificationSet, Task
@@ -22,7 +22,7 @@ _PARTS = ("train", "train_labels", "test", "test_labels")
 
 
 @dataclass(frozen=True)
-class Embeddings:
+class Embeddings(SelectionFeatures):
     """Your own features in one .npz file: train (n, d), train_labels (n,), test (m, d), test_labels (m,).
 
     Use it with the network ``linear-head``. Written by
@@ -30,6 +30,7 @@ class Embeddings:
 
     Attributes:
         path: the file; relative to the data folder.
+        selection_features: features that acquisitions see in place of these: an .npz file with ``train``, or .npy.
     """
 
     path: str
@@ -68,15 +69,17 @@ class Embeddings:
                 f"{path}: train and test have {arrays['train'].shape[1]} and {arrays['test'].shape[1]} dims"
             )
         count = int(arrays["train_labels"].max(initial=-1)) + 1
-        return checked(
-            ClassificationSet(
-                name=path.stem,
-                train_images=arrays["train"].astype(np.float32)[:, :, None, None],
-                train_labels=arrays["train_labels"].astype(np.int64),
-                test_images=arrays["test"].astype(np.float32)[:, :, None, None],
-                test_labels=arrays["test_labels"].astype(np.int64),
-                classes=tuple(map(str, range(count))),
-                flip=False,
+        return self.with_selection(
+            checked(
+                ClassificationSet(
+                    name=path.stem,
+                    train_images=arrays["train"].astype(np.float32)[:, :, None, None],
+                    train_labels=arrays["train_labels"].astype(np.int64),
+                    test_images=arrays["test"].astype(np.float32)[:, :, None, None],
+                    test_labels=arrays["test_labels"].astype(np.int64),
+                    classes=tuple(map(str, range(count))),
+                    flip=False,
+                )
             )
         )
 

@@ -114,9 +114,13 @@ class SemiSupervised(Supervised):
         released = self.preset == "released-code"
         rows = self._sampled(data, rng)
         features, _ = training.extract(model, data.images[rows], change=augmented if released else None)
-        near = graph.neighbours(features, self.k, method=self.neighbours)
         mode: Literal["union", "reciprocal"] = "union" if released else "reciprocal"
-        affinity = graph.normalise(graph.affinity_from_neighbours(near.indices, near.similarities, self.gamma, mode))
+        if data.affinity is not None and self.neighbours == "exact" and len(rows) == len(data.labels) and not released:
+            affinity = data.affinity(features, self.k, self.gamma, mode)
+        else:
+            near = graph.neighbours(features, self.k, method=self.neighbours)
+            weights = graph.affinity_from_neighbours(near.indices, near.similarities, self.gamma, mode)
+            affinity = graph.normalise(weights)
         spread = graph.propagate(
             affinity, data.labels[rows], data.n_classes, alpha=self.alpha, tol=self.tol, preset=self.preset
         )

@@ -184,12 +184,24 @@ class ByCycle(Acquisition):
 
 @dataclass(frozen=True)
 class Reporting(Learning):
-    """Says how many steps it took."""
+    """Says how many steps it took, and reads its weights again."""
 
     def train(self, model, data, rng):
         model = super().train(model, data, rng)
         model.report = {"steps": 3}
         return model
+
+    def restore(self, model, images, weights):
+        model.load_state_dict(weights)
+        return model
+
+
+@dataclass(frozen=True)
+class Keeping(Network):
+    """Leaves features as they are."""
+
+    def scale(self, features):
+        return np.zeros(features.shape[1], np.float32), np.ones(features.shape[1], np.float32)
 
 
 class Cells(nn.Module):
@@ -339,6 +351,7 @@ def harness_register(registry):
     with_hooks = {
         "acquisition": ByCycle,
         "learning": Reporting,
+        "network": Keeping,
         "backbone": Trainable,
         "whitening": Ranked,
         "reranking": Matching,

@@ -33,7 +33,7 @@ _ACTIVE: Final = {
     "task": "active-learning",
     "datasets": "digits",
     "methods": {
-        "network": "linear-head",
+        "network": {"linear-head": {"normalise": True}},
         "learning": {"supervised": {"epochs": 5}},
         "acquisition": ["random", "entropy", "coreset"],
     },

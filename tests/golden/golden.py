@@ -26,6 +26,8 @@ _SHOWN: Final = 24
 """Values stored of an array; its length in the sense of Euclid covers the others."""
 _TOLERANCE: Final = 1e-3
 """Share of the largest value by which values may differ: other processors round otherwise."""
+_LATER: Final = ".selection_features"
+"""A field that sets were given after their values were written: None is as before."""
 _TRAINED: Final = 2e-2
 """The same of what is trained by many steps, each of which rounds."""
 
@@ -150,6 +152,8 @@ def summary(answer: Any) -> Values:
 
     values: Values = {}
     for place, array in plain(answer):
+        if place.endswith(_LATER) and array.dtype.kind == "U":  # None
+            continue
         if array.dtype.kind in "US":
             values[place] = str(array)
         elif array.dtype.kind in "iub":

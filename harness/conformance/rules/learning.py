@@ -13,7 +13,7 @@ from harness.conformance.guards import isolated
 from harness.conformance.rule import SOUND, RuleSet, Violation
 from harness.conformance.trial import Answered, Trial, offered
 from harness.conformance.values import plain, same
-from harness.plugin_api import HasReport
+from harness.plugin_api import HasReport, RestoresModel
 
 RULES: Final = RuleSet("learning")
 
@@ -70,6 +70,29 @@ def _uses_labels(trial: Trial) -> None:
     swapped = dataclasses.replace(data, labels=np.where(data.labels >= 0, (data.labels + 1) % 3, -1))
     if same(plain(trial.of({"data": data})), plain(trial.of({"data": swapped}))):
         raise Violation("other labels give the same model", inputs={"data": data}, right="a model of data.labels")
+
+
+@RULES.rule(
+    "restore", "Models are stored and read again: what acquisitions see is the restored one.", SOUND, hook=RestoresModel
+)
+def _restore(trial: Trial) -> None:
+    import torch
+
+    from harness.conformance.kinds.learning import Small, some_data
+
+    data, method = some_data(24, 6), offered(RestoresModel, trial.method())
+    images = torch.from_numpy(data.images).float()
+    with isolated(0), torch.inference_mode():
+        trained = method.train(Small((1, 4, 4), 3, 0), data, np.random.default_rng(0)).eval()
+        weights = {name: value.clone() for name, value in trained.state_dict().items()}
+        restored = method.restore(Small((1, 4, 4), 3, 1), data.images, weights).eval()
+        answers = [plain(model(images)) for model in (trained, restored)]
+    if not same(*answers):
+        raise Violation(
+            "the restored model says other things of the images than the trained one",
+            inputs={"data": data},
+            right="the model that train returned, from its state_dict",
+        )
 
 
 @RULES.each(

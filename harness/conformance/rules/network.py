@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import Final
 
+import numpy as np
+
 from harness.conformance.rule import SOUND, RuleSet, Violation
-from harness.conformance.trial import Answered, Trial
+from harness.conformance.trial import Answered, Trial, offered
 from harness.conformance.values import close, plain, same
+from harness.plugin_api import KeepsFeatures
 
 RULES: Final = RuleSet("network")
 
@@ -50,3 +53,16 @@ def _trainable(trial: Trial) -> None:
     learning = [p for p in module.parameters() if p.grad is not None and bool(p.grad.isfinite().all())]
     if not learning:
         raise Violation("no parameter has a finite gradient", right="parameters that can be trained")
+
+
+@RULES.rule(
+    "scale", "What is divided by 0, or shaped otherwise, leaves features that are none.", SOUND, hook=KeepsFeatures
+)
+def _scale(trial: Trial) -> None:
+    """Of features one of which is constant."""
+    features = np.random.default_rng(0).normal(size=(12, 4)).astype(np.float32)
+    features[:, 2] = 3
+    for part, values in zip(("shift", "scale"), offered(KeepsFeatures, trial.method()).scale(features), strict=True):
+        right = isinstance(values, np.ndarray) and values.shape == (4,) and values.dtype == np.float32
+        if not right or not np.isfinite(values).all() or (part == "scale" and not (values > 0).all()):
+            raise Violation(f"the {part} is {values!r:.80}", right="(d,) float32, finite; the scale above 0")

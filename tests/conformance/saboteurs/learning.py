@@ -49,3 +49,12 @@ class Unwritable(honest.Learning):
         model = super().train(model, data, rng)
         model.report = {"steps": np.int64(3)}
         return model
+
+
+@breaks("learning", "restore")
+@dataclass(frozen=True)
+class Forgetful(honest.Learning):
+    """Restores the network as it was at first."""
+
+    def restore(self, model, images, weights):
+        return model

@@ -30,6 +30,11 @@ HAS = [
     (plugin_api.GuidesTraining, "reranking", "dsm", True),
     (plugin_api.ChangesByCycle, "acquisition", "random+coreset", True),
     (plugin_api.ChangesByCycle, "acquisition", "coreset", False),
+    (plugin_api.KeepsFeatures, "network", "linear-head", True),
+    (plugin_api.KeepsFeatures, "network", "small-cnn", False),
+    (plugin_api.RestoresModel, "learning", "logistic", True),
+    (plugin_api.RestoresModel, "learning", "pretrain+knn", True),
+    (plugin_api.RestoresModel, "learning", "supervised", False),
     (HasInstances, "dataset", "revisited", True),
 ]
 

@@ -62,7 +62,7 @@ def test_a_comparison_on_features_learns_them_and_replays_its_picks(tmp_path):
         "task": "active-learning",
         "datasets": [{"embeddings": {"path": "mine.npz"}}],
         "methods": {
-            "network": "linear-head",
+            "network": {"linear-head": {"scaling": "standardised", "normalise": True}},
             "learning": [{"supervised": {"epochs": 20}}, {"semi": {"epochs": 20, "semi_epochs": 2, "k": 5}}],
             "acquisition": ["coreset"],
         },

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 
+from harness.active import training
 from harness.core.errors import InvalidInput
 from harness.registry import load_registry
 from harness_network.cnn13 import CNN13
@@ -71,3 +73,19 @@ def test_a_linear_head_leaves_the_features_as_they_are(unit):
     assert logits.shape == (3, 4)
     assert torch.allclose(features, expected / expected.norm(dim=1, keepdim=True) if unit else expected)
     assert parameters(network) == 6 * 4 + 4
+
+
+def test_given_features_stay_as_they_are_unless_scaled_by_name():
+    features = np.random.default_rng(0).normal(size=(50, 6)).astype(np.float32) * [5, 1, 1, 1, 1, 0.1] + 2
+    images = features.astype(np.float32)[:, :, None, None]
+
+    def seen(**parameters):
+        model = training.initialise(LinearHead(**parameters), images, 3, np.random.default_rng(0))
+        return training.extract(model, images)[0]
+
+    assert np.array_equal(seen(), images[:, :, 0, 0])
+    ratio = seen(scaling="global") / images[:, :, 0, 0]
+    np.testing.assert_allclose(ratio, ratio[0, 0], rtol=1e-5)
+    np.testing.assert_allclose((seen(scaling="global") ** 2).mean(), 1, rtol=1e-5)
+    np.testing.assert_allclose(seen(scaling="standardised").std(axis=0), 1, rtol=1e-4)
+    np.testing.assert_allclose(np.linalg.norm(seen(normalise=True), axis=1), 1, rtol=1e-5)
