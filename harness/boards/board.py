@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Final
 
 from harness.boards.columns import Cell, Column
 from harness.boards.evidence import Interval
-from harness.boards.statistics import PairwiseTests
+from harness.boards.verdicts import Against, PairwiseTests
 from harness.core.errors import NOTHING_MEASURED, HarnessError
 from harness.plugin_api import KINDS
 from harness.runs.labels import Method, constants
@@ -47,6 +47,7 @@ class Row:
             for ``harness compare`` to test a difference.
         methods: by kind, with all parameters; None where an older version wrote the ``results.json``.
         doubts: what its runs say against their own numbers.
+        against: the comparison with the baseline of the board, None where there is none.
         records: behind the row, by seed; none for a row read from a ``results.json``, or published elsewhere.
     """
 
@@ -65,6 +66,7 @@ class Row:
     values: tuple[float, ...] = ()
     methods: Mapping[str, Method] | None = None
     doubts: tuple[str, ...] = ()
+    against: Against | None = None
     records: tuple[Record, ...] = field(default=(), repr=False)
 
 
@@ -86,6 +88,8 @@ class Board:
         protocol: its options.
         protocol_non_default: those of them that are not at their default; None where that was not recorded.
         warnings: sentences that say why its numbers are not comparable with others of the dataset's name.
+        baseline: name of the row that all others are compared with; empty without one.
+        groups: group of each query, by its number; empty where the records do not say.
         data: the dataset's name and the parameters of its loader; None as ``methods`` of a row.
     """
 
@@ -103,12 +107,16 @@ class Board:
     protocol_non_default: tuple[str, ...] | None = None
     data: Method | None = None
     warnings: tuple[str, ...] = ()
+    baseline: str = ""
+    groups: tuple[int, ...] = ()
 
     @property
     def metric(self) -> str:
         """What the first column measures, in a sentence."""
-        title = self.columns[0].title if self.columns else "no metric"
-        return title if self.task == "retrieval" else f"accuracy with {title}"
+        if not self.columns:
+            return "no metric"
+        first = self.columns[0]
+        return f"accuracy with {first.title}" if first.key.startswith("accuracy@") else first.title
 
     @property
     def unit(self) -> str:

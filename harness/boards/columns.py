@@ -9,7 +9,11 @@ from dataclasses import dataclass
 from typing import Final
 
 from harness.boards.failures import done
+from harness.runs.design import AREA, AREA_LINEAR, target_of
 from harness.runs.record import CostRecord, Record
+
+LABELS_TO: Final = "labels_to@"
+"""Before the accuracy, in the name of a metric."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +54,7 @@ class Cell:
 
     ``cached``: a part of this cost was spent by an earlier run that shared the work; it is the cost of that time.
     ``contended``: a part was measured while other runs shared the machine.
+    ``reached``: of labels to a target, the runs that reached it; the others count with the last number of labels.
     """
 
     mean: float
@@ -57,6 +62,7 @@ class Cell:
     n: int
     cached: bool = False
     contended: bool = False
+    reached: int | None = None
 
 
 @dataclass(frozen=True)
@@ -115,34 +121,69 @@ _RETRIEVAL: Final = (
     Column("peak_bytes", "peak MB", 1e-6, 1, False, is_cost=True),
 )
 _ACTIVE: Final = (
-    Column("area_under_curve", "AUC", 100),
+    Column("area_under_curve", "AUC (linear)", 100),
     Column("acquire_s", "s/acquisition", 1, 4, False, is_cost=True, pareto=True),
     Column("acquire_bytes", "acquisition MB", 1e-6, 1, False, is_cost=True, pareto=True),
     Column("extract_s", "extraction ms/image", 1e3, 3, False, is_cost=True),
     Column("train_s", "training s", 1, 1, False, is_cost=True),
 )
+_AREAS: Final = {
+    AREA: Column(AREA, "AUC (log)", 100),
+    AREA_LINEAR: Column(AREA_LINEAR, "AUC (linear)", 100),
+}
 _FIGURE_STAGES: Final = {"acquire_s": Stages(("acquire",)), "query_s_p50": Stages(("search",))}
 """Stages that say whether a figure was cached or measured beside other runs."""
 
 
-def board_columns(records: Sequence[Record], cost: bool) -> tuple[Column, ...]:
-    """The columns for which any record has a number; the first decides the rank."""
+def measure_column(measure: str) -> Column | None:
+    """The first column of a board for a measure that no record holds, None for one that they do."""
+    if measure in _AREAS:
+        return _AREAS[measure]
+    target = target_of(measure)
+    return None if target is None else column_of(f"{LABELS_TO}{target:g}")
+
+
+def board_columns(records: Sequence[Record], cost: bool, measure: str = "") -> tuple[Column, ...]:
+    """The columns for which any record has a number; the first decides the rank.
+
+    Args:
+        records: of one board.
+        cost: whether to show time and memory.
+        measure: what is tested; its column is the first. Empty: mAP Medium, or the accuracy with most labels.
+    """
     candidates: tuple[Column, ...] = _RETRIEVAL
     if records[0].task != "retrieval":
         keys = {key for record in records for key in record.metrics}
         sizes = sorted(int(found[1]) for key in keys if (found := re.fullmatch(r"accuracy@(\d+)", key)))
         # The largest number of labels comes first: it decides the rank.
         curve = [Column(f"accuracy@{size}", f"{size} labels", 100) for size in [*sizes[-1:], *sizes[:-1]]]
-        candidates = (*curve, *_ACTIVE)
+        targets = sorted({key for key in keys if key.startswith(LABELS_TO)})
+        candidates = (*curve, *(column for key in targets if (column := column_of(key))), *_ACTIVE)
     wanted = [column for column in candidates if cost or not column.is_cost]
-    return tuple(column for column in wanted if any(value(record, column) is not None for record in records))
+    shown = [column for column in wanted if any(value(record, column) is not None for record in records)]
+    first = measure_column(measure) if shown else None
+    if first is not None:
+        # What is tested stands there once.
+        twice = {first.key, "area_under_curve" if first.key == AREA_LINEAR else first.key}
+        return first, *(column for column in shown if column.key not in twice)
+    return tuple(sorted(shown, key=lambda column: column.key != measure))
 
 
 def column_of(key: str) -> Column | None:
     """The column of a metric or a cost by its key."""
     if match := re.fullmatch(r"accuracy@(\d+)", key):
         return Column(key, f"{match[1]} labels", 100)
-    return next((column for column in (*_RETRIEVAL, *_ACTIVE) if column.key == key), None)
+    if (target := accuracy_of(key)) is not None:
+        return Column(key, f"labels to {100 * target:g}%", 1.0, 0, False)
+    return _AREAS.get(key) or next((column for column in (*_RETRIEVAL, *_ACTIVE) if column.key == key), None)
+
+
+def accuracy_of(key: str) -> float | None:
+    """The accuracy of ``labels_to@0.9``, None of another metric."""
+    try:
+        return float(key.removeprefix(LABELS_TO)) if key.startswith(LABELS_TO) else None
+    except ValueError:
+        return None
 
 
 def value(record: Record, column: Column) -> float | None:

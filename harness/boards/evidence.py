@@ -6,14 +6,15 @@ import math
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from harness.boards.failures import done
-from harness.boards.statistics import LEAST_UNITS, bootstrap_intervals
+from harness.boards.statistics import LEAST_UNITS, bootstrap_intervals, group_intervals
 from harness.runs.record import Record
 
 Floats = NDArray[np.float64]
@@ -27,10 +28,29 @@ class Units:
     Attributes:
         values: method -> query or seed -> value; methods without results are left out.
         shared: the queries or seeds that are compared.
+        grouped: whether the units are queries, which are flipped and resampled by groups.
+        groups: group of each query; one that has none is its own.
     """
 
     values: Mapping[str, Mapping[int, float]]
     shared: frozenset[int]
+    grouped: bool = False
+    groups: Mapping[int, int] = field(default_factory=dict)
+
+    @cached_property
+    def group_numbers(self) -> NDArray[np.intp]:
+        """Group of each shared unit, in their order, numbered from 0."""
+        return self._numbers(sorted(self.shared))
+
+    @property
+    def count(self) -> int:
+        """Number of independent shared units: groups of queries, or seeds."""
+        return len(np.unique(self.group_numbers)) if self.grouped else len(self.shared)
+
+    def _numbers(self, units: Sequence[int]) -> NDArray[np.intp]:
+        keys = [("group", self.groups[unit]) if unit in self.groups else ("query", unit) for unit in units]
+        numbers = {key: number for number, key in enumerate(dict.fromkeys(keys))}
+        return np.array([numbers[key] for key in keys], np.intp)
 
     @property
     def paired(self) -> dict[str, Floats]:
@@ -42,26 +62,44 @@ class Units:
             if self.shared <= by_unit.keys()
         }
 
-    def intervals(self) -> dict[str, Interval]:
-        """95% interval of each mean, of methods with enough values.
+    def interval_of(self, values: Floats) -> Interval:
+        """95% interval of the mean of one value a shared unit; (NaN, NaN) where there are too few."""
+        rng = np.random.default_rng(0)
+        if self.grouped:
+            found = group_intervals(values[:, None], self.group_numbers, rng)
+        else:
+            found = bootstrap_intervals(values[:, None], rng)
+        return float(found[0, 0]), float(found[0, 1])
 
-        The same resamples for all with as many values: an interval does not depend on which other methods there are.
+    def intervals(self) -> dict[str, Interval]:
+        """95% interval of each mean, of methods with enough values; groups of queries are resampled whole.
+
+        The same resamples for all with the same units: an interval does not depend on which other methods there are.
         """
-        by_size: dict[int, list[str]] = {}
+        by_units: dict[tuple[int, ...], list[str]] = {}
         for name, by_unit in self.values.items():
-            by_size.setdefault(len(by_unit), []).append(name)
+            # Seeds are resampled alike whichever they are.
+            units = tuple(sorted(by_unit)) if self.grouped else tuple(range(len(by_unit)))
+            by_units.setdefault(units, []).append(name)
         intervals: dict[str, Interval] = {}
-        for size, names in by_size.items():
-            if size < LEAST_UNITS:
+        for units, names in by_units.items():
+            if len(units) < LEAST_UNITS:
                 continue
             columns = np.array([[value for _, value in sorted(self.values[name].items())] for name in names]).T
+            rng = np.random.default_rng(0)
+            if self.grouped:
+                found = group_intervals(columns, self._numbers(units), rng)
+            else:
+                found = bootstrap_intervals(columns, rng)
             # Rounded: the last digits of a matrix product depend on the processor, and files should not.
-            bounds = bootstrap_intervals(columns, np.random.default_rng(0)).round(6).tolist()
-            intervals |= {name: (low, high) for name, (low, high) in zip(names, bounds, strict=True)}
+            bounds = zip(names, found.round(6).tolist(), strict=True)
+            intervals |= {name: (low, high) for name, (low, high) in bounds if not math.isnan(low)}
         return intervals
 
 
-def paired_units(values: Mapping[str, Mapping[int, float]]) -> Units:
+def paired_units(
+    values: Mapping[str, Mapping[int, float]], *, grouped: bool = False, groups: Mapping[int, int] | None = None
+) -> Units:
     """Which queries (retrieval) or seeds (active learning) methods are compared on: those that most of them have.
 
     Of all the sets that a method has, the one that leaves the most values. So one method that failed for some seeds
@@ -69,6 +107,8 @@ def paired_units(values: Mapping[str, Mapping[int, float]]) -> Units:
 
     Args:
         values: of each method, by query or seed.
+        grouped: whether the units are queries.
+        groups: group of each query.
     """
     values = {name: by_unit for name, by_unit in values.items() if by_unit}
     sets = Counter(frozenset(by_unit) for by_unit in values.values())
@@ -77,7 +117,7 @@ def paired_units(values: Mapping[str, Mapping[int, float]]) -> Units:
         holders = sum(count for other, count in sets.items() if units <= other)
         return holders * len(units), holders
 
-    return Units(values, max(sorted(sets, key=sorted), key=left, default=frozenset()))
+    return Units(values, max(sorted(sets, key=sorted), key=left, default=frozenset()), grouped, groups or {})
 
 
 def query_values(records: Sequence[Record], metric: str) -> list[list[Any]]:
@@ -101,3 +141,12 @@ def unit_values(records: Sequence[Record], metric: str) -> dict[int, float]:
         if None not in aps:
             values[query] = math.fsum(aps) / len(aps)
     return values
+
+
+def query_groups_of(records: Sequence[Record]) -> dict[int, int]:
+    """Group of each query, as the records of one data set state it; nothing where older ones do not."""
+    for record in records:
+        groups = record.details.get("groups")
+        if isinstance(groups, list) and groups:
+            return {query: group for query, group in enumerate(groups) if isinstance(group, int)}
+    return {}

@@ -3,40 +3,115 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
-from harness.boards.board import Board, plural
-from harness.boards.statistics import LEAST_UNITS, LEVEL, POWER, PairwiseTests
+import numpy as np
+
+from harness.boards.board import Board, Row, plural
+from harness.boards.evidence import Interval
+from harness.boards.statistics import LEAST_UNITS
+from harness.boards.verdicts import POOLED, PairwiseTests
+from harness.metrics.verdicts.flips import LEAST_GROUPS
+from harness.metrics.verdicts.paired import FEW_SEEDS, LEAST_SEEDS
+from harness.metrics.verdicts.power import POWER
 from harness.runs.labels import option
 from harness.runs.record import Record
 
 MEASURED_ON: Final = "Measured on: "
+_COLLAPSE_SPREADS: Final = 5.0
+_COLLAPSE_POINTS: Final = 0.10
+_LOGARITHM: Final = ". Tested is the logarithm of the number of labels."
 
 
-def ranks_sentence(tests: PairwiseTests, board: Board) -> str:
-    """What the ranks of a board mean; empty for a single method."""
-    unit, pairs = plural(board.unit), tests.pairs
+def ranks_sentences(tests: PairwiseTests, board: Board) -> Iterator[str]:
+    """What the ranks of a board mean; nothing for a single method."""
     if tests.tests == 0:
-        return ""
-    counted = f"{tests.tests} comparison{'s' if tests.tests > 1 else ''}"
-    intervals = f"Intervals: bootstrap over {unit}, 95%" + (
-        "." if pairs >= LEAST_UNITS else f"; none from fewer than {LEAST_UNITS} {unit}."
-    )
+        return
+    intervals = _intervals(tests, board)
     if not tests.can_decide:
-        needed = math.ceil(1 + math.log2(tests.tests / LEVEL))
-        return (
-            f"Inconclusive: with {pairs} paired {unit} and {counted} no difference in {board.metric}, however large, "
-            f"can be significant, so that every rank interval (#) is the whole table; that takes at least {needed} "
-            f"{unit}. {intervals}"
-        )
+        yield f"{_inconclusive(tests, board)} {intervals}"
+        return
     first = sum(best == 1 for best, _ in tests.ranks.values())
     few = "" if len(tests.ranks) == tests.methods else f"; only the best {len(tests.ranks)} are compared"
-    return (
-        f"#: rank interval by significant differences in {board.metric} ({pairs} paired {unit}, {tests.test}, "
-        f"Holm-corrected over {counted}, {LEVEL:.0%} level{few}); {first} of {tests.methods} methods not significantly "
-        f"different from the best; {detectable_text(100 * tests.detectable, 1)}. {intervals}"
+    in_points = bool(board.columns) and board.columns[0].scale == 100
+    least = f"; {detectable_text(100 * tests.detectable, 1)}. {intervals}" if in_points else _LOGARITHM
+    yield (
+        f"#: rank interval by significant differences in {board.metric} ({_paired(tests)}, {tests.test}, corrected "
+        f"over {_counted(tests)}, {tests.level:.0%} level{few}); {first} of {tests.methods} methods not significantly "
+        f"different from the best{least}"
     )
+    if tests.test == POOLED and tests.pairs <= FEW_SEEDS:
+        yield (
+            f"With {tests.pairs} seeds the error is pooled over methods, at the {tests.level:.0%} level; that holds if "
+            f"no method varies more than twice as much as another."
+        )
+    if tests.unlike:
+        yield "The methods vary unlike (Bartlett's test), so that their errors are not pooled."
+    if tests.against:
+        count = len(tests.against)
+        yield (
+            f"Against {board.baseline}: difference in points, corrected over {count} "
+            f"comparison{'s' if count > 1 else ''} with it; these and all pairs have a {tests.level:.0%} level each."
+        )
+
+
+def _paired(tests: PairwiseTests) -> str:
+    if tests.groups is None:
+        return f"{tests.pairs} paired seeds"
+    if tests.groups == tests.pairs:
+        return f"{tests.pairs} paired queries, each a group of its own"
+    within = "" if math.isnan(tests.correlation) else f", correlation inside groups {tests.correlation:.2f}"
+    return f"{tests.pairs} paired queries in {tests.groups} groups{within}"
+
+
+def _counted(tests: PairwiseTests) -> str:
+    return f"{tests.tests} comparison{'s' if tests.tests > 1 else ''}"
+
+
+def _inconclusive(tests: PairwiseTests, board: Board) -> str:
+    what = f"no difference in {board.metric}, however large, can be significant"
+    ranks = "so that every rank interval (#) is the whole table"
+    if tests.groups is None:
+        return f"Inconclusive: with {_paired(tests)} {what}, {ranks}; that takes at least {LEAST_SEEDS} seeds."
+    return (
+        f"Inconclusive: with {_paired(tests)} {what}, {ranks}; that takes at least {LEAST_GROUPS} groups. A group is "
+        f"the queries that share their relevant images, or one that the data name."
+    )
+
+
+def _intervals(tests: PairwiseTests, board: Board) -> str:
+    units, count = (
+        ("groups of queries", tests.groups) if tests.groups is not None else (plural(board.unit), tests.pairs)
+    )
+    enough = count >= LEAST_UNITS
+    return f"Intervals: bootstrap over {units}, 95%" + ("." if enough else f"; none from fewer than {LEAST_UNITS}.")
+
+
+def unit_notes(row: Row, board: Board, interval: Interval | None) -> Iterator[str]:
+    """What the values of a row say against its mean or its interval: all are equal, or some seeds collapsed."""
+    units = plural(board.unit)
+    if interval is not None and interval[0] == interval[1] and len(row.values) > 1:
+        yield (
+            f"all {len(row.values)} {units} have the same value, so that its interval has no width; that says nothing "
+            f"of other {units}"
+        )
+    if board.unit == "seed" and board.columns and board.columns[0].scale == 100 and len(row.values) > 2:
+        collapsed = collapsed_units(row)
+        if collapsed:
+            yield (
+                f"{len(collapsed)} of {len(row.values)} seeds collapsed far below its median "
+                f"({', '.join(map(str, collapsed))}); they count in all numbers"
+            )
+
+
+def collapsed_units(row: Row) -> list[int]:
+    """Seeds at least 10 points and 5 median absolute deviations below the median of their method."""
+    values = np.array(row.values)
+    below = np.median(values) - values
+    spread = float(np.median(np.abs(below)))
+    far = (below > _COLLAPSE_SPREADS * spread) & (below >= _COLLAPSE_POINTS)
+    return [unit for unit, is_far in zip(row.units, far.tolist(), strict=True) if is_far]
 
 
 def detectable_text(points: float, digits: int = 2) -> str:

@@ -1,4 +1,4 @@
-"""What a difference between two methods is worth: intervals, paired tests, correction, ranks.
+"""Intervals of means, and the paired randomisation test of two measurements of one method.
 
 Only numpy and ``scipy.special``: ``scipy.stats`` takes a second to load and a leaderboard should answer at once; the
 tests compare with it. All randomness comes from the generator passed in.
@@ -6,9 +6,7 @@ tests compare with it. All randomness comes from the generator passed in.
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 import numpy as np
@@ -24,47 +22,12 @@ _EXACT_UP_TO: Final = 14
 _FLIPS: Final = 20_000
 _FLIP_TESTS_UP_TO: Final = 500
 """More comparisons need p-values below what 20,000 flips resolve: then the t distribution gives them."""
-_COMPARED: Final = 300
-"""Methods compared with each other; of a longer table the best so many."""
 _RESAMPLES: Final = 2_000
 _CHUNK: Final = 2_000_000
 """Numbers held at a time, which bounds the memory."""
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.intp]
-
-
-@dataclass(frozen=True)
-class PairwiseTests:
-    """All methods of a table compared in pairs.
-
-    "Not significantly different" is not transitive: A may be better than C while B differs from neither. So a method
-    has no group but a rank interval, which needs no transitivity.
-
-    Attributes:
-        ranks: rank interval of each method that was compared: one more than the methods that are significantly
-            better than it, and the number of methods less those that are significantly worse.
-        pairs: number of paired values (queries or seeds).
-        methods: number of methods.
-        tests: number of comparisons that the correction counts.
-        test: how the p-values were found, in words.
-        detectable: minimum detectable difference at 80% power (median over pairs); NaN where it is not known, infinite
-            where none could be found.
-        smallest_p: the smallest p-value that the test can give with so many pairs, before correction.
-    """
-
-    ranks: Mapping[str, tuple[int, int]]
-    pairs: int
-    methods: int
-    tests: int
-    test: str
-    detectable: float
-    smallest_p: float
-
-    @property
-    def can_decide(self) -> bool:
-        """Whether any difference, however large, could be called significant after correction."""
-        return self.smallest_p * max(self.tests, 1) <= LEVEL
 
 
 def bootstrap_interval(values: ArrayLike, rng: np.random.Generator, level: float = LEVEL) -> tuple[float, float]:
@@ -83,15 +46,46 @@ def bootstrap_intervals(values: Floats, rng: np.random.Generator, level: float =
     n, m = values.shape
     if n < LEAST_UNITS:
         return np.full((m, 2), np.nan)
+    return _percentiles(values, _drawn(n, rng) / n, _tail(n, level))
+
+
+def group_intervals(values: Floats, groups: Ints, rng: np.random.Generator, level: float = LEVEL) -> Floats:
+    """Bootstrap intervals (m, 2) of the means of the columns of ``values`` (n, m); groups are resampled whole.
+
+    Args:
+        values: of methods on queries.
+        groups: (n,) group of each query, numbered from 0.
+        rng: for the resamples.
+        level: chance that a mean lies outside.
+    """
+    m, count = values.shape[1], int(groups.max(initial=-1)) + 1
+    if count < LEAST_UNITS:
+        return np.full((m, 2), np.nan)
+    if count == len(groups):
+        return bootstrap_intervals(values, rng, level)
+    drawn = _drawn(count, rng)[:, groups]
+    return _percentiles(values, drawn / drawn.sum(axis=1, keepdims=True), _tail(count, level))
+
+
+def _tail(n: int, level: float) -> float:
+    """The percentile of an interval from ``n`` independent values."""
     from scipy.special import ndtr, stdtrit
 
-    tail = float(ndtr(np.sqrt(n / (n - 1)) * stdtrit(n - 1, level / 2)))
+    return float(ndtr(np.sqrt(n / (n - 1)) * stdtrit(n - 1, level / 2)))
+
+
+def _drawn(n: int, rng: np.random.Generator) -> Floats:
+    """How often each of ``n`` values is drawn in each resample (r, n)."""
     drawn = rng.integers(0, n, (_RESAMPLES, n)) + n * np.arange(_RESAMPLES)[:, None]
-    weights = np.bincount(drawn.ravel(), minlength=n * _RESAMPLES).reshape(_RESAMPLES, n).T / n
+    return np.asarray(np.bincount(drawn.ravel(), minlength=n * _RESAMPLES).reshape(_RESAMPLES, n), np.float64)
+
+
+def _percentiles(values: Floats, weights: Floats, tail: float) -> Floats:
+    """The percentiles (m, 2) of the means of ``values`` (n, m) under ``weights`` (r, n)."""
     step = max(1, _CHUNK // _RESAMPLES)
     parts = [
-        np.quantile(values[:, start : start + step].T @ weights, [tail, 1 - tail], axis=1).T
-        for start in range(0, m, step)
+        np.quantile(values[:, start : start + step].T @ weights.T, [tail, 1 - tail], axis=1).T
+        for start in range(0, values.shape[1], step)
     ]
     return np.concatenate(parts) if parts else np.empty((0, 2))
 
@@ -217,76 +211,3 @@ def holm(p_values: ArrayLike, tests: int | None = None) -> Floats:
     adjusted = np.empty_like(p)
     adjusted[order] = np.minimum(1.0, np.maximum.accumulate(p[order] * ((tests or len(p)) - np.arange(len(p)))))
     return adjusted
-
-
-def pairwise_tests(values: Mapping[str, ArrayLike], rng: np.random.Generator) -> PairwiseTests:
-    """Compare methods on the same queries or seeds.
-
-    Args:
-        values: per method (n,) numbers in the same order of queries or seeds, more is better.
-        rng: for the random flips.
-
-    Raises:
-        ValueError: the methods have different numbers of values.
-    """
-    samples = {name: np.asarray(value, dtype=np.float64) for name, value in values.items()}
-    sizes = {len(sample) for sample in samples.values()}
-    if len(sizes) > 1:
-        raise ValueError(f"methods have different numbers of values: {sorted(sizes)}")
-    pairs, methods = sizes.pop() if sizes else 0, len(samples)
-    tests = methods * (methods - 1) // 2
-    by_flips = tests <= _FLIP_TESTS_UP_TO or pairs <= _EXACT_UP_TO
-    smallest = smallest_p(pairs, tests)
-    decidable = smallest * max(tests, 1) <= LEVEL
-    best = sorted(samples, key=lambda name: (-samples[name].mean() if pairs else 0.0, name))[:_COMPARED]
-    compared = np.array([samples[name] for name in best]).reshape(len(best), pairs).T
-    better = np.zeros((len(best), len(best)), dtype=bool)
-    if decidable and tests:
-        p = pair_p_values(compared, rng) if by_flips else t_p_values(compared)
-        # Ordered by their means: of a pair that differs the first is the better one.
-        better[np.triu_indices(len(best), 1)] = holm(p, tests) <= LEVEL
-    ranks = zip((1 + better.sum(axis=0)).tolist(), (methods - better.sum(axis=1)).tolist(), strict=True)
-    return PairwiseTests(
-        ranks=dict(zip(best, ranks, strict=True)),
-        pairs=pairs,
-        methods=methods,
-        tests=tests,
-        test="randomisation test" if by_flips else "paired t-test",
-        detectable=_detectable(compared, tests) if decidable else float("inf"),
-        smallest_p=smallest,
-    )
-
-
-def _detectable(values: Floats, tests: int) -> float:
-    """Difference of two methods of typical spread that the strictest corrected level finds with chance ``POWER``."""
-    n, m = values.shape
-    if n < LEAST_UNITS or not tests:
-        return float("nan")
-    covariance = np.atleast_2d(np.cov(values, rowvar=False))
-    variance = np.diag(covariance)
-    of_differences = np.clip(variance[:, None] + variance - 2 * covariance, 0, None)[np.triu_indices(m, 1)]
-    return float(np.sqrt(np.median(of_differences)) * detectable_spreads(n, LEVEL / tests))
-
-
-@functools.lru_cache(maxsize=256)
-def detectable_spreads(n: int, level: float) -> float:
-    """Detectable difference in standard deviations of the difference, for normal differences.
-
-    Up to 14 pairs the few possible p-values decide, and it is found by simulation; beyond, the randomisation test has
-    the power of the t-test.
-    """
-    from scipy.special import stdtrit
-
-    by_t = float((stdtrit(n - 1, 1 - level / 2) + stdtrit(n - 1, POWER)) / np.sqrt(n))
-    if n > _EXACT_UP_TO:
-        return by_t
-    noise = np.random.default_rng(0).standard_normal((n, 300))
-    (signs,) = _every_sign(n)
-    low, high = np.zeros(300), np.full(300, 8 * by_t)
-    # A shift moves the observed sum by n and a flipped one by less, so that each sample is found from one shift on.
-    for _ in range(12):
-        shift = (low + high) / 2
-        sums = np.abs(signs @ (noise + shift))
-        found = (sums >= sums[0] * (1 - 1e-12)).mean(axis=0) <= level
-        low, high = np.where(found, low, shift), np.where(found, shift, high)
-    return float(np.quantile(high, POWER))

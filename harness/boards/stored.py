@@ -13,8 +13,8 @@ from pydantic import TypeAdapter
 from harness.boards.across import Across, across
 from harness.boards.board import Board, Row
 from harness.boards.building import boards
-from harness.boards.columns import Column, column_of
-from harness.boards.statistics import PairwiseTests
+from harness.boards.columns import Cell, Column, column_of
+from harness.boards.verdicts import PairwiseTests
 from harness.core.errors import DataDamaged
 from harness.runs.results import Results
 
@@ -29,12 +29,16 @@ _BOARD: Final = (
     "protocol",
     "protocol_non_default",
     "warnings",
+    "baseline",
+    "groups",
 )
-_ROW: Final = tuple(field.name for field in fields(Row) if field.name not in ("records", "methods"))
+_ROW: Final = tuple(field.name for field in fields(Row) if field.name not in ("records", "methods", "against"))
 _METHOD: Final = ("name", "parameters", "non_default")
 _COLUMN: Final = ("key", "title", "scale", "higher_is_better", "is_cost")
 _ACROSS: Final = ("task", "boards", "methods", "left_out", "p", "critical", "why_not")
 _TESTS: Final = ("pairs", "methods", "tests", "test", "can_decide")
+_LATER_TESTS: Final = ("level", "groups", "unlike")
+"""Those that older versions did not write."""
 
 
 def boards_of(results: Results, *, cost: bool = True) -> list[Board]:
@@ -49,7 +53,7 @@ def boards_of(results: Results, *, cost: bool = True) -> list[Board]:
         DataDamaged: a ``results.json`` is not what ``harness leaderboard --format json`` writes.
     """
     if not results.boards:
-        return boards(results.records, cost=cost)
+        return boards(results.records, cost=cost, design=results.design)
     stored = read_boards(results)
     return stored if cost else list(map(_without_costs, stored))
 
@@ -84,11 +88,16 @@ def _board(board: Board) -> dict[str, Any]:
             {
                 **_named(row, _ROW),
                 "methods": row.methods and {kind: _named(method, _METHOD) for kind, method in row.methods.items()},
-                "cells": {key: cell and vars(cell) for key, cell in row.cells.items()},
+                **({"against": vars(row.against)} if row.against else {}),
+                "cells": {key: cell and _cell(cell) for key, cell in row.cells.items()},
             }
             for row in board.rows
         ],
     }
+
+
+def _cell(cell: Cell) -> dict[str, Any]:
+    return {name: value for name, value in vars(cell).items() if name != "reached" or value is not None}
 
 
 def _named(value: Any, names: Sequence[str]) -> dict[str, Any]:
@@ -102,7 +111,8 @@ def _column(column: Column) -> dict[str, Any]:
 
 def _tests(tests: PairwiseTests) -> dict[str, Any]:
     detectable = round(tests.detectable, 6) if math.isfinite(tests.detectable) else None
-    return {**_named(tests, _TESTS), "detectable": detectable}
+    correlation = None if math.isnan(tests.correlation) else round(tests.correlation, 6)
+    return {**_named(tests, (*_TESTS, *_LATER_TESTS)), "detectable": detectable, "correlation": correlation}
 
 
 def _across(ranks: Across) -> dict[str, Any]:
@@ -126,13 +136,13 @@ def _read_tests(content: Mapping[str, Any] | None) -> PairwiseTests | None:
     """What the ranks rest on; the ranks themselves stand in the rows."""
     if content is None:
         return None
-    numbers = {name: content[name] for name in _TESTS if name != "can_decide"}
-    detectable = content["detectable"]
+    numbers = {name: content[name] for name in (*_TESTS, *_LATER_TESTS) if name not in _LATER_TESTS or name in content}
+    detectable, correlation = content["detectable"], content.get("correlation")
     return PairwiseTests(
         ranks={},
         **numbers,
         detectable=math.nan if detectable is None else detectable,
-        smallest_p=0.0 if content["can_decide"] else 1.0,
+        correlation=math.nan if correlation is None else correlation,
     )
 
 

@@ -48,6 +48,8 @@ def _columns(board: Board) -> Iterator[tuple[TableColumn, list[TableCell]]]:
         yield TableColumn(column.title, "right"), [_cell(row, column, best, headline) for row in rows]
         if headline and any(row.interval for row in rows):
             yield TableColumn("95% interval", "right"), [TableCell(_interval(row, column)) for row in rows]
+        if headline and any(row.against for row in rows):
+            yield TableColumn(f"against {board.baseline}", "right"), [_against(row, column) for row in rows]
     if not board.columns:
         yield TableColumn("result"), [TableCell(_shortened(row.reason) or NOTHING) for row in rows]
     runs = (f"{row.runs}" if row.runs == row.expected else f"{row.runs} of {row.expected}" for row in rows)
@@ -80,7 +82,19 @@ def data_table(boards: Sequence[Board]) -> Table:
         *(f"{kind} parameters" for kind in kinds),
         *("dataset parameters", "protocol"),
         *(f"{key} {part}" for key in keys for part in ("mean", "std")),
-        *("interval low", "interval high", "front", "cached", "runs", "expected", "notes", "warnings"),
+        *(
+            "interval low",
+            "interval high",
+            "against baseline",
+            "against p",
+            "against",
+            "front",
+            "cached",
+            "runs",
+            "expected",
+            "notes",
+            "warnings",
+        ),
     )
     return make_table(headers, [_data(board, row, kinds, keys) for board in boards for row in board.rows])
 
@@ -99,6 +113,7 @@ def _data(board: Board, row: Row, kinds: Sequence[str], keys: Sequence[str]) -> 
         *(
             low,
             high,
+            *((row.against.difference, row.against.p, row.against.standing) if row.against else (None, None, None)),
             " ".join(row.front),
             " ".join(cached),
             row.runs,
@@ -127,6 +142,18 @@ def _interval(row: Row, column: Column) -> str:
     return " to ".join(f"{bound * column.scale:.1f}" for bound in row.interval)
 
 
+def _against(row: Row, column: Column) -> TableCell:
+    """``+3.21 better``; only the difference where it is not significant."""
+    if row.against is None:
+        return TableCell(NOTHING)
+    standing = row.against.standing
+    significant = standing in ("better", "worse")
+    # Labels are tested by their logarithm, of which nobody reads a difference.
+    number = f"{row.against.difference * column.scale + 0.0:+.2f}" if column.scale != 1 else ""
+    words = standing if significant or not number else ""
+    return TableCell(" ".join(filter(None, [number, words])))
+
+
 def _cell(row: Row, column: Column, best: str, headline: bool) -> TableCell:
     """A number with what belongs to it; where the headline is missing, why."""
     cell = row.cells.get(column.key)
@@ -135,10 +162,19 @@ def _cell(row: Row, column: Column, best: str, headline: bool) -> TableCell:
     if cell is None:
         return TableCell(_shortened(row.reason) if headline and row.reason else NOTHING)
     text = column.shown(cell.mean)
+    if cell.reached is not None:
+        return _labels_cell(cell, text, best)
     if column.is_cost:
         return TableCell(text, text == best, marks=_marks(row, column, cell))
     spread = "" if cell.std is None else f" ± {cell.std * column.scale:.{column.digits}f}"
     return TableCell(text, text == best, spread, ("doubtful",) if headline and row.doubts else ())
+
+
+def _labels_cell(cell: Cell, text: str, best: str) -> TableCell:
+    """Labels to a target: the mean cut at the last number, and how many runs got there."""
+    if cell.reached == 0:
+        return TableCell(f"more than {text}")
+    return TableCell(text, text == best, "" if cell.reached == cell.n else f" ({cell.reached} of {cell.n})")
 
 
 def _marks(row: Row, column: Column, cell: Cell) -> tuple[Mark, ...]:
@@ -176,5 +212,6 @@ def _legend(board: Board) -> list[str]:
         "contended": any(cell.contended for cell in cells),
         "cached": any(cell.cached for cell in cells),
     }
-    auc = ["AUC: area under the budget curve."] if any(c.key == "area_under_curve" for c in board.columns) else []
-    return [*auc, *(f"{MARKS[mark].strip()}: {text}" for mark, text in meaning.items() if shown[mark])]
+    auc = any(column.key in ("area", "area-linear", "area_under_curve") for column in board.columns)
+    meant = ["AUC: area under the budget curve, along the logarithm of the labels or their number."] if auc else []
+    return [*meant, *(f"{MARKS[mark].strip()}: {text}" for mark, text in meaning.items() if shown[mark])]

@@ -5,8 +5,9 @@
 
 Relevant images are names of ``imlist`` or 0-based positions in it. ``positives`` instead of ``easy`` and ``hard`` makes
 all of them easy: easy and medium scores are then equal, and there are no hard ones. A ``box`` counts pixels of the full
-image, x0, y0, x1, y1; null or none is the whole image. An optional ``pairs`` lists images of ``imlist`` that show the
-same object, two by two, for supervised whitening.
+image, x0, y0, x1, y1; null or none is the whole image. A ``group``, a name or number, says what a query shows: queries
+of one group are no independent evidence. Without it queries that share their relevant images are a group. An optional
+``pairs`` lists images of ``imlist`` that show the same object, two by two, for supervised whitening.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from harness.plugin_api import Box
 
 _SHOWN: Final = 10
 _CHARACTERS: Final = 300
-_KEYS: Final = frozenset({"image", "positives", "easy", "hard", "junk", "box"})
+_KEYS: Final = frozenset({"image", "positives", "easy", "hard", "junk", "box", "group"})
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,7 @@ class Instances:
         boxes: per query its box, or None.
         ground_truth: per query ``easy``, ``hard``, ``junk``: ids.
         pairs: ids that show the same object, two by two.
+        groups: per query its group or None; None where no query states one.
     """
 
     images: tuple[str, ...]
@@ -44,6 +46,7 @@ class Instances:
     boxes: tuple[Box | None, ...]
     ground_truth: tuple[Mapping[str, tuple[int, ...]], ...]
     pairs: tuple[tuple[int, int], ...] = ()
+    groups: tuple[str | int | None, ...] | None = None
 
 
 def read_instances(path: Path, exists: Callable[[str], bool]) -> Instances:
@@ -76,7 +79,9 @@ def checked_instances(
     reader = _Reader(content.get("imlist"), exists)
     try:
         images = reader.images()
-        queries = [reader.query(f"queries[{i}]", query) for i, query in enumerate(reader.items(content, "queries"))]
+        items = reader.items(content, "queries")
+        queries = [reader.query(f"queries[{i}]", query) for i, query in enumerate(items)]
+        groups = tuple(reader.group(f"queries[{i}]", query) for i, query in enumerate(items))
         pairs = reader.pairs(content.get("pairs", []))
     except RecursionError as error:
         raise _too_deep(path) from error
@@ -88,6 +93,7 @@ def checked_instances(
         tuple(box for _, box, _ in queries),
         tuple(labels for _, _, labels in queries),
         pairs,
+        None if set(groups) <= {None} else groups,
     )
 
 
@@ -103,8 +109,15 @@ def instances_json(truth: Instances, suffix: str = ".jpg") -> str:
         return image if Path(image).suffix else image + suffix
 
     queries = [
-        {"image": name(query), **{label: list(ids) for label, ids in labels.items()}, "box": box and list(box)}
-        for query, box, labels in zip(truth.queries, truth.boxes, truth.ground_truth, strict=True)
+        {
+            "image": name(query),
+            **{label: list(ids) for label, ids in labels.items()},
+            "box": box and list(box),
+            **({} if group is None else {"group": group}),
+        }
+        for query, box, labels, group in zip(
+            truth.queries, truth.boxes, truth.ground_truth, truth.groups or [None] * len(truth.queries), strict=True
+        )
     ]
     parts = [
         f'"imlist": {json.dumps([name(image) for image in truth.images])}',
@@ -185,6 +198,14 @@ class _Reader:
         }
         self._refuse_duplicates(where, labels)
         return str(name), self._box(where, query.get("box")), {key: tuple(ids) for key, ids in labels.items()}
+
+    def group(self, where: str, query: object) -> str | int | None:
+        """What a query shows, None where it does not say."""
+        group = query.get("group") if isinstance(query, dict) else None
+        if group is None or (isinstance(group, str | int) and not isinstance(group, bool)):
+            return group
+        self.problems.append(f"{where}: group {group!r} is no name and no number")
+        return None
 
     def items(self, query: Mapping[str, Any], key: str) -> list[Any]:
         """A list of the file, empty if it is none."""

@@ -74,6 +74,7 @@ def retrieval_set(
         pairs=np.array(truth.pairs, np.int64).reshape(-1, 2),
         distractors=len(distractors),
         orientation=orientation,
+        groups=truth.groups,
     )
 
 
@@ -89,4 +90,6 @@ def content_digest(truth: Instances, files: Mapping[str, Path], folder: Path, fo
         folder: of the dataset.
         folders: where digests are remembered.
     """
-    return digest([asdict(truth), named_digest(files, folders), *marks(folder)])
+    # Without groups as before there were any.
+    content = {name: value for name, value in asdict(truth).items() if name != "groups" or value is not None}
+    return digest([content, named_digest(files, folders), *marks(folder)])

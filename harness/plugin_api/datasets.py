@@ -72,6 +72,8 @@ class RetrievalSet:
         clusters: (n,) int64, per database image what it shows, such as a 3D model: images of different clusters are
             non-matching pairs of training. None where unknown.
         orientation: how images are shown and which pixels boxes count; ``stored`` is that of the published protocols.
+        groups: per query what it shows, such as a landmark; queries of one group are no independent evidence. None, for
+            all or for one, where unknown: then queries with the same relevant images are a group.
     """
 
     name: str
@@ -84,6 +86,7 @@ class RetrievalSet:
     distractors: int = 0
     clusters: Ids | None = None
     orientation: Orientation = "stored"
+    groups: Sequence[str | int | None] | None = None
 
 
 class Dataset(Protocol):

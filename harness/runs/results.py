@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.core.errors import HarnessError, SpecError
+from harness.runs.design import Design
 from harness.runs.record import Record
 
 
@@ -24,6 +25,7 @@ class Results:
         files: run id -> file of its record, of the runs that have one.
         reference: published numbers beside the spec (``reference.yaml``), None where there are none.
         missing: data and files that runs of the spec need and that are not there.
+        design: what the spec tests; the default without one.
         plugin_warnings: installed plugins that were not loaded, or were written for an older API.
     """
 
@@ -35,6 +37,7 @@ class Results:
     files: Mapping[str, Path] = field(default_factory=dict)
     reference: Path | None = None
     missing: tuple[HarnessError, ...] = ()
+    design: Design = field(default_factory=Design)
     plugin_warnings: tuple[str, ...] = ()
 
     def require_records(self, *, written: bool = False) -> tuple[Record, ...]:

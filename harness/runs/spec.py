@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from harness.core.document import At, Document, path_text, plain, read_document, shape_error
 from harness.core.errors import BadParameter, Errors, HarnessError, SpecError, UnknownName, nearest
 from harness.plugin_api import KINDS, DataFolders
+from harness.runs.design import Design, read_design
 
 STAGES: Final[Mapping[str, tuple[str, ...]]] = {
     "retrieval": ("backbone", "pooling", "whitening", "reranking", "expansion"),
@@ -26,7 +27,6 @@ DEFAULT_METHODS: Final[Mapping[str, Mapping[str, str]]] = {
 }
 DEFAULT_SEEDS: Final[Mapping[str, tuple[int, ...]]] = {
     "retrieval": (0,),
-    # With five paired seeds no sign-flip test can go below p = 0.0625.
     "active-learning": (0, 1, 2, 3, 4, 5),
 }
 NONE: Final = "none"
@@ -62,6 +62,8 @@ class Spec:
     plugins: tuple[str, ...]
     description: str
     document: Document
+    design: Design = field(default_factory=Design)
+    """What is tested, of all runs together."""
 
     @property
     def folder(self) -> Path:
@@ -96,6 +98,13 @@ class _Shape(BaseModel):
     """Options of single datasets, by name; they count before those of ``protocol``."""
     plugins: list[str] = []
     """Plugin files, relative to the spec, or names of modules."""
+    measure: Any = None
+    """What is tested: ``area`` (default), ``area-linear``, ``accuracy``, ``accuracy@100`` or ``{labels-to: 90}``; in
+    retrieval ``map_medium`` (default), ``map_easy`` or ``map_hard``."""
+    baseline: Any = None
+    """The row that all others are compared with, by name or words of it: ``random``."""
+    smallest_difference: Any = None
+    """Points below which two methods count as equal."""
 
 
 def read_spec(source: str | Path | Mapping[str, Any]) -> tuple[Spec, list[HarnessError]]:
@@ -117,6 +126,8 @@ def read_spec(source: str | Path | Mapping[str, Any]) -> tuple[Spec, list[Harnes
     if not isinstance(task, str) or task not in STAGES:
         raise Errors(errors)
     seeds = _seeds(document, task, errors)
+    design, mistakes = read_design(data, task)
+    errors += [document.error(error, (key,)) for error, key in mistakes]
     spec = Spec(
         name=str(data.get("name", "")),
         task=task,
@@ -128,6 +139,7 @@ def read_spec(source: str | Path | Mapping[str, Any]) -> tuple[Spec, list[Harnes
         plugins=tuple(map(str, _sequence(data.get("plugins")))),
         description=str(data.get("description", "")),
         document=document,
+        design=design,
     )
     return spec, errors
 

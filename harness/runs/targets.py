@@ -182,6 +182,7 @@ class Resolver:
             files=_files(store, records),
             reference=_beside(path),
             missing=plan.missing,
+            design=plan.spec.design,
             plugin_warnings=tuple(map(str, (*plan.registry.broken, *plan.registry.outdated))),
         )
 

@@ -44,6 +44,7 @@ def perform(run: Run, folders: DataFolders, progress: Progress) -> Outcome:
 
 
 def _retrieval(run: Run, dataset: Any, keys: Mapping[str, Any], cache: Cache, progress: Progress) -> Outcome:
+    from harness.metrics.verdicts.flips import query_groups
     from harness.retrieval.health import doubts
     from harness.retrieval.map_store import MapStore
     from harness.retrieval.pipeline import RetrievalMethods, run_retrieval
@@ -56,6 +57,7 @@ def _retrieval(run: Run, dataset: Any, keys: Mapping[str, Any], cache: Cache, pr
     metrics: dict[str, Number] = {}
     details: dict[str, Any] = {"ranks": result.ranks.tolist(), "notes": dict(result.notes)}
     details |= {"health": dict(result.health), "doubts": doubts(result.health)}
+    details["groups"] = query_groups(dataset.ground_truth, dataset.groups)
     for setup, scores in result.scores.items():
         metrics[f"map_{setup}"] = _number(scores.map)
         for k, mean, values in zip(run.protocol.ks, scores.mean_precision, scores.precision.T, strict=True):

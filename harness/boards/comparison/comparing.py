@@ -78,7 +78,7 @@ def _check_metrics(metrics: Sequence[str], rows: Sequence[MeasuredRow]) -> None:
 
 
 def _methods(pairs: Sequence[Pair], metrics: Sequence[str]) -> tuple[MethodChange, ...]:
-    tested = [list(dict.fromkeys(metrics)) or [p.before.primary or p.after.primary or "result"] for p in pairs]
+    tested = [list(dict.fromkeys(metrics)) or [_tested(pair)] for pair in pairs]
     drafts = [draft(pair, metric) for pair, names in zip(pairs, tested, strict=True) for metric in names]
     changes = iter(judged(drafts))
     keys = [
@@ -97,6 +97,14 @@ def _methods(pairs: Sequence[Pair], metrics: Sequence[str]) -> tuple[MethodChang
         )
         for pair, key, names in zip(pairs, keys, tested, strict=True)
     )
+
+
+def _tested(pair: Pair) -> str:
+    """The metric that ranks the board, of the one side if both have its values, else of the other."""
+    sides = (pair.before, pair.after)
+    primary = [side.primary for side in sides if side.primary]
+    both = [name for name in primary if all(side.samples(name) for side in sides)]
+    return next(iter([*both, *primary]), "result")
 
 
 def _others(pair: Pair, tested: Sequence[str]) -> dict[str, float]:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Final
@@ -12,14 +10,17 @@ from typing import Final
 import numpy as np
 
 from harness.boards.board import Board, Row, plural, row_name
+from harness.boards.evidence import Units
 from harness.boards.leaderboards import FORMATS
 from harness.boards.render import NOTHING, Table, check_format, csv_text, json_text, make_table, render_tables
-from harness.boards.statistics import LEAST_UNITS, LEVEL, bootstrap_interval, paired_test
+from harness.boards.rows import find_row, listed_rows
+from harness.boards.statistics import LEAST_UNITS, LEVEL
+from harness.boards.verdicts import PAIRED, pair_p
 from harness.core.errors import UnknownName
 
+_TIE: Final = 1e-12
 _SHOWN: Final = 3
 """Queries named on either side."""
-_CANDIDATES: Final = 12
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,8 @@ class RowDifference:
         second: value of B.
         mean: mean difference.
         interval: 95% interval of it, None from fewer than six.
-        p: p-value of the paired randomisation test, of this pair alone.
+        p: p-value of this pair alone: of the paired t-test over seeds, of joint flips of groups over queries.
+        groups: group of each query; empty for seeds.
     """
 
     dataset: str
@@ -51,6 +53,7 @@ class RowDifference:
     mean: float
     interval: tuple[float, float] | None
     p: float
+    groups: tuple[int, ...] = ()
 
     @property
     def values(self) -> list[float]:
@@ -77,24 +80,8 @@ def differences(boards: Sequence[Board], a: str, b: str) -> list[RowDifference]:
             found.append(_difference(board, first, second, shared))
     if not found:
         names = [row_name(row, board.kinds) for board in boards for row in board.rows if row.values]
-        raise UnknownName(f'no board has results of both "{a}" and "{b}"', fix=f"rows: {_listed(names)}")
+        raise UnknownName(f'no board has results of both "{a}" and "{b}"', fix=f"rows: {listed_rows(names)}")
     return found
-
-
-def find_row(board: Board, wanted: str) -> Row | None:
-    """The row that a name means, None if there is none. Raises ``UnknownName`` if it could mean several."""
-    words = Counter(_words(wanted))
-    names = {row_name(row, board.kinds): row for row in board.rows}
-    if wanted in names:
-        return names[wanted]
-    fitting = {name: row for name, row in names.items() if words <= Counter(_words(name))}
-    whole = {name: row for name, row in fitting.items() if not Counter(_words(name)) - words - Counter(none=99)}
-    chosen = whole if len(whole) == 1 else fitting
-    if len(chosen) > 1:
-        raise UnknownName(
-            f'"{wanted}" could mean {len(chosen)} rows of {board.dataset}', fix=f"one of: {_listed(list(chosen))}"
-        )
-    return next(iter(chosen.values()), None)
 
 
 def render_differences(differences: Sequence[RowDifference], format: str = "markdown") -> str:
@@ -125,18 +112,29 @@ def difference_table(differences: Sequence[RowDifference]) -> Table:
         intro=f"A: {a}. B: {b}. Differences are A minus B, in points of {metric}.",
         notes=(note for difference in differences if (note := _extremes(difference))),
         footer=(
-            "p: paired randomisation test of this pair alone, not corrected for other pairs that one might have "
-            f"chosen; below {LEVEL:g} the methods differ significantly. Intervals: bootstrap, 95%; none from fewer "
-            f"than {LEAST_UNITS} values.",
+            f"p: {_test(differences)} of this pair alone, not corrected for other pairs that one might have chosen; "
+            f"below {LEVEL:g} the methods differ significantly. Intervals: bootstrap, 95%; none from fewer than "
+            f"{LEAST_UNITS} values or groups.",
         ),
     )
+
+
+def _test(differences: Sequence[RowDifference]) -> str:
+    """``paired t-test``; ``sign flips of groups of queries (24 groups among 70 queries)``."""
+    if differences[0].unit == "seed":
+        return PAIRED
+    counts = (f"{len(set(d.groups))} groups among {len(d.units)} queries" for d in differences)
+    return f"sign flips of groups of queries ({'; '.join(counts)})"
 
 
 def _difference(board: Board, a: Row, b: Row, shared: Sequence[int]) -> RowDifference:
     of_a, of_b = (dict(zip(row.units, row.values, strict=True)) for row in (a, b))
     first, second = (tuple(values[unit] for unit in shared) for values in (of_a, of_b))
+    by_unit = {name: dict(zip(shared, values, strict=True)) for name, values in (("a", first), ("b", second))}
+    is_query = board.unit == "query"
+    units = Units(by_unit, frozenset(shared), is_query, dict(enumerate(board.groups)))
     apart = np.subtract(first, second)
-    low, high = bootstrap_interval(apart, np.random.default_rng(0))
+    (low, high), p = units.interval_of(apart), pair_p(units)
     return RowDifference(
         dataset=board.dataset,
         metric=board.metric,
@@ -148,16 +146,32 @@ def _difference(board: Board, a: Row, b: Row, shared: Sequence[int]) -> RowDiffe
         second=second,
         mean=float(apart.mean()),
         interval=None if math.isnan(low) else (low, high),
-        p=paired_test(first, second, np.random.default_rng(0)),
+        p=p,
+        groups=tuple(units.group_numbers.tolist()) if is_query else (),
     )
 
 
 def _line(difference: RowDifference) -> tuple[str, ...]:
     values, interval = difference.values, difference.interval
     bounds = " to ".join(f"{100 * bound:+.1f}" for bound in interval) if interval else NOTHING
-    counts = (sum(v > 0 for v in values), sum(v == 0 for v in values), sum(v < 0 for v in values))
+    counts = [_counts(values)]
+    if difference.groups and len(set(difference.groups)) < len(values):
+        counts.append(_counts([*_group_means(difference).values()]))
+    shown = [f"{one} ({groups[0]})" if groups else f"{one}" for one, *groups in zip(*counts, strict=True)]
     p = "< 0.001" if difference.p < 0.001 else f"{difference.p:.3f}"
-    return (difference.dataset, f"{100 * difference.mean + 0.0:+.2f}", bounds, p, *map(str, counts))
+    return (difference.dataset, f"{100 * difference.mean + 0.0:+.2f}", bounds, p, *shown)
+
+
+def _counts(values: Sequence[float]) -> tuple[int, int, int]:
+    """How often A is better, equal, worse."""
+    return sum(v > _TIE for v in values), sum(abs(v) <= _TIE for v in values), sum(v < -_TIE for v in values)
+
+
+def _group_means(difference: RowDifference) -> dict[int, float]:
+    sums: dict[int, list[float]] = {}
+    for group, value in zip(difference.groups, difference.values, strict=True):
+        sums.setdefault(group, []).append(value)
+    return {group: sum(values) / len(values) for group, values in sums.items()}
 
 
 def _extremes(difference: RowDifference) -> str:
@@ -169,13 +183,3 @@ def _extremes(difference: RowDifference) -> str:
     parts = [f"A is most ahead on {units} {', '.join(ahead)}"] if ahead else []
     parts += [f"B is most ahead on {units} {', '.join(behind)}"] if behind else []
     return f"{difference.dataset}: {'; '.join(parts)}" if parts else ""
-
-
-def _words(name: str) -> list[str]:
-    return [word for word in re.split(r"[\s·,]+", name) if word]
-
-
-def _listed(names: Sequence[str]) -> str:
-    unique = list(dict.fromkeys(names))
-    more = f" and {len(unique) - _CANDIDATES} more" if len(unique) > _CANDIDATES else ""
-    return "; ".join(f'"{name}"' for name in unique[:_CANDIDATES]) + more

@@ -20,6 +20,7 @@ from harness.boards.evidence import query_values, unit_values
 from harness.boards.failures import done
 from harness.boards.footer import MEASURED_ON
 from harness.boards.stored import read_boards
+from harness.runs.design import AREA, AREA_LINEAR
 from harness.runs.labels import Method
 from harness.runs.record import Record
 from harness.runs.results import Results
@@ -74,19 +75,28 @@ class MeasuredRow:
             for name, value in record.metrics.items():
                 if value is not None:
                     found[name].append(value)
-        return {name: statistics.fmean(found[name]) for name in sorted(found)}
+        means = {name: statistics.fmean(found[name]) for name in sorted(found)}
+        # An area counts for all methods of a board together: no record holds it.
+        return {self._key: statistics.fmean(self.row.values), **means} if self._is_area else means
+
+    @property
+    def _key(self) -> str:
+        """Key of the first column, empty where nothing was measured."""
+        return self.board.columns[0].key if self.board.columns else ""
+
+    @property
+    def _is_area(self) -> bool:
+        return self._key in (AREA, AREA_LINEAR) and bool(self.row.values)
 
     @property
     def primary(self) -> str:
         """The metric that ranks the board, empty where nothing was measured."""
-        key = self.board.columns[0].key if self.board.columns else ""
-        return next((name for name in (key, "accuracy") if name in self.means), "")
+        return next((name for name in (self._key, "accuracy") if name in self.means), "")
 
     def samples(self, metric: str) -> Mapping[int, float]:
         """Value by query or seed; nothing for a metric of queries of which only the mean is known."""
-        if not self.row.records:
-            is_first = bool(self.board.columns) and metric == self.board.columns[0].key
-            return dict(zip(self.row.units, self.row.values, strict=True)) if is_first else {}
+        if not self.row.records or (self._is_area and metric == self._key):
+            return dict(zip(self.row.units, self.row.values, strict=True)) if metric == self._key else {}
         by_query = metric.startswith("map_") or bool(query_values(self.measured, metric))
         if self.board.task == "retrieval" and not by_query:
             return {}
@@ -130,7 +140,9 @@ def side_of(results: Results) -> tuple[list[MeasuredRow], int]:
         boards, older = read_boards(results), 0
     else:
         records, older = _latest(results.records)
-        boards = [unranked_board(group, label, by_source=False) for label, group in grouped(records)]
+        boards = [
+            unranked_board(group, label, by_source=False, design=results.design) for label, group in grouped(records)
+        ]
     return [MeasuredRow(row, board) for board in boards for row in board.rows], older
 
 

@@ -31,7 +31,8 @@ def test_mean_interval_and_p_are_those_of_the_difference(found):
     assert difference.values == pytest.approx(apart.tolist())
     assert difference.mean == pytest.approx(apart.mean())
     assert difference.interval == pytest.approx(bootstrap_interval(apart, np.random.default_rng(0)))
-    assert difference.p == paired_test(aps["gem"], aps["mac"], np.random.default_rng(0))
+    # Without groups in the records every query is its own: the flips of the randomisation test, of another generator.
+    assert difference.p == pytest.approx(paired_test(aps["gem"], aps["mac"], np.random.default_rng(0)), abs=0.02)
 
 
 def test_the_table_counts_who_is_better_and_names_where(found, rows):
