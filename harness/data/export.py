@@ -57,4 +57,5 @@ def _from_set(loaded: object) -> Instances:
             for truth in loaded.ground_truth
         ),
         pairs=() if loaded.pairs is None else tuple((int(a), int(b)) for a, b in loaded.pairs),
+        groups=None if loaded.groups is None else tuple(loaded.groups),
     )
