@@ -7,12 +7,13 @@ nor any data are loaded for it.
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from harness.core.errors import Errors, HarnessError, UnknownName
+from harness.core.errors import Errors, HarnessError, SpecError, UnknownName
 from harness.data.catalogue import catalogue, catalogue_files
 from harness.data.folders import use
 from harness.plugin_api import DataFolders
@@ -79,6 +80,7 @@ def make_plan(
     if errors or (missing and not incomplete):
         raise Errors(sorted([*errors, *missing], key=_place))
     labels = _labels(methods)
+    _require_baseline(spec, labels)
     runs = [
         _run(spec.task, protocol, setting, dataset, combination, seed)
         for dataset in _labelled(datasets)
@@ -88,6 +90,15 @@ def make_plan(
     ]
     unique = with_shared_maps({run.id: run for run in runs}.values())
     return Plan(spec, unique, registry, folders, tuple(missing), registry.loaded)
+
+
+def _require_baseline(spec: Spec, labels: Sequence[Labels]) -> None:
+    """Raises ``Errors`` where no run has the words of the baseline among the names of its methods."""
+    words = set(re.findall(r"[^\s·,]+", spec.design.baseline))
+    if words and not any(words <= set(" ".join(names.values()).split()) for names in labels):
+        fix = f"name a method of the spec, such as {next((n for names in labels for n in names.values()), 'random')}"
+        error = SpecError(f'baseline "{spec.design.baseline}" is no method of this spec', fix=fix)
+        raise Errors([spec.document.error(error, ("baseline",))])
 
 
 def _added(spec: Spec, add: Iterable[str]) -> list[Combination]:
