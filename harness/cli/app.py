@@ -12,6 +12,7 @@ from harness.cli.cache import cache as caches
 from harness.cli.check import check
 from harness.cli.compare import compare, gate
 from harness.cli.datasets import datasets
+from harness.cli.evaluate import evaluate, explain
 from harness.cli.help import Commands
 from harness.cli.leaderboard import leaderboard
 from harness.cli.listing import doctor, methods
@@ -38,7 +39,10 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-_COMMANDS = (agreement, check, compare, doctor, gate, leaderboard, methods, new, page, reproduce, run, send)
+_COMMANDS = (
+    *(agreement, check, compare, doctor, evaluate, explain, gate, leaderboard),
+    *(methods, new, page, reproduce, run, send),
+)
 for command in _COMMANDS:
     app.command()(command)
 for name, group in (("cache", caches), ("datasets", datasets), ("records", records), ("train", train), ("view", view)):

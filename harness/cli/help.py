@@ -14,7 +14,7 @@ from harness.core.errors import INTERRUPTED, FileUnusable
 ORDER: Final = (
     *("run", "leaderboard", "page", "compare", "gate", "reproduce", "records", "send"),
     *("methods", "datasets", "doctor", "new", "check", "cache"),
-    *("agreement", "view", "train"),
+    *("evaluate", "explain", "agreement", "view", "train"),
 )
 """First what a comparison needs, then what one looks up and extends, then the studies."""
 _VALUES: Final[Mapping[str, str]] = {
@@ -22,19 +22,27 @@ _VALUES: Final[Mapping[str, str]] = {
     "cache": "FOLDER",
     "catalogue": "FILE",
     "data": "FOLDER",
+    "dataset": "NAME",
+    "descriptors": "FILE",
     "folder": "FOLDER",
     "format": "NAME",
     "ground_truth": "FILE",
     "histogram": "FILE",
     "metric": "NAME",
     "plots": "FOLDER",
+    "per_query": "FILE",
     "plugin": "FILE|MODULE",
+    "protocol": "NAME",
+    "query_descriptors": "FILE",
+    "rankings": "FILE",
     "report": "NAME",
     "runs": "FOLDER",
     "slurm": "KEY=VALUE",
     "timeout": "SECONDS",
     "to": "NAME",
+    "software": "VERSION",
     "tolerance": "[METRIC=]NUMBER",
+    "uncropped": "FILE",
     "workers": "COUNT",
 }
 

@@ -19,6 +19,7 @@ BROKEN_PLUGIN = 3
 BAD_DATA = 4
 REGRESSION = 5
 NOTHING_MEASURED = 6
+UNEXPLAINED = 7
 INTERRUPTED = 130
 EXIT_CODES: Final[Mapping[int, str]] = {
     DONE: "done",
@@ -28,6 +29,7 @@ EXIT_CODES: Final[Mapping[int, str]] = {
     BAD_DATA: "data or files are missing, damaged or cannot be written",
     REGRESSION: "worse or not reproduced",
     NOTHING_MEASURED: "nothing measured, or inconclusive",
+    UNEXPLAINED: "no evaluation protocol gives these numbers",
     INTERRUPTED: "interrupted",
 }
 """What each says; the help of ``harness`` shows it."""

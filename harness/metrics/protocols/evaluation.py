@@ -34,7 +34,7 @@ class Evaluation:
     counted: int
 
     def __str__(self) -> str:
-        return self.name.definition.shown(self.mean)
+        return "–" if np.isnan(self.mean) else self.name.definition.shown(self.mean)
 
 
 def evaluate_protocol(

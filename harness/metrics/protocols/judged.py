@@ -7,7 +7,7 @@ arrays; what a protocol takes out and counts is then a matter of masks and cumul
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Final, Literal, NamedTuple
 
@@ -120,6 +120,7 @@ class Judged:
     own: Ids
     names: Sequence[str] | None
     size: int
+    _hits: dict[tuple[str, Choices], Hits] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @cached_property
     def setups(self) -> tuple[str, ...]:
@@ -207,7 +208,13 @@ class Judged:
         return (starts + sizes)[ranks], np.asarray(values, np.float64)[ranks]
 
     def hits(self, setup: str, choices: Choices) -> Hits:
-        """The positives that the rankings reach."""
+        """The positives that the rankings reach; computed once for every set-up and choice."""
+        found = self._hits.get((setup, choices))
+        if found is None:
+            found = self._hits[setup, choices] = self._located(setup, choices)
+        return found
+
+    def _located(self, setup: str, choices: Choices) -> Hits:
         positive, removed = self._masks(setup, choices, self._truth, None)
         n = len(self.rows)
         total = np.bincount(self._truth.query[positive], minlength=n)
@@ -238,8 +245,8 @@ class Judged:
     def _masks(self, setup: str, choices: Choices, of: _Labelled, rank: Ids | None) -> tuple[Bools, Bools]:
         """Which labelled images are positive, and which are taken out."""
         wanted, left_out = SETUPS[setup] if setup else _PLAIN_LABELS
-        positive = np.isin(of.label, [_CODES[label] for label in wanted])
-        removed = np.isin(of.label, [_CODES[label] for label in left_out]) & choices.removes
+        positive = _is_one_of(wanted)[of.label]
+        removed = _is_one_of(left_out)[of.label] & choices.removes
         if choices.junk_counts:
             junk = of.label == _CODES["junk"]
             positive, removed = positive | junk, removed & ~junk
@@ -303,6 +310,11 @@ def judged(
     for query, row in enumerate(rows):
         refuse_twice(seen, row, query)
     return Judged(rows, values, labels, ids, names, size)
+
+
+def _is_one_of(labels: Sequence[str]) -> Bools:
+    """By the code of a label."""
+    return np.array([False, *(label in labels for label in LABELS)])
 
 
 def _within(query: Ids, counts: Ids) -> Ids:
