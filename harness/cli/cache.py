@@ -58,7 +58,7 @@ def _recomputed(folders: DataFolders, count: int) -> int:
     """Compute a sample again and print how it compares; how many differ."""
     from collections import Counter
 
-    from harness.studies.recompute import recompute
+    from harness.studies.recompute import recompute, without_a_run
 
     outcomes: Counter[str] = Counter()
     for result in recompute(folders, count):
@@ -68,6 +68,8 @@ def _recomputed(folders: DataFolders, count: int) -> int:
     print(
         "recomputed: " + ", ".join(f"{outcomes[name]} {name}" for name in ("equal", "close", "differs", "not computed"))
     )
+    if others := without_a_run(folders):
+        print(f"left by other commands than run, of which only the bytes are checked: {others}")
     return outcomes["differs"]
 
 

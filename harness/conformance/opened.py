@@ -23,17 +23,31 @@ _hooked: list[bool] = []
 
 @contextmanager
 def recording() -> Iterator[list[str]]:
-    """The files that are opened to be read meanwhile; what compiled code opens on its own is not seen."""
+    """The files that are opened to be read meanwhile: by ``open`` or ``os.open``, and by ``cv2.imread``.
+
+    ``np.load``, ``torch.load`` and PIL end in the first; what other compiled code opens on its own is not seen.
+    """
     global _seen
     if not _hooked:
         _hooked.append(True)
         sys.addaudithook(_note)  # there for good: it looks at what is opened while something records
     files: list[str] = []
     _seen = files
+    cv2 = sys.modules.get("cv2")  # an image read without it is read by PIL
+    imread = getattr(cv2, "imread", None)
+
+    def noting(path: Any, *arguments: Any, **options: Any) -> Any:
+        _note("open", (path, "r", 0))
+        return imread(path, *arguments, **options)  # type: ignore[misc]
+
+    if imread:
+        cv2.imread = noting  # type: ignore[union-attr]
     try:
         yield files
     finally:
         _seen = None
+        if imread:
+            cv2.imread = imread  # type: ignore[union-attr]
 
 
 def undeclared(files: Iterable[str], declared: Iterable[str | Path], since: float) -> list[str]:

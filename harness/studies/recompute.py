@@ -2,6 +2,8 @@
 
 The run that left an entry is done again in a process of its own, with the code and the plugins of today. What it finds
 in the cache it takes from there; the entries of the sample are computed beside, and nothing is changed on the disk.
+Entries that no run left, but ``harness view`` or an agreement study, say nothing that could be done again: their bytes
+alone are checked.
 """
 
 from __future__ import annotations
@@ -43,6 +45,11 @@ def recomputable(folders: DataFolders) -> list[StoredEntry]:
     """Whole entries that say which run computed them, in the order of their names."""
     entries = [entry for entry in cache_entries(folders.cache) if entry.recipe and not entry.damage]
     return sorted(entries, key=lambda entry: entry.name)
+
+
+def without_a_run(folders: DataFolders) -> int:
+    """Number of whole entries that no run left: nothing says how to compute them again."""
+    return sum(not entry.recipe and not entry.damage for entry in cache_entries(folders.cache))
 
 
 def recompute(folders: DataFolders, count: int, seed: int | None = None) -> Iterator[Recomputed]:

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import json
 import sys
+import time
 
+import cv2
+import numpy as np
 import pytest
 
+from harness.conformance import opened
 from harness.conformance import worker as room
 from harness.conformance.suite import check
 from harness.conformance.worker import worker
@@ -76,3 +80,14 @@ def test_what_a_plugin_prints_does_not_get_into_the_report(tmp_path, capsys, mon
 
 def test_one_process_serves_all():
     assert worker() is worker()
+
+
+def test_files_that_compiled_code_opens_for_cv2_are_seen(tmp_path):
+    file = tmp_path / "a.png"
+    cv2.imwrite(str(file), np.full((2, 2, 3), 9, np.uint8))
+    plain = cv2.imread
+    with opened.recording() as files:
+        assert cv2.imread(str(file), cv2.IMREAD_GRAYSCALE).tolist() == [[9, 9], [9, 9]]
+    assert cv2.imread is plain
+    assert opened.undeclared(files, (), since=time.time() + 60) == [str(file)]
+    assert opened.undeclared(files, [tmp_path], since=time.time() + 60) == []

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import typer
 
 import harness
+from harness.cache import Cache
 from harness.cache.entries import CacheEntry, EntryFolder, Provenance
 from harness.core.cost import Cost
 from harness.data.folders import data_folders
@@ -51,6 +53,18 @@ def test_a_forged_entry_is_found_and_the_others_are_equal(tmp_path):
     assert "of its largest value" in outcomes[forged.name].why
     others = [result for name, result in outcomes.items() if name != forged.name]
     assert [(result.outcome, result.why) for result in others] == [("equal", "")] * len(others)
+
+
+def test_of_what_no_run_left_it_says_that_only_the_bytes_are_checked(tmp_path, capsys):
+    from harness.cli.cache import verify
+
+    Cache(tmp_path / "cache" / "arrays").get_or_compute({"stage": "views"}, lambda: {"x": np.ones(3)})
+    with pytest.raises(typer.Exit) as ending:
+        verify(folder=tmp_path / "cache", data=tmp_path, recompute=5)
+    assert ending.value.exit_code == 0
+    said = capsys.readouterr().out
+    assert "only the bytes are checked: 1" in said
+    assert "recomputed: 0 equal" in said
 
 
 @pytest.mark.parametrize(

@@ -128,13 +128,21 @@ def _costs(before: MeasuredRow, after: MeasuredRow) -> tuple[CostChange, ...]:
 
 
 def _changed(before: MeasuredRow, after: MeasuredRow) -> tuple[str, ...]:
-    """``source of pooling``, ``pooling: mine 1.0 to mine 1.1``, in the order of the data."""
+    """``source of pooling``, ``pooling: mine 1.0 to mine 1.1``, in the order of the data.
+
+    Where what identifies the code is the same, as for a built-in method of one result version or after a change of
+    comments, but not the source itself: ``exact source of pooling``.
+    """
     found = []
     for part in [*before.methods, ENGINE]:
         plugin, source = before.sources.get(part, ("", ""))
         new_plugin, new_source = after.sources.get(part, ("", ""))
         found += [f"{part}: {plugin} to {new_plugin}"] if plugin and new_plugin and plugin != new_plugin else []
-        found += [f"source of {part}"] if source and new_source and source != new_source else []
+        exact, new_exact = (side.exact_sources.get(part, "") for side in (before, after))
+        if source and new_source and source != new_source:
+            found.append(f"source of {part}")
+        elif exact and new_exact and exact != new_exact:
+            found.append(f"exact source of {part}")
     return tuple(found)
 
 

@@ -122,6 +122,16 @@ class MeasuredRow:
         return {part: (_joined(a for a, _ in said), _joined(b for _, b in said)) for part, said in found.items()}
 
     @cached_property
+    def exact_sources(self) -> Mapping[str, str]:
+        """Digest of the exact source that ran, by part; nothing of a committed board and of older records."""
+        found: dict[str, set[str]] = defaultdict(set)
+        for record in self.measured:
+            found[ENGINE].add(record.source)
+            for kind, method in record.methods.items():
+                found[kind].add(method.source)
+        return {part: _joined(said) for part, said in found.items() if "" not in said}
+
+    @cached_property
     def machine(self) -> str:
         """Processor and threads; of a committed board the sentence of its footer."""
         if not self.row.records:

@@ -98,6 +98,21 @@ def test_what_made_the_numbers_may_differ_and_is_told():
     assert method.changed == ("backbone: p 1 to p 2", "source of pooling", "source of engine")
 
 
+def test_another_exact_source_of_what_counts_as_the_same_is_told():
+    def of(source, engine):
+        base = retrieval(digest="v1")
+        pooling = base.methods["pooling"].model_copy(update={"source": source})
+        return base.model_copy(update={"methods": {**base.methods, "pooling": pooling}, "source": engine})
+
+    def changed(a, b):
+        (method,) = harness.compare([a], [b]).methods
+        return method.changed
+
+    assert changed(of("s1", "e1"), of("s2", "e1")) == ("exact source of pooling",)
+    assert changed(of("s1", "e1"), of("s1", "e2")) == ("exact source of engine",)
+    assert changed(of("", ""), of("s2", "e2")) == ()  # older records do not say
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
     [

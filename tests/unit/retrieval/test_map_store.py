@@ -86,3 +86,24 @@ def test_what_the_network_is_and_sees_decides_the_folder():
     }
     assert len(folders) == 6
     assert maps_folder(Path("c"), keys, 64) == maps_folder(Path("c"), keys | {"pooling": {}}, 64)
+
+
+@pytest.mark.parametrize("limit", [None, 1], ids=["stored", "no room"])
+def test_who_writes_into_maps_damages_them_for_nobody_else(tmp_path, limit):
+    """Each reader has arrays of its own, also the one whose network saw the image."""
+    dataset = draw_dataset(tmp_path)
+    backbone = NamedBackbone(Counted(), "counted", MapStore(tmp_path / "maps", limit))
+    images = ImageList(dataset.images[:3], [None] * 3, 64, (1.0, 0.5))
+
+    def read(write=False):
+        found = []
+        for scales in backbone.maps(images, "maps", SilentProgress()):
+            found.append([bits(maps) for maps in scales])
+            with torch.inference_mode():  # as poolings and re-rankers get them
+                for maps in scales if write else ():
+                    maps.fill_(7)
+        return found
+
+    first = read(write=True)
+    assert read(write=True) == first
+    assert read() == first
