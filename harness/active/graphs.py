@@ -18,10 +18,12 @@ POOL_GRAPH: Final = (50, 3.0, "reciprocal")
 
 
 def affinity(features: Floats, k: int, gamma: float, mode: str) -> Any:
-    """The normalised k-NN graph of features (n, d): (n, n) sparse float32."""
+    """The normalised k-NN graph of features (n, d): (n, n) sparse float32; their order decides nothing."""
     from harness import graph
+    from harness.search import any_order
 
-    weights = graph.affinity(features, k, gamma, mode=cast("Literal['reciprocal', 'union']", mode))
+    preferred = any_order(len(features))
+    weights = graph.affinity(features, k, gamma, cast("Literal['reciprocal', 'union']", mode), preferred)
     return graph.normalise(weights)
 
 

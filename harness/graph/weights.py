@@ -25,17 +25,18 @@ def affinity(
     k: int = 50,  # Iscen et al. 2017, released code (global descriptors); thesis 3.5.1
     gamma: float = 3,  # Iscen et al. 2017, released code; thesis 3.5.1
     mode: Mode = "reciprocal",
+    preferred: NDArray[np.int64] | None = None,
 ) -> csr_array:
     """The exact k-nearest-neighbour affinity of the rows of ``x`` (n, d): (n, n) float32, symmetric, zero diagonal.
 
-    Equals ``affinity_from_neighbours(*neighbours(x, k)[:2], gamma, mode)``, which says what it is.
+    Equals ``affinity_from_neighbours(*neighbours(x, k, preferred=preferred)[:2], gamma, mode)``, which say what it is.
 
     Raises:
         InvalidInput: as ``neighbours`` and ``affinity_from_neighbours``.
     """
     from harness.search.neighbours import neighbours
 
-    nearest = neighbours(x, k)
+    nearest = neighbours(x, k, preferred=preferred)
     return affinity_from_neighbours(nearest.indices, nearest.similarities, gamma, mode)
 
 

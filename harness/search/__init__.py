@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from harness.search.exact import top_k as top_k
     from harness.search.neighbours import Neighbours as Neighbours
     from harness.search.neighbours import SearchReport as SearchReport
+    from harness.search.neighbours import any_order as any_order
     from harness.search.neighbours import neighbours_of as neighbours_of
     from harness.search.neighbours import own_entries as own_entries
     from harness.search.vectors import unit_rows as unit_rows
@@ -26,6 +27,7 @@ _MODULES: Final = {
     "Neighbours": "harness.search.neighbours",
     "SearchReport": "harness.search.neighbours",
     "TopK": "harness.search.exact",
+    "any_order": "harness.search.neighbours",
     "k_means": "harness.search.clustering",
     "neighbours_of": "harness.search.neighbours",
     "own_entries": "harness.search.neighbours",

@@ -57,21 +57,36 @@ class Neighbours(NamedTuple):
     report: SearchReport
 
 
-def neighbours(x: ArrayLike, k: int, *, method: Method = "exact", device: str = "cpu") -> Neighbours:
+def any_order(n: int) -> Ids:
+    """An order of n rows, always the same, that has nothing to do with the order in which they are stored."""
+    return np.random.default_rng(0).permutation(n)
+
+
+def neighbours(
+    x: ArrayLike, k: int, *, method: Method = "exact", device: str = "cpu", preferred: Ids | None = None
+) -> Neighbours:
     """The k nearest rows to every row of ``x``, itself left out.
 
     Rows are L2-normalised first; a row of zeros stays zero, is equally far from everything and so gets the lowest
-    indices. Among equal similarities the lowest index comes first.
+    indices. Among equal similarities the lowest index comes first, or what ``preferred`` says.
 
     Args:
         x: (n, d) finite descriptors.
         k: length of the lists, at least 1; lists are padded with -1 and 0 if k >= n.
         method: ``exact``, or the approximate ``hnsw`` (32 links) or ``ivf`` (inverted file), with measured recall.
         device: ``cpu``, or a device of torch such as ``cuda`` (exact only, with the same result).
+        preferred: (n,) all positions: of equally near rows those that come first in it are taken. Data may be stored
+            class by class, and then the lowest index is no answer without a class (``any_order``).
 
     Raises:
         InvalidInput: wrong shape, k or method, or a row that is not finite.
     """
+    if preferred is not None:
+        near = neighbours(np.asarray(x)[preferred], k, method=method, device=device)
+        indices, similarities = np.empty_like(near.indices), np.empty_like(near.similarities)
+        indices[preferred] = np.where(near.indices < 0, -1, preferred[near.indices])
+        similarities[preferred] = near.similarities
+        return near._replace(indices=indices, similarities=similarities)
     unit = unit_rows(x, "x")
     rows = np.arange(len(unit))
     similarities, indices = _search(unit, unit, _valid(k) + 1, method, device)

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from torch import Tensor, device
     from torch.nn import Module
 
-    from harness.graph import Neighbours, Propagation
-    from harness.plugin_api import Floats, Ids, TrainingSet
+    from harness.graph import Propagation
+    from harness.plugin_api import Ids, TrainingSet
 
     Certainty = NDArray[np.float64]
 
@@ -107,6 +107,7 @@ class SemiSupervised(Supervised):
         """Labels and their weights, of all n images, from the features that the model gives now."""
         from harness import graph
         from harness.active import training
+        from harness.search import any_order
 
         def augmented(images: Tensor) -> Tensor:
             return training.augment(images, self.translate, self._flips(data.flip))
@@ -114,15 +115,13 @@ class SemiSupervised(Supervised):
         released = self.preset == "released-code"
         rows = self._sampled(data, rng)
         features, _ = training.extract(model, data.images[rows], change=augmented if released else None)
-<<<<<<< HEAD
-=======
-        near = self._near(features, rng)
->>>>>>> 437cf0a (Label propagation takes equally near images in a drawn order; compare tells another exact source; declared-files sees cv2.imread; golden values of sfm120k and instre; specs of the determinism test learn their labels)
         mode: Literal["union", "reciprocal"] = "union" if released else "reciprocal"
         if data.affinity is not None and self.neighbours == "exact" and len(rows) == len(data.labels) and not released:
             affinity = data.affinity(features, self.k, self.gamma, mode)
         else:
-            near = graph.neighbours(features, self.k, method=self.neighbours)
+            # A pool may be stored class by class; an approximate index settles ties in its own way.
+            preferred = any_order(len(features)) if self.neighbours == "exact" else None
+            near = graph.neighbours(features, self.k, method=self.neighbours, preferred=preferred)
             weights = graph.affinity_from_neighbours(near.indices, near.similarities, self.gamma, mode)
             affinity = graph.normalise(weights)
         spread = graph.propagate(
@@ -132,22 +131,6 @@ class SemiSupervised(Supervised):
         labels, certainty = np.full(len(data.labels), -1), np.zeros(len(data.labels))
         labels[rows], certainty[rows] = spread.labels, spread.weights
         return labels, certainty
-
-    def _near(self, features: Floats, rng: np.random.Generator) -> Neighbours:
-        """The neighbours of each image; of equally near ones those that come first in an order drawn for this graph.
-
-        A search takes the lowest positions of equals, and a pool may be stored class by class.
-        """
-        from harness import graph
-
-        if self.neighbours != "exact":  # an index settles ties in its own way
-            return graph.neighbours(features, self.k, method=self.neighbours)
-        order = rng.spawn(1)[0].permutation(len(features))  # a generator of its own: all other draws stay as they are
-        near = graph.neighbours(features[order], self.k)
-        indices, similarities = np.empty_like(near.indices), np.empty_like(near.similarities)
-        indices[order] = np.where(near.indices < 0, -1, order[near.indices])
-        similarities[order] = near.similarities
-        return near._replace(indices=indices, similarities=similarities)
 
     def _sampled(self, data: TrainingSet, rng: np.random.Generator) -> Ids:
         """Positions of the images in the graph."""

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from harness.core.errors import InvalidInput
 from harness.graph import neighbours, neighbours_of
-from harness.search import unit_rows
+from harness.search import any_order, unit_rows
 
 
 def cosines(queries: np.ndarray, database: np.ndarray) -> np.ndarray:
@@ -164,3 +164,23 @@ def test_importing_the_package_is_cheap():
     heavy = "{'scipy', 'faiss', 'torch', 'numba', 'igraph', 'sklearn'}"
     code = f"import sys, harness.graph; dir(harness.graph); print({heavy} & set(sys.modules))"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "set()"
+
+
+def test_of_equally_near_rows_the_preferred_are_taken():
+    """Copies of four rows: the list of a row of nine copies has the first of the others in the preferred order."""
+    rng = np.random.default_rng(0)
+    rows = np.repeat(rng.normal(size=(4, 5)).astype(np.float32), 10, axis=0)
+    order = any_order(len(rows))
+    found = neighbours(rows, 3, preferred=order)
+    place = np.argsort(order)
+    for row, near in enumerate(found.indices):
+        copies = [i for i in range(row // 10 * 10, row // 10 * 10 + 10) if i != row]
+        assert near.tolist() == sorted(copies, key=place.__getitem__)[:3]
+    assert not np.array_equal(found.indices, neighbours(rows, 3).indices)
+
+
+def test_without_equals_no_order_changes_anything():
+    rows = np.random.default_rng(1).normal(size=(50, 4)).astype(np.float32)
+    found, plain = neighbours(rows, 60, preferred=any_order(50)), neighbours(rows, 60)
+    np.testing.assert_array_equal(found.indices, plain.indices)
+    np.testing.assert_array_equal(found.similarities, plain.similarities)

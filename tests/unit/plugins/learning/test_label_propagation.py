@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 import torch
 
-from harness import graph
 from harness.active import training
 from harness.plugin_api import TrainingSet
 from harness_learning.label_propagation import SemiSupervised
@@ -113,23 +112,6 @@ def test_a_class_without_a_label_and_isolated_images_are_no_trouble():
     assert np.isfinite(weights(model)).all()
     assert model.report["unreached"] >= 0
     assert model.report["converged"]
-
-
-def test_of_equally_near_images_the_file_order_chooses_none():
-    """All images alike: without a draw the graph would join the first k + 1 alone, in a sorted pool one class."""
-    rng = RNG(0)
-    near = SemiSupervised(**QUICK)._near(np.ones((240, 3), np.float32), rng)
-    assert not (near.indices == np.arange(240)[:, None]).any()
-    assert set(near.indices[0].tolist()) != set(range(1, 9))
-    assert rng.random() == RNG(0).random()  # other draws stay as they are
-
-
-def test_neighbours_are_those_of_a_search_in_any_order():
-    features = RNG(1).normal(size=(100, 5)).astype(np.float32)
-    features /= np.linalg.norm(features, axis=1, keepdims=True)
-    near, plain = SemiSupervised(**QUICK)._near(features, RNG(0)), graph.neighbours(features, 8)
-    assert np.array_equal(near.indices, plain.indices)
-    assert np.array_equal(near.similarities, plain.similarities)
 
 
 def test_torch_is_left_as_it_was():
