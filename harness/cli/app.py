@@ -12,6 +12,7 @@ from harness.cli.cache import cache as caches
 from harness.cli.check import check
 from harness.cli.compare import compare, gate
 from harness.cli.datasets import datasets
+from harness.cli.describe import describe
 from harness.cli.evaluate import evaluate, explain
 from harness.cli.help import Commands
 from harness.cli.leaderboard import leaderboard
@@ -40,7 +41,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 _COMMANDS = (
-    *(agreement, check, compare, doctor, evaluate, explain, gate, leaderboard),
+    *(agreement, check, compare, describe, doctor, evaluate, explain, gate, leaderboard),
     *(methods, new, page, reproduce, run, send),
 )
 for command in _COMMANDS:

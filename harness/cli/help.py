@@ -13,7 +13,7 @@ from harness.core.errors import INTERRUPTED, FileUnusable
 
 ORDER: Final = (
     *("run", "leaderboard", "page", "compare", "gate", "reproduce", "records", "send"),
-    *("methods", "datasets", "doctor", "new", "check", "cache"),
+    *("methods", "datasets", "describe", "doctor", "new", "check", "cache"),
     *("evaluate", "explain", "agreement", "view", "train"),
 )
 """First what a comparison needs, then what one looks up and extends, then the studies."""

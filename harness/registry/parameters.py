@@ -42,8 +42,8 @@ class Parameter:
 def describe(method: type) -> list[Parameter]:
     """The parameters of a method in the order of its fields."""
     return [
-        Parameter(field.name, _type_text(field.type), None if _required(field) else repr(_default(field)))
-        for field in _fields(method)
+        Parameter(field.name, _type_text(field.type), None if is_required(field) else repr(_default(field)))
+        for field in fields_of(method)
     ]
 
 
@@ -53,7 +53,7 @@ def sweep(label: str, method: type, given: Mapping[str, Any]) -> Iterator[Parame
     Raises:
         Errors: unknown parameters, as the fields decide what a list means.
     """
-    hints = _hints(method)
+    hints = hints_of(method)
     if unknown := _unknown(label, hints, given):
         raise Errors(unknown)
     axes = [values if _sweeps(hints[name], values) else [values] for name, values in given.items()]
@@ -65,7 +65,7 @@ def sweep(label: str, method: type, given: Mapping[str, Any]) -> Iterator[Parame
 
 def sweep_count(method: type, given: Mapping[str, Any]) -> int:
     """How many combinations ``sweep`` gives; unknown parameters count as one value."""
-    hints = _hints(method)
+    hints = hints_of(method)
     swept = (values for name, values in given.items() if name in hints and _sweeps(hints[name], values))
     return math.prod(len(values) for values in swept)
 
@@ -84,12 +84,12 @@ def validate(label: str, method: type, given: Mapping[str, Any]) -> Any:
     """
     from pydantic import TypeAdapter, ValidationError
 
-    hints = _hints(method)
+    hints = hints_of(method)
     values: Parameters = {}
     errors = _unknown(label, hints, given)
-    for field in _fields(method):
+    for field in fields_of(method):
         if field.name not in given:
-            if _required(field):
+            if is_required(field):
                 errors.append(BadParameter(f"{label} needs the parameter {field.name}", fix=_example(field)))
             continue
         try:
@@ -123,8 +123,8 @@ def unprepared(method: type, given: Mapping[str, Any]) -> Any:
         given: parameters that ``validate`` accepted as far as it could.
     """
     instance: Any = object.__new__(method)
-    for field in _fields(method):
-        object.__setattr__(instance, field.name, given.get(field.name, None if _required(field) else _default(field)))
+    for field in fields_of(method):
+        object.__setattr__(instance, field.name, given.get(field.name, None if is_required(field) else _default(field)))
     return instance
 
 
@@ -139,15 +139,15 @@ def named_files(label: str, method: type, given: Mapping[str, Any]) -> dict[str,
     Raises:
         PluginError: a field holds several paths.
     """
-    hints, named = _hints(method), {}
-    for field in _fields(method):
+    hints, named = hints_of(method), {}
+    for field in fields_of(method):
         if not _mentions_path(hints[field.name]):
             continue
         if not _admits_path(hints[field.name]):
             raise PluginError(
                 f"{label}: {field.name} is a {_type_text(field.type)}", fix="a field for each file: Path or Path | None"
             )
-        value = given[field.name] if field.name in given else None if _required(field) else _default(field)
+        value = given[field.name] if field.name in given else None if is_required(field) else _default(field)
         if isinstance(value, str | Path) and str(value) and value not in _literals(hints[field.name]):
             named[field.name] = Path(value).as_posix()
     return named
@@ -155,7 +155,7 @@ def named_files(label: str, method: type, given: Mapping[str, Any]) -> dict[str,
 
 def resolved(instance: Any) -> Parameters:
     """All parameters of an instance, defaults included, as JSON-able values."""
-    values = {field.name: getattr(instance, field.name) for field in _fields(type(instance))}
+    values = {field.name: getattr(instance, field.name) for field in fields_of(type(instance))}
     return typing.cast(Parameters, json.loads(json.dumps(values, default=_plain)))
 
 
@@ -166,13 +166,14 @@ def non_default(instance: Any, stated: Mapping[str, Any] | None = None) -> list[
         instance: a configured method.
         stated: defaults that count before those of its class, as the catalogue states them.
     """
-    own = {field.name: _default(field) for field in _fields(type(instance)) if not _required(field)}
+    own = {field.name: _default(field) for field in fields_of(type(instance)) if not is_required(field)}
     defaults = json.loads(json.dumps({**own, **(stated or {})}, default=_plain))
     values = resolved(instance)
     return sorted(name for name, value in values.items() if name not in defaults or defaults[name] != value)
 
 
-def _fields(method: type) -> tuple[dataclasses.Field[Any], ...]:
+def fields_of(method: type) -> tuple[dataclasses.Field[Any], ...]:
+    """The parameters as fields of the dataclass. Raises ``PluginError`` for anything else."""
     if not dataclasses.is_dataclass(method):
         raise PluginError(
             f"{method.__module__}.{method.__qualname__} is not a dataclass",
@@ -182,8 +183,9 @@ def _fields(method: type) -> tuple[dataclasses.Field[Any], ...]:
     return tuple(field for field in dataclasses.fields(method) if field.init)
 
 
-def _hints(method: type) -> dict[str, Any]:
-    names = [field.name for field in _fields(method)]
+def hints_of(method: type) -> dict[str, Any]:
+    """Their types, resolved."""
+    names = [field.name for field in fields_of(method)]
     try:
         hints = typing.get_type_hints(method, include_extras=True)
     except NameError as error:
@@ -210,13 +212,14 @@ def _unknown(label: str, hints: Mapping[str, Any], given: Mapping[str, Any]) -> 
 def _sweeps(hint: Any, value: Any) -> bool:
     if not isinstance(value, list):
         return False
-    return not _takes_list(hint) or (bool(value) and all(isinstance(item, list) for item in value))
+    return not takes_list(hint) or (bool(value) and all(isinstance(item, list) for item in value))
 
 
-def _takes_list(hint: Any) -> bool:
+def takes_list(hint: Any) -> bool:
+    """Whether a value of this type may be a list: then only a list of lists is a sweep."""
     origin = typing.get_origin(hint)
     if origin in _UNIONS:
-        return any(_takes_list(argument) for argument in typing.get_args(hint))
+        return any(takes_list(argument) for argument in typing.get_args(hint))
     return (origin or hint) in (list, tuple)
 
 
@@ -247,11 +250,12 @@ def _bad(label: str, field: dataclasses.Field[Any], value: Any, reason: str) -> 
 
 
 def _example(field: dataclasses.Field[Any]) -> str:
-    default = "" if _required(field) else f", default {_default(field)!r}"
+    default = "" if is_required(field) else f", default {_default(field)!r}"
     return f"{field.name}: {_type_text(field.type)}{default}"
 
 
-def _required(field: dataclasses.Field[Any]) -> bool:
+def is_required(field: dataclasses.Field[Any]) -> bool:
+    """Whether a parameter has no default."""
     return field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
 
 

@@ -8,6 +8,9 @@ from collections.abc import Iterator
 
 from method_pages import documentation
 
+import harness.boards.board
+import harness.data.disk
+import harness.data.download  # noqa: F401  # these three define errors of their own
 from harness.active import ActiveProtocol
 from harness.core import errors
 from harness.plugin_api import OPTIONAL_HOOKS
@@ -30,6 +33,10 @@ def _spec() -> Iterator[str]:
     yield "# Spec file\n"
     yield "Write a spec to say what is compared: a YAML file, checked whole before anything runs. These are its keys.\n"
     yield from _fields(_Shape)
+    yield (
+        "\nYour editor completes and checks a spec with its JSON schema, which `harness describe --schema` prints. "
+        "Give `--plugin` to include your own methods."
+    )
     yield "\n## methods\n"
     yield (
         "One or more kinds of method, each a name, `none`, a mapping from a name to its parameters, or a list of "
@@ -99,10 +106,10 @@ def _errors() -> Iterator[str]:
     yield f"\n## Codes of failed runs\n\n{code}"
 
 
-def _classes() -> list[type[errors.HarnessError]]:
-    """Every error with a code of its own."""
-    found = [value for value in vars(errors).values() if isinstance(value, type)]
-    return [error for error in found if issubclass(error, errors.HarnessError) and "code" in vars(error)]
+def _classes(base: type[errors.HarnessError] = errors.HarnessError) -> list[type[errors.HarnessError]]:
+    """Every error of the harness with a code of its own, where a module that is imported here defines it."""
+    own = [base] if "code" in vars(base) and base.__module__.startswith("harness.") else []
+    return own + [error for child in base.__subclasses__() for error in _classes(child)]
 
 
 def _hooks() -> Iterator[str]:
