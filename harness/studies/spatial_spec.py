@@ -30,7 +30,7 @@ from harness.core.errors import Errors, HarnessError, InvalidInput, SpecError, U
 from harness.core.files import write_atomically
 from harness.core.progress import Progress, SilentProgress
 from harness.data.catalogue import catalogue, catalogue_files
-from harness.data.folders import data_folders
+from harness.data.folders import data_folders, use
 from harness.plugin_api import DataFolders, GuidesTraining, HasCheckpoint, HasModule, RetrievalSet
 from harness.plugin_api.datasets import Dataset
 from harness.registry import Registry, load_registry, parameters
@@ -109,6 +109,7 @@ def train_spatial(
         InvalidInput: the dataset has no matching pairs, or too few images.
     """
     folders = data_folders(data, cache)
+    use(folders)
     for planned in read_training(spec, plugins, catalogues):
         if planned.path.exists() and not again:
             yield TrainedCheckpoint(planned.path, hashlib.sha256(planned.path.read_bytes()).hexdigest(), None)

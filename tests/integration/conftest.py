@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import shlex
+import socket
+import subprocess
+import sys
+import time
 from dataclasses import dataclass
 
 import pytest
@@ -35,3 +39,49 @@ def command(monkeypatch, capsys):
         return Done(code, printed.out, printed.err)
 
     return run
+
+
+@pytest.fixture
+def free_port() -> int:
+    """A port of this machine that nobody listens on."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
+
+
+@pytest.fixture
+def cluster(free_port):
+    """A scheduler of Dask with two workers: its address, and their processes."""
+    pytest.importorskip("distributed")
+    address = f"tcp://127.0.0.1:{free_port}"
+    code = "from distributed.cli.dask_{}; main()"
+    scheduler = code.format("scheduler import main")
+    words = ["--host", address, "--dashboard-address", ":0", "--no-dashboard"]
+    children = [subprocess.Popen([sys.executable, "-c", scheduler, *words], stderr=subprocess.DEVNULL)]
+    time.sleep(1)
+    worker = code.format("worker import main")
+    options = ["--nthreads", "1", "--no-nanny", "--no-dashboard", "--memory-limit", "0"]
+    children += [
+        subprocess.Popen(
+            [sys.executable, "-c", worker, address, *options], stderr=subprocess.DEVNULL, start_new_session=True
+        )
+        for _ in range(2)
+    ]
+    yield address, children
+    for child in children:
+        child.kill()
+        child.wait()
+
+
+@pytest.fixture
+def without_costs():
+    """What a record says besides when, where and at what cost it was made."""
+
+    def plain(record) -> dict:
+        content = record.model_dump(exclude={"started", "finished", "cost", "figures", "environment"})
+        for cycle in content["details"].get("cycles", ()):
+            for stage in ("train", "extract", "acquire"):
+                del cycle[stage]
+        return content
+
+    return plain

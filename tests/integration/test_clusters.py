@@ -5,10 +5,6 @@ from __future__ import annotations
 import os
 import re
 import signal
-import socket
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -36,35 +32,6 @@ def plain(records) -> list[dict]:
     return [{**r.model_dump(exclude=timed), "failure": r.failure and r.failure.code} for r in records]
 
 
-def free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return int(free.getsockname()[1])
-
-
-@pytest.fixture
-def cluster():
-    pytest.importorskip("distributed")
-    address = f"tcp://127.0.0.1:{free_port()}"
-    code = "from distributed.cli.dask_{}; main()"
-    scheduler = code.format("scheduler import main")
-    words = ["--host", address, "--dashboard-address", ":0", "--no-dashboard"]
-    children = [subprocess.Popen([sys.executable, "-c", scheduler, *words], stderr=subprocess.DEVNULL)]
-    time.sleep(1)
-    worker = code.format("worker import main")
-    options = ["--nthreads", "1", "--no-nanny", "--no-dashboard", "--memory-limit", "0"]
-    children += [
-        subprocess.Popen(
-            [sys.executable, "-c", worker, address, *options], stderr=subprocess.DEVNULL, start_new_session=True
-        )
-        for _ in range(2)
-    ]
-    yield address, children
-    for child in children:
-        child.kill()
-        child.wait()
-
-
 def test_dask_with_a_worker_killed_in_the_middle_gives_the_records_of_one_process(tmp_path, toy, cluster):
     address, (_, first, _) = cluster
     given = spec(toy, [1, 2, 3, 4, 5, 6], seconds=0.05)
@@ -86,10 +53,10 @@ def test_dask_with_a_worker_killed_in_the_middle_gives_the_records_of_one_proces
     assert [record.status for record in records] == ["done"] * 7 + ["failed"]
 
 
-def test_no_scheduler_is_the_users_mistake(tmp_path, toy, monkeypatch):
+def test_no_scheduler_is_the_users_mistake(tmp_path, toy, free_port, monkeypatch):
     pytest.importorskip("distributed")
     monkeypatch.setattr("harness.runs.executors.dask._CONNECT_SECONDS", 1)
-    options = Options(executor="dask", scheduler=f"tcp://127.0.0.1:{free_port()}")
+    options = Options(executor="dask", scheduler=f"tcp://127.0.0.1:{free_port}")
     with pytest.raises(SpecError, match="no Dask scheduler"):
         harness.run(spec(toy, [1]), runs=tmp_path / "runs", cache=tmp_path / "cache", options=options)
 

@@ -1,7 +1,7 @@
 """Every board of the thesis goes from plan to leaderboard on stand-ins, in the default executor.
 
-The short form has one combination of each set of methods of a board, on one dataset; `make thesis-check` runs all
-boards, in both forms. Boards of retrieval load networks of hundreds of megabytes: they are slow in the short form too.
+The short form has one combination of each set of methods of a board, on one dataset, and small networks that `harness
+train` makes as docs/thesis.md says; `make thesis-check` runs all rows on all datasets with networks of the real size.
 """
 
 from __future__ import annotations
@@ -10,18 +10,39 @@ import csv
 import io
 import time
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from ruamel.yaml import YAML
 
 from harness.boards import read_reference
-from harness.data.stand_in.marker import NOTE
+from harness.data.stand_in.marker import NOTE, mark
 from harness.data.stand_in.write import write_stand_in
+from harness.registry import load_registry
 from harness.runs.store import Store
+from harness.studies.spatial_spec import train_spatial
+from harness.studies.train_whitening import train_whitening
 
 BOARDS = [f"thesis-table-{n}" for n in ("3-2", "3-4", "4-1", "4-2", "4-3", "4-5", "4-6", "4-7", "4-8", "5-1")]
 BOARDS.append("thesis-figure-5-10")
+PLUGIN = str(Path(__file__).parents[1] / "fixtures" / "small_networks.py")
+IMAGENET = {"vgg16": "vgg16-397923af.pth", "resnet101": "resnet101-63fe2227.pth"}
+VGG16, RESNET101 = "retrievalSfM120k-vgg16-gem-b4dcdc6.pth", "retrievalSfM120k-resnet101-gem-b80fb85.pth"
+NETWORKS = {
+    VGG16: ("vgg16", "gem", "imagenet"),
+    RESNET101: ("resnet101", "gem", "imagenet"),
+    "thesis/vgg16-mac.pth": ("vgg16", "mac", "imagenet"),
+    "thesis/resnet101-mac.pth": ("resnet101", "mac", "imagenet"),
+}
+"""Files below ``networks``: what is trained with which pooling, and from where."""
+for name, pooling, start in (
+    ("vgg16", "mac", "thesis/vgg16-mac.pth"),
+    ("resnet101", "mac", "thesis/resnet101-mac.pth"),
+    ("resnet101", "gem", RESNET101),
+):
+    NETWORKS[f"thesis/{name}-{pooling}-tsp.pth"] = (name, pooling, start)
 RETRIEVAL, CLASSIFICATION = ("roxford5k", "rparis6k", "instre"), ("cifar10", "cifar100")
 LABELS = 10
 """Initial labels and budget of a cycle, in place of 100 or 1,000."""
@@ -34,45 +55,96 @@ class Form:
     """How far a board is cut."""
 
     images: int
+    size: int
     classified: int
-    values: dict[str, Any]
-    """In place of those that the spec gives to parameters and protocol options of these names."""
-    backbone: dict[str, Any]
-    network: str
+    names: dict[str, str]
+    """Names of methods in place of those that the board has."""
     whole: bool
-    """All combinations on all datasets."""
+    """All combinations on all datasets, with networks of the real size; otherwise small ones that are trained here."""
 
 
 TRAINING = {"epochs": 10, "pre_epochs": 1, "semi_epochs": 2, "learning_rate": 0.02}
 """Few steps that fit ten labels wherever they are computed: a run whose training learns nothing fails."""
-SHORT = Form(10, 100, TRAINING | {"image_size": 48}, {"min_side": 32}, "small-cnn", whole=False)
-FULL = Form(20, 120, TRAINING | {"image_size": 96}, {}, "cnn13", whole=True)
+SMALL = {"cnn13": "small-cnn", "vgg16": "small-vgg16", "resnet101": "small-resnet101"}
+SHORT = Form(10, 72, 100, SMALL, whole=False)
+FULL = Form(20, 96, 120, {}, whole=True)
 
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
     """Makes the data folder of a form, once."""
     made = {}
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # small networks wait for threads more than they compute
 
     def folder(form: Form):
         if form.whole not in made:
             made[form.whole] = out = tmp_path_factory.mktemp("stand-ins")
-            write_stand_in("networks", out)
             for name in RETRIEVAL:
-                write_stand_in(name, out, images=form.images, size=64)
+                write_stand_in(name, out, images=form.images, size=form.size)
             for name in CLASSIFICATION:
                 write_stand_in(name, out, images=form.classified)
+            if form.whole:
+                write_stand_in("networks", out)
+            else:
+                make_networks(out)
         return made[form.whole]
 
-    return folder
+    yield folder
+    torch.set_num_threads(threads)
 
 
-def small(value: Any, form: Form) -> Any:
+def make_networks(data: Path) -> None:
+    """The networks that the short form needs, small, made as docs/thesis.md says."""
+    write_stand_in("sfm120k", data, images=20, size=48)
+    networks = data / "networks"
+    for folder in ("imagenet", "thesis", "whitening"):
+        (networks / folder).mkdir(parents=True)
+    mark(networks, "networks", 0, 0)
+    registry = load_registry([PLUGIN])
+    for name, file in IMAGENET.items():
+        network = registry.create("backbone", SMALL[name], weights="none")
+        torch.save(network.module().features.state_dict(), networks / "imagenet" / file)
+    for file, (name, pooling, start) in NETWORKS.items():
+        matching = "dsm" if file.endswith("-tsp.pth") else "none"
+        spec = {
+            "name": "network",
+            "plugins": [PLUGIN],
+            "backbone": {SMALL[name]: {"weights": start if start == "imagenet" else f"networks/{start}"}},
+            "dataset": "sfm120k",
+            "training": {"pooling": pooling, "steps": 1, "batch": 2, "negatives": 2, "size": 48, "pool": 12,
+                         "queries": 2, "optimiser": "sgd", "learn_p": pooling == "gem"},
+            "checkpoints": {str(networks / file): {"matching": matching}},
+        }  # fmt: skip
+        (_,) = train_spatial(spec, data=data, cache=data / "cache")
+        _whiten(data, name, f"networks/{file}", pooling, networks / file)
+    for name in IMAGENET:
+        _whiten(data, name, "imagenet", "gem", networks / "whitening" / f"{name}-imagenet-gem.pth")
+
+
+def _whiten(data: Path, name: str, weights: str, pooling: str, out: Path) -> None:
+    spec = {
+        "name": "whitening",
+        "task": "retrieval",
+        "datasets": [{"sfm120k": {"part": "whiten"}}],
+        "plugins": [PLUGIN],
+        "methods": {
+            "backbone": {SMALL[name]: {"weights": weights}},
+            "pooling": pooling,
+            "whitening": {"supervised": {"preset": "thesis"}},
+        },
+        "protocol": {"image_size": 48, "scales": [1.0, 0.5]},
+    }
+    train_whitening(spec, out, into=out.exists(), data=data, cache=data / "cache")
+
+
+def replaced(value: Any, values: dict[str, Any], names: dict[str, str]) -> Any:
+    """The same with other values of keys and other names."""
     if isinstance(value, list):
-        return [small(item, form) for item in value]
-    if not isinstance(value, dict):
-        return value
-    return {key: form.values.get(key, small(item, form)) for key, item in value.items()}
+        return [replaced(item, values, names) for item in value]
+    if isinstance(value, dict):
+        return {names.get(key, key): values.get(key, replaced(item, values, names)) for key, item in value.items()}
+    return names.get(value, value) if isinstance(value, str) else value
 
 
 def alternatives(value: Any) -> list:
@@ -83,13 +155,12 @@ def cut(root, name: str, folder, form: Form):
     """Write a board's spec and its published numbers, cut; rows keep their methods. Returns the path of the spec."""
     source = root / "leaderboards" / name
     spec, reference = (yaml.load(source / f"{file}.yaml") for file in ("spec", "reference"))
-    spec = small(spec, form)
-    for combination in alternatives(spec["methods"]):
-        combination["network"] = form.network
+    spec = replaced(spec, TRAINING | {"image_size": form.size}, form.names)
+    reference = replaced(reference, {}, form.names)
     if spec["task"] == "retrieval":
         _cut_retrieval(spec, form)
     else:
-        _cut_active(spec, reference, form)
+        _cut_active(spec, reference)
     if not form.whole:
         spec["datasets"] = spec["datasets"][:1]
     reference["columns"], kept = [], reference["columns"]
@@ -104,27 +175,23 @@ def cut(root, name: str, folder, form: Form):
 
 
 def _cut_retrieval(spec: dict, form: Form) -> None:
-    seen, combinations = set(), []
+    if form.whole:
+        return
+    spec["plugins"] = [PLUGIN]
+    combinations = {}
     for combination in alternatives(spec["methods"]):
-        del combination["network"]
-        for parameters in combination["backbone"].values():
-            parameters |= form.backbone
-        kinds = str({kind: _names(choice) for kind, choice in combination.items()})
-        if form.whole or kinds not in seen:
-            combinations.append(combination)
-        seen.add(kinds)
-    spec["methods"] = combinations
+        combinations[str({kind: _names(choice) for kind, choice in combination.items()})] = combination
+    spec["methods"] = list(combinations.values())  # of each set of methods the last: +TSP where there is one
 
 
 def _names(choice: Any) -> list:
     return [next(iter(one)) if isinstance(one, dict) else one for one in alternatives(choice)]
 
 
-def _cut_active(spec: dict, reference: dict, form: Form) -> None:
+def _cut_active(spec: dict, reference: dict) -> None:
     spec["seeds"] = [0]
     initial = {name: own["initial"] for name, own in spec.pop("protocols", {}).items()}
     spec["protocol"] |= {"initial": LABELS, "budget": LABELS}
-    reference["common"]["network"] = form.network
     for column in reference["columns"]:
         metric, at, labels = column["metric"].partition("@")
         if at:
@@ -169,7 +236,7 @@ def _assert_measured(table: str, reference, records) -> None:
     assert any(row[f"{metric} mean"] for row in measured)
 
 
-@pytest.mark.parametrize("name", [*BOARDS[:2], *(pytest.param(name, marks=pytest.mark.slow) for name in BOARDS[2:])])
+@pytest.mark.parametrize("name", BOARDS)
 def test_a_board_of_the_thesis_runs_from_plan_to_leaderboard(name, root, tmp_path, data, command):
     check(name, SHORT, root, tmp_path, data, command)
 

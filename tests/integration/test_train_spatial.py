@@ -141,6 +141,17 @@ def test_training_goes_on_from_given_weights(tmp_path, monkeypatch):
             list(train_spatial(spec("tiny", "third.npz", start="wrong.npz")))
 
 
+def test_weights_to_start_from_are_found_below_the_data_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    data = tmp_path / "data"
+    (data / "networks").mkdir(parents=True)
+    (first,) = train_spatial(spec("tiny", "first.pth"))
+    first.path.rename(data / "networks" / "first.pth")
+    (second,) = train_spatial(spec({"tiny": {"weights": "networks/first.pth"}}, "second.pth"), data=data)
+    report = json.loads(second.path.with_suffix(".json").read_text())
+    assert report["backbone"]["parameters"]["checksum"] == first.sha256
+
+
 @pytest.mark.parametrize(
     ("backbone", "parameters", "matching"),
     [
