@@ -27,6 +27,7 @@ NO_RUN = {("dataset", "sfm120k")}
 """Has no queries: networks and whitenings are learnt from it."""
 STAND_INS = ("roxford5k", "oxford5k", "instre", "cifar10", "svhn", "mnist")
 SCENES = {"synthetic-instances": {"objects": 3, "images": 12, "queries": 3, "size": 64}}
+FEW = {"initial": 2, "budget": 2, "cycles": 2}
 FITTED = {"epochs": 10, "learning_rate": 0.02}
 
 
