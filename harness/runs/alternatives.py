@@ -7,6 +7,7 @@ import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from harness.core.document import At
@@ -63,30 +64,40 @@ class Alternatives:
 
     def require_few(self, combinations: Iterable[Combination]) -> None:
         """Raise ``SpecError`` where the spec means more runs than can be planned; nothing is made to find out."""
-        spec, protocol = self._spec, protocol_class(self._spec.task)
-        methods = 0
+        spec, protocol, runs = self._spec, protocol_class(self._spec.task), 0
         for combination in combinations:
-            axes = (sum(self._count(kind, choice) for choice in choices) for kind, choices in combination.items())
-            methods += math.prod(axes)
-        tests = 0
-        for choice in spec.datasets:
-            entry = self._catalogue.get(choice.name)
-            options = {**spec.protocol, **spec.protocols.get(choice.name, {})}
-            loader = Choice(entry.loader if entry else choice.name, choice.parameters)
-            tests += self._count("dataset", loader) * parameters.sweep_count(protocol, options)
-        if (runs := methods * tests * len(spec.seeds)) > parameters.MOST_RUNS:
+            axes = (sum(self._count(kind, choice) for choice in choices) for kind, choices in combination.kinds.items())
+            methods = math.prod(axes)
+            for choice in spec.datasets:
+                entry = self._catalogue.get(choice.name)
+                options = {**spec.protocol, **spec.protocols.get(choice.name, {}), **combination.protocol}
+                loader = Choice(entry.loader if entry else choice.name, choice.parameters)
+                settings = self._count("dataset", loader) * parameters.sweep_count(protocol, options)
+                runs += methods * settings * len(spec.seeds)
+        if runs > parameters.MOST_RUNS:
             reason = f"the spec means {runs:,} runs; at most {parameters.MOST_RUNS:,} can be planned"
             raise SpecError(reason, where=spec.document.locate(()), fix="sweep less at once")
 
-    def protocols(self) -> dict[str, dict[str, Any]]:
-        """Protocol options by dataset, "" for all that have none of their own; each by its swept options."""
+    def protocols(self, options: Mapping[str, Any] = MappingProxyType({}), at: At = ()) -> dict[str, dict[str, Any]]:
+        """Protocol options by dataset, "" for all that have none of their own; each by its setting.
+
+        Args:
+            options: those of a combination of methods, which count before all others; the mistakes of others are
+                collected without any.
+            at: where the spec has them.
+        """
+        if not options:
+            self._require_known_datasets()
+        return {name: self._protocols_of(name, options, at) for name in ("", *self._spec.protocols)}
+
+    def _require_known_datasets(self) -> None:
+        """Collect the mistakes of options that are for no dataset of the spec."""
         names = [choice.name for choice in self._spec.datasets]
         for name in self._spec.protocols:
             if name not in names:
                 fix = f"{nearest(name, names)} datasets of this spec: {', '.join(names)}".strip()
                 error = UnknownName(f'protocols: "{name}" is not a dataset of this spec', fix=fix)
                 self._mistake(error, ("protocols", name), key=True)
-        return {name: self._protocols_of(name) for name in ("", *self._spec.protocols)}
 
     def datasets(self) -> Iterator[PlannedDataset]:
         """The datasets of the catalogue or of plugins; their parameters may be swept too."""
@@ -105,7 +116,7 @@ class Alternatives:
     def methods(self, combination: Combination) -> Iterator[dict[str, Configured]]:
         """All combinations of one alternative per kind; a stage that is none is left out."""
         axes: list[list[tuple[str, Configured | None]]] = []
-        for kind, choices in combination.items():
+        for kind, choices in combination.kinds.items():
             axis: list[tuple[str, Configured | None]] = []
             for choice in choices:
                 axis += [(kind, method) for method in (self._configured(kind, choice) if choice else (None,))]
@@ -122,30 +133,33 @@ class Alternatives:
         except HarnessError:
             return 1
 
-    def _protocols_of(self, dataset: str) -> dict[str, Any]:
+    def _protocols_of(self, dataset: str, special: Mapping[str, Any], special_at: At) -> dict[str, Any]:
         """Options of a dataset as the task's dataclass, one for each combination of the lists that are swept.
 
-        Keys name the swept options; there is one, empty, where nothing is swept.
+        Keys name the swept options and those of the combination of methods; there is one, empty, where there are none.
         """
         label, protocol = f"{self._spec.task} protocol", protocol_class(self._spec.task)
         names = {parameter.name for parameter in parameters.describe(protocol)}
         own = self._spec.protocols.get(dataset, {})
-        options = {name: value for name, value in {**self._spec.protocol, **own}.items() if name in names}
-        # Unknown names go along, for their mistakes to be reported with the others.
-        stated = own if dataset else self._spec.protocol
+        stated = {**self._spec.protocol, **own, **special}
+        options = {name: value for name, value in stated.items() if name in names}
+        # Unknown names go along, for their mistakes to be reported with the others: each once.
+        stated = special or (own if dataset else self._spec.protocol)
         unknown = {name: value for name, value in stated.items() if name not in names}
         protocols: dict[str, Any] = {}
         mistakes: dict[str, HarnessError] = {}
         for values in parameters.sweep(label, protocol, options):
-            swept = {name: value for name, value in values.items() if value != options[name]}
+            swept = {name: value for name, value in values.items() if name in special or value != options[name]}
             setting = " ".join(f"{name}={_setting(value)}" for name, value in swept.items())
             try:
                 protocols[setting] = parameters.validate(label, protocol, {**values, **unknown})
             except Errors as wrong:
                 mistakes |= {error.headline: error for error in wrong.errors}
         for error in mistakes.values():
-            at: At = ("protocols", dataset) if getattr(error, "parameter", "") in own else ("protocol",)
-            self._mistake(error, _at_parameter(at, error))
+            name = getattr(error, "parameter", "")
+            if not special or (name in special and not dataset):
+                at: At = special_at or (("protocols", dataset) if name in own else ("protocol",))
+                self._mistake(error, _at_parameter(at, error))
         return protocols
 
     def _dataset(self, choice: Choice, loader: Configured, entry: CatalogueEntry | None) -> Iterator[PlannedDataset]:

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from harness.core.document import At
 from harness.core.errors import Errors, HarnessError, SpecError, UnknownName
 from harness.data.catalogue import catalogue, catalogue_files
 from harness.data.folders import use
@@ -22,7 +23,7 @@ from harness.runs.alternatives import Alternatives
 from harness.runs.identity import Configured, PlannedDataset, Run, planned_id, protocol_identity, result_versions
 from harness.runs.labels import Labels, Method, dataset_labels, method_labels
 from harness.runs.shared_maps import with_shared_maps
-from harness.runs.spec import STAGES, Choice, Combination, Spec, read_spec
+from harness.runs.spec import PROTOCOL, STAGES, Choice, Combination, Spec, read_spec
 
 
 @dataclass(frozen=True)
@@ -73,19 +74,29 @@ def make_plan(
     alternatives.load_plugins()
     combinations = _added(spec, add)
     alternatives.require_few(combinations)
-    protocols = alternatives.protocols()
+    common = alternatives.protocols()
     datasets = list(alternatives.datasets())
-    methods = [methods for combination in combinations for methods in alternatives.methods(combination)]
+    groups = [
+        (
+            alternatives.protocols(options, at) if options else common,
+            list(itertools.chain(*map(alternatives.methods, group))),
+        )
+        for (options, at), group in _groups(combinations)
+    ]
+    methods = [combination for _, group in groups for combination in group]
     missing = _once(alternatives.missing)
     if errors or (missing and not incomplete):
         raise Errors(sorted([*errors, *missing], key=_place))
-    labels = _labels(methods)
-    _require_baseline(spec, labels)
+    all_labels = _labels(methods)
+    _require_baseline(spec, all_labels)
+    labels = iter(all_labels)
+    named = [(protocols, [(combination, next(labels)) for combination in group]) for protocols, group in groups]
     runs = [
         _run(spec.task, protocol, setting, dataset, combination, seed)
         for dataset in _labelled(datasets)
+        for protocols, group in named
         for (setting, protocol), combination, seed in itertools.product(
-            protocols.get(dataset.name, protocols[""]).items(), zip(methods, labels, strict=True), spec.seeds
+            protocols.get(dataset.name, protocols[""]).items(), group, spec.seeds
         )
     ]
     unique = with_shared_maps({run.id: run for run in runs}.values())
@@ -103,7 +114,7 @@ def _require_baseline(spec: Spec, labels: Sequence[Labels]) -> None:
 
 def _added(spec: Spec, add: Iterable[str]) -> list[Combination]:
     """The spec's combinations with the methods of ``--add`` among the alternatives of their kind."""
-    combinations = [dict(combination) for combination in spec.combinations]
+    combinations = [dict(combination.kinds) for combination in spec.combinations]
     for text in add:
         kind, _, name = text.partition("=")
         if kind not in STAGES[spec.task] or not name:
@@ -111,7 +122,14 @@ def _added(spec: Spec, add: Iterable[str]) -> list[Combination]:
             raise UnknownName(f'cannot add "{text}"', fix=f"write KIND=NAME with one of the kinds {kinds}")
         for combination in combinations:
             combination[kind] = (*combination[kind], Choice(name))
-    return list(combinations)
+    return [replace(old, kinds=new) for old, new in zip(spec.combinations, combinations, strict=True)]
+
+
+def _groups(combinations: Iterable[Combination]) -> Iterator[tuple[tuple[Mapping[str, Any], At], list[Combination]]]:
+    """Neighbours in the spec with the same protocol options of their own: the options, their place, and them."""
+    for options, group in itertools.groupby(combinations, key=lambda combination: combination.protocol):
+        members = list(group)
+        yield (options, (*members[0].at, PROTOCOL)), members
 
 
 def _labels(combinations: Sequence[Mapping[str, Configured]]) -> list[Labels]:

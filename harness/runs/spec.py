@@ -30,6 +30,7 @@ DEFAULT_SEEDS: Final[Mapping[str, tuple[int, ...]]] = {
     "active-learning": (0, 1, 2, 3, 4, 5),
 }
 NONE: Final = "none"
+PROTOCOL: Final = "protocol"
 _SEEDS: Final = 2**63
 """Generators of numpy and torch take seeds below this."""
 
@@ -43,8 +44,19 @@ class Choice:
     at: At = ()
 
 
-Combination = Mapping[str, tuple[Choice | None, ...]]
-"""Alternatives per kind; a run takes one of each."""
+@dataclass(frozen=True)
+class Combination:
+    """Methods that are measured together.
+
+    Attributes:
+        kinds: alternatives per kind; a run takes one of each.
+        protocol: options of these runs alone; they count before those of ``Spec.protocols`` and ``Spec.protocol``.
+        at: where the spec has it.
+    """
+
+    kinds: Mapping[str, tuple[Choice | None, ...]]
+    protocol: Mapping[str, Any] = field(default_factory=dict)
+    at: At = ()
 
 
 @dataclass(frozen=True)
@@ -187,9 +199,12 @@ def _combinations(document: Document, task: str, errors: list[HarnessError]) -> 
 def _combination(
     document: Document, task: str, methods: Mapping[str, Any], at: At, errors: list[HarnessError]
 ) -> Combination:
-    stages = STAGES[task]
+    stages, protocol = STAGES[task], methods.get(PROTOCOL, {})
+    if not isinstance(protocol, Mapping):
+        error = SpecError(f"protocol = {protocol!r} is no mapping", fix="protocol: {OPTION: VALUE}")
+        errors.append(document.error(error, (*at, PROTOCOL), key=True))
     for kind in methods:
-        if kind in stages:
+        if kind in stages or kind == PROTOCOL:
             continue
         reason = f'"{kind}" does not belong to a {task} run' if kind in KINDS else f'unknown kind "{kind}"'
         fix = f"{nearest(str(kind), stages)} kinds of this task: {', '.join(stages)}".strip()
@@ -205,7 +220,7 @@ def _combination(
             )
             errors.append(document.error(error, where, key=True))
         result[kind] = choices
-    return result
+    return Combination(result, _mapping(protocol), at)
 
 
 def _choices(document: Document, stated: Any, at: At, errors: list[HarnessError]) -> Iterator[Choice | None]:

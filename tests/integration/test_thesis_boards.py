@@ -69,7 +69,7 @@ SMALL = {"cnn13": "small-cnn", "vgg16": "small-vgg16", "resnet101": "small-resne
 SHORT = Form(10, 72, 100, SMALL, whole=False)
 FULL = Form(20, 256, 120, {}, whole=True)
 REGIONS = ("thesis-table-5-1", "thesis-figure-5-10")
-"""Their poolings find regions, which are larger than the maps of VGG16 of smaller images; other boards see 96 pixels."""
+"""Their poolings find regions; maps of VGG16 have room for several from 256 pixels on. Other boards see 96 pixels."""
 
 
 @pytest.fixture(scope="module")

@@ -111,3 +111,42 @@ def test_mistakes_in_options_of_a_dataset_are_named(spec, tmp_path, own, line, m
     (error,) = [error for error in caught.value.errors if not isinstance(error, DataMissing)]
     assert message in error.headline
     assert error.where.line == line
+
+
+def test_a_combination_may_have_options_of_its_own(toy):
+    spec = {
+        "name": "s",
+        "task": "retrieval",
+        "datasets": ["synthetic-instances", "toy-images"],
+        "methods": [
+            {"backbone": "tiny", "pooling": ["gem", "spoc"], "protocol": {"scale_power": 3.0, "image_size": 32}},
+            {"backbone": "tiny", "pooling": "mac"},
+        ],
+        "protocol": {"image_size": 64, "scales": [1.0, 0.5]},
+        "protocols": {"toy-images": {"image_size": 48}},
+    }
+    plan = make_plan(spec, data_folders(), plugins=(toy,))
+    options = {
+        (run.dataset.name, run.methods["pooling"].id.name, run.protocol.image_size, run.protocol.scale_power)
+        for run in plan.runs
+    }
+    special = {(dataset, pooling, 32, 3.0) for dataset in spec["datasets"] for pooling in ("gem", "spoc")}
+    assert options == special | {("synthetic-instances", "mac", 64, 1.0), ("toy-images", "mac", 48, 1.0)}
+    assert len(plan.runs) == 6
+    assert len({run.protocol_id for run in plan.runs}) == 3
+    assert {run.setting for run in plan.runs} == {"", "image_size=32 scale_power=3.0"}
+
+
+def test_mistakes_in_options_of_a_combination_are_named_once(tmp_path):
+    file = tmp_path / "spec.yaml"
+    file.write_text(
+        "name: s\ntask: retrieval\ndatasets: [synthetic-instances]\nmethods:\n"
+        "  - backbone: tiny\n    pooling: gem\n    protocol: {depht: 1,\n"
+        "      image_size: none}\n"
+        "  - {backbone: tiny, pooling: mac, protocol: 5}\n"
+        "protocol: {scale_pwer: 1}\n"
+        "protocols: {synthetic-instances: {ks: 0}}\n"
+    )
+    with pytest.raises(Errors) as caught:
+        make_plan(file, data_folders(tmp_path))
+    assert [error.where.line for error in caught.value.errors] == [7, 8, 9, 10, 11]
