@@ -78,11 +78,14 @@ def clear(
     folder: Cache = None,
     keep: Annotated[str, typer.Option("--keep", help="Keep this much, most recently used: 500M, 20G.")] = "0",
 ) -> None:
-    """Remove entries, the least recently used first."""
+    """Remove entries, the least recently used first, and the maps that interrupted plans left."""
     from harness.cache import parse_size
     from harness.cache.inspection import clear_cache
+    from harness.retrieval.map_store import clear_maps
 
-    print(f"{len(clear_cache(_root(folder), limit=parse_size(keep)))} entries removed")
+    root = _root(folder)
+    removed, maps = len(clear_cache(root, limit=parse_size(keep))), clear_maps(root)
+    print(f"{removed} entries removed{f', and {maps} maps of interrupted plans' if maps else ''}")
 
 
 @cache.command("why", hidden=True)

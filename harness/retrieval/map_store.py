@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 LIMIT_VARIABLE: Final = "HARNESS_MAPS_LIMIT"
 FOLDER: Final = "maps"
 """Below the folder of the cache; one folder for each network, dataset and image size."""
+_SUFFIX: Final = ".npz"
 MAPS_VERSION: Final = 1
 """Of stored maps. Raised when numbers change."""
 _UNREADABLE: Final = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile)
@@ -56,6 +57,14 @@ def maps_folder(cache: Path, keys: Mapping[str, Any], image_size: int) -> Path:
     return cache / FOLDER / digest(key)[:40]
 
 
+def clear_maps(cache: Path) -> int:
+    """Remove the maps that interrupted plans left; returns how many. A plan at work shows the images again."""
+    files = [file for file in (cache / FOLDER).glob("**/*") if file.is_file() and file.suffix == _SUFFIX]
+    for file in files:
+        file.unlink(missing_ok=True)
+    return len(files)
+
+
 class MapStore:
     """Maps of one network by image and scale.
 
@@ -68,7 +77,7 @@ class MapStore:
         folder.mkdir(parents=True, exist_ok=True)
         stated = os.environ.get(LIMIT_VARIABLE)
         self._folder, self._limit = folder, parse_size(stated) if limit is None and stated else limit
-        self._bytes = sum(file.stat().st_size for file in folder.glob("*.npz"))
+        self._bytes = sum(file.stat().st_size for file in folder.glob(f"*{_SUFFIX}"))
         self._names: dict[tuple[Path, Box | None], str] = {}
 
     def name(self, path: Path, box: Box | None) -> str:
@@ -116,4 +125,4 @@ class MapStore:
         return shutil.disk_usage(self._folder).free if self._limit is None else self._limit
 
     def _file(self, name: str, scale: float) -> Path:
-        return self._folder / f"{name}-{float(scale)!r}.npz"
+        return self._folder / f"{name}-{float(scale)!r}{_SUFFIX}"

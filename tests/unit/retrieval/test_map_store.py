@@ -11,7 +11,7 @@ from drawn import draw_dataset
 
 from harness.core.progress import SilentProgress
 from harness.retrieval.extraction import ImageList, NamedBackbone
-from harness.retrieval.map_store import MapStore, maps_folder
+from harness.retrieval.map_store import MapStore, clear_maps, maps_folder
 
 
 class Counted:
@@ -107,3 +107,18 @@ def test_who_writes_into_maps_damages_them_for_nobody_else(tmp_path, limit):
     first = read(write=True)
     assert read(write=True) == first
     assert read() == first
+
+
+def test_clearing_leaves_a_plan_at_work_its_folders(tmp_path):
+    folder = tmp_path / "maps" / "network" / "plain"
+    store, maps = MapStore(folder), np.ones((2, 3, 3), np.float32)
+    store.write("a", 1.0, maps)
+    (tmp_path / "arrays").mkdir()
+    (tmp_path / "arrays" / "kept.npz").touch()
+    assert clear_maps(tmp_path) == 1
+    assert store.read("a", 1.0) is None
+    with store.locked("a"):
+        store.write("a", 1.0, maps)
+    assert clear_maps(tmp_path) == 1
+    assert (tmp_path / "arrays" / "kept.npz").exists()
+    assert clear_maps(tmp_path / "nowhere") == 0
