@@ -26,6 +26,7 @@ from harness.plugin_api import RetrievalSet
 from harness.runs.executors.choose import preloaded
 from harness.runs.identity import Run
 from harness.runs.plan import Plan, make_plan
+from harness.runs.shared_maps import kept_maps
 
 SAMPLES: Final = ((4, 2), (12, 4))
 """Images and queries of the two samples, which share none where there are enough."""
@@ -86,6 +87,7 @@ def probe(
 def expected(run: Run, plan: Plan, cache: Path) -> Expected:
     """Do a run on both samples. Whatever a method or the data raise comes through."""
     from harness.cache import Cache
+    from harness.retrieval.map_store import MapStore
     from harness.retrieval.pipeline import RetrievalMethods, RetrievalTask
 
     dataset = run.dataset.loader.method.load(plan.folders)
@@ -93,12 +95,13 @@ def expected(run: Run, plan: Plan, cache: Path) -> Expected:
     full = _drivers(len(dataset.images), len(dataset.queries), getattr(methods.reranking, "top", 0))
     measured: list[Mapping[str, Cost]] = []
     drivers, start, figures = [], (0, 0), (0.0, 0)
+    maps = MapStore(kept) if (kept := kept_maps(run, cache)) else None
     for images, queries in SAMPLES:
         sample = sampled(dataset, images, queries, start)
         start = (start[0] + images, start[1] + queries)
         keys: dict[str, Any] = {kind: method.key for kind, method in run.methods.items()}
         keys["dataset"] = {"fingerprint": f"{run.dataset.fingerprint} {images}"}
-        result = RetrievalTask(sample, methods, run.protocol, keys, Cache(cache), SilentProgress()).run()
+        result = RetrievalTask(sample, methods, run.protocol, keys, Cache(cache), SilentProgress(), maps).run()
         measured.append({**result.costs, "queries": Cost(wall_s=float(result.query_seconds.mean()))})
         drivers.append(_drivers(len(sample.images), len(sample.queries), getattr(methods.reranking, "top", 0)))
         figures = result.bytes_per_image, result.dimension

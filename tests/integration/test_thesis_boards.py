@@ -65,6 +65,8 @@ class Form:
 
 TRAINING = {"epochs": 10, "pre_epochs": 1, "semi_epochs": 2, "learning_rate": 0.02}
 """Few steps that fit ten labels wherever they are computed: a run whose training learns nothing fails."""
+FEATURES = {"max_features": 48}
+"""Of DSM: untrained networks have more than trained ones, and every pair of them is a hypothesis."""
 SMALL = {"cnn13": "small-cnn", "vgg16": "small-vgg16", "resnet101": "small-resnet101"}
 SHORT = Form(10, 72, 100, SMALL, whole=False)
 FULL = Form(20, 256, 120, {}, whole=True)
@@ -108,7 +110,7 @@ def make_networks(data: Path) -> None:
         network = registry.create("backbone", SMALL[name], weights="none")
         torch.save(network.module().features.state_dict(), networks / "imagenet" / file)
     for file, (name, pooling, start) in NETWORKS.items():
-        matching = "dsm" if file.endswith("-tsp.pth") else "none"
+        matching = {"dsm": FEATURES} if file.endswith("-tsp.pth") else "none"
         spec = {
             "name": "network",
             "plugins": [PLUGIN],
@@ -157,7 +159,8 @@ def cut(root, name: str, folder, form: Form):
     """Write a board's spec and its published numbers, cut; rows keep their methods. Returns the path of the spec."""
     source = root / "leaderboards" / name
     spec, reference = (yaml.load(source / f"{file}.yaml") for file in ("spec", "reference"))
-    spec = replaced(spec, TRAINING | {"image_size": form.size if name in REGIONS else min(form.size, 96)}, form.names)
+    values = TRAINING if form.whole else TRAINING | FEATURES
+    spec = replaced(spec, values | {"image_size": form.size if name in REGIONS else min(form.size, 96)}, form.names)
     reference = replaced(reference, {}, form.names)
     if spec["task"] == "retrieval":
         _cut_retrieval(spec, form)
