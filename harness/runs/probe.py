@@ -32,7 +32,7 @@ SAMPLES: Final = ((4, 2), (12, 4))
 """Images and queries of the two samples, which share none where there are enough."""
 COPIES: Final = 3
 """Of the descriptors of a database that a run holds at once: as stored, combined, whitened."""
-_TIMED_QUERIES: Final = 21
+TIMED_QUERIES: Final = 21
 UNCERTAINTY: Final = 2.5
 """Factor by which estimated times were off at most, up or down, in tests/benchmarks/bench_plans.py."""
 
@@ -156,7 +156,7 @@ def _drivers(images: int, queries: int, top: int) -> dict[str, float]:
         "fit expansion": images,
         "describe regions of database": images,
         "describe regions of queries": queries,
-        "queries": min(_TIMED_QUERIES, queries + 1) * max(compared, 1),
+        "queries": min(TIMED_QUERIES, queries + 1) * max(compared, 1),
         "per query": queries,
     }
 
@@ -171,7 +171,7 @@ def _extrapolated(
     driver = stage if stage in full else "per query"
     first, second = (costs[stage].wall_s for costs in measured)
     if stage == "queries":  # seconds of one query
-        return second * full[driver] / max(1.0, drivers[1][driver] / min(_TIMED_QUERIES, SAMPLES[1][1] + 1))
+        return second * full[driver] / max(1.0, drivers[1][driver] / min(TIMED_QUERIES, SAMPLES[1][1] + 1))
     rate = second / max(1.0, drivers[1][driver])
     return max(0.0, first - rate * drivers[0][driver]) + rate * full[driver]
 
