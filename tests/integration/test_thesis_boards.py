@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import io
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -185,12 +186,28 @@ def _cut_retrieval(spec: dict, form: Form) -> None:
     spec["plugins"] = [PLUGIN]
     combinations = {}
     for combination in alternatives(spec["methods"]):
-        combinations[str({kind: _names(choice) for kind, choice in combination.items()})] = combination
+        for methods in _each_once(combination):
+            names = str({kind: choice if isinstance(choice, str) else list(choice) for kind, choice in methods.items()})
+            combinations[names] = methods
     spec["methods"] = list(combinations.values())  # of each set of methods the last: +TSP where there is one
+    scales = spec["protocol"]["scales"]
+    spec["protocol"]["scales"] = scales[-1] if isinstance(scales[-1], list) else scales
 
 
-def _names(choice: Any) -> list:
-    return [next(iter(one)) if isinstance(one, dict) else one for one in alternatives(choice)]
+def _each_once(combination: dict) -> Iterator[dict]:
+    """Combinations without alternatives, in which each method is at least once; of swept parameters the last value."""
+    kinds = {kind: alternatives(choice) for kind, choice in combination.items() if kind != "protocol"}
+    options = {kind: combination[kind] for kind in combination.keys() - kinds}
+    for number in range(max(map(len, kinds.values()))):
+        yield options | {kind: _last(choices[min(number, len(choices) - 1)]) for kind, choices in kinds.items()}
+
+
+def _last(choice: Any) -> Any:
+    """A method without sweeps."""
+    if isinstance(choice, str):
+        return choice
+    ((name, values),) = choice.items()
+    return {name: {key: value[-1] if isinstance(value, list) else value for key, value in values.items()}}
 
 
 def _cut_active(spec: dict, reference: dict) -> None:
