@@ -15,7 +15,7 @@ from harness.registry import Registry
 from harness.registry.composition import COMPOSED
 from harness.registry.parameters import fields_of, hints_of, is_required
 from harness.runs.identity import protocol_class
-from harness.runs.spec import DEFAULT_METHODS, NONE, REQUIRED, STAGES
+from harness.runs.spec import DEFAULT_METHODS, NONE, PROTOCOL, REQUIRED, STAGES
 
 _Schema = dict[str, Any]
 DRAFT: Final = "https://json-schema.org/draft/2020-12/schema"
@@ -44,15 +44,14 @@ def spec_schema(registry: Registry) -> _Schema:
 
 
 def _task(task: str) -> _Schema:
-    kinds = STAGES[task]
+    kinds, options = STAGES[task], _defined(f"{task} options")
     combination = {
         "type": "object",
-        "properties": {kind: _several(_defined(kind)) for kind in kinds},
+        "properties": {**{kind: _several(_defined(kind)) for kind in kinds}, PROTOCOL: options},
         "required": [kind for kind in kinds if kind in REQUIRED and kind not in DEFAULT_METHODS[task]],
         "additionalProperties": False,
     }
     seed = {"type": "integer", "minimum": 0}
-    options = _defined(f"{task} options")
     return {
         "properties": {
             "name": {"type": "string", "pattern": "^[A-Za-z0-9][A-Za-z0-9._-]*$"},
