@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -12,7 +12,15 @@ from numpy.typing import ArrayLike, NDArray
 
 from harness.core.errors import InvalidInput
 from harness.metrics.checks import Ids, database_size, labels_of, ranked_rows, refuse_twice, score_rows
-from harness.metrics.ties import ends_without_junk, expected_precision, expected_precision_at, groups_of, without_junk
+from harness.metrics.ties import (
+    ends_without_junk,
+    expected_precision,
+    expected_precision_at,
+    expected_success_at,
+    expected_sum_at,
+    groups_of,
+    without_junk,
+)
 
 Floats = NDArray[np.float64]
 
@@ -34,7 +42,10 @@ class Scores:
         precision: (queries, len(ks)) float64.
         mean_precision: (len(ks),) float64.
         tied: (queries,) float64 share of the positives that are tied with an image that is none, junk aside.
-        ks: ranks at which precision was measured.
+        ks: ranks at which precision and what follows were measured.
+        precision_sum: (queries, len(ks)) float64 the finite sum of precisions over the first k ranks, divided by
+            ``min(positives, k)``: AP@k of GLDv2.
+        success: (queries, len(ks)) float64 whether a positive is among the first k: recall@k of metric learning.
     """
 
     ap: Floats
@@ -43,14 +54,18 @@ class Scores:
     mean_precision: Floats
     tied: Floats
     ks: tuple[int, ...] = ()
+    precision_sum: Floats = field(default_factory=lambda: np.zeros((0, 0)))
+    success: Floats = field(default_factory=lambda: np.zeros((0, 0)))
 
 
 class _Score(NamedTuple):
-    """Scores of one query: average precision, precisions at each k, share of positives in a tie."""
+    """Scores of one query, named as in ``Scores``."""
 
     ap: float
     precision: Floats
     tied: float
+    precision_sum: Floats
+    success: Floats
 
 
 def evaluate(
@@ -168,7 +183,8 @@ def _score(positives: Ids, junk: Ids, count: int, ks: Sequence[int], depth: int 
         depth: rank, junk included, from which on positives are missed.
     """
     if count == 0:
-        return _Score(float("nan"), np.full(len(ks), np.nan), float("nan"))
+        nothing = np.full(len(ks), np.nan)
+        return _Score(float("nan"), nothing, float("nan"), nothing, nothing)
     if depth is not None:
         positives, junk = (groups[groups[:, 0] < depth] for groups in (positives, junk))
     if (positives[:, 1] > 1).any():
@@ -180,7 +196,9 @@ def _score(positives: Ids, junk: Ids, count: int, ks: Sequence[int], depth: int 
     ap = float(((before + after) / 2).sum() / count)
     last = ranks[-1] + 1 if len(positives) == count else np.inf
     cut = np.minimum(np.asarray(ks, dtype=np.float64), last)
-    return _Score(ap, np.searchsorted(ranks + 1, cut, side="right") / cut, 0.0)
+    reached = np.searchsorted(ranks, np.asarray(ks, dtype=np.int64))
+    sums = np.concatenate([[0.0], np.cumsum(after)])[reached] / np.minimum(ks, count)
+    return _Score(ap, np.searchsorted(ranks + 1, cut, side="right") / cut, 0.0, sums, (reached > 0).astype(np.float64))
 
 
 def _tied_score(positives: Ids, junk: Ids, count: int, ks: Sequence[int], depth: int | None) -> _Score:
@@ -190,17 +208,21 @@ def _tied_score(positives: Ids, junk: Ids, count: int, ks: Sequence[int], depth:
     ends = [(None, 1.0)] if depth is None else ends_without_junk(depth, junk)
     ap = sum(share * expected_precision(groups, count, end) for end, share in ends)
     precision = [sum(share * expected_precision_at(groups, count, k, end) for end, share in ends) for k in ks]
-    return _Score(ap, np.array(precision, np.float64), tied)
+    sums = [sum(share * expected_sum_at(groups, count, k, end) for end, share in ends) for k in ks]
+    success = [sum(share * expected_success_at(groups, k, end) for end, share in ends) for k in ks]
+    return _Score(ap, np.array(precision, np.float64), tied, np.array(sums, np.float64), np.array(success, np.float64))
 
 
 def _summary(results: Sequence[_Score], ks: tuple[int, ...]) -> Scores:
-    ap = np.array([result.ap for result in results], dtype=np.float64)
-    precision = np.array([result.precision for result in results], dtype=np.float64).reshape(len(results), len(ks))
-    tied = np.array([result.tied for result in results], dtype=np.float64)
+    ap, tied = (np.array([getattr(r, name) for r in results], dtype=np.float64) for name in ("ap", "tied"))
+    precision, sums, success = (
+        np.array([getattr(r, name) for r in results], dtype=np.float64).reshape(len(results), len(ks))
+        for name in ("precision", "precision_sum", "success")
+    )
     valid = ~np.isnan(ap)
     if not valid.any():
-        return Scores(ap, float("nan"), precision, np.full(len(ks), np.nan), tied, ks)
-    return Scores(ap, float(ap[valid].mean()), precision, precision[valid].mean(axis=0), tied, ks)
+        return Scores(ap, float("nan"), precision, np.full(len(ks), np.nan), tied, ks, sums, success)
+    return Scores(ap, float(ap[valid].mean()), precision, precision[valid].mean(axis=0), tied, ks, sums, success)
 
 
 def per_query(scores: Mapping[str, Scores]) -> dict[str, NDArray[Any]]:

@@ -96,6 +96,25 @@ def expected_precision(groups: Sequence[Group], count: int, end: int | None = No
     return area / count
 
 
+def expected_sum_at(groups: Sequence[Group], count: int, k: int, end: int | None = None) -> float:
+    """Mean AP by the finite sum over the first k ranks, divided by ``min(count, k)``; as ``expected_precision``."""
+    area, hits, reached = 0.0, 0, k if end is None else min(k, end)
+    for start, size, positives in groups:
+        before = np.arange(min(size, max(reached - start, 0)), dtype=np.float64)
+        found = hits + before * ((positives - 1) / max(size - 1, 1))
+        area += positives / size * float(((found + 1) / (start + before + 1)).sum())
+        hits += positives
+    return area / min(count, k)
+
+
+def expected_success_at(groups: Sequence[Group], k: int, end: int | None = None) -> float:
+    """Share of the orders in which a positive is among the first k; positives from rank ``end`` on are missed."""
+    reached = k if end is None else min(k, end)
+    start, size, positives = groups[0]
+    places = min(max(reached - start, 0), size)
+    return 1 - comb(size - positives, places) / comb(size, places)
+
+
 def expected_hits(groups: Sequence[Group], k: int) -> float:
     """Mean number of positives among the first k images; divided by the number of positives it is recall at k."""
     return sum(p * min(max((k - start) / size, 0.0), 1.0) for start, size, p in groups)

@@ -399,6 +399,12 @@ def test_protocols_that_agree_on_whole_lists_without_ties(case):
     for found in evaluate_names(given_, "mp@5"):
         setup = names.get(found.name.setup, found.name.setup)
         np.testing.assert_allclose(found.values, theirs[setup].precision[:, 1], rtol=1e-12)
+    for name, column in (("map@5", "precision_sum"), ("recall@5", "success")):
+        for found in evaluate_names(given_, name):
+            values = getattr(theirs[names.get(found.name.setup, found.name.setup)], column)[:, 1]
+            np.testing.assert_allclose(
+                found.values, np.nan_to_num(values) if name == "recall@5" else values, rtol=1e-12
+            )
 
 
 @pytest.mark.parametrize(

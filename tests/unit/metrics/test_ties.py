@@ -43,9 +43,9 @@ def test_is_the_mean_over_all_orders(case):
     found = evaluate([first], [truth], KS, scores=values[first][None], n_database=len(values))
     for setup, scores in found.items():
         np.testing.assert_allclose(scores.ap, np.mean([each[setup].ap for each in every], axis=0), rtol=1e-12)
-        np.testing.assert_allclose(
-            scores.precision, np.mean([each[setup].precision for each in every], axis=0), rtol=1e-12
-        )
+        for name in ("precision", "precision_sum", "success"):
+            mean = np.mean([getattr(each[setup], name) for each in every], axis=0)
+            np.testing.assert_allclose(getattr(scores, name), mean, rtol=1e-12, atol=1e-15)
 
 
 @settings(max_examples=100, deadline=None)
