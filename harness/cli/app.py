@@ -23,6 +23,7 @@ from harness.cli.records import records
 from harness.cli.reproduce import reproduce
 from harness.cli.run import run
 from harness.cli.send import send
+from harness.cli.show import show
 from harness.cli.train import train
 from harness.cli.view import view
 from harness.core.errors import EXIT_CODES
@@ -42,7 +43,7 @@ app = typer.Typer(
 )
 _COMMANDS = (
     *(agreement, check, compare, describe, doctor, evaluate, explain, gate, leaderboard),
-    *(methods, new, page, reproduce, run, send),
+    *(methods, new, page, reproduce, run, send, show),
 )
 for command in _COMMANDS:
     app.command()(command)

@@ -23,7 +23,7 @@ from rich.progress import (
 
 from harness.runs.identity import Run
 from harness.runs.plan import Plan
-from harness.runs.record import Record
+from harness.runs.record import Failure, Record
 
 
 class _Terminal(Console):
@@ -109,10 +109,19 @@ def print_failures(failed: Sequence[tuple[Run, Record]], shown: Collection[str])
     for run, record in failed:
         if record.failure is not None and run.id not in shown:
             print(f"failed  {run.label}: {record.failure.code}: {record.failure.message}", file=sys.stderr)
+    _print_remedies([record.failure for _, record in failed if record.failure is not None])
     kinds = Counter(record.failure.code for _, record in failed if record.failure is not None)
     if kinds:
         counts = ", ".join(f"{count} {code}" for code, count in sorted(kinds.items()))
         print(f"failures: {counts}; harness run --retry-failed runs them again", file=sys.stderr)
+
+
+def _print_remedies(failures: Sequence[Failure]) -> None:
+    """Where in a plugin it happened and what would be right, each once."""
+    for place in dict.fromkeys(failure.place for failure in failures if failure.place):
+        print(f"  at   {place}", file=sys.stderr)
+    for fix in dict.fromkeys(failure.fix for failure in failures if failure.fix):
+        print(f"  fix: {fix}", file=sys.stderr)
 
 
 def _headline(record: Record) -> str:

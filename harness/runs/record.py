@@ -109,6 +109,10 @@ class Failure(_Part):
     ``OutputLimit``, ``Exited``, ``Killed``, ``Lost``, ``BadMessage``."""
     message: Sentence
     """The headline, on one line."""
+    fix: Sentence = ""
+    """What would be right, where the error says so."""
+    place: Sentence = ""
+    """``mine.py:12 in pool``: where in the code of a plugin it happened."""
     traceback: Output
     """The end of the traceback."""
     signal: str = ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sysconfig
 import traceback
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -17,6 +18,7 @@ from harness.core.threads import threads_here
 from harness.data.stand_in.marker import names_stand_in
 from harness.plugin_api import DataFolders
 from harness.registry.foreign import foreign_code
+from harness.registry.modules import is_built_in
 from harness.runs.environment import environment
 from harness.runs.identity import Run
 from harness.runs.record import Failure, Record
@@ -82,7 +84,18 @@ def failure_of(error: BaseException) -> Failure:
     code = error.code if isinstance(error, HarnessError) else type(error).__name__
     text = error.headline if isinstance(error, HarnessError) else error
     message = printable(text, _MESSAGE_CHARACTERS, keep="\n").partition("\n")[0]
-    return Failure(code=code, message=message, traceback=_end_of_traceback(error))
+    fix = error.fix if isinstance(error, HarnessError) else ""
+    return Failure(code=code, message=message, fix=fix, place=_place(error), traceback=_end_of_traceback(error))
+
+
+def _place(error: BaseException) -> str:
+    """File, line and function of the innermost call in code that is neither the harness nor an installed package."""
+    installed = (sysconfig.get_path("purelib"), sysconfig.get_path("platlib"), sysconfig.get_path("stdlib"))
+    for frame, line in reversed(list(traceback.walk_tb(error.__traceback__))):
+        file, module = frame.f_code.co_filename, str(frame.f_globals.get("__name__", ""))
+        if Path(file).is_file() and not file.startswith(installed) and not is_built_in(module):
+            return f"{Path(file).name}:{line} in {frame.f_code.co_name}"
+    return ""
 
 
 def _end_of_traceback(error: BaseException) -> str:
