@@ -15,12 +15,13 @@ from harness.boards.evidence import paired_units, query_groups_of, unit_values
 from harness.boards.failures import done, doubt_notes, failure_notes, incomplete_note
 from harness.boards.footer import machines, ranks_sentences, sources_of, unit_notes
 from harness.boards.rows import find_row, listed_rows
-from harness.boards.verdicts import pairwise_tests
+from harness.boards.verdicts import pairwise_tests, sequential_tests
 from harness.core.errors import UnknownName
 from harness.plugin_api import KINDS
 from harness.runs.comparability import doubts
 from harness.runs.design import AREA, DEFAULT_MEASURE, LABELS_TO, Design
 from harness.runs.labels import Method, method_labels, methods_of, non_default_of, setting_labels
+from harness.runs.looks import added_sentence, board_key
 from harness.runs.measures import Measured, measured
 from harness.runs.record import Record
 
@@ -219,14 +220,17 @@ def _ranked(board: Board, design: Design) -> Board:
         grouped=board.task == "retrieval",
         groups=groups,
     )
-    tests = pairwise_tests(units, _identity(baseline) if baseline else None) if units.values else None
+    compared = _identity(baseline) if baseline else None
+    tests = pairwise_tests(units, compared) if units.values else None
+    if design.rule is not None:
+        tests = sequential_tests({key: row.records for key, row in rows.items()}, compared, design.rule)
     # An interval of the logarithm of a number of labels is none of the number.
     intervals = {} if _is_censored(board) else units.intervals()
     ranked = []
     for key, row in rows.items():
         first, last = tests.ranks.get(key, (None, None)) if tests else (None, None)
         notes = (*row.notes, *unit_notes(row, board, intervals.get(key)))
-        if first is None and row.units and not units.shared <= {*row.units}:
+        if first is None and row.units and not units.shared <= {*row.units} and design.rule is None:
             notes = (*notes, incomplete_note(len(units.shared), board.task))
         values = tuple(np.round(row.values, STORED_DIGITS).tolist())
         against = tests.against.get(key) if tests else None
@@ -235,7 +239,7 @@ def _ranked(board: Board, design: Design) -> Board:
     if len(machines(record for row in board.rows for record in row.records)) <= 1:
         ranked = _with_fronts(ranked, board.columns)
     shown = replace(board, baseline=row_name(baseline, board.kinds) if baseline else "")
-    sentences = [*(ranks_sentences(tests, shown) if tests else ())]
+    sentences = [*(ranks_sentences(tests, shown) if tests else ()), *_added_seeds(board, design)]
     return replace(
         shown,
         rows=tuple(_best_first(ranked, board.columns)),
@@ -243,6 +247,14 @@ def _ranked(board: Board, design: Design) -> Board:
         tests=tests,
         groups=tuple(groups[query] for query in sorted(groups)),
     )
+
+
+def _added_seeds(board: Board, design: Design) -> Iterator[str]:
+    """What is to be said of seeds that were added after a verdict was shown."""
+    records = [record for row in board.rows for record in row.records]
+    planned = design.seen.get(board_key(records[0])) if records and board.unit == "seed" else None
+    if planned is not None and design.rule is None:
+        yield from filter(None, [added_sentence([record.seed for record in done(records)], planned)])
 
 
 def _is_censored(board: Board) -> bool:

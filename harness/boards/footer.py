@@ -11,7 +11,7 @@ import numpy as np
 from harness.boards.board import Board, Row, plural
 from harness.boards.evidence import Interval
 from harness.boards.statistics import LEAST_UNITS
-from harness.boards.verdicts import POOLED, PairwiseTests
+from harness.boards.verdicts import POOLED, SEQUENTIAL, PairwiseTests
 from harness.metrics.verdicts.flips import LEAST_GROUPS
 from harness.metrics.verdicts.paired import FEW_SEEDS, LEAST_SEEDS
 from harness.metrics.verdicts.power import POWER
@@ -29,6 +29,9 @@ def ranks_sentences(tests: PairwiseTests, board: Board) -> Iterator[str]:
     if tests.tests == 0:
         return
     intervals = _intervals(tests, board)
+    if tests.test == SEQUENTIAL:
+        yield _sequential(tests, board)
+        return
     if not tests.can_decide:
         yield f"{_inconclusive(tests, board)} {intervals}"
         return
@@ -54,6 +57,16 @@ def ranks_sentences(tests: PairwiseTests, board: Board) -> Iterator[str]:
             f"Against {board.baseline}: difference in points, corrected over {count} "
             f"comparison{'s' if count > 1 else ''} with it; these and all pairs have a {tests.level:.0%} level each."
         )
+
+
+def _sequential(tests: PairwiseTests, board: Board) -> str:
+    family = f"comparisons with {board.baseline}" if board.baseline else "comparisons of all pairs"
+    looks = ", ".join(map(str, tests.looks)) or "none yet"
+    return (
+        f"Seeds were added until all was decided: sequential paired t-tests in {board.metric}, {tests.tests} {family}, "
+        f"{tests.level:.0%} level over all looks and comparisons (Holm); looks after {looks} seeds. Methods whose "
+        f"comparisons were closed have fewer seeds."
+    )
 
 
 def _paired(tests: PairwiseTests) -> str:

@@ -37,7 +37,7 @@ _METHOD: Final = ("name", "parameters", "non_default")
 _COLUMN: Final = ("key", "title", "scale", "higher_is_better", "is_cost")
 _ACROSS: Final = ("task", "boards", "methods", "left_out", "p", "critical", "why_not")
 _TESTS: Final = ("pairs", "methods", "tests", "test", "can_decide")
-_LATER_TESTS: Final = ("level", "groups", "unlike")
+_LATER_TESTS: Final = ("level", "groups", "unlike", "looks")
 """Those that older versions did not write."""
 
 

@@ -147,10 +147,10 @@ def _against(row: Row, column: Column) -> TableCell:
     if row.against is None:
         return TableCell(NOTHING)
     standing = row.against.standing
-    significant = standing in ("better", "worse")
+    said = standing != "not significantly different"
     # Labels are tested by their logarithm, of which nobody reads a difference.
     number = f"{row.against.difference * column.scale + 0.0:+.2f}" if column.scale != 1 else ""
-    words = standing if significant or not number else ""
+    words = standing if said or not number else ""
     return TableCell(" ".join(filter(None, [number, words])))
 
 

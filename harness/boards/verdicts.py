@@ -7,17 +7,27 @@ Over seeds by step-down t-tests (``harness.metrics.verdicts.paired``), over quer
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final, Literal
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from harness.boards.evidence import Units
-from harness.metrics.verdicts.flips import LEAST_GROUPS, compare_groups, correlation_within, group_sums
+from harness.metrics.verdicts.flips import (
+    LEAST_GROUPS,
+    compare_groups,
+    correlation_within,
+    detectable_by_groups,
+    group_sums,
+)
 from harness.metrics.verdicts.paired import LEAST_SEEDS, LEVEL, Comparisons, compare_seeds, pooled_square
-from harness.metrics.verdicts.power import POWER, detectable
+from harness.metrics.verdicts.power import detectable
+from harness.metrics.verdicts.sequential import progress
+from harness.runs.design import Rule
+from harness.runs.record import Record
+from harness.runs.rules import sequential_rule, state_text, tables
 
 _COMPARED_ON_SEEDS: Final = 300
 """Methods compared with each other; of a longer table the best so many."""
@@ -29,7 +39,6 @@ FLIPS: Final = "joint sign flips of groups"
 SEQUENTIAL: Final = "sequential paired t-test"
 
 Floats = NDArray[np.float64]
-Standing = Literal["better", "worse", "not significantly different"]
 
 
 @dataclass(frozen=True)
@@ -39,12 +48,13 @@ class Against:
     Attributes:
         difference: its mean minus that of the baseline.
         p: adjusted for all comparisons with the baseline.
-        standing: ``better``, ``worse`` or ``not significantly different``.
+        standing: ``better``, ``worse`` or ``not significantly different``; of a test that adds seeds also what closed
+            the comparison, ``within 1 points`` or ``not to be settled``.
     """
 
     difference: float
     p: float
-    standing: Standing
+    standing: str
 
 
 @dataclass(frozen=True)
@@ -69,6 +79,7 @@ class PairwiseTests:
         unlike: whether methods vary so unlike that their errors were not pooled.
         correlation: of queries inside groups, NaN where it is not known.
         against: methods against the baseline; empty without one.
+        looks: numbers of seeds after which a test that adds seeds has looked; empty of another.
     """
 
     ranks: Mapping[str, tuple[int, int]]
@@ -83,6 +94,43 @@ class PairwiseTests:
     unlike: bool = False
     correlation: float = math.nan
     against: Mapping[str, Against] = field(default_factory=dict)
+    looks: tuple[int, ...] = ()
+
+
+def sequential_tests(methods: Mapping[str, Sequence[Record]], baseline: str | None, rule: Rule) -> PairwiseTests:
+    """The verdicts of a test that adds seeds until all is decided.
+
+    Args:
+        methods: method -> its records.
+        baseline: method that all others are compared with; None compares all pairs.
+        rule: fixed before the start.
+    """
+    names = list(methods)
+    values, failed = tables(methods, rule.seeds, rule.measure)
+    sequential = sequential_rule(rule, None if baseline is None else names.index(baseline), len(names))
+    found = progress(values, sequential, failed)
+    better = np.zeros((len(names), len(names)), dtype=bool)
+    for outcome in found.outcomes:
+        if outcome.state == "differs":
+            ahead = (outcome.first, outcome.second) if outcome.difference > 0 else (outcome.second, outcome.first)
+            better[ahead] = True
+    ranks = zip((1 + better.sum(axis=0)).tolist(), (len(names) - better.sum(axis=1)).tolist(), strict=True)
+    against = {
+        names[outcome.first]: Against(outcome.difference, outcome.p, state_text(outcome, sequential))
+        for outcome in found.outcomes
+        if baseline is not None and not math.isnan(outcome.difference)
+    }
+    return PairwiseTests(
+        ranks={} if baseline is not None else dict(zip(names, ranks, strict=True)),
+        pairs=max((*found.looks, 0)),
+        methods=len(names),
+        tests=len(found.outcomes),
+        test=SEQUENTIAL,
+        detectable=math.nan,
+        can_decide=True,
+        against=against,
+        looks=found.looks,
+    )
 
 
 def pairwise_tests(units: Units, baseline: str | None = None) -> PairwiseTests:
@@ -149,7 +197,7 @@ def _against(units: Units, samples: Mapping[str, Floats], baseline: str | None) 
     }
 
 
-def _standing(difference: float, *, differs: bool) -> Standing:
+def _standing(difference: float, *, differs: bool) -> str:
     if not differs:
         return "not significantly different"
     return "better" if difference > 0 else "worse"
@@ -159,23 +207,6 @@ def _detectable(values: Floats, groups: NDArray[np.intp] | None, methods: int) -
     """Difference of two methods of typical spread that the strictest corrected level finds with chance ``POWER``."""
     n, m = values.shape
     if groups is not None:
-        return _detectable_by_groups(values, groups, methods * (methods - 1) // 2)
+        return detectable_by_groups(values, groups, methods * (methods - 1) // 2)
     spreads = detectable(n, methods, baseline=False)
     return math.sqrt(2 * pooled_square(values)) * spreads if math.isfinite(spreads) else math.inf
-
-
-def _detectable_by_groups(values: Floats, groups: NDArray[np.intp], tests: int) -> float:
-    """Of a t-test over groups at the strictest level, the median over pairs: near what joint flips find."""
-    from scipy.special import stdtrit
-
-    sums = group_sums(values, groups)
-    count, m = sums.shape
-    if count < LEAST_GROUPS:
-        return math.inf
-    weights = group_sums(np.ones((len(values), 1)), groups)
-    centred = sums - weights * sums.sum(axis=0)
-    products = centred.T @ centred
-    own = np.diag(products)
-    squares = np.clip(own[:, None] + own - 2 * products, 0, None)[np.triu_indices(m, 1)]
-    error = math.sqrt(float(np.median(squares)) * count / (count - 1))
-    return float(error * (stdtrit(count - 1, 1 - LEVEL / tests / 2) + stdtrit(count - 1, POWER)))

@@ -83,11 +83,29 @@ def leaderboard(
                 reference=published,
             )
         pictures = draw(boards_of(results, cost=cost), images) if plots is not None else {}
+        _remember(results)
     if out is not None:
         write_atomically(out, text.encode())
     for name, picture in pictures.items():
         write_atomically((plots or Path()) / name, picture)
     print(text, end="")
+
+
+def _remember(results: Results) -> None:
+    """Keep which seeds were planned when a verdict of a spec was first shown."""
+    from harness.metrics.verdicts.paired import LEAST_SEEDS
+    from harness.runs.looks import board_key, keep_looks
+
+    if results.folder is None:
+        return
+    planned: dict[str, set[int]] = {}
+    shown: dict[str, set[int]] = {}
+    for record in results.records:
+        if record.task != "retrieval":
+            planned.setdefault(board_key(record), set()).add(record.seed)
+            shown.setdefault(board_key(record), set()).update({record.seed} if record.status == "done" else ())
+    decided = {key: sorted(seeds) for key, seeds in planned.items() if len(shown[key]) >= LEAST_SEEDS}
+    keep_looks(results.folder, decided)
 
 
 def _warn_of(results: Results) -> None:

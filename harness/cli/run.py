@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -13,6 +15,10 @@ from harness.core.errors import DONE, SOME_FAILED, Errors, SpecError
 
 if TYPE_CHECKING:
     from harness.runs.executors.choose import Options
+    from harness.runs.plan import Plan
+    from harness.runs.record import Record
+    from harness.runs.sinks import Sinks
+    from harness.runs.store import Store
 
 How = Annotated[str, typer.Option("--executor", help="processes (isolated), inline (in this process), dask or slurm.")]
 Workers = Annotated[int, typer.Option("--workers", help="Runs at once; the cores are divided among them.")]
@@ -28,6 +34,15 @@ Slurm = Annotated[
 Report = Annotated[
     list[str] | None, typer.Option("--report", help="Sink that gets each record, such as mlflow; may be repeated.")
 ]
+UntilDecided = Annotated[
+    bool, typer.Option("--until-decided", help="Add seeds only where a comparison with the baseline is open.")
+]
+Smallest = Annotated[
+    float | None,
+    typer.Option("--smallest-difference", help="Points below which two methods count as equal.", show_default=False),
+]
+MaxSeeds = Annotated[int, typer.Option("--max-seeds", help="With --until-decided: most seeds of a method.")]
+AllPairs = Annotated[bool, typer.Option("--all-pairs", help="With --until-decided: compare every two methods.")]
 
 
 def run(
@@ -41,6 +56,10 @@ def run(
     probe: Annotated[
         bool, typer.Option("--probe", help="With --dry-run: measure time and memory on a few images.")
     ] = False,
+    until_decided: UntilDecided = False,
+    smallest_difference: Smallest = None,
+    max_seeds: MaxSeeds = 20,
+    all_pairs: AllPairs = False,
     retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Run failed runs again.")] = False,
     report: Report = None,
     catalogue: Catalogues = None,
@@ -54,12 +73,13 @@ def run(
     slurm: Slurm = None,
 ) -> None:
     """Run the comparison that a spec describes. Completed runs are skipped."""
-    from harness.cli.display import Bars, print_failures, print_plan
+    from harness.cli.display import print_plan
     from harness.data.folders import data_folders
+    from harness.runs.decidable import decidable_lines
     from harness.runs.estimate import estimate
     from harness.runs.plan import make_plan
     from harness.runs.probe import probe as measure
-    from harness.runs.runner import pending, run_plan, runs_store
+    from harness.runs.runner import pending, runs_store
     from harness.runs.sinks import open_sinks
 
     folders = data_folders(data, cache)
@@ -73,40 +93,93 @@ def run(
         incomplete=dry_run,
         catalogues=tuple(catalogue or ()),
     )
+    plan = _with_smallest(plan, smallest_difference)
     warn_of_plugins(plan.registry)
-    sinks = open_sinks(plan.registry, report or ())
-    store = runs_store(plan, runs)
-    waiting = pending(plan, store, retry_failed=retry_failed)
+    execution = _Execution(options, open_sinks(plan.registry, report or ()), runs_store(plan, runs))
     if dry_run:
+        waiting = pending(plan, execution.store, retry_failed=retry_failed)
         print_plan(plan, {run.id for run in waiting})
         complete = [run for run in waiting if not run.incomplete]
         probed = measure(plan, complete, str(spec), tuple(catalogue or ()), tuple(add or ())) if probe else {}
-        print("\n".join(estimate(plan, store, complete, probed).lines()))
+        print("\n".join(estimate(plan, execution.store, complete, probed).lines()))
+        print("\n".join(decidable_lines(plan, execution.store)))
         if plan.missing:
             raise Errors(plan.missing)
         return
-    executed: set[str] = set()
-    with Bars() as bars:
-
-        def finished(run: Any, record: Any) -> None:
-            executed.add(run.id)
-            bars.finished(run, record)
-
-        records = run_plan(
-            plan,
-            store,
-            progress=bars,
-            options=options,
-            retry_failed=retry_failed,
-            finished=finished,
-            sinks=sinks,
-        )
-    failed = [(run, record) for run, record in zip(plan.runs, records, strict=True) if record.status == "failed"]
-    print_failures(failed, executed)
-    skipped = len(plan.runs) - len(executed)
-    print(f"{len(executed)} runs executed, {skipped} skipped (already done), {len(failed)} failed.")
-    print(f"Records: {store.folder}. Leaderboard: harness leaderboard {spec}")
+    if until_decided:
+        failed = _until_decided(plan, execution, max_seeds, all_pairs=all_pairs)
+    else:
+        failed = execution.summary(plan, execution.perform(plan, retry_failed=retry_failed))
+    print(f"Records: {execution.store.folder}. Leaderboard: harness leaderboard {spec}")
     raise typer.Exit(SOME_FAILED if failed else DONE)
+
+
+def _with_smallest(plan: Plan, smallest: float | None) -> Plan:
+    """The plan with the smallest difference of the command line. Raises ``SpecError``."""
+    if smallest is None:
+        return plan
+    if not (math.isfinite(smallest) and smallest > 0):
+        raise SpecError(f"--smallest-difference {smallest:g} is no number above 0", fix="give points, 1.5")
+    design = replace(plan.spec.design, smallest_difference=smallest)
+    return replace(plan, spec=replace(plan.spec, design=design))
+
+
+@dataclass
+class _Execution:
+    """Does the runs of plans and shows them."""
+
+    options: Options
+    sinks: Sinks
+    store: Store
+    executed: set[str] = field(default_factory=set)
+
+    def perform(self, plan: Plan, *, retry_failed: bool) -> list[Record]:
+        """Do what is pending of a plan, with bars."""
+        from harness.cli.display import Bars
+        from harness.runs.runner import run_plan
+
+        with Bars() as bars:
+
+            def finished(run: Any, record: Any) -> None:
+                self.executed.add(run.id)
+                bars.finished(run, record)
+
+            return run_plan(
+                plan,
+                self.store,
+                progress=bars,
+                options=self.options,
+                retry_failed=retry_failed,
+                finished=finished,
+                sinks=self.sinks,
+            )
+
+    def summary(self, plan: Plan, records: Sequence[Record]) -> bool:
+        """Print what was done; whether any run failed."""
+        from harness.cli.display import print_failures
+
+        failed = [(run, record) for run, record in zip(plan.runs, records, strict=True) if record.status == "failed"]
+        print_failures(failed, self.executed)
+        skipped = len(plan.runs) - len(self.executed)
+        print(f"{len(self.executed)} runs executed, {skipped} skipped (already done), {len(failed)} failed.")
+        return bool(failed)
+
+
+def _until_decided(plan: Plan, execution: _Execution, most: int, *, all_pairs: bool) -> bool:
+    """Add seeds until all comparisons are decided; whether any run failed."""
+    from harness.runs.plan import with_seeds
+    from harness.runs.rules import begin
+    from harness.runs.until_decided import make_rule, report_lines, until_decided
+
+    rule = make_rule(plan, most, all_pairs=all_pairs)
+    notes = begin(rule, execution.store.folder)
+    whole = with_seeds(plan, rule.seeds)
+    stand = until_decided(whole, execution.store, rule, execution.perform)
+    print("\n".join([*notes, *report_lines(stand, execution.store)]))
+    records = execution.store.read_many(run.id for run in whole.runs)
+    failed = sum(record.status == "failed" for record in records.values())
+    print(f"{len(execution.executed)} runs executed, {len(whole.runs) - len(records)} saved, {failed} failed.")
+    return failed > 0
 
 
 def _executor_options(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from harness.core.errors import BadParameter, HarnessError, SpecError, nearest
@@ -24,6 +24,27 @@ _TO_TARGET: Final = re.compile(r"labels-to@(\d+(?:\.\d+)?)")
 
 
 @dataclass(frozen=True)
+class Rule:
+    """The rule of a test that adds seeds until all is decided, fixed before its start and kept beside the records.
+
+    Attributes:
+        name: of the spec.
+        seeds: in the order in which they are added.
+        measure: what is tested.
+        baseline: words of the method that all others are compared with; empty compares all pairs.
+        smallest: points below which two methods count as equal; None for no such claim.
+        methods: what is compared.
+    """
+
+    name: str
+    seeds: tuple[int, ...]
+    measure: str
+    baseline: str
+    smallest: float | None
+    methods: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Design:
     """What is tested.
 
@@ -32,11 +53,15 @@ class Design:
             ``labels-to@90``; empty for the default of the task.
         baseline: the row that all others are compared with, by name or by words of it; empty for none.
         smallest_difference: points below which two methods count as equal; None where that was not said.
+        rule: of a test that added seeds until all was decided; None otherwise.
+        seen: seeds that were planned when a verdict was first shown, by board (``harness.runs.looks``).
     """
 
     measure: str = ""
     baseline: str = ""
     smallest_difference: float | None = None
+    rule: Rule | None = None
+    seen: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
 
 
 def budget_of(measure: str) -> int | None:

@@ -103,6 +103,18 @@ def make_plan(
     return Plan(spec, unique, registry, folders, tuple(missing), registry.loaded)
 
 
+def with_seeds(plan: Plan, seeds: Sequence[int]) -> Plan:
+    """The plan with these seeds in place of those of the spec; the runs of a seed follow each other as before."""
+    first = plan.spec.seeds[0]
+    runs = [
+        replace(run, seed=seed, id=planned_id(run.protocol_id, run.dataset, run.methods, seed))
+        for run in plan.runs
+        if run.seed == first
+        for seed in seeds
+    ]
+    return replace(plan, runs=tuple(runs))
+
+
 def _require_baseline(spec: Spec, labels: Sequence[Labels]) -> None:
     """Raises ``Errors`` where no run has the words of the baseline among the names of its methods."""
     words = set(re.findall(r"[^\s·,]+", spec.design.baseline))

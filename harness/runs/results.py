@@ -26,6 +26,7 @@ class Results:
         reference: published numbers beside the spec (``reference.yaml``), None where there are none.
         missing: data and files that runs of the spec need and that are not there.
         design: what the spec tests; the default without one.
+        folder: of the records of a spec; None without one.
         plugin_warnings: installed plugins that were not loaded, or were written for an older API.
     """
 
@@ -38,6 +39,7 @@ class Results:
     reference: Path | None = None
     missing: tuple[HarnessError, ...] = ()
     design: Design = field(default_factory=Design)
+    folder: Path | None = None
     plugin_warnings: tuple[str, ...] = ()
 
     def require_records(self, *, written: bool = False) -> tuple[Record, ...]:

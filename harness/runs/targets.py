@@ -161,7 +161,9 @@ class Resolver:
 
     def _planned(self, path: Path, name: str) -> Results:
         from harness.data.folders import data_folders
-        from harness.runs.plan import make_plan
+        from harness.runs.looks import seen_seeds
+        from harness.runs.plan import make_plan, with_seeds
+        from harness.runs.rules import stored_rule
         from harness.runs.runner import planned_records, runs_store
 
         plan = make_plan(
@@ -173,7 +175,11 @@ class Resolver:
             incomplete=True,
         )
         store = Store(runs_store(plan, self.runs).folder, ranks=self.ranks)
-        records = tuple(planned_records(plan, store))
+        rule, design = stored_rule(store.folder, plan.spec.name), plan.spec.design
+        records = tuple(planned_records(with_seeds(plan, rule.seeds) if rule else plan, store))
+        if rule is not None:  # it decides which seeds are run: none is missing
+            records = tuple(record for record in records if record.status != "missing")
+            design = replace(design, measure=rule.measure, baseline=rule.baseline, rule=rule)
         return Results(
             name,
             records,
@@ -182,7 +188,8 @@ class Resolver:
             files=_files(store, records),
             reference=_beside(path),
             missing=plan.missing,
-            design=plan.spec.design,
+            design=replace(design, seen=seen_seeds(store.folder)),
+            folder=store.folder,
             plugin_warnings=tuple(map(str, (*plan.registry.broken, *plan.registry.outdated))),
         )
 

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.metrics.verdicts.paired import LEVEL, Comparisons, family
+from harness.metrics.verdicts.power import POWER
 
 LEAST_GROUPS: Final = 6
 """Fewest groups that can say anything: with five the smallest p-value is 0.0625."""
@@ -162,3 +163,29 @@ def correlation_within(values: Floats, groups: Ints) -> float:
     below = between + (typical - 1) * within
     share = np.divide(between - within, below, out=np.zeros_like(below), where=below > 0)
     return float(np.median(np.maximum(share, 0.0)))
+
+
+def detectable_by_groups(values: Floats, groups: Ints, tests: int) -> float:
+    """Difference of two methods that ``tests`` comparisons find with 80% power, the median over pairs.
+
+    Of a t-test over groups at the strictest corrected level, which is near what joint flips find. Infinite where there
+    are too few groups.
+
+    Args:
+        values: (n, m) of methods on queries.
+        groups: (n,) group of each query.
+        tests: number of comparisons.
+    """
+    from scipy.special import stdtrit
+
+    sums = group_sums(values, groups)
+    count, m = sums.shape
+    if count < LEAST_GROUPS:
+        return float("inf")
+    weights = group_sums(np.ones((len(values), 1)), groups)
+    centred = sums - weights * sums.sum(axis=0)
+    products = centred.T @ centred
+    own = np.diag(products)
+    squares = np.clip(own[:, None] + own - 2 * products, 0, None)[np.triu_indices(m, 1)]
+    error = np.sqrt(np.median(squares) * count / (count - 1))
+    return float(error * (stdtrit(count - 1, 1 - LEVEL / tests / 2) + stdtrit(count - 1, POWER)))
