@@ -103,14 +103,14 @@ def test_an_interrupted_test_resumes_to_the_same_end(spec, tmp_path):
     ((_, expected),), _ = do(spec, whole)
     folder, attempts = tmp_path / "parts", 0
     while True:
-        simulation = Simulation(Store(folder), stop_after=5)
+        simulation = Simulation(Store(folder), stop_after=12)
         attempts += 1
         try:
             ((_, found),), _ = do(spec, simulation)
             break
         except KeyboardInterrupt:
             continue
-    assert attempts > 3
+    assert attempts > 2
     assert found == expected
 
 
@@ -174,7 +174,6 @@ def test_the_board_shows_the_verdicts_of_the_test(spec, tmp_path):
 def test_seeds_added_after_a_look_are_disclosed(spec, tmp_path):
     store = Store(tmp_path / "runs")
     Simulation(store)(planned(spec), retry_failed=False)
-    key = {}
 
     def look():
         results = find_results(spec, data=tmp_path / "data", cache=tmp_path / "cache")
@@ -216,9 +215,7 @@ def test_the_command_counts_what_it_saved(spec, tmp_path, capsys, monkeypatch):
 
     simulation = Simulation(Store(tmp_path / "runs"))
     execution = _Execution(options=None, sinks=None, store=simulation.store)
-    monkeypatch.setattr(
-        _Execution, "perform", lambda self, plan, *, retry_failed: simulation(plan, retry_failed=retry_failed)
-    )
+    monkeypatch.setattr(_Execution, "perform", lambda self, plan, **options: simulation(plan, **options))
     assert command._until_decided(planned(spec), execution, 20, all_pairs=False) is False
     out = capsys.readouterr().out
     assert f"{60 - len(simulation.done)} saved, 0 failed." in out
