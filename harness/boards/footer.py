@@ -145,6 +145,7 @@ def sources_of(records: Sequence[Record]) -> Iterable[str]:
     size = f" ({', '.join(f'{count} {what}' for what, count in sorted(counts.items()))})" if counts else ""
     what = f"fingerprint {first.dataset.fingerprint[:12]}" if first.dataset.fingerprint else "whose data are missing"
     yield f"Dataset {first.dataset.name}{size}, {what}."
+    yield from (f"Audit of {first.dataset.name}: {sentence}." for sentence in _audited(records))
     options = ", ".join(f"{name} {option(value)}" for name, value in sorted(first.protocol.items()))
     yield f"Protocol {first.protocol_id}: {options}."
     seeds = ", ".join(str(seed) for seed in sorted({record.seed for record in records}))
@@ -157,6 +158,12 @@ def sources_of(records: Sequence[Record]) -> Iterable[str]:
         yield f"{MEASURED_ON}{', '.join(cpus)}."
     if len(cpus) > 1:
         yield "Costs come from different machines and cannot be compared."
+
+
+def _audited(records: Sequence[Record]) -> Iterable[str]:
+    """What the audits of the data warned of, each thing once."""
+    found = (record.details.get("audit") for record in records)
+    return dict.fromkeys(str(text) for texts in found if isinstance(texts, list) for text in texts)
 
 
 def _deviations(records: Sequence[Record]) -> Iterable[str]:

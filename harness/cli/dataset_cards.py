@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,7 @@ from harness.data.stand_in.marker import NOTE
 from harness.registry import Registry
 
 if TYPE_CHECKING:
+    from harness.data.audit.finding import Audit
     from harness.data.fetch import Fetched
     from harness.data.verify import Verification
 
@@ -97,9 +99,23 @@ def verified_text(verification: Verification, as_json: bool) -> str:
     lines += [f"{file}: {meaning[how]}" for file, how in verification.checksums.items()]
     lines += [f"{verification.decoded:,} images decoded"] if verification.decoded else []
     lines += [NOTE] if verification.stand_in else []
+    lines += [f"{found.severity}: {found.message}" for found in verification.findings]
     if not verification.problems:
         return "\n".join([*lines, "OK"])
     return "\n".join([*lines, *(f"wrong: {problem}" for problem in verification.problems)])
+
+
+def audit_text(audits: Sequence[Audit], as_json: bool) -> str:
+    """Errors, warnings and notes of each dataset; ``OK`` where there is neither error nor warning."""
+    if as_json:
+        return dump([asdict(audit) for audit in audits])
+    lines = []
+    for audit in audits:
+        lines += [f"{audit.name}: {_counts({key: n for key, n in audit.counts.items() if isinstance(n, int)})}"]
+        lines += [f"fingerprint {audit.fingerprint}"]
+        lines += [f"{found.severity}: {found.message}" for found in audit.findings]
+        lines += [] if audit.of("error", "warning") else ["OK"]
+    return "\n".join(lines)
 
 
 def _counts(counts: Any) -> str:

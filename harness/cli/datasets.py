@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -12,6 +12,9 @@ from harness.cli.listing import registry_of
 from harness.cli.options import AsJson, Cache, Catalogues, Data, DatasetName, Plugins
 from harness.cli.stand_in import stand_in
 from harness.core.errors import BAD_DATA, DONE
+
+if TYPE_CHECKING:
+    from harness.plugin_api import DataFolders
 
 
 class _ShownByName(Commands):
@@ -23,7 +26,7 @@ class _ShownByName(Commands):
         return super().resolve_command(ctx, args)
 
 
-datasets = typer.Typer(cls=_ShownByName, help="List datasets, show one, download it, verify it.")
+datasets = typer.Typer(cls=_ShownByName, help="List datasets, show one, download it, verify it, audit it.")
 datasets.command("stand-in")(stand_in)
 
 
@@ -31,7 +34,7 @@ datasets.command("stand-in")(stand_in)
 def _list_by_default(
     ctx: typer.Context, plugin: Plugins = None, catalogue: Catalogues = None, data: Data = None, as_json: AsJson = False
 ) -> None:
-    """List datasets, show one, download it, verify it. Without a command: list."""
+    """List datasets, show one, download it, verify it, audit it. Without a command: list."""
     if ctx.invoked_subcommand is None:
         list_datasets(plugin, catalogue, data, as_json)
 
@@ -123,3 +126,53 @@ def verify(
         verification = verify_dataset(dataset, data_folders(data, cache), progress=bars)
     print(verified_text(verification, as_json))
     raise typer.Exit(BAD_DATA if verification.problems else DONE)
+
+
+@datasets.command()
+def audit(
+    target: Annotated[
+        str, typer.Argument(metavar="NAME|SPEC", help="A dataset of the catalogue, or a spec: all of its datasets.")
+    ],
+    plugin: Plugins = None,
+    catalogue: Catalogues = None,
+    data: Data = None,
+    cache: Cache = None,
+    near_duplicates: Annotated[
+        bool,
+        typer.Option(
+            "--near-duplicates", help="Also look for almost equal images in train and test, queries and database."
+        ),
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Look for what makes numbers wrong: skipped files, labels, duplicates, odd images, boxes, judgements."""
+    from harness.cli.dataset_cards import audit_text
+    from harness.cli.display import Bars
+    from harness.data.audit.audit import audit_dataset
+    from harness.data.folders import data_folders
+
+    folders, found = data_folders(data, cache), []
+    with Bars() as bars:
+        for name, loader, published in _audited(target, plugin, tuple(catalogue or ()), folders):
+            found.append(
+                audit_dataset(
+                    name, loader, folders, published=published, near_duplicates=near_duplicates, progress=bars
+                )
+            )
+    print(audit_text(found, as_json))
+    raise typer.Exit(BAD_DATA if any(one.of("error") for one in found) else DONE)
+
+
+def _audited(target: str, plugin: Plugins, catalogues: tuple[Path, ...], folders: DataFolders) -> list[Any]:
+    """Name, loader, and whether it is published, of each dataset."""
+    if not Path(target).is_file():
+        from harness.data.catalogue import named_dataset
+
+        dataset = named_dataset(target, registry_of(plugin), catalogues)
+        return [(dataset.name, dataset.loader, bool(dataset.entry.counts))]
+    from harness.runs.audited import planned_datasets
+    from harness.runs.plan import make_plan
+
+    plan = make_plan(target, folders, plugins=tuple(plugin or ()), catalogues=catalogues)
+    planned = planned_datasets(plan.runs).items()
+    return [(name, dataset.loader.method, bool(dataset.expected)) for name, dataset in planned]

@@ -1,4 +1,4 @@
-"""What loaders of classification sets share: checks of the arrays, folders of images by class."""
+"""What loaders of classification sets share: checks of the arrays."""
 
 from __future__ import annotations
 
@@ -8,8 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from harness.core.errors import DataDamaged, DataMissing
-from harness.data.files import IMAGE_SUFFIXES
+from harness.core.errors import DataDamaged
 from harness.plugin_api import ClassificationSet
 
 
@@ -60,18 +59,3 @@ def checked(dataset: ClassificationSet) -> ClassificationSet:
         if labels.min() < 0 or labels.max() >= classes:
             raise DataDamaged(f"{dataset.name}: {part} labels should be from 0 to {classes - 1}")
     return dataset
-
-
-def class_files(folder: Path) -> dict[str, list[Path]]:
-    """Image files of ``folder/<class>/``, classes and files sorted by name. Raises ``DataMissing``."""
-    if not folder.is_dir():
-        raise DataMissing(f"there is no folder {folder}", fix="put one folder of images per class into it")
-    files = {
-        place.name: sorted(path for path in place.iterdir() if path.suffix.lower() in IMAGE_SUFFIXES)
-        for place in sorted(folder.iterdir())
-        if place.is_dir() and not place.name.startswith(".")
-    }
-    files = {name: paths for name, paths in files.items() if paths}
-    if not files:
-        raise DataMissing(f"{folder} holds no images", fix="put one folder of images per class into it")
-    return files

@@ -62,18 +62,23 @@ def decode_image(path: Path, mode: Literal["RGB", "L"] = "RGB", orientation: Ori
         DataMissing: there is no such file.
         DataDamaged: the file is not an image, cut off, of unknown range, or too large to be one.
     """
-    with _opened(path) as file:
-        turned = file.format == "TIFF"
-        before = noted_orientation(file) if turned else 1  # which loading removes
-        image = eight_bits(file)
-        noted = before if turned else noted_orientation(file)
+    with opened_image(path) as file:
+        return shown(file, mode, orientation)
+
+
+def shown(file: Image, mode: Literal["RGB", "L"], orientation: Orientation) -> Image:
+    """An opened image file in 8 bits; arguments as of ``decode_image``."""
+    turned = file.format == "TIFF"
+    before = noted_orientation(file) if turned else 1  # which loading removes
+    image = eight_bits(file)
+    noted = before if turned else noted_orientation(file)
     image = _turned(image, noted, turned=turned, orientation=orientation)
     return image if image.mode == mode else image.convert(mode)
 
 
 def image_size(path: Path, orientation: Orientation = "upright") -> tuple[int, int]:
     """Width and height in pixels of what is shown. Raises as ``decode_image`` does."""
-    with _opened(path) as file:
+    with opened_image(path) as file:
         width, height = file.size
         # Pillow gives the size of a TIFF as it will turn it.
         swapped = noted_orientation(file) >= 5 and (orientation == "upright") != (file.format == "TIFF")
@@ -147,7 +152,7 @@ def undecodable(paths: Sequence[Path], progress: Progress | None = None) -> list
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[Image]:
+def opened_image(path: Path) -> Iterator[Image]:
     """An image file, its pixels not read yet; what Pillow raises becomes one sentence."""
     from PIL import Image, UnidentifiedImageError
 
@@ -208,8 +213,13 @@ def _problem(path: Path) -> str:
     try:
         decode_image(path)
     except HarnessError as error:
-        return f"{error.headline} ({error.fix})" if PIXELS_VARIABLE in error.fix else error.headline
+        return unreadable(error)
     return ""
+
+
+def unreadable(error: HarnessError) -> str:
+    """Why an image cannot be decoded, in a sentence, with the fix where it is more than another file."""
+    return f"{error.headline} ({error.fix})" if PIXELS_VARIABLE in error.fix else error.headline
 
 
 def _unidentified(path: Path) -> str:

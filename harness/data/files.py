@@ -13,7 +13,10 @@ from harness.data.fingerprint import md5_digest
 from harness.data.stand_in.marker import is_stand_in
 from harness.plugin_api import DataFolders
 
-IMAGE_SUFFIXES: Final = (".jpg", ".jpeg", ".png", ".bmp", ".webp")
+IMAGE_SUFFIXES: Final = tuple(
+    ".jpg .jpeg .jfif .png .bmp .webp .gif .tif .tiff .ppm .pgm .pbm .pnm .jp2 .avif .heic .heif".split()
+)
+"""Of the files that ``harness.data.decode`` opens."""
 _SHOWN: Final = 3
 
 

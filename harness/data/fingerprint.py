@@ -37,6 +37,21 @@ def file_digest(path: Path, folders: DataFolders) -> str:
     return _remembered("file", [path], folders, lambda: file_checksum(path))
 
 
+def checked_digest(path: Path, folders: DataFolders, check: Callable[[Path], object]) -> str:
+    """``file_digest`` of a file that passes a check, done once for its bytes: so that a plan knows what is wrong.
+
+    Raises:
+        DataMissing: there is no such file.
+        DataDamaged: what ``check`` raises.
+    """
+
+    def compute() -> str:
+        check(path)
+        return file_checksum(path)
+
+    return _remembered("checked file", [path], folders, compute)
+
+
 def md5_digest(path: Path, folders: DataFolders) -> str:
     """MD5 of the bytes of one file, as 32 hex characters, to be compared with a published one.
 

@@ -7,7 +7,8 @@ Relevant images are names of ``imlist`` or 0-based positions in it. ``positives`
 all of them easy: easy and medium scores are then equal, and there are no hard ones. A ``box`` counts pixels of the full
 image, x0, y0, x1, y1; null or none is the whole image. A ``group``, a name or number, says what a query shows: queries
 of one group are no independent evidence. Without it queries that share their relevant images are a group. An optional
-``pairs`` lists images of ``imlist`` that show the same object, two by two, for supervised whitening.
+``pairs`` lists images of ``imlist`` that show the same object, two by two, for supervised whitening. The structure of
+the published files (``imlist``, ``qimlist``, ``gnd``), as JSON or as their pickle, is read too.
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ from typing import Any, Final
 
 from harness.core.errors import DataDamaged, DataMissing, nearest
 from harness.core.text import sentence
+from harness.data.pickled import read_pickle
+from harness.data.published import is_published, published_content
 from harness.plugin_api import Box
 
 _SHOWN: Final = 10
@@ -49,22 +52,31 @@ class Instances:
     groups: tuple[str | int | None, ...] | None = None
 
 
-def read_instances(path: Path, exists: Callable[[str], bool]) -> Instances:
+def read_instances(
+    path: Path, exists: Callable[[str], bool], suggestion: Callable[[str], str] = lambda name: ""
+) -> Instances:
     """Read and check a ground truth.
 
     Args:
-        path: the JSON file.
+        path: the JSON file, or the pickle as published.
         exists: whether there is an image of this name.
+        suggestion: what to add to the message where there is none.
 
     Raises:
         DataMissing: there is no such file.
         DataDamaged: it is not JSON, or contradicts itself; the first ten problems are listed.
     """
-    return checked_instances(_content(path), path, exists)
+    content = read_pickle(path) if path.suffix == ".pkl" else _content(path)
+    if path.suffix == ".pkl" or is_published(content):
+        content = published_content(content, path)
+    return checked_instances(content, path, exists, suggestion)
 
 
 def checked_instances(
-    content: Mapping[str, Any], path: Path, exists: Callable[[str], bool] = lambda name: True
+    content: Mapping[str, Any],
+    path: Path,
+    exists: Callable[[str], bool] = lambda name: True,
+    suggestion: Callable[[str], str] = lambda name: "",
 ) -> Instances:
     """What a ground truth of any format says, in the keys of the JSON form, checked as a whole.
 
@@ -72,11 +84,12 @@ def checked_instances(
         content: ``imlist``, ``queries`` and optional ``pairs``.
         path: the file it was read from, for messages.
         exists: whether there is an image of this name.
+        suggestion: what to add to the message where there is none.
 
     Raises:
         DataDamaged: it contradicts itself; the first ten problems are listed.
     """
-    reader = _Reader(content.get("imlist"), exists)
+    reader = _Reader(content.get("imlist"), exists, suggestion)
     try:
         images = reader.images()
         items = reader.items(content, "queries")
@@ -129,15 +142,31 @@ def instances_json(truth: Instances, suffix: str = ".jpg") -> str:
 
 def _content(path: Path) -> dict[str, Any]:
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(path.read_text(encoding="utf-8-sig"), object_pairs_hook=_unique)
     except FileNotFoundError as error:
         raise DataMissing(f"there is no ground truth {path}", fix="a JSON file with imlist and queries") from error
+    except _DuplicateKey as error:
+        raise DataDamaged(f"ground truth {path} has the {error}", fix="keep one of the two") from error
+    except UnicodeDecodeError as error:
+        raise DataDamaged(f"ground truth {path} is not JSON: {error}", fix="save it as UTF-8") from error
     except (ValueError, OSError) as error:
         raise DataDamaged(f"ground truth {path} is not JSON: {error}") from error
     except RecursionError as error:
         raise _too_deep(path) from error
     if not isinstance(content, dict):
         raise DataDamaged(f"ground truth {path} holds a {type(content).__name__}", fix="an object with imlist, queries")
+    return content
+
+
+class _DuplicateKey(ValueError):
+    """JSON allows a key twice and keeps the last: half of a ground truth would be gone."""
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    content = dict(pairs)
+    if len(content) < len(pairs):
+        keys = [key for key, _ in pairs]
+        raise _DuplicateKey(f"duplicate key {next(key for key in content if keys.count(key) > 1)!r}")
     return content
 
 
@@ -157,10 +186,10 @@ def _damaged(path: Path, problems: list[str]) -> DataDamaged:
 class _Reader:
     """Reads the parts and gathers what is wrong with them; what is wrong is left out of the result."""
 
-    def __init__(self, imlist: object, exists: Callable[[str], bool]) -> None:
+    def __init__(self, imlist: object, exists: Callable[[str], bool], suggestion: Callable[[str], str]) -> None:
         self.problems: list[str] = []
         self._imlist = imlist
-        self._exists = exists
+        self._exists, self._suggestion = exists, suggestion
         names = imlist if isinstance(imlist, list) else []
         self._ids = {name: position for position, name in enumerate(names) if isinstance(name, str)}
         self._n = len(names)
@@ -235,10 +264,10 @@ class _Reader:
             self.problems.append(f"{where}: {name!r} is not a file name")
             return False
         if _leads_out(name):
-            self.problems.append(f"{where}: {name!r} leads out of the folder of the images")
+            self.problems.append(f"{where}: {name!r} leads out of the folder of the images{self._suggestion(name)}")
             return False
         if not self._exists(name):
-            self.problems.append(f"{where}: there is no image {name!r}")
+            self.problems.append(f"{where}: there is no image {name!r}{self._suggestion(name)}")
         return True
 
     def _relevant(self, where: str, query: Mapping[str, Any], key: str) -> list[int]:

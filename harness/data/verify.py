@@ -13,9 +13,10 @@ from typing import Final, Literal
 
 from harness.core.digest import file_checksum
 from harness.core.errors import DataDamaged, DataMissing
-from harness.core.progress import Progress, SilentProgress
+from harness.core.progress import Progress
+from harness.data.audit.audit import audit_dataset
+from harness.data.audit.finding import Finding
 from harness.data.catalogue import NamedDataset, counts, wrong_counts
-from harness.data.decode import undecodable
 from harness.data.entry import SourceFile
 from harness.data.manifest import DatasetManifest, FileRecord, read_manifest, write_manifest
 from harness.data.stand_in.marker import names_stand_in
@@ -50,6 +51,7 @@ class Verification:
         checksums: how each file was checked.
         problems: what is wrong, one sentence each; empty for a correct dataset.
         stand_in: generated in place of the published data, so that neither counts nor checksums are compared.
+        findings: warnings and notes of the audit; its errors are problems.
     """
 
     name: str
@@ -59,6 +61,7 @@ class Verification:
     checksums: Mapping[str, How]
     problems: tuple[str, ...]
     stand_in: bool = False
+    findings: tuple[Finding, ...] = ()
 
     def require(self) -> Verification:
         """This verification, if it found no problem. Raises ``DataDamaged`` that lists the problems."""
@@ -76,7 +79,7 @@ class Verification:
 def verify_dataset(
     dataset: NamedDataset, folders: DataFolders, *, progress: Progress | None = None, remember: bool = True
 ) -> Verification:
-    """Load a dataset, count, compare checksums, decode every image.
+    """Load a dataset, count, compare checksums, audit it (which decodes every image).
 
     Args:
         dataset: what to verify.
@@ -103,18 +106,19 @@ def verify_dataset(
         for key, expected in wrong_counts(dataset.entry, present).items()
         if not stand_in
     ]
-    images: list[Path] = []
-    if isinstance(loaded, RetrievalSet):
-        images = list(dict.fromkeys((*loaded.images, *loaded.queries)))
-        problems += undecodable(images, progress or SilentProgress())
-    fingerprint = dataset.loader.fingerprint(folders)
+    images = set(loaded.images) | set(loaded.queries) if isinstance(loaded, RetrievalSet) else set()
+    published = bool(dataset.entry.counts)
+    audit = audit_dataset(dataset.name, dataset.loader, folders, published=published, progress=progress, loaded=loaded)
+    problems += [found.message for found in audit.of("error")]
+    fingerprint = audit.fingerprint
     if manifest.fingerprint not in ("", fingerprint) and not stand_in:
         problems.append(f"the data have changed since {manifest.date}: fingerprint {fingerprint[:12]}")
     if remember and not problems and not stand_in:
         files = {name: check.record for name, check in checks.items()}
         remember_dataset(dataset, folders.root, fingerprint, present, files)
     how = {name: check.how for name, check in checks.items()}
-    return Verification(dataset.name, fingerprint, present, len(images), how, tuple(problems), stand_in)
+    findings = tuple(audit.of("warning", "note"))
+    return Verification(dataset.name, fingerprint, present, len(images), how, tuple(problems), stand_in, findings)
 
 
 def is_stand_in_set(dataset: NamedDataset, folders: DataFolders) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
@@ -89,8 +89,27 @@ class RetrievalSet:
     groups: Sequence[str | int | None] | None = None
 
 
+@dataclass(frozen=True)
+class FileListing:
+    """Which files a loader reads, and which lie beside them.
+
+    Attributes:
+        classes: of a classification set, by label.
+        files: of a classification set: part (``train``, ``test``) -> the file of each image, in the order of ``load``.
+        labels: part -> label of each image.
+        skipped: files that are not read, each with the reason.
+        orientation: how the files are shown.
+    """
+
+    classes: tuple[str, ...] = ()
+    files: Mapping[str, Sequence[Path]] = field(default_factory=dict)
+    labels: Mapping[str, Sequence[int]] = field(default_factory=dict)
+    skipped: Sequence[tuple[Path, str]] = ()
+    orientation: Orientation = "stored"
+
+
 class Dataset(Protocol):
-    """Loads one dataset. ``task`` is a class variable. Optional: ``HasInstances``."""
+    """Loads one dataset. ``task`` is a class variable. Optional: ``HasInstances``, ``ListsFiles``."""
 
     task: Task
 
@@ -109,4 +128,13 @@ class HasInstances(Protocol):
 
     def instances(self, folders: DataFolders) -> Any:
         """The ground truth, a ``harness.data.instances.Instances``. Raises ``DataMissing``."""
+        ...
+
+
+@runtime_checkable
+class ListsFiles(Protocol):
+    """A loader that can say which files it reads: the audit names them and looks for what is left out."""
+
+    def files(self, folders: DataFolders) -> FileListing:
+        """The files; reads none of them. Raises ``DataMissing`` or ``DataDamaged``."""
         ...

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from harness.plugin_api.active_learning import ChangesByCycle, HasReport, KeepsFeatures, RestoresModel
-from harness.plugin_api.datasets import HasInstances
+from harness.plugin_api.datasets import HasInstances, ListsFiles
 from harness.plugin_api.retrieval import (
     DescribesImages,
     DetectsRegions,
@@ -48,5 +48,6 @@ OPTIONAL_HOOKS: Final[Mapping[type, tuple[str, ...]]] = {
     DrawsMatches: ("reranking",),
     GuidesTraining: ("reranking",),
     HasInstances: ("dataset",),
+    ListsFiles: ("dataset",),
 }
 """Protocol -> kinds. The core asks with ``isinstance``: of the method, and of what its ``fit`` or ``train`` returns."""

@@ -16,6 +16,7 @@ from harness.core.locks import Lock
 from harness.core.progress import Progress, SilentProgress
 from harness.data.folders import data_folders
 from harness.registry.modules import HARNESS
+from harness.runs.audited import audit_runs, with_audit
 from harness.runs.environment import environment
 from harness.runs.executors import Executor, Job
 from harness.runs.executors.choose import LOCAL, Options, make_executor
@@ -106,7 +107,7 @@ def run_plan(
     the plan.
 
     Raises:
-        Errors: the plan is incomplete; nothing was run.
+        Errors: the plan is incomplete, or an audit finds an error in the data; nothing was run.
         SpecError: the executor cannot begin.
         FileUnusable: a record cannot be written.
     """
@@ -116,8 +117,9 @@ def run_plan(
     store.sweep()
     runs = pending(plan, store, retry_failed=retry_failed)
     if runs:
+        audits = audit_runs(runs, plan.folders)
         executor = make_executor(options, plan, runs, progress)
-        _Scheduler(plan, store, executor, options, progress, finished, sinks).do(runs)
+        _Scheduler(plan, store, executor, options, progress, finished, sinks, audits).do(runs)
         store.sweep()
     sweep_cache(plan.folders.cache)
     by_id = store.read_many(run.id for run in plan.runs)
@@ -138,6 +140,8 @@ class _Scheduler:
     progress: Progress
     finished: Callable[[Run, Record], None]
     sinks: Sinks
+    audits: Mapping[str, tuple[str, ...]]
+    """What the audit warns of, by fingerprint of the data."""
     _pending: deque[Run] = field(default_factory=deque)
     _running: dict[str, tuple[Run, Lock]] = field(default_factory=dict)
     _claimed: list[Run] = field(default_factory=list)
@@ -184,7 +188,7 @@ class _Scheduler:
             run, held = self._running[result.record.id]
             for text in result.warnings:
                 warnings.warn(text, stacklevel=2)
-            record = _plausible(result.record)
+            record = with_audit(_plausible(result.record), self.audits)
             self.store.write(record)
             del self._running[run.id]
             held.release()

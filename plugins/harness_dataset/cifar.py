@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, Literal
 
 import numpy as np
+from annotated_types import Ge
 
 from harness.core.errors import DataDamaged
 from harness.data.classification_sets import checked
@@ -14,6 +15,7 @@ from harness.data.files import first_file, refuse_unpublished
 from harness.data.fingerprint import file_digest, value_digest
 from harness.data.pickled import read_pickle
 from harness.data.stand_in.marker import marks
+from harness.data.subsets import Subset
 from harness.plugin_api import ClassificationSet, Task
 
 if TYPE_CHECKING:
@@ -72,43 +74,58 @@ class Cifar:
 
     Attributes:
         path: folder of the batches; relative to the data folder.
-        classes: 10, or 100 (fine labels).
+        classes: 10, or 100 (fine labels); or the names of those to keep, in the pool and in the test set.
+        limit: images of the pool at most, each class in proportion, the first of each; 0 takes all.
+        per_class: images of the pool in each class at most, the first of each; 0 takes all.
     """
 
     path: str = "cifar-10-batches-py"
-    classes: Literal[10, 100] = 10
+    classes: Literal[10, 100] | tuple[str, ...] = 10
+    limit: Annotated[int, Ge(0)] = 0
+    per_class: Annotated[int, Ge(0)] = 0
 
     task: ClassVar[Task] = "active-learning"
 
     def fingerprint(self, folders: DataFolders) -> str:
         """Digest of the files. Raises ``DataMissing``; ``DataDamaged`` where they are not the published ones."""
-        files = [self._file(name, folders) for name in _CIFAR[self.classes].md5]
-        for file, md5 in zip(files, _CIFAR[self.classes].md5.values(), strict=True):
+        number = self._number(folders)
+        files = [self._file(name, number, folders) for name in _CIFAR[number].md5]
+        for file, md5 in zip(files, _CIFAR[number].md5.values(), strict=True):
             refuse_unpublished(file, md5, folders)
-        return value_digest(["cifar", self.classes, *(file_digest(file, folders) for file in files), *marks(files[0])])
+        digests = [file_digest(file, folders) for file in files]
+        return value_digest(["cifar", number, *digests, *marks(files[0]), *Subset.of(self).key])
 
     def load(self, folders: DataFolders) -> ClassificationSet:
         """Images (n, 3, 32, 32). Raises ``DataMissing`` or ``DataDamaged``."""
-        published = _CIFAR[self.classes]
+        number = self._number(folders)
+        published = _CIFAR[number]
         parts: dict[str, Any] = {}
         for part, batches in (("train", published.train), ("test", published.test)):
-            read = [_batch(self._published(name, folders), published.labels) for name in batches]
+            read = [_batch(self._published(name, number, folders), published.labels) for name in batches]
             parts[f"{part}_images"] = np.concatenate([images for images, _ in read])
             parts[f"{part}_labels"] = np.concatenate([labels for _, labels in read])
-        (meta,) = (self._published(name, folders) for name in published.meta)
+        (meta,) = (self._published(name, number, folders) for name in published.meta)
         names = _read(meta).get(published.names)
-        if not isinstance(names, list) or len(names) != self.classes:
-            raise DataDamaged(f"{meta} should name {self.classes} classes")
-        return checked(ClassificationSet(name=f"cifar{self.classes}", classes=tuple(map(str, names)), **parts))
+        if not isinstance(names, list) or len(names) != number:
+            raise DataDamaged(f"{meta} should name {number} classes")
+        loaded = checked(ClassificationSet(name=f"cifar{number}", classes=tuple(map(str, names)), **parts))
+        return Subset.of(self).cut(loaded)
 
-    def _published(self, name: str, folders: DataFolders) -> Path:
-        file = self._file(name, folders)
-        refuse_unpublished(file, _CIFAR[self.classes].md5[name])
+    def _number(self, folders: DataFolders) -> int:
+        """10 or 100: as stated, or by which of the two the files are."""
+        if isinstance(self.classes, int):
+            return self.classes
+        places = [folders.root / self.path / part / "train" for part in ("", _CIFAR[100].folder)]
+        return 100 if any(place.is_file() for place in places) else 10
+
+    def _published(self, name: str, number: int, folders: DataFolders) -> Path:
+        file = self._file(name, number, folders)
+        refuse_unpublished(file, _CIFAR[number].md5[name])
         return file
 
-    def _file(self, name: str, folders: DataFolders) -> Path:
-        inner = f"{self.path}/{_CIFAR[self.classes].folder}"
-        archive = f"cifar-{self.classes}-python.tar.gz"
+    def _file(self, name: str, number: int, folders: DataFolders) -> Path:
+        inner = f"{self.path}/{_CIFAR[number].folder}"
+        archive = f"cifar-{number}-python.tar.gz"
         return first_file(folders.root, [f"{self.path}/{name}", f"{inner}/{name}"], f"the files of {archive}")
 
 

@@ -13,12 +13,14 @@ from annotated_types import Ge
 from harness.core.errors import DataMissing
 from harness.data.classification_sets import checked
 from harness.data.fingerprint import file_digest, value_digest
+from harness.data.subsets import Subset, in_proportion
 from harness.plugin_api import ClassificationSet, Task
 
 if TYPE_CHECKING:
     from harness.plugin_api import DataFolders
 
 _TEST = 500
+_CLASSES = tuple("0123456789")
 
 
 @dataclass(frozen=True)
@@ -27,15 +29,22 @@ class Digits:
 
     Attributes:
         split_seed: which digits are held out for the test; each class gives its share.
+        limit: images of the pool at most, each class in proportion, the first of each; 0 takes all.
+        per_class: images of the pool in each class at most, the first of each; 0 takes all.
+        classes: names of the classes to keep, in the pool and in the test set; empty keeps all.
     """
 
     split_seed: Annotated[int, Ge(0)] = 0
+    limit: Annotated[int, Ge(0)] = 0
+    per_class: Annotated[int, Ge(0)] = 0
+    classes: tuple[str | int, ...] = ()
 
     task: ClassVar[Task] = "active-learning"
 
     def fingerprint(self, folders: DataFolders) -> str:
         """Digest of the shipped file and of the split."""
-        return value_digest(["digits", file_digest(_file(), folders), self.split_seed])
+        subset = Subset.of(self).checked(_CLASSES, "digits")
+        return value_digest(["digits", file_digest(_file(), folders), self.split_seed, *subset.key])
 
     def load(self, folders: DataFolders) -> ClassificationSet:
         """Images (n, 1, 8, 8), the 17 grey levels spread over 0 to 255."""
@@ -43,17 +52,18 @@ class Digits:
         images = (table[:, :-1] * 255 // 16).astype(np.uint8).reshape(-1, 1, 8, 8)
         labels = table[:, -1]
         test = _stratified(labels, _TEST, np.random.default_rng(self.split_seed))
-        return checked(
+        loaded = checked(
             ClassificationSet(
                 name="digits",
                 train_images=images[~test],
                 train_labels=labels[~test],
                 test_images=images[test],
                 test_labels=labels[test],
-                classes=tuple("0123456789"),
+                classes=_CLASSES,
                 flip=False,
             )
         )
+        return Subset.of(self).cut(loaded)
 
 
 def _file() -> Path:
@@ -67,12 +77,7 @@ def _file() -> Path:
 
 def _stratified(labels: np.ndarray, total: int, rng: np.random.Generator) -> np.ndarray:
     """Mask of ``total`` examples, each class in proportion (largest remainders first)."""
-    counts = np.bincount(labels)
-    share = counts * total / len(labels)
-    take = np.floor(share).astype(np.int64)
-    order = np.argsort(take - share, kind="stable")
-    take[order[: total - take.sum()]] += 1
     mask = np.zeros(len(labels), dtype=bool)
-    for label, number in enumerate(take):
+    for label, number in enumerate(in_proportion(np.bincount(labels), total)):
         mask[rng.permutation(np.flatnonzero(labels == label))[:number]] = True
     return mask

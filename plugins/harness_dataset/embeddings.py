@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import zipfile
+import zlib
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import numpy as np
+from annotated_types import Ge
+from numpy.typing import NDArray
 
 from harness.core.errors import DataDamaged
 from harness.data.classification_sets import SelectionFeatures, checked
 from harness.data.files import first_file
-from harness.data.fingerprint import file_digest, value_digest
+from harness.data.fingerprint import checked_digest, value_digest
+from harness.data.subsets import Subset
 from harness.plugin_api import ClassificationSet, Task
 
 if TYPE_CHECKING:
@@ -31,15 +37,23 @@ class Embeddings(SelectionFeatures):
     Attributes:
         path: the file; relative to the data folder.
         selection_features: features that acquisitions see in place of these: an .npz file with ``train``, or .npy.
+        limit: rows of the pool at most, each class in proportion, the first of each; 0 takes all.
+        per_class: rows of the pool in each class at most, the first of each; 0 takes all.
+        classes: labels to keep, in the pool and in the test set; empty keeps all.
     """
 
     path: str
+    limit: Annotated[int, Ge(0)] = 0
+    per_class: Annotated[int, Ge(0)] = 0
+    classes: tuple[str | int, ...] = ()
 
     task: ClassVar[Task] = "active-learning"
 
     def fingerprint(self, folders: DataFolders) -> str:
-        """Digest of the file."""
-        return value_digest(["embeddings", file_digest(self._file(folders), folders)])
+        """Digest of the file, which is read and checked for it once. Raises as ``load`` does."""
+        path = self._file(folders)
+        content = checked_digest(path, folders, self._read)
+        return value_digest(["embeddings", content, *Subset.of(self).key])
 
     def load(self, folders: DataFolders) -> ClassificationSet:
         """Features as "images" (n, d, 1, 1) float32.
@@ -48,40 +62,55 @@ class Embeddings(SelectionFeatures):
             DataMissing: there is no such file.
             DataDamaged: it is not an .npz file of plain arrays, or its arrays do not fit together.
         """
-        path = self._file(folders)
-        try:
-            with np.load(path, allow_pickle=False) as file:
-                arrays = {name: file[name] for name in _PARTS}
-        except (OSError, ValueError, KeyError, EOFError) as error:
-            raise DataDamaged(
-                f"{path} cannot be read: {error}", fix=f"an .npz file with {', '.join(_PARTS)}"
-            ) from error
-        for part in ("train", "test"):
-            features, labels = arrays[part], arrays[f"{part}_labels"]
-            if features.ndim != 2 or features.dtype.kind != "f" or not np.isfinite(features).all():
-                raise DataDamaged(
-                    f"{path}: {part} should be finite floats (n, d), is {features.dtype} {features.shape}"
-                )
-            if labels.ndim != 1 or labels.dtype.kind not in "iu":
-                raise DataDamaged(f"{path}: {part}_labels should be integers (n,), is {labels.dtype} {labels.shape}")
-        if arrays["train"].shape[1] != arrays["test"].shape[1]:
-            raise DataDamaged(
-                f"{path}: train and test have {arrays['train'].shape[1]} and {arrays['test'].shape[1]} dims"
-            )
+        return Subset.of(self).cut(self.with_selection(self._read(self._file(folders))))
+
+    def _read(self, path: Path) -> ClassificationSet:
+        arrays = _arrays(path)
         count = int(arrays["train_labels"].max(initial=-1)) + 1
-        return self.with_selection(
-            checked(
-                ClassificationSet(
-                    name=path.stem,
-                    train_images=arrays["train"].astype(np.float32)[:, :, None, None],
-                    train_labels=arrays["train_labels"].astype(np.int64),
-                    test_images=arrays["test"].astype(np.float32)[:, :, None, None],
-                    test_labels=arrays["test_labels"].astype(np.int64),
-                    classes=tuple(map(str, range(count))),
-                    flip=False,
-                )
+        return checked(
+            ClassificationSet(
+                name=path.stem,
+                train_images=_single(path, "train", arrays["train"])[:, :, None, None],
+                train_labels=arrays["train_labels"].astype(np.int64),
+                test_images=_single(path, "test", arrays["test"])[:, :, None, None],
+                test_labels=arrays["test_labels"].astype(np.int64),
+                classes=tuple(map(str, range(count))),
+                flip=False,
             )
         )
 
     def _file(self, folders: DataFolders) -> Path:
         return first_file(folders.root, [self.path], "the .npz file")
+
+
+def _arrays(path: Path) -> Mapping[str, NDArray[Any]]:
+    """The four arrays, if each is what it should be by itself. Raises ``DataDamaged``."""
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            arrays = {name: file[name] for name in _PARTS}
+    except (OSError, ValueError, KeyError, EOFError, TypeError, zipfile.BadZipFile, zlib.error) as error:
+        raise DataDamaged(f"{path} cannot be read: {error}", fix=f"an .npz file with {', '.join(_PARTS)}") from error
+    for part in ("train", "test"):
+        features, labels = arrays[part], arrays[f"{part}_labels"]
+        if features.ndim != 2 or features.dtype.kind != "f" or not np.isfinite(features).all():
+            raise DataDamaged(f"{path}: {part} should be finite floats (n, d), is {features.dtype} {features.shape}")
+        if labels.ndim != 1 or labels.dtype.kind not in "iu":
+            raise DataDamaged(f"{path}: {part}_labels should be integers (n,), is {labels.dtype} {labels.shape}")
+    dimensions = arrays["train"].shape[1], arrays["test"].shape[1]
+    if dimensions[0] != dimensions[1]:
+        raise DataDamaged(f"{path}: train and test have {dimensions[0]} and {dimensions[1]} dims")
+    return arrays
+
+
+def _single(path: Path, part: str, features: NDArray[Any]) -> Any:
+    """Features in 32 bits, if these can hold them. Raises ``DataDamaged``."""
+    with np.errstate(over="ignore"):
+        single = features.astype(np.float32)
+    if len(rows := np.flatnonzero(~np.isfinite(single).all(1))):
+        largest = float(np.abs(features).max())
+        raise DataDamaged(
+            f"{path}: {len(rows):,} rows of {part} exceed the range of 32 bits, {part}[{rows[0]}] first",
+            why=f"values go up to {largest:g}",
+            fix="scale the features",
+        )
+    return single

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 import numpy as np
@@ -12,15 +14,17 @@ from annotated_types import Ge, Gt
 from harness.cache import Cache
 from harness.core.errors import DataDamaged
 from harness.data import DECODING_VERSION, RESULT_VERSION
-from harness.data.classification_sets import checked, class_files
+from harness.data.class_folders import class_files, scan_classes
+from harness.data.classification_sets import checked
 from harness.data.decode import decode_squares
 from harness.data.fingerprint import files_digest, value_digest
-from harness.plugin_api import ClassificationSet, Orientation, Task
+from harness.data.subsets import Subset
+from harness.plugin_api import ClassificationSet, FileListing, Orientation, Task
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from harness.plugin_api import DataFolders
+
+Files = Mapping[str, Sequence[Path]]
 
 
 @dataclass(frozen=True)
@@ -36,6 +40,8 @@ class ImageClasses:
         test: name of the folder of the test images.
         per_class: images of the pool in each class at most, the first by name; 0 takes all.
         orientation: ``upright`` turns images as their EXIF says, ``stored`` takes the pixels as they lie in the file.
+        limit: images of the pool at most, each class in proportion, the first by name; 0 takes all.
+        classes: names of the classes to keep, in the pool and in the test set; empty keeps all.
     """
 
     path: str
@@ -46,43 +52,70 @@ class ImageClasses:
     test: str = "test"
     per_class: Annotated[int, Ge(0)] = 0
     orientation: Orientation = "upright"
+    limit: Annotated[int, Ge(0)] = 0
+    classes: tuple[str | int, ...] = ()
 
     task: ClassVar[Task] = "active-learning"
     result_version: ClassVar[int] = 2  # 16 bits, transparency, orientation
 
     def fingerprint(self, folders: DataFolders) -> str:
-        """Digest of all image files, their names, and how they are read."""
+        """Digest of all image files, their names, and how they are read. Raises as ``load`` does."""
         root = folders.root / self.path
-        files = chain.from_iterable(
-            chain.from_iterable(classes.values()) for classes in (self._pool(root), class_files(root / self.test))
-        )
+        files = chain.from_iterable(chain.from_iterable(part.values()) for part in self._parts(root))
         content = [files_digest(files, root, folders), self.size, self.channels, self.flip, self.train, self.test]
         return value_digest([*content, *([] if self.orientation == "upright" else [self.orientation])])
 
-    def _pool(self, root: Path) -> dict[str, list[Path]]:
-        files = class_files(root / self.train)
-        return {name: paths[: self.per_class or None] for name, paths in files.items()}
+    def files(self, folders: DataFolders) -> FileListing:
+        """The files that are read, and those that are not."""
+        root = folders.root / self.path
+        parts = dict(zip(("train", "test"), self._parts(root), strict=True))
+        classes = tuple(parts["train"])
+        skipped = [file for part in (self.train, self.test) for file in scan_classes(root / part).skipped]
+        return FileListing(
+            classes=classes,
+            files={part: list(chain.from_iterable(files.values())) for part, files in parts.items()},
+            labels={part: _labels(classes, files).tolist() for part, files in parts.items()},
+            skipped=[(file.path, file.reason) for file in skipped],
+            orientation=self.orientation,
+        )
 
     def load(self, folders: DataFolders) -> ClassificationSet:
-        """Images (n, channels, size, size), decoded once and stored in the cache."""
-        root = folders.root / self.path
-        train, test = self._pool(root), class_files(root / self.test)
-        if unknown := sorted(set(test) - set(train)):
-            raise DataDamaged(f"{root / self.test} has the class {unknown[0]}, which {self.train} does not have")
-        classes = tuple(train)
-        cache = Cache(folders.cache / "images")
-        key = {"stage": "decode", "code": [RESULT_VERSION, DECODING_VERSION], "fingerprint": self.fingerprint(folders)}
-        arrays = cache.get_or_compute(key, lambda: self._decode(classes, train, test)).arrays
-        return checked(ClassificationSet(name=root.name, classes=classes, flip=self.flip, **arrays))
+        """Images (n, channels, size, size), decoded once and stored in the cache.
 
-    def _decode(
-        self, classes: tuple[str, ...], train: dict[str, list[Path]], test: dict[str, list[Path]]
-    ) -> dict[str, np.ndarray]:
+        Raises:
+            DataMissing: no folder, or no images in it.
+            DataDamaged: a class without images or of the test alone; an image that cannot be read.
+        """
+        root = folders.root / self.path
+        train, test = self._parts(root)
+        cache = Cache(folders.cache / "images")
+        code = [RESULT_VERSION, DECODING_VERSION]
+        key = {"stage": "decode", "code": code, "fingerprint": self.fingerprint(folders)}
+        arrays = cache.get_or_compute(key, lambda: self._decode(train, test)).arrays
+        return checked(ClassificationSet(name=root.name, classes=tuple(train), flip=self.flip, **arrays))
+
+    def _parts(self, root: Path) -> tuple[Files, Files]:
+        """Files of the pool and of the test set, by class."""
+        train, test = class_files(root / self.train), class_files(root / self.test)
+        if unknown := sorted(set(test) - set(train)):
+            raise DataDamaged(
+                f"{root / self.test} has the class {unknown[0]}, which {self.train} does not have",
+                fix=f"the classes of {self.train}: {', '.join(list(train)[:20])}",
+            )
+        subset = Subset.of(self)
+        names = subset.names(tuple(train), root)
+        numbers = subset.numbers([len(train[name]) for name in names])
+        pool = {name: train[name][:number] for name, number in zip(names, numbers, strict=True)}
+        return pool, {name: test[name] for name in names if name in test}
+
+    def _decode(self, train: Files, test: Files) -> dict[str, np.ndarray]:
         arrays = {}
         for part, files in (("train", train), ("test", test)):
-            arrays[f"{part}_images"] = decode_squares(
-                list(chain.from_iterable(files.values())), self.size, self.channels, self.orientation
-            )
-            labels = [np.full(len(files.get(name, ())), label) for label, name in enumerate(classes)]
-            arrays[f"{part}_labels"] = np.concatenate(labels).astype(np.int64)
+            paths = list(chain.from_iterable(files.values()))
+            arrays[f"{part}_images"] = decode_squares(paths, self.size, self.channels, self.orientation)
+            arrays[f"{part}_labels"] = _labels(tuple(train), files)
         return arrays
+
+
+def _labels(classes: Sequence[str], files: Files) -> np.ndarray:
+    return np.repeat(np.arange(len(classes)), [len(files.get(name, ())) for name in classes]).astype(np.int64)

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, ClassVar
 
 from harness.core.errors import DataMissing
 from harness.data.fingerprint import files_digest, value_digest
+from harness.data.image_names import ImageNames
 from harness.data.instances import Instances, read_instances
 from harness.data.retrieval_sets import retrieval_set
-from harness.plugin_api import Orientation, RetrievalSet, Task
+from harness.plugin_api import FileListing, Orientation, RetrievalSet, Task
 
 if TYPE_CHECKING:
     from harness.plugin_api import DataFolders
@@ -24,7 +25,7 @@ class ImageInstances:
 
     Attributes:
         path: folder below the data folder (or absolute).
-        ground_truth: JSON file in that folder.
+        ground_truth: JSON file in that folder; also the published structure (``qimlist``, ``gnd``) as JSON or pickle.
         images: folder of the images in that folder; names in the ground truth are relative to it.
         orientation: ``upright`` turns images as their EXIF says; ``stored`` takes the pixels as they lie in the file,
             as the published protocol of ROxford and RParis does. A box counts pixels of what is shown.
@@ -40,8 +41,8 @@ class ImageInstances:
 
     def fingerprint(self, folders: DataFolders) -> str:
         """Digest of the ground truth and of every image that it names. Raises ``DataMissing`` or ``DataDamaged``."""
-        truth, root = self._read(folders), self._root(folders)
-        files = {root / self.images / name for name in (*truth.images, *truth.queries)}
+        root = self._root(folders)
+        files = set(self._files(self._read(folders), folders).values())
         content = files_digest([root / self.ground_truth, *files], root, folders)
         return content if self.orientation == "upright" else value_digest([content, self.orientation])
 
@@ -52,9 +53,22 @@ class ImageInstances:
             DataMissing: no folder or no ground truth.
             DataDamaged: problems in the ground truth, all of them in one go.
         """
-        truth, images = self._read(folders), self._root(folders) / self.images
-        files = {name: images / name for name in (*truth.images, *truth.queries)}
+        truth = self._read(folders)
+        files = self._files(truth, folders)
         return retrieval_set(Path(self.path).name, truth, files, orientation=self.orientation)
+
+    def files(self, folders: DataFolders) -> FileListing:
+        """Files of the image folder that the ground truth does not name."""
+        named = set(self._files(self._read(folders), folders).values())
+        return FileListing(skipped=list(self._names(folders).others(named)), orientation=self.orientation)
+
+    def _files(self, truth: Instances, folders: DataFolders) -> dict[str, Path]:
+        """The file of every image and query; that each exists is checked."""
+        names, images = self._names(folders), self._root(folders) / self.images
+        return {name: names.file(name) or images / name for name in (*truth.images, *truth.queries)}
+
+    def _names(self, folders: DataFolders) -> ImageNames:
+        return ImageNames(self._root(folders) / self.images)
 
     def _read(self, folders: DataFolders) -> Instances:
         root = self._root(folders)
@@ -63,7 +77,8 @@ class ImageInstances:
             raise DataMissing(
                 f"there is no folder {images}", fix=f"put the images there, {self.ground_truth} beside it"
             )
-        return read_instances(root / self.ground_truth, exists=lambda name: (images / name).is_file())
+        names = self._names(folders)
+        return read_instances(root / self.ground_truth, names.exists, names.suggestion)
 
     def _root(self, folders: DataFolders) -> Path:
         return folders.root / self.path

@@ -6,15 +6,17 @@ import gzip
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Annotated, ClassVar
 
 import numpy as np
+from annotated_types import Ge
 
 from harness.core.errors import DataDamaged
 from harness.data.classification_sets import checked
 from harness.data.files import first_file
 from harness.data.fingerprint import file_digest, value_digest
 from harness.data.stand_in.marker import is_stand_in, marks
+from harness.data.subsets import Subset
 from harness.plugin_api import ClassificationSet, Task
 
 if TYPE_CHECKING:
@@ -28,6 +30,7 @@ _FILES = {
     "test_labels": ("t10k-labels-idx1-ubyte", (10_000,)),
 }
 _UNSIGNED_BYTE = 8
+_CLASSES = tuple("0123456789")
 
 
 @dataclass(frozen=True)
@@ -36,31 +39,39 @@ class Mnist:
 
     Attributes:
         path: folder of the four idx files, plain or gzipped; relative to the data folder.
+        limit: images of the pool at most, each class in proportion, the first of each; 0 takes all.
+        per_class: images of the pool in each class at most, the first of each; 0 takes all.
+        classes: names of the classes to keep, in the pool and in the test set; empty keeps all.
     """
 
     path: str = "MNIST/raw"
+    limit: Annotated[int, Ge(0)] = 0
+    per_class: Annotated[int, Ge(0)] = 0
+    classes: tuple[str | int, ...] = ()
 
     task: ClassVar[Task] = "active-learning"
 
     def fingerprint(self, folders: DataFolders) -> str:
         """Digest of the four files as they are."""
         files = [self._file(name, folders) for name, _ in _FILES.values()]
-        return value_digest(["mnist", *(file_digest(file, folders) for file in files), *marks(files[0])])
+        digests = [file_digest(file, folders) for file in files]
+        return value_digest(["mnist", *digests, *marks(files[0]), *Subset.of(self).checked(_CLASSES, "mnist").key])
 
     def load(self, folders: DataFolders) -> ClassificationSet:
         """Images (n, 1, 28, 28)."""
         parts = {part: read_idx(self._file(name, folders), shape) for part, (name, shape) in _FILES.items()}
-        return checked(
+        loaded = checked(
             ClassificationSet(
                 name="mnist",
                 train_images=parts["train_images"][:, None],
                 train_labels=parts["train_labels"].astype(np.int64),
                 test_images=parts["test_images"][:, None],
                 test_labels=parts["test_labels"].astype(np.int64),
-                classes=tuple("0123456789"),
+                classes=_CLASSES,
                 flip=False,
             )
         )
+        return Subset.of(self).cut(loaded)
 
     def _file(self, name: str, folders: DataFolders) -> Path:
         path = f"{self.path}/{name}"

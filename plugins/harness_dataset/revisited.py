@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
-from harness.core.errors import DataDamaged
 from harness.data.files import first_folder, images_by_stem, listed
 from harness.data.fingerprint import value_digest
 from harness.data.instances import Instances, checked_instances, read_instances
 from harness.data.pickled import read_pickle
+from harness.data.published import published_content
 from harness.data.retrieval_sets import content_digest, image_files, retrieval_set
 from harness.data.stand_in.marker import marks
 from harness.plugin_api import RetrievalSet, Task
@@ -72,7 +72,7 @@ class Revisited:
         file = folders.root / self.path / self.ground_truth
         if file.suffix == ".json":
             return read_instances(file, exists=lambda name: True)
-        return checked_instances(revisited_content(read_pickle(file), file), file)
+        return checked_instances(published_content(read_pickle(file), file), file)
 
     def _files(self, truth: Instances, folders: DataFolders) -> dict[str, Path]:
         original = str(Path(self.path).with_name(Path(self.path).name.removeprefix("r")))
@@ -88,29 +88,3 @@ class Revisited:
             return []
         names = folders.root / self.distractors / f"{Path(self.distractors).name}.txt"
         return listed(names, self._distractor_folder(folders), skip_missing=self.missing_distractors == "skip")
-
-
-def revisited_content(content: Any, file: Path) -> dict[str, Any]:
-    """The published structure (``imlist``, ``qimlist``, ``gnd``) in the keys of the JSON form. Raises ``DataDamaged``.
-
-    The files of the original ground truth have ``ok`` in place of ``easy`` and ``hard``.
-    """
-    if not isinstance(content, dict) or not {"gnd", "imlist", "qimlist"} <= content.keys():
-        raise DataDamaged(f"{file} is not a ground truth: imlist, qimlist and gnd should be in it")
-    names, truths = _list(content["qimlist"]), _list(content["gnd"])
-    if not isinstance(names, list) or not isinstance(truths, list) or len(names) != len(truths):
-        raise DataDamaged(f"{file}: qimlist and gnd should be lists of one length")
-    if wrong := [truth for truth in truths if not isinstance(truth, dict)]:
-        raise DataDamaged(f"{file}: gnd holds {wrong[0]!r} in place of bbx, easy, hard, junk")
-    keys = {"ok": "positives", "bbx": "box"}
-    queries = [
-        {"image": name, **{keys.get(key, key): _list(value) for key, value in truth.items()}}
-        for name, truth in zip(names, truths, strict=True)
-    ]
-    return {"imlist": _list(content["imlist"]), "queries": queries}
-
-
-def _list(value: Any) -> Any:
-    if hasattr(value, "tolist"):
-        value = value.tolist()
-    return list(value) if isinstance(value, tuple) else value

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Final
+from typing import TYPE_CHECKING, Annotated, ClassVar, Final
 
 import numpy as np
+from annotated_types import Ge
 
 from harness.core.errors import DataDamaged
 from harness.data.classification_sets import checked
 from harness.data.files import first_file, read_mat, refuse_unpublished
 from harness.data.fingerprint import file_digest, value_digest
 from harness.data.stand_in.marker import marks
+from harness.data.subsets import Subset
 from harness.plugin_api import ClassificationSet, Task
 
 if TYPE_CHECKING:
@@ -24,6 +26,7 @@ _FILES: Final = {
     "test": ("test_32x32.mat", "eb5a983be6a315427106f1b164d9cef3"),
 }
 """Names and published MD5, as torchvision has them."""
+_CLASSES: Final = tuple("0123456789")
 
 
 @dataclass(frozen=True)
@@ -32,9 +35,15 @@ class Svhn:
 
     Attributes:
         path: folder of ``train_32x32.mat`` and ``test_32x32.mat``; relative to the data folder.
+        limit: images of the pool at most, each class in proportion, the first of each; 0 takes all.
+        per_class: images of the pool in each class at most, the first of each; 0 takes all.
+        classes: names of the classes to keep, in the pool and in the test set; empty keeps all.
     """
 
     path: str = "SVHN"
+    limit: Annotated[int, Ge(0)] = 0
+    per_class: Annotated[int, Ge(0)] = 0
+    classes: tuple[str | int, ...] = ()
 
     task: ClassVar[Task] = "active-learning"
 
@@ -43,7 +52,8 @@ class Svhn:
         files = [self._file(name, folders) for name, _ in _FILES.values()]
         for file, (_, md5) in zip(files, _FILES.values(), strict=True):
             refuse_unpublished(file, md5, folders)
-        return value_digest(["svhn", *(file_digest(file, folders) for file in files), *marks(files[0])])
+        digests = [file_digest(file, folders) for file in files]
+        return value_digest(["svhn", *digests, *marks(files[0]), *Subset.of(self).checked(_CLASSES, "svhn").key])
 
     def load(self, folders: DataFolders) -> ClassificationSet:
         """Images (n, 3, 32, 32); the label 10 of the files is the digit 0."""
@@ -52,7 +62,8 @@ class Svhn:
             file = self._file(name, folders)
             refuse_unpublished(file, md5)
             parts[f"{part}_images"], parts[f"{part}_labels"] = read_svhn(file)
-        return checked(ClassificationSet(name="svhn", classes=tuple("0123456789"), flip=False, **parts))
+        loaded = checked(ClassificationSet(name="svhn", classes=_CLASSES, flip=False, **parts))
+        return Subset.of(self).cut(loaded)
 
     def _file(self, name: str, folders: DataFolders) -> Path:
         return first_file(folders.root, [f"{self.path}/{name}", name], "the .mat files of the cropped digits")

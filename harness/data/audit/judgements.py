@@ -1,0 +1,99 @@
+"""Relevance judgements of a retrieval set: queries that cannot count, or count wrongly."""
+
+from __future__ import annotations
+
+import os
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
+from pathlib import Path
+
+from harness.core.digest import file_checksum
+from harness.data.audit.finding import Finding, Severity, finding
+from harness.plugin_api import RetrievalSet
+
+_OWN: Mapping[str, tuple[Severity, str]] = {
+    "": ("error", "in the database and neither positive nor junk for themselves: each counts as a negative of itself"),
+    "positive": ("warning", "their own positives: each has one right result for nothing"),
+}
+
+
+def judgement_findings(dataset: RetrievalSet, *, published: bool = False) -> Iterator[Finding]:
+    """What ground truth, names and bytes of queries say; reads only files of the size of a query.
+
+    Args:
+        dataset: the set.
+        published: whether its protocol is: queries that are their own positives are then only noted.
+    """
+    queries = len(dataset.queries)
+    if not queries:
+        return
+    without = [
+        number
+        for number, truth in enumerate(dataset.ground_truth)
+        if not truth.get("easy", ()) and not truth.get("hard", ())
+    ]
+    names = [dataset.queries[number].name for number in without]
+    if len(without) == queries:
+        yield finding("no-positives", "error", f"none of {queries:,} queries has a positive: nothing can be measured")
+    elif without:
+        text = f"{len(without):,} of {queries:,} queries have no positive and do not count"
+        yield finding("no-positives", "warning", text, names)
+    yield from own_images(dataset, _copies(dataset), published=published)
+
+
+def own_images(
+    dataset: RetrievalSet, copies: Mapping[int, Sequence[int]], *, published: bool = False, same: str = ""
+) -> Iterator[Finding]:
+    """Queries that are in the database, by what the ground truth says of them there.
+
+    Args:
+        dataset: the set.
+        copies: query -> images of the database that are the same.
+        published: see ``judgement_findings``.
+        same: in which sense, if it is not the file.
+    """
+    found: dict[str, list[int]] = defaultdict(list)
+    for query, images in copies.items():
+        truth = dataset.ground_truth[query]
+        positive, junk = {*truth.get("easy", ()), *truth.get("hard", ())}, set(truth.get("junk", ()))
+        for image in images:
+            if image not in junk:
+                found["positive" if image in positive else ""].append(query)
+    for kind, numbers in found.items():
+        severity, text = _OWN[kind]
+        severity = "note" if published and kind else severity
+        several = list(dict.fromkeys(numbers))
+        yield finding(
+            "own-positive" if kind else "query-in-database",
+            severity,
+            f"{len(several):,} of {len(dataset.queries):,} queries are{same} {text}; make that image junk of the query",
+            [dataset.queries[query] for query in several],
+        )
+
+
+def _copies(dataset: RetrievalSet) -> dict[int, list[int]]:
+    """Query -> images of the database that are the same file, or hold the same bytes."""
+    same: dict[int, list[int]] = defaultdict(list)
+    images = dataset.images[: len(dataset.images) - dataset.distractors]
+    ids: dict[Path, list[int]] = defaultdict(list)
+    by_size: dict[int, list[int]] = defaultdict(list)
+    sizes = {size for query in dataset.queries if (size := _size(query))}
+    for image, path in enumerate(images):
+        ids[path].append(image)
+        if (size := _size(path)) in sizes:
+            by_size[size].append(image)
+    checksum = lru_cache(maxsize=None)(file_checksum)
+    for query, path in enumerate(dataset.queries):
+        same[query] += ids.get(path, [])
+        for image in by_size.get(_size(path), []):
+            if images[image] != path and checksum(images[image]) == checksum(path):
+                same[query].append(image)
+    return {query: found for query, found in same.items() if found}
+
+
+def _size(path: Path) -> int:
+    try:
+        return os.stat(path).st_size
+    except OSError:
+        return 0
