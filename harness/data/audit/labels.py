@@ -40,13 +40,12 @@ def label_findings(labels: Mapping[str, Sequence[int]], classes: Sequence[str]) 
         yield finding("single-class", "error", f"there is a single class, {classes[0]}: every accuracy would be 100%")
         return
     for part, numbers in counts.items():
-        other = "test" if part == "train" else "train"
         empty = [name for name, number in zip(classes, numbers, strict=True) if number == 0]
         if empty:
             where = f"{len(empty)} of {len(classes)} classes have no image in {part}"
             yield finding("empty-class", "error" if part == "train" else "warning", where, empty)
-        if int((numbers > 0).sum()) == 1 and other in counts:
-            yield finding("single-class", "error", f"all images of {part} are of one class")
+        if part == "train" and int((numbers > 0).sum()) == 1:
+            yield finding("single-class", "error", "all images of the pool are of one class")
     pool = counts.get("train", np.zeros(0, np.int64))
     present = pool[pool > 0]
     if len(present) > 1 and present.max() > _UNBALANCED * present.min():
