@@ -154,7 +154,7 @@ def test_a_cut_between_identical_images_leaves_neither_to_chance(dataset, pipeli
     images = set(range(N - 2))
     truth = [{level: [i for i in ids if i in images] for level, ids in each.items()} for each in dataset.ground_truth]
     some = dataclasses.replace(dataset, ground_truth=truth, distractors=distractors, pairs=None)
-    for depth in range(1, 9):
+    for depth in (1, 2, 3, 5):
         first = scores(some, **methods(pipeline), depth=depth)
         assert scores(reordered(some, COPIES), **methods(pipeline), depth=depth) == first, depth
 
