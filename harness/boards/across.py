@@ -17,8 +17,7 @@ from numpy.typing import NDArray
 
 from harness.boards.board import Board, Row, full_name
 from harness.boards.statistics import LEVEL
-from harness.plugin_api import KINDS
-from harness.runs.labels import method_labels
+from harness.runs.labels import SHOWN_KINDS, method_labels
 
 LEAST_BOARDS: Final = 5
 """Fewest boards for the test: below, the distribution that it assumes is far from the true one."""
@@ -129,7 +128,7 @@ def _names(rows: Sequence[tuple[int, Row]]) -> list[str]:
     if len({(number, key) for (number, _), key in zip(rows, keys, strict=True)}) < len(rows):
         return []
     labels = method_labels(dict(zip(keys, combinations, strict=True)))
-    kinds = [kind for kind in KINDS if any(kind in names for names in labels.values())]
+    kinds = [kind for kind in SHOWN_KINDS if any(kind in names for names in labels.values())]
     return [" · ".join(labels[key].get(kind, "none") for kind in kinds) for key in keys]
 
 

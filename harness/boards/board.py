@@ -10,8 +10,7 @@ from harness.boards.columns import Cell, Column
 from harness.boards.evidence import Interval
 from harness.boards.verdicts import Against, PairwiseTests
 from harness.core.errors import NOTHING_MEASURED, HarnessError
-from harness.plugin_api import KINDS
-from harness.runs.labels import Method, constants
+from harness.runs.labels import SHOWN_KINDS, Method, constants
 from harness.runs.record import Record
 
 STORED_DIGITS: Final = 6
@@ -48,6 +47,7 @@ class Row:
         methods: by kind, with all parameters; None where an older version wrote the ``results.json``.
         doubts: what its runs say against their own numbers.
         against: the comparison with the baseline of the board, None where there is none.
+        measured_by: who measured them, where they were imported.
         records: behind the row, by seed; none for a row read from a ``results.json``, or published elsewhere.
     """
 
@@ -67,6 +67,7 @@ class Row:
     methods: Mapping[str, Method] | None = None
     doubts: tuple[str, ...] = ()
     against: Against | None = None
+    measured_by: tuple[str, ...] = ()
     records: tuple[Record, ...] = field(default=(), repr=False)
 
 
@@ -137,7 +138,7 @@ def row_name(row: Row, kinds: Sequence[str]) -> str:
 def full_name(board: Board, row: Row) -> str:
     """All kinds of a row, those that all rows share too."""
     labels = {**board.common, **row.labels}
-    return " · ".join(labels[kind] for kind in KINDS if kind in labels)
+    return " · ".join(labels[kind] for kind in SHOWN_KINDS if kind in labels)
 
 
 def parameters_sentence(board: Board) -> str:
@@ -146,7 +147,7 @@ def parameters_sentence(board: Board) -> str:
         return "Parameters that are the same in all rows are not known: an older version wrote these results."
     methods = [
         (f"{kind} {row.methods[kind].name}", row.methods[kind])
-        for kind in KINDS
+        for kind in SHOWN_KINDS
         for row in board.rows
         if row.methods and kind in row.methods
     ]

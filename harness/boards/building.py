@@ -17,10 +17,9 @@ from harness.boards.footer import machines, ranks_sentences, sources_of, unit_no
 from harness.boards.rows import find_row, listed_rows
 from harness.boards.verdicts import pairwise_tests, sequential_tests
 from harness.core.errors import UnknownName
-from harness.plugin_api import KINDS
 from harness.runs.comparability import doubts
 from harness.runs.design import AREA, DEFAULT_MEASURE, LABELS_TO, Design
-from harness.runs.labels import Method, method_labels, methods_of, non_default_of, setting_labels
+from harness.runs.labels import SHOWN_KINDS, Method, method_labels, methods_of, non_default_of, setting_labels
 from harness.runs.looks import added_sentence, board_key
 from harness.runs.measures import Measured, measured
 from harness.runs.record import Record
@@ -111,7 +110,7 @@ def unranked_board(
         }
         groups[json.dumps(methods, sort_keys=True)].append(record)
     labels = method_labels({name: methods_of(group[0]) for name, group in groups.items()})
-    present = [kind for kind in KINDS if any(kind in names for names in labels.values())]
+    present = [kind for kind in SHOWN_KINDS if any(kind in names for names in labels.values())]
     differing = tuple(k for k in present if len({names.get(k, "none") for names in labels.values()}) > 1)
     kinds = differing or tuple(present[-1:])
     measure = (design.measure if design else "") or DEFAULT_MEASURE[records[0].task]
@@ -186,6 +185,7 @@ def _row(
         notes=notes,
         reason=notes[0] if notes else "",
         doubts=doubt_notes(records),
+        measured_by=tuple(sorted({record.measured_by for record in records} - {""})),
         run_ids=tuple(record.id for record in records),
         units=tuple(units),
         values=tuple(values[unit] for unit in units),

@@ -150,8 +150,9 @@ def sources_of(records: Sequence[Record]) -> Iterable[str]:
     yield f"Protocol {first.protocol_id}: {options}."
     seeds = ", ".join(str(seed) for seed in sorted({record.seed for record in records}))
     yield f"Seeds: {seeds}; mean ± sample standard deviation over them. Records: {len(records)}."
-    plugins = {f"{m.plugin} {m.version}".strip() for record in records for m in record.methods.values()}
-    yield f"Plugins: {', '.join(sorted(plugins))}."
+    here = [record for record in records if not record.measured_by]
+    if plugins := {f"{m.plugin} {m.version}".strip() for record in here for m in record.methods.values()}:
+        yield f"Plugins: {', '.join(sorted(plugins))}."
     yield from _deviations(records)
     cpus = machines(records)
     if cpus:

@@ -28,8 +28,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from harness.core.document import Document, path_text, read_document
 from harness.core.errors import BadParameter, Errors, HarnessError
-from harness.plugin_api import KINDS
-from harness.runs.labels import option
+from harness.runs.labels import SHOWN_KINDS, option
 from harness.runs.record import Record
 
 _CLOSE = 1e-4
@@ -216,8 +215,8 @@ def _methods(value: Any) -> Any:
     """``gem`` and ``{gem: {p: 3}}`` alike as ``{gem: {p: 3}}``."""
     if not isinstance(value, Mapping):
         return value
-    if unknown := [kind for kind in value if kind not in KINDS]:
-        raise ValueError(f'there is no kind "{unknown[0]}"; kinds: {", ".join(KINDS)}')
+    if unknown := [kind for kind in value if kind not in SHOWN_KINDS]:
+        raise ValueError(f'there is no kind "{unknown[0]}"; kinds: {", ".join(SHOWN_KINDS)}')
     named = {kind: {method: {}} if isinstance(method, str) else method for kind, method in value.items()}
     for kind, method in named.items():
         if not isinstance(method, Mapping) or len(method) != 1:

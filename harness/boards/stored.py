@@ -33,6 +33,7 @@ _BOARD: Final = (
     "groups",
 )
 _ROW: Final = tuple(field.name for field in fields(Row) if field.name not in ("records", "methods", "against"))
+_MEASURED_HERE: Final = tuple(name for name in _ROW if name != "measured_by")
 _METHOD: Final = ("name", "parameters", "non_default")
 _COLUMN: Final = ("key", "title", "scale", "higher_is_better", "is_cost")
 _ACROSS: Final = ("task", "boards", "methods", "left_out", "p", "critical", "why_not")
@@ -86,7 +87,7 @@ def _board(board: Board) -> dict[str, Any]:
         "columns": [_column(column) for column in board.columns],
         "rows": [
             {
-                **_named(row, _ROW),
+                **_named(row, _ROW if row.measured_by else _MEASURED_HERE),
                 "methods": row.methods and {kind: _named(method, _METHOD) for kind, method in row.methods.items()},
                 **({"against": vars(row.against)} if row.against else {}),
                 "cells": {key: cell and _cell(cell) for key, cell in row.cells.items()},

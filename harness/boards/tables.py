@@ -10,8 +10,7 @@ from harness.boards.across import Across, across
 from harness.boards.board import Board, Row, parameters_sentence, row_name
 from harness.boards.columns import Cell, Column
 from harness.boards.render.table import MARKS, NOTHING, Mark, Table, TableCell, TableColumn, make_table
-from harness.plugin_api import KINDS
-from harness.runs.labels import Method
+from harness.runs.labels import SHOWN_KINDS, Method
 
 _LONGEST_REASON: Final = 40
 
@@ -75,7 +74,7 @@ def across_table(ranks: Across) -> Table:
 def data_table(boards: Sequence[Board]) -> Table:
     """One table of all boards for CSV: the columns of all of them, numbers unrounded."""
     names = {kind for board in boards for kind in (*board.kinds, *board.common)}
-    kinds = [*(kind for kind in KINDS if kind in names), *sorted(names.difference(KINDS))]
+    kinds = [*(kind for kind in SHOWN_KINDS if kind in names), *sorted(names.difference(SHOWN_KINDS))]
     keys = list({column.key: None for board in boards for column in board.columns})
     headers = (
         *("task", "dataset", "rank", "rank last", *kinds),
@@ -167,7 +166,9 @@ def _cell(row: Row, column: Column, best: str, headline: bool) -> TableCell:
     if column.is_cost:
         return TableCell(text, text == best, marks=_marks(row, column, cell))
     spread = "" if cell.std is None else f" ± {cell.std * column.scale:.{column.digits}f}"
-    return TableCell(text, text == best, spread, ("doubtful",) if headline and row.doubts else ())
+    marks: list[Mark] = ["doubtful"] if headline and row.doubts else []
+    marks += ["imported"] if headline and row.measured_by else []
+    return TableCell(text, text == best, spread, tuple(marks))
 
 
 def _labels_cell(cell: Cell, text: str, best: str) -> TableCell:
@@ -199,7 +200,9 @@ def _best(rows: Sequence[Row], column: Column) -> str:
 def _legend(board: Board) -> list[str]:
     """What the marks mean that stand in this table."""
     headline = board.columns[0].title if board.columns else ""
+    others = sorted({name for row in board.rows for name in row.measured_by})
     meaning: dict[Mark, str] = {
+        "imported": f"not measured here but imported; measured by {', '.join(others)}.",
         "doubtful": "what speaks against this number stands below the table.",
         "front": f"no other row is both better in {headline} and cheaper in this column.",
         "contended": "measured while other runs shared the machine.",
@@ -207,6 +210,7 @@ def _legend(board: Board) -> list[str]:
     }
     cells = [cell for row in board.rows for cell in row.cells.values() if cell]
     shown = {
+        "imported": bool(others),
         "doubtful": any(row.doubts for row in board.rows),
         "front": any(row.front for row in board.rows),
         "contended": any(cell.contended for cell in cells),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -29,13 +30,19 @@ def agreement(
     cache: Cache = None,
     as_json: AsJson = False,
 ) -> None:
-    """Compare picks, ranks and pseudo-labels of the acquisitions of a spec with those of a reference."""
+    """Compare picks, ranks and pseudo-labels of the acquisitions of a spec with those of a reference.
+
+    Of records without a spec, as harness import writes them, the picks alone are compared.
+    """
     from harness.boards import read_reference
     from harness.cli.display import Bars
     from harness.core.files import write_atomically
     from harness.runs.targets import REFERENCE, Resolver
     from harness.studies.agreement_spec import agreement_studies
 
+    if _has_records_alone(target):
+        _compare_picks(target, reference, out, as_json)
+        return
     spec = Resolver().spec(target)
     with Bars() as bars:
         studies = agreement_studies(
@@ -57,6 +64,29 @@ def agreement(
         for name, picture in _plots(studies):
             write_atomically(plots / name, picture)
     print(_json(studies, published) if as_json else text, end="")
+
+
+def _has_records_alone(target: str) -> bool:
+    """Whether a target is a folder without a spec, or a file that is none: records."""
+    from harness.runs.targets import SPEC
+
+    path = Path(target)
+    return (path.is_dir() and not (path / SPEC).is_file()) or (path.is_file() and path.suffix == ".json")
+
+
+def _compare_picks(target: str, reference: str, out: Path | None, as_json: bool) -> None:
+    from dataclasses import asdict
+
+    from harness.boards.picks import pick_agreement, picks_table
+    from harness.boards.render import json_text, render_tables
+    from harness.core.files import write_atomically
+    from harness.runs.targets import find_results
+
+    found = pick_agreement(find_results(target, ranks=False).require_records(), reference)
+    text = render_tables(picks_table(found), "markdown")
+    if out is not None:
+        write_atomically(out, text.encode())
+    print(json_text([asdict(each) for each in found]) if as_json else text, end="")
 
 
 def _text(studies: Sequence[AgreementStudy], published: Reference | None, unlabelled: bool) -> str:

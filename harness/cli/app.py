@@ -14,7 +14,9 @@ from harness.cli.compare import compare, gate
 from harness.cli.datasets import datasets
 from harness.cli.describe import describe
 from harness.cli.evaluate import evaluate, explain
+from harness.cli.export import export
 from harness.cli.help import Commands
+from harness.cli.imports import imports
 from harness.cli.leaderboard import leaderboard
 from harness.cli.listing import doctor, methods
 from harness.cli.new import new
@@ -42,12 +44,13 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 _COMMANDS = (
-    *(agreement, check, compare, describe, doctor, evaluate, explain, gate, leaderboard),
+    *(agreement, check, compare, describe, doctor, evaluate, explain, export, gate, leaderboard),
     *(methods, new, page, reproduce, run, send, show),
 )
 for command in _COMMANDS:
     app.command()(command)
-for name, group in (("cache", caches), ("datasets", datasets), ("records", records), ("train", train), ("view", view)):
+_GROUPS = {"cache": caches, "datasets": datasets, "import": imports, "records": records, "train": train, "view": view}
+for name, group in _GROUPS.items():
     app.add_typer(group, name=name)
 
 

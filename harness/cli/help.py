@@ -12,7 +12,7 @@ from typer.core import TyperGroup
 from harness.core.errors import INTERRUPTED, FileUnusable
 
 ORDER: Final = (
-    *("run", "leaderboard", "page", "compare", "gate", "reproduce", "show", "records", "send"),
+    *("run", "leaderboard", "page", "compare", "gate", "reproduce", "show", "records", "import", "export", "send"),
     *("methods", "datasets", "describe", "doctor", "new", "check", "cache"),
     *("evaluate", "explain", "agreement", "view", "train"),
 )

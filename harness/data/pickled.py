@@ -27,14 +27,19 @@ _PLAIN: Final = """
     EMPTY_LIST LIST APPEND APPENDS EMPTY_TUPLE TUPLE TUPLE1 TUPLE2 TUPLE3 EMPTY_DICT DICT SETITEM SETITEMS
     GET BINGET LONG_BINGET PUT BINPUT LONG_BINPUT MEMOIZE
 """
-_OPCODES: Final = frozenset(_PLAIN.split()) | {"GLOBAL", "STACK_GLOBAL", "REDUCE", "BUILD"}
+_CONTAINERS: Final = frozenset(_PLAIN.split())
+_OPCODES: Final = _CONTAINERS | {"GLOBAL", "STACK_GLOBAL", "REDUCE", "BUILD"}
 _PUTS: Final = frozenset({"PUT", "BINPUT", "LONG_BINPUT"})
 _DTYPE: Final = re.compile(r"b1|[iu][1248]|f[248]|[SU]\d{1,4}")
 _DEEPEST: Final = 32
 
 
-def read_pickle(path: Path) -> Any:
+def read_pickle(path: Path, *, arrays: bool = True) -> Any:
     """What a pickle of plain data holds; texts of Python 2 are read as Latin-1.
+
+    Args:
+        path: the file.
+        arrays: whether numpy arrays are read too; without them no name at all is looked up.
 
     Returns:
         Dicts, lists, tuples, numbers, texts, bytes, numpy arrays.
@@ -49,7 +54,7 @@ def read_pickle(path: Path) -> Any:
         raise DataMissing(f"there is no file {path}") from error
     except OSError as error:
         raise DataDamaged(f"{path} cannot be read: {error}") from error
-    _check_opcodes(path, content)
+    _check_opcodes(path, content, _OPCODES if arrays else _CONTAINERS)
     try:
         return _plain(path, _Unpickler(path, content).load(), {}, 0)
     except DataDamaged:
@@ -58,12 +63,12 @@ def read_pickle(path: Path) -> Any:
         raise DataDamaged(f"{path} is not a readable pickle: {error}") from error
 
 
-def _check_opcodes(path: Path, content: bytes) -> None:
+def _check_opcodes(path: Path, content: bytes, allowed: frozenset[str]) -> None:
     try:
         for number, (opcode, argument, _) in enumerate(pickletools.genops(content)):
             if opcode.name == "GLOBAL" and str(argument).replace(" ", ".") not in _PLACEHOLDERS:
                 raise _refused(path, str(argument).replace(" ", "."))
-            if opcode.name not in _OPCODES:
+            if opcode.name not in allowed:
                 what = f" ({str(argument).replace(' ', '.')})" if argument is not None else ""
                 raise _refused(path, f"the opcode {opcode.name}{what}")
             if opcode.name in _PUTS and int(argument or 0) > number:  # would make the unpickler fill the memory

@@ -5,16 +5,17 @@
     run.json      a list of lists in the order of the queries, or an object: query -> list, or query -> {image: score}
     anything else a TREC run: query, Q0, image, rank, score, tag; the order is that of the scores
 
-Images and queries are names of the ground truth or 0-based positions in it.
+Images and queries are names of the ground truth, with or without suffix, or 0-based positions in it.
 """
 
 from __future__ import annotations
 
 import json
 import zipfile
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
@@ -65,11 +66,19 @@ def read_rankings(path: Path, images: Sequence[str], queries: Sequence[str]) -> 
         raise DataDamaged(f"rankings {path} cannot be read: {error}") from error
 
 
+def _positions(names: Sequence[str]) -> dict[str, int]:
+    """Positions by name, and by name without folder or suffix where that is enough."""
+    paths, positions = list(map(PurePosixPath, names)), dict[str, int]()
+    for short in ([path.stem for path in paths], [path.name for path in paths], names):
+        often = Counter(short)
+        positions |= {name: i for i, name in enumerate(short) if often[name] == 1}
+    return positions
+
+
 class _Reader:
     def __init__(self, path: Path, images: Sequence[str], queries: Sequence[str]) -> None:
         self._path, self._n_images, self._n_queries = path, len(images), len(queries)
-        self._images = {name: i for i, name in enumerate(images)}
-        self._queries = {name: i for i, name in enumerate(queries)}
+        self._images, self._queries = _positions(images), _positions(queries)
 
     def arrays(self, content: Any) -> Rankings:
         """One array, or arrays by name."""

@@ -23,6 +23,9 @@ from harness.registry.entries import BrokenPlugin, Entry, FileParameter, MethodI
 from harness.registry.foreign import note_loading, note_registered
 from harness.registry.modules import HARNESS
 
+DESCRIPTORS: Final = "descriptors"
+"""The kind of files with descriptors: part of a run as methods are, under any name, and not to be registered."""
+_DESCRIPTOR_FILES: Final = "harness.retrieval.descriptors:DescriptorFiles"
 _MLFLOW: Final = "harness.sinks.mlflow:MLflowSink"
 
 
@@ -46,11 +49,13 @@ class Registry:
         return sorted(name for registered, name in self._entries if registered == kind)
 
     def entry(self, kind: str, name: str) -> Entry:
-        """What is registered under a name, or composed of registered methods (``pretrain+semi``).
+        """What is registered under a name, or composed of registered methods (``pretrain+semi``), or made of files.
 
         Raises:
             UnknownName: with the nearest known name.
         """
+        if kind == DESCRIPTORS:
+            return Entry(kind, name, _DESCRIPTOR_FILES, Origin(HARNESS, self._version, "built in"))
         names = self.names(kind)
         if name not in names:
             if kind in composition.COMPOSED and "+" in name:
@@ -107,6 +112,12 @@ class Registry:
             origin=origin.source,
             source=composition.source_of(type(instance)),
         )
+
+    @property
+    def _version(self) -> str:
+        """Of the built-in methods."""
+        origins = (entry.origin for entry in self._entries.values())
+        return next((origin.version for origin in origins if origin.plugin == HARNESS and origin.version), "")
 
     @property
     def loaded(self) -> tuple[str, ...]:

@@ -135,6 +135,15 @@ def canonical(dataset: RetrievalSet, key: Any, cache: Cache) -> CanonicalSet:
     return CanonicalSet(changed, positions, first)
 
 
+def unchanged(dataset: RetrievalSet) -> CanonicalSet:
+    """The dataset in the order of its ground truth, where descriptors come from files: there are no images to sort by.
+
+    Equal descriptors have equal scores, and their order counts as a tie.
+    """
+    positions = np.arange(len(dataset.images))
+    return CanonicalSet(dataset, positions, positions)
+
+
 def _translated(truth: Mapping[str, Any], place: Ids) -> dict[str, Any]:
     """What is no id of an image stays as it is: the evaluation says what is wrong with it."""
     levels = {level: ids for level in ("easy", "hard", "junk") if (ids := truth.get(level)) is not None}

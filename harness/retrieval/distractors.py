@@ -77,13 +77,18 @@ def joined(database: Floats, distractors: Sequence[NDArray[Any]], cache: Cache) 
     The file has no name and is gone when the array is.
     """
     shape = (len(database) + sum(map(len, distractors)), database.shape[1])
-    with tempfile.TemporaryFile(dir=_root(cache)) as file:
-        whole: Floats = np.memmap(file, np.float32, "w+", shape=shape)
+    whole: Floats = scratch(shape, np.dtype(np.float32), cache)
     start = 0
     for array in (database, *distractors):
         whole[start : start + len(array)] = array
         start += len(array)
     return whole
+
+
+def scratch(shape: tuple[int, ...], dtype: np.dtype[Any], cache: Cache) -> NDArray[Any]:
+    """An array of zeros in a file in the folder of the cache; the file has no name and is gone when the array is."""
+    with tempfile.TemporaryFile(dir=_root(cache)) as file:
+        return np.memmap(file, dtype, "w+", shape=shape)
 
 
 def files_digest(files: Sequence[Path]) -> str:

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 
 _EMPTY: Final = 0.05
 """Share of empty descriptors that is doubtful: blank images are rare in collections."""
+_COMPARED: Final = 1 << 26
+"""Numbers of a database up to which rows are compared byte by byte."""
+_ROWS: Final = 8192
 _EQUAL: Final = 0.1
 """Share of different images with equal descriptors that is doubtful."""
 _TIED: Final = 0.05
@@ -32,7 +35,7 @@ def descriptor_health(database: NDArray[np.float32], identical: int, empty: int)
         ``images``, ``identical_images``, ``equal_descriptors`` (of other images than those), ``empty_descriptors``,
         and whether all are equal, ``constant``.
     """
-    different = len({row.tobytes() for row in database + np.float32(0)})
+    different = _different(database)
     return {
         "images": len(database),
         "identical_images": identical,
@@ -40,6 +43,18 @@ def descriptor_health(database: NDArray[np.float32], identical: int, empty: int)
         "empty_descriptors": empty,
         "constant": different == 1 and len(database) > 1,
     }
+
+
+def _different(database: NDArray[Any]) -> int:
+    """How many different rows there are; of many rows they are told apart by numbers of 64 bits."""
+    if database.size <= _COMPARED:
+        return len({row.tobytes() for row in database + np.float32(0)})
+    factors = np.random.default_rng(0).integers(2**63, size=database.shape[1], dtype=np.uint64) | np.uint64(1)
+    numbers = np.empty(len(database), np.uint64)
+    for start in range(0, len(database), _ROWS):
+        rows = np.asarray(database[start : start + _ROWS], np.float32) + np.float32(0)
+        numbers[start : start + _ROWS] = rows.view(np.uint32).astype(np.uint64) @ factors
+    return len(np.unique(numbers))
 
 
 def tied_relevant(scores: Mapping[str, Scores]) -> dict[str, float | None]:

@@ -24,6 +24,7 @@ from harness.metrics.ranking import Scores, evaluate
 from harness.plugin_api import (
     Backbone,
     ExpandsRegions,
+    FittedWhitening,
     HasRank,
     HasReport,
     Pooling,
@@ -31,35 +32,38 @@ from harness.plugin_api import (
     Ranking,
     Reranker,
     RetrievalSet,
+    Role,
     Whitening,
 )
-from harness.retrieval.canonical import CanonicalSet, canonical
+from harness.retrieval.canonical import CanonicalSet, canonical, unchanged
+from harness.retrieval.descriptors import DescriptorFiles
 from harness.retrieval.distractors import joined
 from harness.retrieval.extraction import NamedBackbone
 from harness.retrieval.health import descriptor_health, tied_relevant
 from harness.retrieval.map_store import MapStore
 from harness.retrieval.protocol import RetrievalProtocol
-from harness.retrieval.regions import RegionalExpansion, RegionExtraction
-from harness.retrieval.representation import Extraction, whiten
+from harness.retrieval.regions import RegionalExpansion, RegionExtraction, whitened_regions
+from harness.retrieval.representation import Descriptors, Extraction, whiten
 from harness.retrieval.reranking import bind_reranker
 from harness.retrieval.search_pipeline import LabelRanks, SearchPipeline
+from harness.retrieval.shards import Shards
 from harness.retrieval.untouched import untouched
 
 __all__ = ["RetrievalMethods", "RetrievalProtocol", "RetrievalResult", "RetrievalTask", "run_retrieval"]
 
-_STORED_RANKS: Final = 100
 _TIMED_QUERIES: Final = 20
 
 
 @dataclass(frozen=True)
 class RetrievalMethods:
-    """The methods of one run; None leaves a stage out."""
+    """The methods of one run; None leaves a stage out. Either backbone and pooling describe images, or files do."""
 
-    backbone: Backbone
-    pooling: Pooling
+    backbone: Backbone | None = None
+    pooling: Pooling | None = None
     whitening: Whitening | None = None
     reranking: Reranker | None = None
     expansion: QueryExpansion | None = None
+    descriptors: DescriptorFiles | None = None
 
 
 @dataclass(frozen=True)
@@ -68,7 +72,7 @@ class RetrievalResult:
 
     Attributes:
         scores: ``easy``, ``medium`` and ``hard`` -> scores of the revisited protocol.
-        ranks: (q, at most 100) int64, best first.
+        ranks: (q, k) int64, best first, at most as many as the task keeps.
         query_seconds: (at most 20,) float64: search, re-ranking and expansion of one query after the other.
         costs: stage -> cost.
         bytes_per_image: descriptor, and mean of what the re-ranker stores.
@@ -110,9 +114,10 @@ def run_retrieval(
     cache: Cache,
     progress: Progress,
     maps: MapStore | None = None,
+    keep: int | None = None,
 ) -> RetrievalResult:
     """Describe, search, re-rank, expand, evaluate. Arguments and errors are those of ``RetrievalTask``."""
-    return RetrievalTask(dataset, methods, protocol, keys, cache, progress, maps).run()
+    return RetrievalTask(dataset, methods, protocol, keys, cache, progress, maps, keep).run()
 
 
 @dataclass(frozen=True)
@@ -131,6 +136,7 @@ class RetrievalTask:
         cache: where descriptors are stored.
         progress: shows how far it is.
         maps: where maps are kept that are needed more than once; None keeps none.
+        keep: images of each ranking that the result has; None: all.
         costs: stage -> cost of the stages so far.
         notes: what a reader of the record should know so far.
         health: what is recorded of the descriptors so far.
@@ -149,6 +155,7 @@ class RetrievalTask:
     cache: Cache
     progress: Progress
     maps: MapStore | None = None
+    keep: int | None = None
     costs: dict[str, Cost] = field(default_factory=dict)
     notes: dict[str, Any] = field(default_factory=dict)
     health: dict[str, Any] = field(default_factory=dict)
@@ -178,7 +185,7 @@ class RetrievalTask:
         )
         return RetrievalResult(
             scores=scores,
-            ranks=self._canonical.original(ranking.indices[:, :_STORED_RANKS]),
+            ranks=self._canonical.original(ranking.indices[:, : self.keep]),
             query_seconds=pipeline.seconds(min(len(pipeline.queries), _TIMED_QUERIES)),
             costs=self.costs,
             bytes_per_image=pipeline.bytes_per_image,
@@ -200,7 +207,7 @@ class RetrievalTask:
     def describe(self) -> SearchPipeline:
         """Descriptors of both roles, whitened and ready to be searched."""
         names, fitted = self._names, None
-        described = self._extraction.descriptors(self.methods.pooling, names["pooling"], self.keys, self.cache)
+        described = self._described()
         self.costs.update(described.costs)
         empty = sum(int((~rows.any(axis=1)).sum()) for rows in (described.database, described.queries))
         if empty:  # such images rank by chance
@@ -218,15 +225,31 @@ class RetrievalTask:
             described.queries, described.database, self.protocol.depth, names, arrays, whitening=fitted
         )
 
+    def _described(self) -> Descriptors:
+        """Descriptors of both roles: of the images, or from files."""
+        if self.methods.descriptors is None:
+            pooling, name = self._pooling
+            return self._extraction.descriptors(pooling, name, self.keys, self.cache)
+        with measured() as cost:
+            rows = self.methods.descriptors.rows(self._dataset, self.cache)
+        if not rows.unit:
+            self.notes["normalised"] = True
+        key = {"stage": "descriptor files", "descriptors": self.keys["descriptors"], "dataset": self.keys["dataset"]}
+        costs = {"read descriptors": cost}
+        return Descriptors(
+            rows.database, rows.queries, costs, Shards(rows.distractors), key if rows.distractors else None
+        )
+
     @reproducible()
     def search(self, pipeline: SearchPipeline) -> tuple[Ranking, list[LabelRanks]]:
         """The ranking of all queries, and ranks of the images that the ground truth names, where they will count.
 
-        They do among distractors, and where a ranking that is final is cut: below the cut nothing else tells them.
+        They do where rankings are cut to fit, as among distractors, and where one that is final is cut at depth: below
+        the cut nothing else tells them.
         """
         final = self.methods.reranking is None and self.methods.expansion is None
         with self._stage("search"):
-            if pipeline.distractors or (final and 0 < self.protocol.depth < pipeline.size):
+            if pipeline.cut or (final and 0 < self.protocol.depth < pipeline.size):
                 return pipeline.search_labelled(self._labelled)
             return pipeline.search(slice(None)), []
 
@@ -274,32 +297,55 @@ class RetrievalTask:
             return [], None
         if searched and self.methods.expansion is None:
             ranks = pipeline.reranked_ranks(ranking, searched)
-            return ranks, None if pipeline.distractors else depth
+            return ranks, None if pipeline.cut else depth
         # What an expansion would rank below the cut is not known: positives there count as missed.
         return list(self._canonical.listed_ranks(ranking, self._labelled)), depth
 
     def _fit(self, expansion: QueryExpansion, pipeline: SearchPipeline) -> None:
         with self._stage("fit expansion"):
             database, distractors = pipeline.database, pipeline.distractors
-            whole = joined(database, distractors, self.cache) if distractors else database
+            on_disk = distractors or database.dtype != np.float32
+            whole = joined(database, distractors, self.cache) if on_disk else database
             pipeline.expansion = expansion.fit(whole)
 
     def _fit_regional(self, expansion: ExpandsRegions, pipeline: SearchPipeline) -> None:
-        names = self._names
-        regions = RegionExtraction(self._extraction, self.methods.pooling, names["pooling"], self.keys, self.cache)
-        database, self.costs["describe regions of database"] = regions.descriptors("database", pipeline.whitening)
-        queries, self.costs["describe regions of queries"] = regions.descriptors("query", pipeline.whitening)
+        database = self._regions("database", pipeline.whitening)
+        queries = self._regions("query", pipeline.whitening)
         with self._stage("fit expansion"):
             fitted = expansion.fit_regions(database)
         pipeline.expansion, pipeline.regional = fitted, RegionalExpansion(fitted, queries)
 
+    def _regions(self, role: Role, whitening: FittedWhitening | None) -> list[NDArray[np.float32]]:
+        """Regions (r, d) of each image of a role: of a pooling, or from files."""
+        stage = f"describe regions of {'database' if role == 'database' else 'queries'}"
+        if self.methods.descriptors is None:
+            pooling, name = self._pooling
+            extraction = RegionExtraction(self._extraction, pooling, name, self.keys, self.cache)
+            regions, self.costs[stage] = extraction.descriptors(role)
+        else:
+            name = self._names["descriptors"]
+            with self._stage(stage):
+                regions = self.methods.descriptors.region_rows(self._dataset, role)
+        return whitened_regions(regions, whitening, name)
+
+    @property
+    def _pooling(self) -> tuple[Pooling, str]:
+        """The pooling and what messages call it."""
+        if self.methods.pooling is None:
+            raise InvalidInput("there is no pooling", fix="backbone and pooling, or descriptors")
+        return self.methods.pooling, self._names["pooling"]
+
     @cached_property
     def _extraction(self) -> Extraction:
+        if self.methods.backbone is None:
+            raise InvalidInput("there is no backbone", fix="backbone and pooling, or descriptors without re-ranking")
         backbone = NamedBackbone(self.methods.backbone, self._names["backbone"], self.maps)
         return Extraction(self._dataset, self.protocol, backbone, self.progress)
 
     @cached_property
     def _canonical(self) -> CanonicalSet:
+        if self.methods.descriptors is not None:
+            return unchanged(self.dataset)
         return canonical(self.dataset, self.keys["dataset"], self.cache)
 
     @property

@@ -56,10 +56,8 @@ class RegionExtraction:
     keys: Mapping[str, Any]
     cache: Cache
 
-    def descriptors(self, role: Role, whitening: FittedWhitening | None) -> tuple[list[Floats], Cost]:
+    def descriptors(self, role: Role) -> tuple[list[Floats], Cost]:
         """L2-normalised regions (r, d) of each image of a role, of all scales together; what they cost, now or once.
-
-        Each is whitened like a global descriptor, where there is a whitening.
 
         Raises:
             InvalidInput: the pooling gives no regions, or the dataset has distractors.
@@ -69,10 +67,6 @@ class RegionExtraction:
         images = self.extraction.images(role)
         entry = self.cache.get_or_compute(self._key(role), lambda: packed(list(self._computed(role))))
         regions = [arrays["regions"] for arrays in unpacked(entry.arrays, len(images))]
-        if whitening is not None:
-            ends = np.cumsum([len(rows) for rows in regions])
-            rows = np.concatenate(regions)
-            regions = np.split(require_descriptors(self.name, whitening.apply(rows), len(rows)), ends[:-1])
         return regions, entry.cost
 
     def _computed(self, role: Role) -> Iterator[Arrays]:
@@ -97,3 +91,12 @@ class RegionExtraction:
             "scales": list(protocol.scales),
             "numerics": NUMERICS,
         }
+
+
+def whitened_regions(regions: list[Floats], whitening: FittedWhitening | None, name: str) -> list[Floats]:
+    """The regions (r, d) of each image, each whitened like a global descriptor where there is a whitening."""
+    if whitening is None:
+        return regions
+    ends = np.cumsum([len(rows) for rows in regions])
+    rows = np.concatenate(regions)
+    return np.split(require_descriptors(name, whitening.apply(rows), len(rows)), ends[:-1])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from typing import Any, Final
@@ -19,7 +19,7 @@ from harness.data import DECODING_VERSION
 from harness.data import RESULT_VERSION as DATA_VERSION
 from harness.plugin_api import FittedWhitening, LearnsFromMaps, MayLearn, Pooling, RetrievalSet, Role, Whitening
 from harness.plugin_api.contract import require_descriptors
-from harness.retrieval.distractors import files_digest, stored_shards
+from harness.retrieval.distractors import PORTION, files_digest, joined, scratch, stored_shards
 from harness.retrieval.extraction import (
     DESCRIPTORS_VERSION,
     ImageList,
@@ -211,9 +211,11 @@ def whiten(
     def apply(rows: Floats) -> Floats:
         return require_descriptors(name, fitted.apply(rows), len(rows))
 
+    if raw.database.dtype != np.float32:  # descriptors that stay in their file
+        raw = replace(raw, database=joined(raw.database, (), cache))
     with untouched(name, raw.database, raw.queries):
         fitted = method.fit(raw.database, dataset.pairs)
-        whitened = replace(raw, database=apply(raw.database), queries=apply(raw.queries))
+        whitened = replace(raw, database=_in_portions(apply, raw.database, cache), queries=apply(raw.queries))
     if raw.distractor_key is None:
         return whitened, fitted
     learnt = {"whitening": keys["whitening"], "dataset": keys["dataset"]}
@@ -221,3 +223,15 @@ def whiten(
     shape = len(raw.distractors), whitened.database.shape[1]
     shards, _ = stored_shards(key, cache, shape, lambda positions: apply(raw.distractors.rows(positions)))
     return replace(whitened, distractors=shards, distractor_key=key), fitted
+
+
+def _in_portions(apply: Callable[[Floats], Floats], rows: Floats, cache: Cache) -> Floats:
+    """The whole at once where it is in memory; rows on disk portion by portion, onto the disk again."""
+    if not isinstance(rows, np.memmap):
+        return apply(rows)
+    first = apply(rows[:PORTION])
+    whitened: Floats = scratch((len(rows), first.shape[1]), np.dtype(np.float32), cache)
+    for start in range(0, len(rows), PORTION):
+        part = rows[start : start + PORTION]
+        whitened[start : start + len(part)] = apply(part)
+    return whitened

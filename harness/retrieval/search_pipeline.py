@@ -22,6 +22,9 @@ LONGEST: Final = 10_000
 """Length of rankings among distractors where the protocol asks for the whole: what ranks below is counted, not
 listed."""
 
+MOST_RANKS: Final = 1 << 27
+"""Places of all rankings together up to which they are held whole: 1.6 GB."""
+
 Floats = NDArray[np.float32]
 LabelRanks = Mapping[int, tuple[int, int]]
 """Id of an image -> rank at which the images with its score start, and how many they are."""
@@ -34,7 +37,7 @@ class SearchPipeline:
     Attributes:
         queries: (q, d) float32.
         database: (n, d) float32.
-        depth: length of the rankings; 0: all, among distractors 10,000.
+        depth: length of the rankings; 0: all, or 10,000 and fewer where they are ``cut``.
         names: what messages call the methods, by kind.
         distractors: (n_i, d) arrays that stay on disk; their ids follow the database.
         reranker, expansion: None leaves the stage out.
@@ -83,8 +86,15 @@ class SearchPipeline:
         return [_moved(known, ids, tied, self.reranker.top(ids), first) for known, ids, tied in rows]
 
     @property
+    def cut(self) -> bool:
+        """Whether rankings are cut to fit and what ranks below is counted: with distractors, or too many places."""
+        return bool(self.distractors) or (not self.depth and len(self.queries) * self.size > MOST_RANKS)
+
+    @property
     def _length(self) -> int | None:
-        return self.depth or (LONGEST if self.distractors else None)
+        if self.depth or not self.cut:
+            return self.depth or None
+        return max(1, min(LONGEST, MOST_RANKS // len(self.queries)))
 
     def rerank(self, queries: range, ranking: Ranking) -> Ranking:
         """The ranking of these queries with its top reordered."""

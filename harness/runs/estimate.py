@@ -22,7 +22,7 @@ from harness.runs.probe import COPIES, UNCERTAINTY, Expected
 from harness.runs.record import Record
 from harness.runs.store import Store
 
-_DEPENDS: Final = ("backbone", "pooling", "whitening", "reranking", "network", "learning")
+_DEPENDS: Final = ("descriptors", "backbone", "pooling", "whitening", "reranking", "network", "learning")
 """Kinds that decide how much is stored and held."""
 
 _MB: Final = 2**20

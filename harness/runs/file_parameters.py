@@ -12,6 +12,8 @@ from harness.plugin_api import DataFolders
 from harness.registry.entries import FileParameter
 from harness.registry.parameters import named_files
 
+_NETWORKS = " (docs/thesis.md says which networks are published and where)"
+
 
 def file_parameters(
     label: str, method: type, values: Mapping[str, Any], places: Sequence[Path], folders: DataFolders
@@ -42,7 +44,7 @@ def _parameter(label: str, text: str, places: Sequence[Path], folders: DataFolde
         where = "" if named.is_absolute() else f" in {' or '.join(map(str, dict.fromkeys(places)))}"
         raise DataMissing(
             f"{label} names {text}, which is not there{where}",
-            fix="put it there (docs/thesis.md says which networks are published and where)",
+            fix="put it there" + (_NETWORKS if label.endswith(": weights") else ""),
         )
     path = path.resolve()
     return FileParameter(text, path, _content(path, folders))

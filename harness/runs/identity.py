@@ -15,6 +15,7 @@ from harness.core.digest import digest
 from harness.registry import MethodId
 from harness.registry.entries import method_key
 from harness.registry.source import source_digest
+from harness.runs.record import STORED_RANKS
 from harness.runs.spec import STAGES
 
 if TYPE_CHECKING:
@@ -89,11 +90,18 @@ class Run:
     """Kind -> name of the method, with those parameters that tell it from others of this name in the plan."""
     shares_maps: bool = False
     """Whether maps are kept on disk until the plan is done: this run or others of the plan read them again."""
+    keep_ranks: int | None = STORED_RANKS
+    """Images of each ranking that are stored, None: all; beside the record where they are more than it holds."""
 
     @property
     def incomplete(self) -> bool:
         """Whether data or files are missing: the run can be planned but not done, and its id is not the final one."""
         return not self.dataset.fingerprint or any(method.incomplete for method in self.methods.values())
+
+    @property
+    def stores_ranks(self) -> bool:
+        """Whether its rankings are stored in a file beside the record."""
+        return self.task == "retrieval" and (self.keep_ranks is None or self.keep_ranks > STORED_RANKS)
 
     @property
     def label(self) -> str:

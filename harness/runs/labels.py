@@ -13,10 +13,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from harness.plugin_api import KINDS
+from harness.registry import DESCRIPTORS
 from harness.runs.record import Record
 
 _LONGEST: Final = 32
 """Letters of a parameter's value; of a longer one the beginning and the end are shown."""
+SHOWN_KINDS: Final = ("ranking", DESCRIPTORS, *KINDS)
+"""What a record may have, in the order in which tables show it: rankings and descriptors from files, and methods."""
 _EMPTY: Final[tuple[Any, ...]] = ("", [], None)
 
 Labels = dict[str, str]

@@ -18,7 +18,7 @@ from harness.core.errors import Errors, HarnessError, SpecError, UnknownName
 from harness.data.catalogue import catalogue, catalogue_files
 from harness.data.folders import use
 from harness.plugin_api import DataFolders
-from harness.registry import Registry, load_registry, parameters
+from harness.registry import DESCRIPTORS, Registry, load_registry, parameters
 from harness.runs.alternatives import Alternatives
 from harness.runs.identity import Configured, PlannedDataset, Run, planned_id, protocol_identity, result_versions
 from harness.runs.labels import Labels, Method, dataset_labels, method_labels
@@ -92,7 +92,7 @@ def make_plan(
     labels = iter(all_labels)
     named = [(protocols, [(combination, next(labels)) for combination in group]) for protocols, group in groups]
     runs = [
-        _run(spec.task, protocol, setting, dataset, combination, seed)
+        _run(spec, protocol, setting, dataset, combination, seed)
         for dataset in _labelled(datasets)
         for protocols, group in named
         for (setting, protocol), combination, seed in itertools.product(
@@ -133,7 +133,8 @@ def _added(spec: Spec, add: Iterable[str]) -> list[Combination]:
             kinds = ", ".join(STAGES[spec.task])
             raise UnknownName(f'cannot add "{text}"', fix=f"write KIND=NAME with one of the kinds {kinds}")
         for combination in combinations:
-            combination[kind] = (*combination[kind], Choice(name))
+            added = Choice(name, {"database": name}) if kind == DESCRIPTORS else Choice(name)
+            combination[kind] = (*combination[kind], added)
     return [replace(old, kinds=new) for old, new in zip(spec.combinations, combinations, strict=True)]
 
 
@@ -159,13 +160,14 @@ def _labelled(datasets: Sequence[PlannedDataset]) -> list[PlannedDataset]:
 
 
 def _run(
-    task: str,
+    spec: Spec,
     protocol: Any,
     setting: str,
     dataset: PlannedDataset,
     methods: tuple[Mapping[str, Configured], Labels],
     seed: int,
 ) -> Run:
+    task = spec.task
     protocol_id = protocol_identity(task, parameters.resolved(protocol), result_versions(task))
     combination, labels = methods
     return Run(
@@ -178,6 +180,7 @@ def _run(
         seed=seed,
         setting=setting,
         labels=labels,
+        keep_ranks=spec.keep_ranks,
     )
 
 

@@ -61,7 +61,7 @@ def probe(
         catalogues: as the plan was made with.
         add: likewise.
     """
-    wanted = [run.id for run in runs if run.task == "retrieval" and not run.incomplete]
+    wanted = [run.id for run in runs if "backbone" in run.methods and not run.incomplete]
     folders = {"data": str(plan.folders.root), "cache": str(plan.folders.cache)}
     files = [str(file) for file in catalogues]
     question = {
@@ -113,7 +113,9 @@ def expected(run: Run, plan: Plan, cache: Path) -> Expected:
     return Expected(
         seconds=sum(seconds.values()),
         shared_seconds=shared,
-        shared=json.dumps([run.dataset.fingerprint, *(run.methods[kind].key for kind in ("backbone", "pooling"))]),
+        shared=json.dumps(
+            [run.dataset.fingerprint, *(m.key for kind, m in run.methods.items() if kind in ("backbone", "pooling"))]
+        ),
         memory_bytes=int(peak + COPIES * stored * max(0, len(dataset.images) - SAMPLES[1][0])),
         disk_bytes=int(stored * len(dataset.images)),
     )

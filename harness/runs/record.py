@@ -12,6 +12,9 @@ SCHEMA: Final = 3
 """3: runs are identified by result versions and contents of files; ``harness.runs.upgrade`` reads earlier formats.
 2: the file carries a checksum, costs say whether runs contended, failures what was printed and which signal."""
 
+STORED_RANKS: Final = 100
+"""Images of each ranking that a record itself holds."""
+
 Number = float | None
 """None where the value is not defined (JSON has no NaN)."""
 
@@ -149,6 +152,8 @@ class Record(_Part):
     non_default: dict[str, list[str]] | None = None
     """Names of the parameters that are not at their default: by kind of method, of ``dataset`` (where the defaults are
     those of the catalogue) and of ``protocol``. None in records of older versions."""
+    measured_by: Sentence = ""
+    """Who measured it, of a record that was imported; the numbers are theirs. Empty: measured by the harness."""
     preset: str | None = None
     """Names of the presets that its methods take, joined by ``+``."""
     seed: int

@@ -85,6 +85,8 @@ def recreate(
 def restored(record: Record, registry: Registry, places: Sequence[Path], folders: DataFolders) -> Run:
     """The run that a record tells of, its methods made again; the data are taken to be what they were.
 
+    Of an imported record it has no methods.
+
     Args:
         record: of a run.
         registry: where its methods are registered.
@@ -106,7 +108,9 @@ def restored(record: Record, registry: Registry, places: Sequence[Path], folders
         made = registry.create(kind, name, **values | {name: file.path for name, file in files.items()})
         return Configured(made, registry.identify(kind, name, made, files))
 
-    methods = {kind: configured(kind, m.name, m.parameters) for kind, m in record.methods.items()}
+    # Of an imported record the data alone can be had again.
+    here = {} if record.measured_by else record.methods
+    methods = {kind: configured(kind, m.name, m.parameters) for kind, m in here.items()}
     loader = configured("dataset", record.dataset.loader, record.dataset.parameters)
     return Run(
         id=record.id,

@@ -21,6 +21,7 @@ from harness.runs.environment import environment
 from harness.runs.executors import Executor, Job
 from harness.runs.executors.choose import LOCAL, Options, make_executor
 from harness.runs.identity import Run
+from harness.runs.kept_ranks import store_ranks
 from harness.runs.plan import Plan, make_plan
 from harness.runs.plausibility import implausible
 from harness.runs.record import Failure, Record
@@ -80,9 +81,16 @@ def runs_store(plan: Plan, folder: str | Path | None = None) -> Store:
 
 
 def pending(plan: Plan, store: Store, *, retry_failed: bool = False) -> list[Run]:
-    """The runs that have no record (or, with ``retry_failed``, only one of a failure)."""
+    """The runs that have no record or not the ranks to be kept (or, with ``retry_failed``, a record of a failure)."""
     records = store.read_many(run.id for run in plan.runs)
-    return [run for run in plan.runs if run.id not in records or (retry_failed and records[run.id].status == "failed")]
+
+    def is_pending(run: Run) -> bool:
+        record = records.get(run.id)
+        if record is None or (retry_failed and record.status == "failed"):
+            return True
+        return run.stores_ranks and record.status == "done" and not store.keeps_ranks(record, run.keep_ranks)
+
+    return [run for run in plan.runs if is_pending(run)]
 
 
 def planned_records(plan: Plan, store: Store) -> list[Record]:
@@ -190,6 +198,8 @@ class _Scheduler:
                 warnings.warn(text, stacklevel=2)
             record = with_audit(_plausible(result.record), self.audits)
             self.store.write(record)
+            if run.stores_ranks:
+                store_ranks(record, self.plan.folders, self.store)
             del self._running[run.id]
             held.release()
             self.finished(run, record)
@@ -215,6 +225,7 @@ class _Scheduler:
             may_share=built_in and limits.memory_bytes is None,
             contended=self.executor.contended,
             shares_maps=run.shares_maps,
+            keep_ranks=run.keep_ranks,
             surroundings=environment() if self.options.executor in LOCAL else None,
         )
 

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from harness.data.catalogue import catalogue
-from harness.registry import Registry
+from harness.registry import DESCRIPTORS, Registry
 from harness.registry.composition import COMPOSED
 from harness.registry.parameters import fields_of, hints_of, is_required
 from harness.runs.identity import protocol_class
@@ -45,10 +45,12 @@ def spec_schema(registry: Registry) -> _Schema:
 
 def _task(task: str) -> _Schema:
     kinds, options = STAGES[task], _defined(f"{task} options")
+    required = [kind for kind in kinds if kind in REQUIRED and kind not in DEFAULT_METHODS[task]]
+    instead = [{"required": [DESCRIPTORS]}] if DESCRIPTORS in kinds else []
     combination = {
         "type": "object",
         "properties": {**{kind: _several(_defined(kind)) for kind in kinds}, PROTOCOL: options},
-        "required": [kind for kind in kinds if kind in REQUIRED and kind not in DEFAULT_METHODS[task]],
+        **({"anyOf": [{"required": required}, *instead]} if instead else {"required": required}),
         "additionalProperties": False,
     }
     seed = {"type": "integer", "minimum": 0}
@@ -63,6 +65,7 @@ def _task(task: str) -> _Schema:
             "protocol": options,
             "protocols": {"type": "object", "additionalProperties": options},
             "plugins": {"type": "array", "items": {"type": "string"}},
+            "keep_ranks": {"anyOf": [{"type": "integer", "minimum": 1}, {"const": "all"}]},
         },
         "required": ["name", "task", "datasets", "methods"],
         "additionalProperties": False,
@@ -78,7 +81,11 @@ def _several(choice: _Schema) -> _Schema:
 
 
 def _choice(registry: Registry, kind: str, more: Iterable[str] = ()) -> _Schema:
-    """A name, or one name with its parameters."""
+    """A name, or one name with its parameters; of descriptors any name."""
+    if kind == DESCRIPTORS:
+        files = parameters_schema(registry.entry(kind, "any").load())
+        named = {"type": "object", "minProperties": 1, "maxProperties": 1, "additionalProperties": files}
+        return {"anyOf": [{"type": "string"}, named]}
     methods = {name: parameters_schema(registry.entry(kind, name).load()) for name in registry.names(kind)}
     names: _Schema = {"enum": [*methods, *(name for name in more if name not in methods), NONE]}
     one: _Schema = {

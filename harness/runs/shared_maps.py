@@ -22,7 +22,7 @@ def with_shared_maps(runs: Iterable[Run]) -> tuple[Run, ...]:
     planned = tuple(runs)
     readers: dict[str, set[str]] = {}
     for run in planned:
-        if run.task == "retrieval":
+        if "backbone" in run.methods:
             readers.setdefault(_source(run), set()).update(_readers(run))
     return tuple(replace(run, shares_maps=True) if len(readers.get(_source(run), ())) > 1 else run for run in planned)
 
@@ -59,7 +59,7 @@ def _readings(pooling: Any, reranking: Any, expansion: Any) -> Iterable[tuple[st
 
 def _source(run: Run) -> str:
     """What the maps are of."""
-    return digest([_keys(run), run.protocol.image_size]) if run.task == "retrieval" else ""
+    return digest([_keys(run), run.protocol.image_size]) if "backbone" in run.methods else ""
 
 
 def _keys(run: Run) -> dict[str, Any]:

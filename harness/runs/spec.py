@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence, Set
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
+from annotated_types import Ge
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from harness.core.document import At, Document, path_text, plain, read_document, shape_error
 from harness.core.errors import BadParameter, Errors, HarnessError, SpecError, UnknownName, nearest
 from harness.plugin_api import KINDS, DataFolders
+from harness.registry import DESCRIPTORS
 from harness.runs.design import Design, read_design
+from harness.runs.record import STORED_RANKS
 
 STAGES: Final[Mapping[str, tuple[str, ...]]] = {
-    "retrieval": ("backbone", "pooling", "whitening", "reranking", "expansion"),
+    "retrieval": ("descriptors", "backbone", "pooling", "whitening", "reranking", "expansion"),
     "active-learning": ("network", "learning", "acquisition"),
 }
-"""The kinds that make up a run of each task, in the order of the data."""
+"""The kinds that make up a run of each task, in the order of the data. ``descriptors`` are no methods, but files."""
+
+DESCRIBING: Final = ("backbone", "pooling", "reranking")
+"""Kinds that look at images: they have no place beside ``descriptors`` from files."""
 
 REQUIRED: Final = frozenset({"backbone", "pooling", "network", "learning", "acquisition"})
 DEFAULT_METHODS: Final[Mapping[str, Mapping[str, str]]] = {
@@ -31,6 +37,7 @@ DEFAULT_SEEDS: Final[Mapping[str, tuple[int, ...]]] = {
 }
 NONE: Final = "none"
 PROTOCOL: Final = "protocol"
+_EXAMPLE: Final = {"retrieval": "backbone", "active-learning": "network"}
 _SEEDS: Final = 2**63
 """Generators of numpy and torch take seeds below this."""
 
@@ -76,6 +83,8 @@ class Spec:
     document: Document
     design: Design = field(default_factory=Design)
     """What is tested, of all runs together."""
+    keep_ranks: int | None = STORED_RANKS
+    """Images of each ranking that are stored beside a record; None: all. The numbers of a run do not depend on it."""
 
     @property
     def folder(self) -> Path:
@@ -117,6 +126,8 @@ class _Shape(BaseModel):
     """The row that all others are compared with, by name or words of it: ``random``."""
     smallest_difference: Any = None
     """Points below which two methods count as equal."""
+    keep_ranks: Annotated[int, Ge(1)] | Literal["all"] = STORED_RANKS
+    """Images of each ranking that are stored, or ``all``; more than 100 in a file beside the record."""
 
 
 def read_spec(source: str | Path | Mapping[str, Any]) -> tuple[Spec, list[HarnessError]]:
@@ -152,6 +163,7 @@ def read_spec(source: str | Path | Mapping[str, Any]) -> tuple[Spec, list[Harnes
         description=str(data.get("description", "")),
         document=document,
         design=design,
+        keep_ranks=_kept(data.get("keep_ranks", STORED_RANKS)),
     )
     return spec, errors
 
@@ -192,7 +204,7 @@ def _combinations(document: Document, task: str, errors: list[HarnessError]) -> 
         for position, item in enumerate(methods):
             yield _combination(document, task, item, ("methods", position), errors)
     elif "methods" in document.data:
-        fix = f"methods: {{{STAGES[task][0]}: NAME, ...}} or a list of such mappings"
+        fix = f"methods: {{{_EXAMPLE[task]}: NAME, ...}} or a list of such mappings"
         errors.append(document.error(SpecError("methods should map kinds to names", fix=fix), ("methods",), key=True))
 
 
@@ -214,13 +226,28 @@ def _combination(
         stated = methods.get(kind, DEFAULT_METHODS[task].get(kind, NONE))
         where: At = (*at, kind) if kind in methods else at
         choices = tuple(_choices(document, stated, where, errors))
-        if kind in REQUIRED and None in choices:
+        if kind == DESCRIPTORS:
+            choices = tuple(choice and _of_file(choice) for choice in choices)
+            if any(choices) and None in choices:
+                error = SpecError("descriptors are files or none", fix="make two combinations (methods: a list)")
+                errors.append(document.error(error, where, key=True))
+        described = any(result.get(DESCRIPTORS, ()))
+        if described and kind in DESCRIBING and any(choices):
+            reason = f"a run with descriptors from files has no {kind}: there are no images to look at"
+            fix = f"leave out {kind}, or make two combinations (methods: a list)"
+            errors.append(document.error(SpecError(reason, fix=fix), where, key=True))
+        if kind in REQUIRED and None in choices and not described:
             error = SpecError(
                 f"a {task} run needs a {kind}", fix=f"add {kind}: NAME (harness methods {kind} lists them)"
             )
             errors.append(document.error(error, where, key=True))
         result[kind] = choices
     return Combination(result, _mapping(protocol), at)
+
+
+def _of_file(choice: Choice) -> Choice:
+    """``descriptors: a.npy`` is short for ``{a.npy: {database: a.npy}}``."""
+    return choice if choice.parameters else replace(choice, parameters={"database": choice.name})
 
 
 def _choices(document: Document, stated: Any, at: At, errors: list[HarnessError]) -> Iterator[Choice | None]:
@@ -243,6 +270,10 @@ def _choices(document: Document, stated: Any, at: At, errors: list[HarnessError]
             errors.append(
                 document.error(SpecError(f"{path_text(where)} = {item!r} does not name a method", fix=fix), where)
             )
+
+
+def _kept(stated: Any) -> int | None:
+    return stated if isinstance(stated, int) else None
 
 
 def _mapping(value: Any) -> Mapping[str, Any]:

@@ -75,6 +75,17 @@ class Store:
         except OSError as error:
             raise FileUnusable.of(error, self.path(record.id)) from error
 
+    def ranks_path(self, run_id: str) -> Path:
+        """File of the rankings of a run beside its record, whether it is there or not."""
+        return self.folder / f"{run_id}.ranks.npy"
+
+    def keeps_ranks(self, record: Record, wanted: int | None) -> bool:
+        """Whether as many images of each ranking as ``wanted`` (None: all) are stored beside a record."""
+        about = record.details.get("kept_ranks")
+        if not isinstance(about, dict) or not self.ranks_path(record.id).is_file():
+            return False
+        return about.get("wanted") is None or (wanted is not None and about["wanted"] >= wanted)
+
     def claim(self, run_id: str) -> Lock | None:
         """The right to do a run, which one process has at a time; None while another has it."""
         held = try_lock(self.folder, run_id)

@@ -24,6 +24,8 @@ from harness.runs.store import RESULTS, Store, read_record
 
 SPEC: Final = "spec.yaml"
 RUNS: Final = "runs"
+IMPORTED: Final = "imported"
+"""Folder below that of the records: what others measured, to be shown beside them."""
 REFERENCE: Final = "reference.yaml"
 _SPECS: Final = (".yaml", ".yml")
 _FIX: Final = (
@@ -149,7 +151,14 @@ class Resolver:
     def _records(self, path: Path, name: str) -> Results:
         store = Store(path, ranks=self.ranks)
         records = tuple(store.read_all())
-        return Results(name, records, files=_files(store, records))
+        imported, files = self._imported(path)
+        return Results(name, (*records, *imported), files={**_files(store, records), **files})
+
+    def _imported(self, folder: Path) -> tuple[list[Record], dict[str, Path]]:
+        """What was imported beside the records of a folder, with the files."""
+        store = Store(folder / IMPORTED, ranks=self.ranks)
+        records = store.read_all()
+        return records, _files(store, records)
 
     def _file(self, path: Path, name: str) -> Results:
         content = _boards(path)
@@ -180,12 +189,15 @@ class Resolver:
         if rule is not None:  # it decides which seeds are run: none is missing
             records = tuple(record for record in records if record.status != "missing")
             design = replace(design, measure=rule.measure, baseline=rule.baseline, rule=rule)
+        settings = {(run.dataset.fingerprint, run.protocol_id): run.dataset for run in plan.runs}
+        imported, files = self._imported(store.folder)
+        beside = [record for record in imported if (record.dataset.fingerprint, record.protocol_id) in settings]
         return Results(
             name,
-            records,
+            (*records, *beside),
             title=plan.spec.name,
             description=plan.spec.description,
-            files=_files(store, records),
+            files={**_files(store, records), **files},
             reference=_beside(path),
             missing=plan.missing,
             design=replace(design, seen=seen_seeds(store.folder)),

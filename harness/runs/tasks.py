@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from harness.cache import Cache
 from harness.cache.provenance import foreign_names
@@ -16,8 +16,12 @@ from harness.core.threads import reproducible
 from harness.data.folders import use
 from harness.plugin_api import DataFolders
 from harness.runs.identity import Run
-from harness.runs.record import CostRecord, Number
+from harness.runs.kept_ranks import leave_ranks
+from harness.runs.record import STORED_RANKS, CostRecord, Number
 from harness.runs.shared_maps import kept_maps
+
+if TYPE_CHECKING:
+    from harness.metrics.ranking import Scores
 
 
 @dataclass(frozen=True)
@@ -39,11 +43,14 @@ def perform(run: Run, folders: DataFolders, progress: Progress) -> Outcome:
     cache = Cache(folders.cache / "arrays")
     keys = {kind: method.key for kind, method in run.methods.items()}
     keys["dataset"] = run.dataset.key
-    work = _retrieval if run.task == "retrieval" else _active_learning
-    return work(run, dataset, keys, cache, progress)
+    if run.task == "retrieval":
+        return _retrieval(run, dataset, keys, cache, progress, folders)
+    return _active_learning(run, dataset, keys, cache, progress)
 
 
-def _retrieval(run: Run, dataset: Any, keys: Mapping[str, Any], cache: Cache, progress: Progress) -> Outcome:
+def _retrieval(
+    run: Run, dataset: Any, keys: Mapping[str, Any], cache: Cache, progress: Progress, folders: DataFolders
+) -> Outcome:
     from harness.metrics.verdicts.flips import query_groups
     from harness.retrieval.health import doubts
     from harness.retrieval.map_store import MapStore
@@ -53,17 +60,16 @@ def _retrieval(run: Run, dataset: Any, keys: Mapping[str, Any], cache: Cache, pr
     folder = kept_maps(run, cache.root.parent) if cache.root else None
     # Beside foreign code maps lie apart, like entries of the cache: no cleaner process reads them.
     maps = MapStore(folder / digest(foreign_names())[:16]) if folder else None
-    result = run_retrieval(dataset, methods, run.protocol, keys=keys, cache=cache, progress=progress, maps=maps)
-    metrics: dict[str, Number] = {}
-    details: dict[str, Any] = {"ranks": result.ranks.tolist(), "notes": dict(result.notes)}
+    result = run_retrieval(
+        dataset, methods, run.protocol, keys=keys, cache=cache, progress=progress, maps=maps, keep=run.keep_ranks
+    )
+    details: dict[str, Any] = {"ranks": result.ranks[:, :STORED_RANKS].tolist(), "notes": dict(result.notes)}
+    if run.stores_ranks:
+        details["kept_ranks"] = leave_ranks(run.id, result.ranks, run.keep_ranks, folders)
     details |= {"health": dict(result.health), "doubts": doubts(result.health)}
     details["groups"] = query_groups(dataset.ground_truth, dataset.groups)
-    for setup, scores in result.scores.items():
-        metrics[f"map_{setup}"] = _number(scores.map)
-        for k, mean, values in zip(run.protocol.ks, scores.mean_precision, scores.precision.T, strict=True):
-            metrics[f"mp@{k}_{setup}"] = _number(mean)
-            details[f"mp@{k}_{setup}"] = [_number(value) for value in values]
-        details[f"ap_{setup}"] = [_number(ap) for ap in scores.ap]
+    metrics, precisions = score_numbers(result.scores, run.protocol.ks)
+    details |= precisions
     return Outcome(
         counts={"images": result.n_database, "queries": result.n_queries},
         metrics=metrics,
@@ -76,6 +82,19 @@ def _retrieval(run: Run, dataset: Any, keys: Mapping[str, Any], cache: Cache, pr
             "dimension": _number(result.dimension),
         },
     )
+
+
+def score_numbers(scores: Mapping[str, Scores], ks: Sequence[int]) -> tuple[dict[str, Number], dict[str, Any]]:
+    """What a record says of the scores of rankings: its metrics, and the values of the queries."""
+    metrics: dict[str, Number] = {}
+    details: dict[str, Any] = {}
+    for setup, score in scores.items():
+        metrics[f"map_{setup}"] = _number(score.map)
+        for k, mean, values in zip(ks, score.mean_precision, score.precision.T, strict=True):
+            metrics[f"mp@{k}_{setup}"] = _number(mean)
+            details[f"mp@{k}_{setup}"] = [_number(value) for value in values]
+        details[f"ap_{setup}"] = [_number(ap) for ap in score.ap]
+    return metrics, details
 
 
 def _active_learning(run: Run, dataset: Any, keys: Mapping[str, Any], cache: Cache, progress: Progress) -> Outcome:

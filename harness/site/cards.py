@@ -10,8 +10,8 @@ from typing import Final
 
 from harness.boards.columns import Column
 from harness.core.errors import HarnessError
-from harness.plugin_api import KINDS
 from harness.registry import Registry
+from harness.runs.labels import SHOWN_KINDS
 from harness.runs.record import CostRecord, MethodRecord, Record
 from harness.site.names import run_name, slug, unique
 from harness.site.view import BoardView, value_text
@@ -100,7 +100,9 @@ def method_cards(records: Iterable[Record], about: Summaries) -> list[MethodCard
     for record in records:
         for kind, method in record.methods.items():
             groups.setdefault((kind, method.name, method.plugin, method.version, method.digest), []).append(method)
-    order = sorted(groups, key=lambda key: (KINDS.index(key[0]) if key[0] in KINDS else len(KINDS), *key))
+    order = sorted(
+        groups, key=lambda key: (SHOWN_KINDS.index(key[0]) if key[0] in SHOWN_KINDS else len(SHOWN_KINDS), *key)
+    )
     ids = unique([f"method-{slug(f'{kind} {name}', 50)}" for kind, name, *_ in order])
     return [_card(anchor, groups[key], about) for anchor, key in zip(ids, order, strict=True)]
 

@@ -78,7 +78,7 @@ def verify_records(
             record = _read(file)
             checked, problem = _check_rankings(record, plugins, folders, truths, file.absolute().parents[:2])
             checks[file] = RecordCheck(file, problem, checked)
-            readable |= {file: record} if not problem and record.status == "done" else {}
+            readable |= {file: record} if not problem and record.status == "done" and not record.measured_by else {}
         except DataDamaged as error:
             checks[file] = RecordCheck(file, error.headline)
         progress.update("records", number, len(files))

@@ -20,6 +20,9 @@ def harness_register(registry: Registrar) -> None:
     registry.dataset("buildings", "harness_dataset.buildings:Buildings", check=f"{EXAMPLES}:buildings")
     registry.dataset("instre", "harness_dataset.instre:Instre")
     registry.dataset("sfm120k", "harness_dataset.sfm120k:SfM120k")
+    registry.dataset(
+        "descriptors", "harness_dataset.descriptors:DescriptorGroundTruth", check=f"{EXAMPLES}:descriptors"
+    )
     registry.dataset("embeddings", "harness_dataset.embeddings:Embeddings", check=f"{EXAMPLES}:embeddings")
     registry.dataset("image-classes", "harness_dataset.image_classes:ImageClasses", check=f"{EXAMPLES}:image_classes")
     registry.dataset(

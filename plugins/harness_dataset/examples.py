@@ -19,6 +19,13 @@ def embeddings(folder: Path) -> Mapping[str, Any]:
     return {"path": "features.npz"}
 
 
+def descriptors(folder: Path) -> Mapping[str, Any]:
+    """A ground truth of three images and one query, without any image."""
+    truth = {"imlist": ["a", "b", "c"], "queries": [{"image": "q", "easy": ["a"], "hard": [1], "junk": []}]}
+    (folder / "descriptors.json").write_text(json.dumps(truth), encoding="utf-8")
+    return {"ground_truth": str(folder / "descriptors.json")}
+
+
 def image_classes(folder: Path) -> Mapping[str, Any]:
     """Noise of two classes."""
     for part, seeds in (("train", range(3)), ("test", range(3, 5))):

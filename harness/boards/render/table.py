@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 Align = Literal["left", "right"]
-Mark = Literal["front", "cached", "contended", "doubtful"]
-MARKS: Final[Mapping[Mark, str]] = {"cached": "ᶜ", "contended": "‡", "front": " ★", "doubtful": " ?"}
+Mark = Literal["front", "cached", "contended", "doubtful", "imported"]
+MARKS: Final[Mapping[Mark, str]] = {"cached": "ᶜ", "contended": "‡", "front": " ★", "doubtful": " ?", "imported": " †"}
 NOTHING: Final = "–"
 
 

@@ -11,7 +11,7 @@ from harness.core.errors import PluginError
 from harness.plugin_api import DataFolders
 from harness.registry import Registry
 from harness.runs.identity import Run
-from harness.runs.record import Record
+from harness.runs.record import STORED_RANKS, Record
 from harness.runs.recreate import restored
 
 
@@ -45,6 +45,7 @@ class Job:
         may_share: its process may do other runs before and after: only built-in methods run in it.
         contended: other runs may share the machine meanwhile.
         shares_maps: maps are kept until the plan is done.
+        keep_ranks: images of each ranking that are stored; None: all.
         surroundings: what the record says of the machine; None: found out where the run is done.
     """
 
@@ -58,6 +59,7 @@ class Job:
     may_share: bool = False
     contended: bool = False
     shares_maps: bool = False
+    keep_ranks: int | None = STORED_RANKS
     surroundings: Mapping[str, Any] | None = None
 
     def restore(self, registry: Registry) -> Run:
@@ -67,7 +69,7 @@ class Job:
             planned, now = self.description.methods[kind], configured.id
             if (planned.digest, planned.version, planned.files) != (now.digest, now.version, dict(now.files)):
                 raise PluginError(f'{kind} "{planned.name}" changed after the plan was made', fix="run again")
-        return replace(run, shares_maps=self.shares_maps)
+        return replace(run, shares_maps=self.shares_maps, keep_ranks=self.keep_ranks)
 
 
 @dataclass(frozen=True)

@@ -94,3 +94,13 @@ def test_files_that_are_missing_or_hold_objects(tmp_path):
     (tmp_path / "bad.npz").write_bytes(b"PK\x03\x04broken")
     with pytest.raises(DataDamaged, match="cannot be read"):
         read_rankings(tmp_path / "bad.npz", IMAGES, QUERIES)
+
+
+def test_names_are_found_without_folder_and_suffix_where_that_is_enough(tmp_path):
+    path = tmp_path / "run.json"
+    path.write_text('{"q": ["a", "b.png", "x/c.jpg", "y/c.jpg"]}')
+    found = read_rankings(path, ["x/a.jpg", "b.png", "x/c.jpg", "y/c.jpg"], ["q.jpg"])
+    assert found.rows[0].tolist() == [0, 1, 2, 3]
+    path.write_text('{"q": ["c"]}')
+    with pytest.raises(DataDamaged, match="names the image 'c'"):
+        read_rankings(path, ["x/a.jpg", "b.png", "x/c.jpg", "y/c.jpg"], ["q.jpg"])

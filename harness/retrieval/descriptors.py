@@ -1,0 +1,223 @@
+"""Descriptors that somebody else computed, in files, in place of a backbone and a pooling.
+
+They are read as float32 rows of length 1. A file too large for that stays where it is, mapped, and the search reads it
+block by block; only where its rows are not of length 1 yet a normalised copy is written beside the cache first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from harness.core.errors import DataDamaged, DataMissing, InvalidInput
+from harness.retrieval.distractors import scratch
+from harness.search.vectors import unit_rows
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import NDArray
+
+    from harness.cache import Cache
+    from harness.plugin_api import RetrievalSet, Role
+
+    Rows = NDArray[Any]
+    Floats = NDArray[np.float32]
+
+IN_MEMORY: Final = 1 << 28
+"""Numbers of a file up to which its rows are held in memory, normalised: 1 GB as float32."""
+_BLOCK: Final = 1 << 22
+"""Numbers looked at at a time."""
+_UNIT: Final = 2e-3
+"""How far the length of a row of float16 may be from 1 by rounding."""
+
+
+@dataclass(frozen=True)
+class DescriptorFiles:
+    """Descriptors from files; needs no backbone, no pooling and no images.
+
+    ``.npy`` files hold rows (n, d) of float16, float32 or float64 in the order of the ground truth; an ``.npz`` file
+    may hold ``database``, ``queries``, ``database_regions`` and ``query_regions``. Rows need not be of length 1.
+
+    Attributes:
+        database: descriptors of the database.
+        queries: descriptors of the queries; none: those of the ``.npz``, else each query has the descriptor of the
+            database image of its name.
+        regions: (n, r, d) descriptors of regions of the database, for expansions that work on regions.
+        query_regions: (q, r, d) of the queries; none: as of ``queries``.
+    """
+
+    result_version = 1
+
+    database: Path
+    queries: Path | None = None
+    regions: Path | None = None
+    query_regions: Path | None = None
+
+    def rows(self, dataset: RetrievalSet, cache: Cache) -> DescriptorRows:
+        """The descriptors of both roles. Raises ``DataMissing``, ``DataDamaged``, ``InvalidInput``."""
+        database = _required(self.database, "database", 2)
+        _require_rows(self.database, database, len(dataset.images), "images")
+        if (queries := self._queries()) is None:
+            positions = _positions(dataset, self.database)
+            queries = np.asarray(database[positions])
+        else:
+            _require_rows(self.queries or self.database, queries, len(dataset.queries), "queries")
+        if queries.shape[1] != database.shape[1]:
+            raise DataDamaged(
+                f"{self.queries or self.database} has {queries.shape[1]} dimensions, {self.database}"
+                f" {database.shape[1]}"
+            )
+        unit, first = _of_unit_length(self.database, database), len(dataset.images) - dataset.distractors
+        return DescriptorRows(
+            _searchable(self.database, database[:first], unit, cache),
+            _in_memory(self.queries or self.database, queries),
+            (_searchable(self.database, database[first:], unit, cache),) if dataset.distractors else (),
+            unit,
+        )
+
+    def region_rows(self, dataset: RetrievalSet, role: Role) -> list[Floats]:
+        """The regions (r, d) of each image of a role, L2-normalised. Raises as ``rows``."""
+        database = self._regions("database")
+        if role == "database":
+            path, regions, count = self.regions or self.database, database, len(dataset.images)
+        elif (of_queries := self._regions("query")) is not None:
+            path, regions, count = self.query_regions or self.database, of_queries, len(dataset.queries)
+        else:
+            path, count = self.regions or self.database, len(dataset.queries)
+            regions = None if database is None else database[_positions(dataset, path)]
+        if regions is None:
+            raise InvalidInput(
+                f"descriptors {self.database.name} have no regions", fix="regions: FILE with an array (n, r, d)"
+            )
+        _require_rows(path, regions, count, "images" if role == "database" else "queries")
+        flat = _in_memory(path, regions.reshape(-1, regions.shape[2]))
+        return list(flat.reshape(regions.shape))
+
+    def _queries(self) -> Rows | None:
+        if self.queries is not None:
+            return _required(self.queries, "queries", 2)
+        return _array(self.database, "queries", 2) if self.database.suffix == ".npz" else None
+
+    def _regions(self, role: str) -> Rows | None:
+        path = self.regions if role == "database" else self.query_regions
+        if path is not None:
+            return _required(path, f"{role}_regions", 3)
+        if self.database.suffix == ".npz":
+            return _array(self.database, f"{role}_regions", 3)
+        return None
+
+
+@dataclass(frozen=True)
+class DescriptorRows:
+    """Descriptors as they are searched: rows of length 1, or of zeros.
+
+    Attributes:
+        database: (n, d) without distractors: float32, or as the file has them where they stay on disk.
+        queries: (q, d) float32.
+        distractors: (m, d) likewise, or nothing.
+        unit: whether all rows of the file of the database were of length 1.
+    """
+
+    database: Rows
+    queries: Floats
+    distractors: tuple[Rows, ...]
+    unit: bool
+
+
+def file_parameters_of(name: str, parameters: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What a spec means by ``descriptors: a.npy``: the name of the file, where no parameter names one."""
+    return {"database": name, **parameters} if not parameters else parameters
+
+
+def _required(path: Path, name: str, dimensions: int) -> Rows:
+    """The array of this name, or the only one of the file."""
+    array = _array(path, name, dimensions, or_only=True)
+    if array is None:
+        raise DataDamaged(f"{path} has no array {name}", fix=f"numpy.savez(FILE, {name}=...)")
+    return array
+
+
+def _array(path: Path, name: str, dimensions: int, *, or_only: bool = False) -> Rows | None:
+    """The array of a file, mapped where the file is an ``.npy``; None for an ``.npz`` that has none of this name."""
+    try:
+        loaded = np.load(path, mmap_mode="r", allow_pickle=False)
+        if isinstance(loaded, np.lib.npyio.NpzFile):
+            with loaded:
+                names = loaded.files if or_only and len(loaded.files) == 1 else [name]
+                if names[0] not in loaded.files:
+                    return None
+                loaded = loaded[names[0]]
+    except FileNotFoundError as error:
+        raise DataMissing(f"there is no file {path}") from error
+    except Exception as error:  # whatever a file that is no array makes numpy raise
+        raise DataDamaged(f"{path} cannot be read: {error}", fix="write it with numpy.save") from error
+    if loaded.ndim != dimensions or loaded.dtype.kind != "f" or loaded.dtype.itemsize > 8 or not loaded.shape[-1]:
+        shape = "(n, d)" if dimensions == 2 else "(n, r, d)"
+        raise DataDamaged(f"{path}: {name} should be floats {shape}, is {loaded.dtype} {loaded.shape}")
+    array: Rows = loaded
+    return array
+
+
+def _require_rows(path: Path, array: Rows, count: int, what: str) -> None:
+    if len(array) != count:
+        raise DataDamaged(f"{path} has {len(array):,} rows, the ground truth names {count:,} {what}")
+
+
+def _positions(dataset: RetrievalSet, path: Path) -> NDArray[np.int64]:
+    """Of each query the database image of its name."""
+    if dataset.queries is dataset.images:
+        return np.arange(len(dataset.images))
+    place = {image: position for position, image in enumerate(dataset.images)}
+    missing = [query.name for query in dataset.queries if query not in place]
+    if missing:
+        raise DataMissing(
+            f"{path} has no descriptors of queries, and {len(missing):,} queries are not in the database:"
+            f" {missing[0]} first",
+            fix="queries: FILE with a row for each query",
+        )
+    return np.array([place[query] for query in dataset.queries], np.int64)
+
+
+def _blocks(array: Rows) -> Iterator[Rows]:
+    rows = max(1, _BLOCK // array.shape[1])
+    return (np.asarray(array[start : start + rows]) for start in range(0, len(array), rows))
+
+
+def _of_unit_length(path: Path, array: Rows) -> bool:
+    """Whether all rows have length 1, or are zeros. Raises ``DataDamaged`` for one that is not finite."""
+    unit, start = True, 0
+    for block in _blocks(array):
+        squares = np.einsum("ij,ij->i", block, block, dtype=np.float64)
+        if not np.isfinite(squares).all():
+            row = start + int(np.flatnonzero(~np.isfinite(squares))[0])
+            raise DataDamaged(f"{path}: row {row} is not finite", fix="remove NaN and infinity from the descriptors")
+        unit = unit and bool(((np.abs(np.sqrt(squares) - 1) < _UNIT) | (squares == 0)).all())
+        start += len(block)
+    return unit
+
+
+def _in_memory(path: Path, array: Rows) -> Floats:
+    try:
+        rows: Floats = unit_rows(array, "descriptors")
+    except InvalidInput as error:
+        raise DataDamaged(f"{path}: {error.headline}", fix=error.fix) from error
+    return rows
+
+
+def _searchable(path: Path, array: Rows, unit: bool, cache: Cache) -> Rows:
+    """Rows (n, d) of length 1: in memory, or on disk where they are too many."""
+    if array.size <= IN_MEMORY:
+        return _in_memory(path, array)
+    if unit and array.dtype in (np.float16, np.float32) and array.flags.c_contiguous:
+        return array
+    dtype = np.dtype(np.float16 if array.dtype == np.float16 else np.float32)
+    rows, start = scratch(array.shape, dtype, cache), 0
+    for block in _blocks(array):
+        rows[start : start + len(block)] = unit_rows(block, "descriptors", dtype)
+        start += len(block)
+    return rows

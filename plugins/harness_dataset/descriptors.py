@@ -1,0 +1,159 @@
+"""A ground truth without images, for descriptors and rankings that were computed elsewhere."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, overload
+
+import numpy as np
+from annotated_types import Ge
+
+from harness.core.errors import DataDamaged, DataMissing
+from harness.data.fingerprint import value_digest
+from harness.data.instances import Instances, checked_instances
+from harness.data.pickled import read_pickle
+from harness.plugin_api import RetrievalSet, Task
+from harness_dataset.revisited import revisited_content
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from numpy.typing import NDArray
+
+    from harness.plugin_api import DataFolders
+
+_MOST_RELEVANT: Final = 50_000_000
+"""Relevant images of all queries together."""
+
+
+@dataclass(frozen=True)
+class DescriptorGroundTruth:
+    """A ground truth without images, for descriptors from files and for rankings.
+
+    The ground truth is the JSON of ``image-instances``, a published pickle of revisited Oxford and Paris, or one label
+    an item: integers in an ``.npy`` file, a JSON list, or text with one label a line. With labels every item is a query
+    in turn, is junk for itself, and the others of its label are relevant; all of them are easy.
+
+    Attributes:
+        ground_truth: the file; looked up beside the spec and in the data folder.
+        distractors: images that follow those of the ground truth, relevant to no query.
+    """
+
+    task: ClassVar[Task] = "retrieval"
+
+    ground_truth: Path
+    distractors: Annotated[int, Ge(0)] = 0
+
+    def fingerprint(self, folders: DataFolders) -> str:
+        """Digest of what is relevant to which query. Raises ``DataMissing`` or ``DataDamaged``."""
+        content = self._content()
+        if isinstance(content, Instances):
+            return value_digest(["ground truth", asdict(content), self.distractors])
+        return value_digest(["labels", content.tolist(), self.distractors])
+
+    def load(self, folders: DataFolders) -> RetrievalSet:
+        """The ground truth with names in place of files.
+
+        Raises:
+            DataMissing: there is no such file.
+            DataDamaged: it is not a ground truth, or contradicts itself.
+        """
+        content = self._content()
+        if isinstance(content, Instances):
+            names = [*content.images, *(f"distractor {number}" for number in range(self.distractors))]
+            return RetrievalSet(
+                name=self.ground_truth.stem,
+                images=[Path(name) for name in names],
+                queries=[Path(name) for name in content.queries],
+                boxes=content.boxes,
+                ground_truth=content.ground_truth,
+                pairs=np.array(content.pairs, np.int64).reshape(-1, 2),
+                distractors=self.distractors,
+            )
+        items = _Items(len(content) + self.distractors)
+        queries = items if not self.distractors else items[: len(content)]
+        return RetrievalSet(
+            name=self.ground_truth.stem,
+            images=items,
+            queries=queries,
+            boxes=[None] * len(content),
+            ground_truth=self._of_label(content),
+            distractors=self.distractors,
+        )
+
+    def instances(self, folders: DataFolders) -> Instances:
+        """The ground truth with its names."""
+        content = self._content()
+        if isinstance(content, Instances):
+            return content
+        names = tuple(map(str, range(len(content))))
+        return Instances(names, names, (None,) * len(names), tuple(self._of_label(content)))
+
+    def _content(self) -> Instances | NDArray[np.int64]:
+        """The checked ground truth, or labels (n,)."""
+        path = self.ground_truth
+        if path.suffix in (".pkl", ".pickle"):
+            return checked_instances(revisited_content(read_pickle(path), path), path)
+        try:
+            if path.suffix in (".npy", ".npz"):
+                return self._labels(np.load(path, allow_pickle=False))
+            text = path.read_text(encoding="utf-8")
+            if path.suffix != ".json":
+                return self._labels(np.array(text.split("\n")[:-1] if text.endswith("\n") else text.split("\n")))
+            content = json.loads(text)
+        except FileNotFoundError as error:
+            raise DataMissing(f"there is no ground truth {path}") from error
+        except (OSError, ValueError, RecursionError, EOFError) as error:
+            raise DataDamaged(f"ground truth {path} cannot be read: {error}") from error
+        if isinstance(content, dict):
+            return checked_instances(content, path)
+        if not isinstance(content, list) or not all(isinstance(label, str | int) for label in content):
+            raise self._damaged()
+        return self._labels(np.array(list(map(str, content))))
+
+    def _labels(self, labels: Any) -> NDArray[np.int64]:
+        """Labels (n,) numbered by their order."""
+        if not isinstance(labels, np.ndarray) or labels.ndim != 1 or labels.dtype.kind not in "iuU" or not len(labels):
+            raise self._damaged()
+        numbers: NDArray[np.int64] = np.unique(labels, return_inverse=True)[1].astype(np.int64)
+        return numbers
+
+    def _of_label(self, labels: NDArray[np.int64]) -> list[Mapping[str, tuple[int, ...]]]:
+        counts = np.bincount(labels)
+        if (relevant := int((counts * (counts - 1)).sum())) > _MOST_RELEVANT:
+            raise DataDamaged(
+                f"ground truth {self.ground_truth} has {relevant:,} pairs of items with one label",
+                fix=f"at most {_MOST_RELEVANT:,}: a JSON ground truth with fewer queries",
+            )
+        members = np.split(np.argsort(labels, kind="stable"), np.cumsum(counts)[:-1])
+        return [
+            {"easy": tuple(int(i) for i in members[label] if i != item), "hard": (), "junk": (item,)}
+            for item, label in enumerate(labels.tolist())
+        ]
+
+    def _damaged(self) -> DataDamaged:
+        return DataDamaged(
+            f"{self.ground_truth} is no ground truth",
+            fix="JSON with imlist and queries, a pickle of revisited Oxford or Paris, or one label an item",
+        )
+
+
+class _Items(Sequence[Path]):
+    """Items without names: a million of them take no memory."""
+
+    def __init__(self, count: int) -> None:
+        self._count = count
+
+    def __len__(self) -> int:
+        return self._count
+
+    @overload
+    def __getitem__(self, index: int) -> Path: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Path]: ...
+    def __getitem__(self, index: int | slice) -> Path | Sequence[Path]:
+        positions = range(self._count)[index]
+        return Path(str(positions)) if isinstance(positions, int) else [Path(str(position)) for position in positions]
