@@ -15,8 +15,8 @@ from harness.core.errors import DataDamaged, DataMissing
 from harness.data.fingerprint import value_digest
 from harness.data.instances import Instances, checked_instances
 from harness.data.pickled import read_pickle
+from harness.data.published import published_content
 from harness.plugin_api import RetrievalSet, Task
-from harness_dataset.revisited import revisited_content
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -96,7 +96,7 @@ class DescriptorGroundTruth:
         """The checked ground truth, or labels (n,)."""
         path = self.ground_truth
         if path.suffix in (".pkl", ".pickle"):
-            return checked_instances(revisited_content(read_pickle(path), path), path)
+            return checked_instances(published_content(read_pickle(path), path), path)
         try:
             if path.suffix in (".npy", ".npz"):
                 return self._labels(np.load(path, allow_pickle=False))
