@@ -72,6 +72,7 @@ class DescriptorGroundTruth:
                 ground_truth=content.ground_truth,
                 pairs=np.array(content.pairs, np.int64).reshape(-1, 2),
                 distractors=self.distractors,
+                groups=content.groups,
             )
         items = _Items(len(content) + self.distractors)
         queries = items if not self.distractors else items[: len(content)]

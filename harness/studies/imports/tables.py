@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import csv
 import math
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
@@ -23,7 +24,6 @@ from typing import Annotated, Any, Final, Literal
 from annotated_types import MinLen
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from harness.boards.columns import column_of
 from harness.core.document import plain, read_document, shape_error
 from harness.core.errors import DataDamaged, DataMissing, Errors, SpecError
 from harness.core.text import sentence
@@ -31,6 +31,7 @@ from harness.plugin_api import KINDS
 from harness.runs.record import Record
 from harness.studies.imports.records import Imported, curve, imported_record, published_dataset
 
+_METRIC: Final = re.compile(r"(map|mp@\d{1,4})_(easy|medium|hard)")
 _DELIMITERS: Final = ",;\t"
 
 
@@ -121,7 +122,7 @@ def _read_mapping(path: Path) -> _Mapping:
         raise SpecError(f"{path} names no metrics", fix="metrics: {map_medium: {column: ...}}")
     if unknown := [kind for kind in meant.methods if kind not in (*KINDS, "ranking")]:
         raise SpecError(f'{path}: there is no kind "{unknown[0]}"', fix=f"kinds: {', '.join(KINDS)}, ranking")
-    if wrong := [key for key in meant.metrics if (found := column_of(key)) is None or found.is_cost]:
+    if wrong := [key for key in meant.metrics if not _METRIC.fullmatch(key)]:
         raise SpecError(
             f'{path}: "{wrong[0]}" is no metric of boards', fix="map_medium, map_hard, map_easy, mp@10_medium"
         )
