@@ -12,7 +12,7 @@ from torch import nn
 
 from harness import hookimpl
 from harness.data.instances import Instances as GroundTruth
-from harness.plugin_api import ClassificationSet, Ranking, RetrievalSet
+from harness.plugin_api import ClassificationSet, FileListing, Ranking, RetrievalSet
 
 
 @dataclass(frozen=True)
@@ -325,6 +325,17 @@ class Known(Instances):
 
 
 @dataclass(frozen=True)
+class Listed(Classes):
+    """Says which files it reads."""
+
+    def files(self, folders):
+        loaded = self.load(folders)
+        labels = {"train": loaded.train_labels.tolist(), "test": loaded.test_labels.tolist()}
+        files = {part: [Path(f"{part}{row}.png") for row in range(len(labels[part]))] for part in labels}
+        return FileListing(loaded.classes, files, labels)
+
+
+@dataclass(frozen=True)
 class Named(Pooling):
     """Has parameters with the names of what the registry takes."""
 
@@ -364,4 +375,5 @@ def harness_register(registry):
     registry.pooling("honest-names", Named, check={"kind": "max", "name": "n", "registry": 1})
     registry.reranking("honest-pixels", OnPixels)
     registry.dataset("honest-classes", Classes, check={})
+    registry.dataset("honest-listed", Listed)
     registry.dataset("honest-instances", Instances)

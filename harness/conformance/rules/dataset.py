@@ -12,7 +12,7 @@ import numpy as np
 from harness.conformance.rule import NotApplicable, RuleSet, Violation
 from harness.conformance.trial import Trial, first_line, offered
 from harness.core.errors import DataDamaged, DataMissing, HarnessError
-from harness.plugin_api import ClassificationSet, DataFolders, HasInstances, RetrievalSet
+from harness.plugin_api import ClassificationSet, DataFolders, HasInstances, ListsFiles, RetrievalSet
 
 RULES: Final = RuleSet("dataset")
 _LOADED: Final = ("returns", "shape")
@@ -146,3 +146,26 @@ def _instances(trial: Trial) -> None:
         for level in ("easy", "hard", "junk"):
             if sorted(one[level]) != sorted(other[level]):
                 raise Violation(f"query {query} has other {level} images than in load", right="the same ground truth")
+
+
+@RULES.rule(
+    "listing", "An audit names the wrong files where those listed are not those loaded.", ("shape",), hook=ListsFiles
+)
+def _listing(trial: Trial) -> None:
+    method, loaded = offered(ListsFiles, trial.method()), trial.answers[0].raw
+    try:
+        listing = method.files(trial.folders)
+    except HarnessError as error:
+        raise Violation(f"files refuses what load reads: {first_line(str(error))}", right="an answer") from error
+    if isinstance(loaded, RetrievalSet):
+        skipped = {path for path, _ in listing.skipped}
+        if used := next((path for path in (*loaded.images, *loaded.queries) if path in skipped), None):
+            raise Violation(f"files says that {used.name} is skipped, load reads it", right="only what is not read")
+        return
+    for part, files in listing.files.items():
+        labels = getattr(loaded, f"{part}_labels")
+        if len(files) != len(labels) or not np.array_equal(listing.labels.get(part, ()), labels):
+            raise Violation(
+                f"files has {len(files)} files of {part} with other labels than load",
+                right=f"the {len(labels)} of load, in its order",
+            )

@@ -97,3 +97,13 @@ class Misremembering(honest.Known):
     def instances(self, folders):
         truth = {"easy": (1,), "hard": (0,), "junk": (2,)}
         return dataclasses.replace(super().instances(folders), ground_truth=(truth,))
+
+
+@breaks("dataset", "listing")
+@dataclass(frozen=True)
+class Forgetful(honest.Listed):
+    """Lists the labels of the pool in another order."""
+
+    def files(self, folders):
+        listing = super().files(folders)
+        return dataclasses.replace(listing, labels={**listing.labels, "train": listing.labels["train"][::-1]})

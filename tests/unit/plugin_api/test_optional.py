@@ -36,6 +36,9 @@ HAS = [
     (plugin_api.RestoresModel, "learning", "pretrain+knn", True),
     (plugin_api.RestoresModel, "learning", "supervised", False),
     (HasInstances, "dataset", "revisited", True),
+    (plugin_api.ListsFiles, "dataset", "image-classes", True),
+    (plugin_api.ListsFiles, "dataset", "image-instances", True),
+    (plugin_api.ListsFiles, "dataset", "digits", False),
 ]
 
 
