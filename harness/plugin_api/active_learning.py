@@ -138,7 +138,7 @@ class RestoresModel(Protocol):
 
 @runtime_checkable
 class HasReport(Protocol):
-    """A trained model or a fitted expansion with more to say: the record stores it, for the cycle or for the run.
+    """A trained model, a fitted whitening or expansion with more to say: the record stores it, for the cycle or run.
 
     Example::
 

@@ -30,7 +30,7 @@ OPTIONAL_HOOKS: Final[Mapping[type, tuple[str, ...]]] = {
     ChangesByCycle: ("acquisition",),
     KeepsFeatures: ("network",),
     RestoresModel: ("learning",),
-    HasReport: ("learning", "expansion"),
+    HasReport: ("learning", "whitening", "expansion"),
     HasModule: ("backbone",),
     HasCheckpoint: ("backbone",),
     LearnsFromMaps: ("pooling",),

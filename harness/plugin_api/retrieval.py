@@ -178,7 +178,7 @@ class Whitening(Protocol):
 
 
 class FittedWhitening(Protocol):
-    """A learnt whitening. Optional: ``HasRank``."""
+    """A learnt whitening. Optional: ``HasRank``, ``HasReport``."""
 
     def apply(self, descriptors: Floats) -> Floats:
         """(n, D) float32 -> (n, d) float32, each row L2-normalised."""

@@ -73,6 +73,9 @@ def doubts(health: Mapping[str, Any]) -> list[str]:
         found.append(f"{empty} descriptors are empty")
     if equal > _EQUAL * images:
         found.append(f"{equal} of {images} images have the descriptor of another image")
+    if whitening := health.get("whitening"):
+        rank, asked = whitening["rank"], whitening["rank"] + whitening["missing"]
+        found.append(f"whitening without shrinkage from descriptors that vary in {rank} of {asked} directions")
     if tied > _TIED:
         found.append(f"{100 * tied:.0f}% of the relevant images are tied with irrelevant ones")
     return found

@@ -219,8 +219,12 @@ class RetrievalTask:
                 )
             if isinstance(fitted, HasRank):
                 self.notes["whitening_rank"] = fitted.rank
+            if isinstance(fitted, HasReport):
+                self.notes["whitening"] = dict(fitted.report)
         arrays = described.distractors.arrays
         self.health.update(descriptor_health(described.database, self._canonical.duplicates, empty))
+        if (missing := self.notes.get("whitening", {}).get("missing")) and fitted is not None:
+            self.health["whitening"] = {"rank": self.notes["whitening_rank"], "missing": missing}
         return SearchPipeline(
             described.queries, described.database, self.protocol.depth, names, arrays, whitening=fitted
         )

@@ -14,3 +14,7 @@ def harness_register(registry: Registrar) -> None:
     registry.backbone("efficientnet-lite0", "harness_backbone.efficientnet_lite0:EfficientNetLite0", check=untrained)
     registry.backbone("resnet50", "harness_backbone.resnet:ResNet50", check=untrained)
     registry.backbone("resnet101", "harness_backbone.resnet:ResNet101", check=untrained)
+    small = {"model": "resnet10t", "weights": "none"}
+    registry.backbone("timm", "harness_backbone.timm_models:Timm", check=small)
+    some = {"factory": "harness_backbone.examples:some_module", "stride": 4}
+    registry.backbone("module", "harness_backbone.user_module:UserModule", check=some)

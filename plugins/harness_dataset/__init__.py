@@ -12,6 +12,9 @@ def harness_register(registry: Registrar) -> None:
     """Register the datasets; each is loaded on first use."""
     few = {"objects": 2, "images": 12, "queries": 3, "size": 64}
     registry.dataset("synthetic-instances", "harness_dataset.synthetic_instances:SyntheticInstances", check=few)
+    registry.dataset(
+        "photographs", "harness_dataset.photographs:Photographs", check={"images": 50, "queries": 3, "size": 64}
+    )
     registry.dataset("digits", "harness_dataset.digits:Digits")
     registry.dataset("mnist", "harness_dataset.mnist:Mnist")
     registry.dataset("cifar", "harness_dataset.cifar:Cifar")

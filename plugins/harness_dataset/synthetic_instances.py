@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Annotated, ClassVar, Final
 
-import numpy as np
 from annotated_types import Ge
 
 from harness.cache.provenance import folder_by_provenance
-from harness.core.errors import DataDamaged, InvalidInput
+from harness.core.errors import InvalidInput
 from harness.data.disk import write_once
 from harness.data.fingerprint import value_digest
 from harness.data.generators import RESULT_VERSION
+from harness.data.generators.stored import stored_instances
 from harness.plugin_api import DataFolders, RetrievalSet, Task
 
 _NAME: Final = "synthetic-instances"
@@ -60,26 +59,4 @@ class SyntheticInstances:
 
         folder = folder_by_provenance(folders.cache / _NAME / self.fingerprint(folders)[:16])
         write_once(folder, lambda unfinished: generate(unfinished, Contents(**asdict(self))))
-        return self._read(folder)
-
-    def _read(self, folder: Path) -> RetrievalSet:
-        from harness.data.generators.synthetic import read
-
-        images = [folder / "database" / f"{number:05d}.jpg" for number in range(self.images)]
-        queries = [folder / "queries" / f"{number:05d}.jpg" for number in range(self.queries)]
-        if lost := [path for path in (*images, *queries) if not path.is_file()]:
-            raise DataDamaged(f"{len(lost)} generated images are gone, {lost[0]} first", fix=f"remove {folder}")
-        try:
-            drawn = read(folder)
-        except (OSError, ValueError) as error:
-            reason = f"the ground truth in {folder} cannot be read: {error}"
-            raise DataDamaged(reason, fix=f"remove {folder}") from error
-        return RetrievalSet(
-            name=_NAME,
-            images=images,
-            queries=queries,
-            boxes=[None if box is None else tuple(box) for box in drawn["boxes"]],
-            ground_truth=drawn["ground_truth"],
-            pairs=np.array(drawn["pairs"], np.int64).reshape(-1, 2),
-            image_boxes=[None if box is None else tuple(box) for box in drawn["image_boxes"]],
-        )
+        return stored_instances(_NAME, folder, self.images, self.queries)

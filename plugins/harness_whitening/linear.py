@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,11 +27,20 @@ class LinearWhitening:
         mean: (D,) float64.
         projection: (d, D) float64.
         rank: in how many directions the training descriptors really varied.
+        missing: directions asked for in which they did not, and that no shrinkage makes up for.
+        shrinkage: share of the mean variance that was mixed into each variance.
     """
 
     mean: Doubles
     projection: Doubles
     rank: int
+    missing: int = 0
+    shrinkage: float = 0.0
+
+    @property
+    def report(self) -> Mapping[str, Any]:
+        """What a record says of it."""
+        return {"rank": self.rank, "missing": self.missing, "shrinkage": self.shrinkage}
 
     def apply(self, descriptors: Floats) -> Floats:
         """(n, D) float32 -> (n, d) float32, rows of norm 1; a row of zeros (an image without activation) stays zero.
@@ -63,6 +72,11 @@ def scatter_of(descriptors: Floats, mean: Doubles) -> Doubles:
         rows -= mean
         scatter += rows.T @ rows
     return scatter
+
+
+def fourth_of(descriptors: Floats, mean: Doubles) -> float:
+    """Sum over the normalised rows of the fourth power of their distance to the mean."""
+    return float(sum(((rows - mean) ** 2).sum(1) @ ((rows - mean) ** 2).sum(1) for _, rows in _blocks(descriptors)))
 
 
 def require_descriptors(descriptors: Floats, dim: int) -> None:

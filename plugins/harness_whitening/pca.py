@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 import numpy as np
-from annotated_types import Ge, Gt, Le
+from annotated_types import Ge, Gt
 
-from harness_whitening.linear import LinearWhitening, mean_of, require_descriptors, scatter_of
+from harness_whitening.linear import LinearWhitening, fourth_of, mean_of, require_descriptors, scatter_of
+from harness_whitening.shrinkage import RECOMMENDED, Shrink, share
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -19,8 +20,8 @@ if TYPE_CHECKING:
 class PCA:
     """Principal directions, each scaled to unit variance (Jégou and Chum 2012; thesis 2.5).
 
-    Directions in which the descriptors do not vary are left out, with a warning: the output then has fewer than
-    ``dim`` dimensions.
+    Of n descriptors with n <= D, whitened without shrinkage, all are equally far from each other, and of not many more
+    nearly so. The preset ``recommended`` therefore shrinks as much as the descriptors themselves ask for.
 
     Formula:
         y = L^-1/2 V^T (x - m), then y / |y|
@@ -28,14 +29,19 @@ class PCA:
 
     Attributes:
         dim: directions kept, those of largest variance; 0 keeps all.
-        shrink: share of the mean variance mixed into each variance, for few descriptors: with n <= D of them and no
-            shrinkage, all whitened database vectors are equally far from each other.
+        shrink: share s of the mean variance mixed into each variance; ``oas`` (Chen et al. 2010) and ``ledoit-wolf``
+            (2004) estimate it from the descriptors; ``auto``: as the preset says. Directions without variance are left
+            out where s is 0; a board marks such a run.
         eps: variances up to this share of the largest count as none.
+        preset: ``recommended`` shrinks by ``oas``, ``thesis`` not at all.
     """
 
+    result_version: ClassVar[int] = 2
+
     dim: Annotated[int, Ge(0)] = 0
-    shrink: Annotated[float, Ge(0), Le(1)] = 0.0
+    shrink: Shrink = "auto"
     eps: Annotated[float, Gt(0)] = 1e-10
+    preset: Literal["thesis", "recommended"] = "recommended"
 
     def fit(self, descriptors: NDArray[np.float32], pairs: NDArray[np.int64] | None = None) -> LinearWhitening:
         """Learn from (n, D) float32; ``pairs`` are not used.
@@ -52,11 +58,14 @@ class PCA:
         if rank == 0:
             warnings.warn("all descriptors are equal: PCA whitening makes them zero", stacklevel=2)
             return LinearWhitening(mean, np.zeros((1, len(mean))), 0)
-        if rank < wanted:
-            warnings.warn(
-                f"PCA whitening: {len(descriptors)} descriptors vary in {rank} directions only, asked for {wanted}",
-                stacklevel=2,
-            )
-        kept = min(wanted, rank)
-        scales = (1 - self.shrink) * variances[:kept] + self.shrink * variances.mean()
-        return LinearWhitening(mean, (directions[:, :kept] / np.sqrt(scales)).T, rank)
+        shrinkage = share(self._shrink, variances, len(descriptors), fourth_of(descriptors, mean))
+        kept = wanted if shrinkage > 0 else min(wanted, rank)
+        scales = (1 - shrinkage) * variances[:kept] + shrinkage * variances.mean()
+        projection = (directions[:, :kept] / np.sqrt(scales)).T
+        return LinearWhitening(mean, projection, rank, wanted - kept, shrinkage)
+
+    @property
+    def _shrink(self) -> Shrink:
+        if self.shrink != "auto":
+            return self.shrink
+        return RECOMMENDED if self.preset == "recommended" else "none"

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 import numpy as np
-from annotated_types import Ge, Gt, Le
+from annotated_types import Ge, Gt
 
 from harness.core.errors import InvalidInput
 from harness.search import unit_rows
@@ -18,6 +17,7 @@ from harness_whitening.linear import (
     require_descriptors,
     scatter_of,
 )
+from harness_whitening.shrinkage import RECOMMENDED, Shrink, share
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -34,18 +34,22 @@ class Supervised:
 
     Attributes:
         dim: dimensions kept; 0 keeps all.
-        shrink: share of the mean variance within pairs mixed into each variance, for few pairs.
+        shrink: share of the mean variance within pairs mixed into each variance, for few pairs; ``oas`` (Chen et al.
+            2010) and ``ledoit-wolf`` (2004) estimate it from the pairs; ``auto``: as the preset says.
         eps: variances within pairs below this share of the largest are lifted to it; the number of those above is the
             ``rank`` of the learnt whitening. Preset ``released-code`` adds the smallest 1e-10 * 10^k that makes the
             covariance positive definite instead.
         preset: ``thesis`` centres on the mean of all descriptors and rotates by the covariance of non-matching pairs.
             ``released-code`` centres on the mean of each pair's first descriptor and rotates by the scatter of all.
+            Neither shrinks; ``recommended`` is ``thesis`` with ``oas``.
     """
 
+    result_version: ClassVar[int] = 2
+
     dim: Annotated[int, Ge(0)] = 0
-    shrink: Annotated[float, Ge(0), Le(1)] = 0.0
+    shrink: Shrink = "auto"
     eps: Annotated[float, Gt(0)] = 1e-6
-    preset: Literal["thesis", "released-code"] = "thesis"
+    preset: Literal["thesis", "released-code", "recommended"] = "recommended"
 
     def fit(self, descriptors: NDArray[np.float32], pairs: NDArray[np.int64] | None = None) -> LinearWhitening:
         """Learn from (n, D) float32 and matching pairs (p, 2) int64.
@@ -56,14 +60,15 @@ class Supervised:
         """
         require_descriptors(descriptors, self.dim)
         pairs = _checked(pairs, len(descriptors))
-        if self.preset == "thesis":
+        if self.preset != "released-code":
             pairs = np.unique(np.sort(pairs, axis=1), axis=0)  # eq. 5.12 sums over a set; the code over a list
         first, second = (unit_rows(descriptors[column], dtype=np.float64) for column in pairs.T)
         differences = first - second
         within = differences.T @ differences / len(pairs)
-        within = (1 - self.shrink) * within + self.shrink * np.trace(within) / len(within) * np.eye(len(within))
+        shrinkage = self._shrinkage(within, differences)
+        within = (1 - shrinkage) * within + shrinkage * np.trace(within) / len(within) * np.eye(len(within))
         whitening, rank = self._inverse_root(within)
-        if self.preset == "thesis":
+        if self.preset != "released-code":
             mean = mean_of(descriptors)
             scatter = _between(descriptors, mean, differences)
         else:
@@ -71,19 +76,21 @@ class Supervised:
             scatter = scatter_of(descriptors, mean)
         _, directions = np.linalg.eigh(whitening @ scatter @ whitening.T)
         kept = directions[:, ::-1][:, : self.dim or len(mean)]
-        return LinearWhitening(mean, kept.T @ whitening, rank)
+        return LinearWhitening(mean, kept.T @ whitening, rank, len(mean) - rank, shrinkage)
+
+    def _shrinkage(self, within: Doubles, differences: Doubles) -> float:
+        automatic = RECOMMENDED if self.preset == "recommended" else "none"
+        shrink = automatic if self.shrink == "auto" else self.shrink
+        if not isinstance(shrink, str):
+            return shrink
+        fourth = float(((differences**2).sum(1) ** 2).sum())
+        return share(shrink, np.linalg.eigvalsh(within), len(differences), fourth)
 
     def _inverse_root(self, within: Doubles) -> tuple[Doubles, int]:
         """A matrix P with P within P^T = 1, as far as ``within`` has full rank, and its rank."""
         variances, directions = np.linalg.eigh(within)
         floor = self.eps * variances[-1]
         rank = int((variances > floor).sum()) if variances[-1] > 0 else 0
-        if rank < len(within):
-            warnings.warn(
-                f"supervised whitening: the pairs differ in {rank} of {len(within)} directions; the others are "
-                f"regularised (more pairs, or shrink > 0, would help)",
-                stacklevel=3,
-            )
         if self.preset == "released-code":
             return np.linalg.inv(_cholesky(within)).astype(np.float64), rank
         if rank == 0:

@@ -5,4 +5,5 @@ from __future__ import annotations
 from typing import Final
 
 RESULT_VERSION: Final = 1
-"""Of generated images. Raised when they change: docs/explanation/identity.md."""
+PHOTOGRAPHS_VERSION: Final = 1
+"""Of generated images, and of those made from photographs. Raised when they change: docs/explanation/identity.md."""

@@ -5,8 +5,9 @@ Imports OpenCV: to be imported where work is done.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 import cv2
 import numpy as np
@@ -60,7 +61,25 @@ class Scene:
     share: float = 0.0
 
 
-def scene(rng: np.random.Generator, size: int, view: View, subject: Bytes | None = None) -> Scene:
+class Surroundings(NamedTuple):
+    """What stands around objects.
+
+    Attributes:
+        background: a generator and a side -> (side, side, 3) float32 in [0, 255].
+        clutter: a generator -> a card (h, w, 4) float32.
+    """
+
+    background: Callable[[np.random.Generator, int], Floats]
+    clutter: Callable[[np.random.Generator], Floats]
+
+
+def scene(
+    rng: np.random.Generator,
+    size: int,
+    view: View,
+    subject: Bytes | None = None,
+    surroundings: Surroundings | None = None,
+) -> Scene:
     """Draw one image.
 
     Args:
@@ -68,17 +87,19 @@ def scene(rng: np.random.Generator, size: int, view: View, subject: Bytes | None
         size: side of the square image in pixels.
         view: the ranges to draw from.
         subject: the object, a card (h, w, 4) uint8; None for clutter only.
+        surroundings: of the object; None: drawn textures, which never repeat.
     """
-    image = _background(rng, size)
+    background, clutter = surroundings or Surroundings(_background, _clutter)
+    image = background(rng, size)
     for _ in range(rng.integers(*view.clutter, endpoint=True)):
-        _paste_clutter(rng, image, size, rng.uniform(0, size, 2))
+        _paste_clutter(rng, clutter, image, size, rng.uniform(0, size, 2))
     if subject is None:
         return Scene(_photograph(rng, image, view))
     corners = _corners(rng, size, view, subject)
     shown = paste(image, _lit(rng, subject, view), corners)
     whole = cv2.contourArea(corners) * float(subject[..., 3].mean()) / 255
     if rng.random() < view.occlusion:
-        shown *= 1 - _paste_clutter(rng, image, size, corners[rng.integers(4)] + rng.normal(0, 0.05 * size, 2))
+        shown *= 1 - _paste_clutter(rng, clutter, image, size, corners[rng.integers(4)] + rng.normal(0, 0.05 * size, 2))
     pixels = float(shown.sum())
     return Scene(_photograph(rng, image, view), _box(shown), min(1.0, pixels / whole), pixels / size**2)
 
@@ -147,9 +168,19 @@ def _faded(picture: Floats, colour: float) -> Floats:
     return picture
 
 
-def _paste_clutter(rng: np.random.Generator, image: Floats, size: int, centre: NDArray[np.float64]) -> Floats:
+def _clutter(rng: np.random.Generator) -> Floats:
     """One card that no other scene shows."""
-    other = _faded(card(rng, _CLUTTER_PIXELS).astype(np.float32), rng.uniform(0.2, 0.8))
+    return _faded(card(rng, _CLUTTER_PIXELS).astype(np.float32), rng.uniform(0.2, 0.8))
+
+
+def _paste_clutter(
+    rng: np.random.Generator,
+    clutter: Callable[[np.random.Generator], Floats],
+    image: Floats,
+    size: int,
+    centre: NDArray[np.float64],
+) -> Floats:
+    other = clutter(rng)
     side = size * rng.uniform(0.08, 0.3)
     return paste(image, other, _quadrilateral(rng, other, side, centre, 45.0, 0.15))
 

@@ -11,15 +11,14 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import cv2
 import numpy as np
 
 from harness.data.generators.scenes import Scene, View, scene
+from harness.data.generators.stored import GROUND_TRUTH
 from harness.data.generators.textures import Bytes, card
-
-GROUND_TRUTH: Final = "ground_truth.json"
 
 _QUERIED_PERCENT: Final = 60
 _PAIRED_PERCENT: Final = 30
@@ -58,8 +57,8 @@ def generate(folder: Path, contents: Contents) -> None:
     document = {
         "boxes": [drawn.box for drawn in queries],
         "image_boxes": [drawn.box for drawn in database],
-        "ground_truth": [_answers(subject, shown, labels) for subject in asked],
-        "pairs": _pairs(shown, labels, contents.objects),
+        "ground_truth": [relevant(subject, shown, labels) for subject in asked],
+        "pairs": pairs_of(shown, labels, contents.objects),
     }
     (folder / GROUND_TRUTH).write_text(json.dumps(document), encoding="utf-8")
 
@@ -111,12 +110,13 @@ def _label(drawn: Scene) -> str:
     return "easy" if drawn.visible >= _EASY_VISIBLE and drawn.share >= _EASY_SHARE else "hard"
 
 
-def _answers(subject: int, shown: Sequence[int], labels: Sequence[str]) -> dict[str, list[int]]:
+def relevant(subject: int, shown: Sequence[int], labels: Sequence[str]) -> dict[str, list[int]]:
+    """Images that show an object, by label."""
     images = [image for image, other in enumerate(shown) if other == subject]
     return {kind: [image for image in images if labels[image] == kind] for kind in ("easy", "hard", "junk")}
 
 
-def _pairs(shown: Sequence[int], labels: Sequence[str], objects: int) -> list[list[int]]:
+def pairs_of(shown: Sequence[int], labels: Sequence[str], objects: int) -> list[list[int]]:
     """Pairs of images of one object that no query asks for; junk images pair with nothing."""
     members: dict[int, list[int]] = {}
     for image, subject in enumerate(shown):
@@ -124,9 +124,3 @@ def _pairs(shown: Sequence[int], labels: Sequence[str], objects: int) -> list[li
             members.setdefault(subject, []).append(image)
     groups = [members[subject] for subject in sorted(members)]
     return [[a, b] for group in groups for i, a in enumerate(group) for b in group[i + 1 :]]
-
-
-def read(folder: Path) -> dict[str, Any]:
-    """What ``generate`` wrote beside the images."""
-    document: dict[str, Any] = json.loads((folder / GROUND_TRUTH).read_text(encoding="utf-8"))
-    return document

@@ -65,7 +65,8 @@ class Drawn:
 
 def draw(folder: Path, images: int, size: int, seed: int) -> Drawn:
     """Draw ``images`` database images and a fifth as many queries, two an object."""
-    from harness.data.generators.synthetic import Contents, generate, read
+    from harness.data.generators.stored import read
+    from harness.data.generators.synthetic import Contents, generate
 
     queries = max(2, images // 5)
     objects = max(1, queries // 2)

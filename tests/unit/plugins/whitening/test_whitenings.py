@@ -39,7 +39,7 @@ def gram(x):
 @pytest.mark.parametrize("dim", [0, 1, 5])
 def test_pca_gives_unit_covariance(dim):
     x = some_descriptors(300, 12)
-    fitted = PCA(dim=dim).fit(x)
+    fitted = PCA(dim=dim, preset="thesis").fit(x)
     z = projected(fitted, x)
     np.testing.assert_allclose(z.mean(0), 0, atol=1e-9)
     np.testing.assert_allclose(z.T @ z / len(z), np.eye(dim or 12), atol=1e-7)
@@ -48,7 +48,7 @@ def test_pca_gives_unit_covariance(dim):
 
 def test_pca_keeps_the_directions_of_largest_variance():
     x = some_descriptors(200, 8)
-    fitted = PCA(dim=3).fit(x)
+    fitted = PCA(dim=3, preset="thesis").fit(x)
     values, vectors = np.linalg.eigh(np.cov(unit(x.astype(np.float64)).T, bias=True))
     slow = (unit(x.astype(np.float64)) - unit(x.astype(np.float64)).mean(0)) @ vectors[:, -3:] / np.sqrt(values[-3:])
     np.testing.assert_allclose(gram(fitted.apply(x)), gram(unit(slow)), atol=1e-5)
@@ -78,9 +78,9 @@ def test_pca_of_deficient_rank_is_said_and_finite(n, d, rank):
     x = some_descriptors(n, d)
     if n > d:
         x = unit(rng.normal(size=(n, 3)) @ rng.normal(size=(3, d))).astype(np.float32)
-    with pytest.warns(UserWarning, match=f"vary in {rank} directions only"):
-        fitted = PCA().fit(x)
+    fitted = PCA(preset="thesis").fit(x)
     assert fitted.rank == rank
+    assert fitted.report == {"rank": rank, "missing": d - rank, "shrinkage": 0.0}
     assert fitted.apply(x).shape == (n, rank)
     assert np.isfinite(fitted.apply(some_descriptors(30, d, seed=5))).all()
 
@@ -92,6 +92,43 @@ def test_pca_of_equal_descriptors(n):
         fitted = PCA(dim=2).fit(x)
     assert fitted.rank == 0
     assert not fitted.apply(x).any()
+
+
+@pytest.mark.parametrize(("n", "d"), [(5, 20), (60, 20), (400, 8)])
+def test_estimated_shrinkage_is_that_of_scikit_learn(n, d):
+    from sklearn.covariance import ledoit_wolf_shrinkage, oas
+
+    x = some_descriptors(n, d)
+    centred = unit(x.astype(np.float64)) - unit(x.astype(np.float64)).mean(0)
+    assert PCA().fit(x).shrinkage == pytest.approx(oas(centred, assume_centered=True)[1])
+    fitted = PCA(shrink="ledoit-wolf").fit(x)
+    assert fitted.shrinkage == pytest.approx(ledoit_wolf_shrinkage(centred, assume_centered=True))
+
+
+@pytest.mark.parametrize(("n", "d"), [(5, 20), (100, 256)])
+def test_few_descriptors_stay_apart_as_they_were(n, d):
+    """Whitened without shrinkage all are equally far from each other; with it, copies stay nearer than others."""
+    x = some_descriptors(n, d)
+    near = x + 0.05 * np.random.default_rng(2).normal(size=x.shape).astype(np.float32) / d**0.5
+    both = np.concatenate([x, near])
+    plain, shrunk = (PCA(preset=preset).fit(both) for preset in ("thesis", "recommended"))
+    assert (plain.missing, shrunk.missing) == (d - 2 * n + 1, 0)
+    for fitted, finds in ((plain, False), (shrunk, True)):
+        similar = fitted.apply(x) @ fitted.apply(near).T
+        assert bool((np.diag(similar) > 0.9).all()) is finds
+
+
+def test_all_directions_asked_for_are_kept_where_variances_are_shrunk():
+    fitted = PCA().fit(some_descriptors(5, 20))
+    assert fitted.rank == 4
+    assert fitted.apply(some_descriptors(3, 20)).shape == (3, 20)
+
+
+@pytest.mark.parametrize("preset", ["thesis", "released-code"])
+def test_supervised_presets_that_are_published_do_not_shrink(preset):
+    x, pairs = some_descriptors(60, 7), some_pairs(60, 45)
+    assert Supervised(preset=preset).fit(x, pairs).shrinkage == 0
+    assert Supervised().fit(x, pairs).shrinkage > 0
 
 
 def test_shrinkage_reaches_no_whitening():
@@ -150,7 +187,9 @@ def test_thesis_preset_takes_each_pair_once_in_any_order():
     x, pairs = some_descriptors(60, 7), some_pairs(60, 45)
     doubled = np.concatenate([pairs, pairs[:20, ::-1]])
     np.testing.assert_allclose(
-        gram(Supervised().fit(x, pairs).apply(x)), gram(Supervised().fit(x, doubled).apply(x)), atol=1e-5
+        gram(Supervised(preset="thesis").fit(x, pairs).apply(x)),
+        gram(Supervised(preset="thesis").fit(x, doubled).apply(x)),
+        atol=1e-5,
     )
 
 
@@ -167,17 +206,16 @@ def test_supervised_makes_matching_differences_white():
 @pytest.mark.parametrize("preset", ["thesis", "released-code"])
 def test_supervised_with_few_pairs_is_said_and_finite(preset):
     x = some_descriptors(30, 10)
-    with pytest.warns(UserWarning, match="differ in 3 of 10 directions"):
-        fitted = Supervised(preset=preset).fit(x, some_pairs(30, 3))
-    assert fitted.rank == 3
+    fitted = Supervised(preset=preset).fit(x, some_pairs(30, 3))
+    assert (fitted.rank, fitted.missing) == (3, 7)
     assert np.isfinite(fitted.apply(x)).all()
 
 
 @pytest.mark.parametrize("preset", ["thesis", "released-code"])
 def test_pairs_of_equal_descriptors(preset):
     x = np.repeat(some_descriptors(5, 4), 2, axis=0)
-    with pytest.warns(UserWarning, match="differ in 0 of 4 directions"):
-        fitted = Supervised(preset=preset).fit(x, np.array([[0, 1], [2, 3]]))
+    fitted = Supervised(preset=preset).fit(x, np.array([[0, 1], [2, 3]]))
+    assert fitted.rank == 0
     assert np.isfinite(fitted.apply(x)).all()
 
 
@@ -185,7 +223,7 @@ def test_shrinkage_repairs_the_rank():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         fitted = Supervised(shrink=0.1).fit(some_descriptors(30, 10), some_pairs(30, 3))
-    assert fitted.rank == 10
+    assert (fitted.rank, fitted.missing) == (10, 0)
 
 
 @pytest.mark.parametrize("pairs", [None, np.empty((0, 2), np.int64)])

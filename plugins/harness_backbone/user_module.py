@@ -1,0 +1,122 @@
+"""A network of one's own: a function that returns a module of torch."""
+
+from __future__ import annotations
+
+import hashlib
+from copy import deepcopy
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
+
+from annotated_types import Ge
+
+from harness.core.errors import DataDamaged, InvalidInput
+from harness.data.checkpoint import checked_sum, read_checkpoint
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from harness_backbone.network import ImageNetwork
+
+_FORM: Final = "a function without parameters that returns a torch.nn.Module: images (n, 3, H, W) -> maps (n, C, h, w)"
+
+
+@dataclass(frozen=True)
+class UserModule:
+    """Any module of torch that turns images into maps; its function must be importable (this project).
+
+    Formula:
+        maps = max(0, module((image - mean) / std))
+
+    Attributes:
+        factory: ``package.module:function``, a function without parameters that returns a ``torch.nn.Module``: images
+            (n, 3, H, W) to maps (n, C, h, w). Random initial weights come from ``seed``.
+        stride: pixels of the image per cell of the map.
+        weights: the path of its state dict; empty: the weights that the function gives.
+        checksum: SHA-256 of that file; filled in from the file where it is not given.
+        code: SHA-256 of the file of the function; filled in where it is not given, so that other code gives another
+            run. What that file imports does not count.
+        mean: of the colours in [0, 1].
+        std: of the colours in [0, 1].
+        seed: of random initial weights.
+        min_side: smaller images are padded to this side by the mean colour, below and on the right.
+    """
+
+    factory: str
+    stride: Annotated[int, Ge(1)]
+    weights: Literal[""] | Path = ""
+    checksum: str = ""
+    code: str = ""
+    mean: tuple[float, float, float] = (0.485, 0.456, 0.406)  # torchvision: colours of ImageNet
+    std: tuple[float, float, float] = (0.229, 0.224, 0.225)
+    seed: Annotated[int, Ge(0)] = 0
+    min_side: Annotated[int, Ge(1)] = 1
+
+    def __post_init__(self) -> None:
+        if self.weights:
+            object.__setattr__(self, "checksum", checked_sum(self.weights, self.checksum))
+        object.__setattr__(self, "code", self.code or _code_of(self.factory))
+
+    def maps(self, image: Tensor) -> Tensor:
+        """Image (3, H, W) float32 in [0, 1], RGB -> maps (C, h, w) float32, not negative.
+
+        Raises:
+            InvalidInput: no image, or the function or its module is not as described.
+            DataMissing: there is no file of weights.
+            DataDamaged: the weights do not fit.
+        """
+        maps = _network(self, str(image.device)).maps(image)
+        if maps.ndim != 3:
+            raise InvalidInput(f"{self.factory} gives {maps.ndim - 2} dimensions instead of maps", fix=_FORM)
+        return maps.clamp(min=0)
+
+    def module(self) -> ImageNetwork:
+        """A copy of the network that may be trained. Raises as ``maps``."""
+        return deepcopy(_network(self, "cpu")).requires_grad_(True)
+
+    def checkpoint(self, module: ImageNetwork) -> dict[str, Any]:
+        """What a file of trained weights holds: the state dict of the function's module."""
+        return dict(module.features.state_dict())
+
+
+def _code_of(factory: str) -> str:
+    module, _, name = factory.partition(":")
+    try:
+        spec = find_spec(module) if module and name else None
+    except (ImportError, ValueError):
+        spec = None
+    if spec is None or not spec.origin:
+        raise InvalidInput(f"factory {factory} cannot be found", fix=f"package.module:function, {_FORM}")
+    return hashlib.sha256(Path(spec.origin).read_bytes()).hexdigest()
+
+
+@lru_cache(maxsize=2)
+def _network(backbone: UserModule, device: str) -> ImageNetwork:
+    import torch
+
+    from harness_backbone.network import ImageNetwork
+
+    if _code_of(backbone.factory) != backbone.code:
+        raise DataDamaged(f"the file of {backbone.factory} has changed since the run was planned")
+    module, _, name = backbone.factory.partition(":")
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(backbone.seed)
+        factory = getattr(import_module(module), name, None)
+        try:
+            built = factory() if callable(factory) else None
+        except TypeError as error:
+            raise InvalidInput(f"factory {backbone.factory} cannot be called: {error}", fix=_FORM) from error
+    if not isinstance(built, torch.nn.Module):
+        raise InvalidInput(f"factory {backbone.factory} gives a {type(built).__name__}", fix=_FORM)
+    if backbone.weights:
+        state = read_checkpoint(backbone.weights, backbone.checksum).state
+        try:
+            built.load_state_dict(dict(state))
+        except RuntimeError as error:
+            reason = str(error).strip().splitlines()[-1].strip()
+            raise DataDamaged(f"weights {backbone.weights} do not fit {backbone.factory}: {reason}") from error
+    network = ImageNetwork(built, backbone.mean, backbone.std, backbone.min_side)
+    return network.eval().requires_grad_(False).to(device)
