@@ -71,7 +71,7 @@ class UserModule:
         maps = _network(self, str(image.device)).maps(image)
         if maps.ndim != 3:
             raise InvalidInput(f"{self.factory} gives {maps.ndim - 2} dimensions instead of maps", fix=_FORM)
-        return maps.clamp(min=0)
+        return maps
 
     def module(self) -> ImageNetwork:
         """A copy of the network that may be trained. Raises as ``maps``."""
@@ -79,7 +79,8 @@ class UserModule:
 
     def checkpoint(self, module: ImageNetwork) -> dict[str, Any]:
         """What a file of trained weights holds: the state dict of the function's module."""
-        return dict(module.features.state_dict())
+        built = next(iter(module.features.children()))
+        return dict(built.state_dict())
 
 
 def _code_of(factory: str) -> str:
@@ -118,5 +119,5 @@ def _network(backbone: UserModule, device: str) -> ImageNetwork:
         except RuntimeError as error:
             reason = str(error).strip().splitlines()[-1].strip()
             raise DataDamaged(f"weights {backbone.weights} do not fit {backbone.factory}: {reason}") from error
-    network = ImageNetwork(built, backbone.mean, backbone.std, backbone.min_side)
+    network = ImageNetwork(torch.nn.Sequential(built, torch.nn.ReLU()), backbone.mean, backbone.std, backbone.min_side)
     return network.eval().requires_grad_(False).to(device)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Final, Literal
 
 import numpy as np
 from annotated_types import Ge, Gt
@@ -15,25 +15,30 @@ from harness_whitening.shrinkage import RECOMMENDED, Shrink, share
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+_PER_DIRECTION: Final = 4
+"""Descriptors for each direction kept."""
+
 
 @dataclass(frozen=True)
 class PCA:
     """Principal directions, each scaled to unit variance (Jégou and Chum 2012; thesis 2.5).
 
-    Of n descriptors with n <= D, whitened without shrinkage, all are equally far from each other, and of not many more
-    nearly so. The preset ``recommended`` therefore shrinks as much as the descriptors themselves ask for.
+    Of n descriptors with n <= D, all whitened without regularisation are equally far from each other, and of not many
+    more nearly so. The preset ``recommended`` therefore shrinks as much as the descriptors themselves ask for and keeps
+    no more directions than they can tell from noise.
 
     Formula:
         y = L^-1/2 V^T (x - m), then y / |y|
         C = V L V^T the covariance; with shrink s each variance l_d becomes (1 - s) l_d + s mean(l)
+        recommended: at most max(n / 4, (sum l)^2 / sum l^2) directions
 
     Attributes:
-        dim: directions kept, those of largest variance; 0 keeps all.
+        dim: directions kept, those of largest variance; 0: as many as the preset keeps, ``thesis`` all.
         shrink: share s of the mean variance mixed into each variance; ``oas`` (Chen et al. 2010) and ``ledoit-wolf``
             (2004) estimate it from the descriptors; ``auto``: as the preset says. Directions without variance are left
             out where s is 0; a board marks such a run.
         eps: variances up to this share of the largest count as none.
-        preset: ``recommended`` shrinks by ``oas``, ``thesis`` not at all.
+        preset: ``recommended`` shrinks by ``oas`` and limits the directions; ``thesis`` does neither.
     """
 
     result_version: ClassVar[int] = 2
@@ -54,7 +59,7 @@ class PCA:
         variances, directions = np.linalg.eigh(scatter_of(descriptors, mean) / len(descriptors))
         variances, directions = np.maximum(variances[::-1], 0), directions[:, ::-1]
         rank = int((variances > max(self.eps * variances[0], np.finfo(np.float64).tiny)).sum())
-        wanted = self.dim or len(mean)
+        wanted = self.dim or self._directions(variances, len(descriptors))
         if rank == 0:
             warnings.warn("all descriptors are equal: PCA whitening makes them zero", stacklevel=2)
             return LinearWhitening(mean, np.zeros((1, len(mean))), 0)
@@ -63,6 +68,13 @@ class PCA:
         scales = (1 - shrinkage) * variances[:kept] + shrinkage * variances.mean()
         projection = (directions[:, :kept] / np.sqrt(scales)).T
         return LinearWhitening(mean, projection, rank, wanted - kept, shrinkage)
+
+    def _directions(self, variances: NDArray[np.float64], n: int) -> int:
+        if self.preset == "thesis":
+            return len(variances)
+        # The participation ratio of the variances: so many directions of equal variance would be as concentrated.
+        ratio = variances.sum() ** 2 / max((variances**2).sum(), np.finfo(np.float64).tiny)
+        return int(min(len(variances), max(n // _PER_DIRECTION, ratio, 1)))
 
     @property
     def _shrink(self) -> Shrink:

@@ -13,6 +13,7 @@ from PIL import Image
 from harness.core.errors import ContractError, InvalidInput
 from harness.plugin_api import Ranking, RetrievalSet
 from harness.retrieval import rows
+from harness.retrieval.health import doubts
 from harness.retrieval.protocol import RetrievalProtocol
 from harness_pooling.crow import CroW
 from harness_pooling.gem import GeM
@@ -156,6 +157,14 @@ def test_whitening_learns_from_the_database_only(dataset):
     assert result.dimension == 2
     assert result.notes["whitening_rank"] == 3
     assert "whiten" in result.costs
+
+
+def test_a_whitening_of_deficient_rank_is_a_doubt(dataset):
+    """``eps`` makes small variances count as none."""
+    plain = run(dataset, whitening=PCA(preset="thesis", eps=0.999))
+    assert plain.notes["whitening"]["missing"] == 2
+    assert "whitening without shrinkage from descriptors that vary in 1 of 3 directions" in doubts(plain.health)
+    assert "whitening" not in run(dataset, whitening=PCA(eps=0.999)).health
 
 
 def test_supervised_whitening(dataset):

@@ -111,16 +111,27 @@ def test_few_descriptors_stay_apart_as_they_were(n, d):
     x = some_descriptors(n, d)
     near = x + 0.05 * np.random.default_rng(2).normal(size=x.shape).astype(np.float32) / d**0.5
     both = np.concatenate([x, near])
-    plain, shrunk = (PCA(preset=preset).fit(both) for preset in ("thesis", "recommended"))
-    assert (plain.missing, shrunk.missing) == (d - 2 * n + 1, 0)
-    for fitted, finds in ((plain, False), (shrunk, True)):
+    plain, recommended = (PCA(preset=preset).fit(both) for preset in ("thesis", "recommended"))
+    assert (plain.missing, recommended.missing) == (d - 2 * n + 1, 0)
+    for fitted, finds in ((plain, False), (recommended, True)):
         similar = fitted.apply(x) @ fitted.apply(near).T
         assert bool((np.diag(similar) > 0.9).all()) is finds
 
 
+@pytest.mark.parametrize(("n", "d", "kept"), [(400, 300, 100), (2000, 300, 300), (600, 128, 128)])
+def test_a_direction_needs_four_descriptors(n, d, kept):
+    x = some_descriptors(n, d) * np.linspace(2, 0.02, d, dtype=np.float32) ** 3
+    assert PCA().fit(x).apply(x).shape == (n, kept)
+
+
+def test_directions_that_carry_the_variance_are_kept_however_few_the_descriptors():
+    fitted = PCA().fit(some_descriptors(40, 200))
+    assert 20 < len(fitted.projection) < 40
+
+
 def test_all_directions_asked_for_are_kept_where_variances_are_shrunk():
-    fitted = PCA().fit(some_descriptors(5, 20))
-    assert fitted.rank == 4
+    fitted = PCA(dim=20).fit(some_descriptors(5, 20))
+    assert (fitted.rank, fitted.missing) == (4, 0)
     assert fitted.apply(some_descriptors(3, 20)).shape == (3, 20)
 
 
