@@ -7,17 +7,14 @@ from __future__ import annotations
 
 import functools
 import math
-import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from harness.boards.across import Across, across, critical_difference, indistinct
-from harness.boards.board import Board, Row
+from harness.boards.board import Board
 from harness.boards.columns import Column, pareto_front
 from harness.boards.plots.canvas import (
     COLOURS,
-    LINES,
-    MARKS,
     MOST_NAMES,
     PLAIN,
     file_name,
@@ -27,14 +24,12 @@ from harness.boards.plots.canvas import (
     plain,
     written_out,
 )
+from harness.boards.plots.curves import PANELS, curve_columns, curves_size, draw_board, draw_boards, row_label
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 Draw = Callable[["Figure"], None]
-_PANELS: int = 3
-"""Panels side by side."""
 
 
 def plots(boards: Sequence[Board], images: Sequence[str] = ("svg",)) -> dict[str, bytes]:
@@ -49,17 +44,17 @@ def plots(boards: Sequence[Board], images: Sequence[str] = ("svg",)) -> dict[str
         UnknownName: no such kind of image.
     """
     drawings: dict[str, tuple[Draw, tuple[float, float]]] = {}
-    curved = [board for board in boards if board.task == "active-learning" and _curve_columns(board)]
+    curved = [board for board in boards if board.task == "active-learning" and curve_columns(board)]
     for board in boards:
         name = _file_name(board, drawings)
         if board in curved:
-            drawings[f"{name}-curves"] = functools.partial(_curves, boards=[board]), (6.4, 4.0)
+            drawings[f"{name}-curves"] = functools.partial(draw_board, board=board), curves_size(board)
         if any(column.pareto for column in board.columns):
             drawings[f"{name}-cost"] = functools.partial(_cost, board=board), (6.4, 4.0)
     if len(curved) > 1:
-        across_panels = min(_PANELS, len(curved))
+        across_panels = min(PANELS, len(curved))
         size = 3.2 * across_panels, 2.8 * math.ceil(len(curved) / across_panels) + 0.8
-        drawings["active-learning-curves"] = functools.partial(_curves, boards=curved), size
+        drawings["active-learning-curves"] = functools.partial(draw_boards, boards=curved), size
     pictures = {f"{name}.{image}": picture(*drawing, image) for name, drawing in drawings.items() for image in images}
     return pictures | rank_plots(across(boards), images)
 
@@ -82,57 +77,6 @@ def _file_name(board: Board, taken: Mapping[str, Any]) -> str:
     return next(free for n in range(len(taken) + 1) if (free := f"{name}-{n + 1}" if n else name) not in names)
 
 
-def _curves(figure: Figure, boards: Sequence[Board]) -> None:
-    """Accuracy against number of labels, band of one standard deviation (thesis Fig. 3.2-3.5); one panel a board."""
-    columns = min(_PANELS, len(boards))
-    grid = figure.subplots(math.ceil(len(boards) / columns), columns, squeeze=False).ravel()
-    names = list(dict.fromkeys(_label(board, row) for board in boards for row in board.rows[:MOST_NAMES]))
-    entries: dict[str, Any] = {}
-    for axes in grid[len(boards) :]:
-        axes.set_visible(False)
-    for axes, board in zip(grid, boards, strict=False):
-        for row in board.rows:
-            name = _label(board, row)
-            position = names.index(name) if name in names[:MOST_NAMES] else None
-            line = _curve(axes, board, row, position)
-            if line is not None and position is not None:
-                entries.setdefault(name, line)
-        axes.set(xlabel="labelled images", title=plain(board.dataset))
-        sizes = [size for size, _ in _curve_columns(board)]
-        if len(sizes) <= 6:
-            axes.set_xticks(sizes)
-    for axes in grid[::columns]:
-        axes.set_ylabel("test accuracy (%)")
-    legend(figure, {name: entries[name] for name in names if name in entries})
-
-
-def _curve(axes: Axes, board: Board, row: Row, position: int | None) -> Any:
-    """The line of a row, None if it has no points; thin and grey without a position among the named ones."""
-    points = [(size, cell) for size, key in _curve_columns(board) if (cell := row.cells.get(key)) is not None]
-    sizes, mean = [size for size, _ in points], [100 * cell.mean for _, cell in points]
-    if not points:
-        return None
-    if position is None:
-        return axes.plot(sizes, mean, color=PLAIN, linewidth=0.7, zorder=1)[0]
-    style = _style(board, row, position)
-    (line,) = axes.plot(sizes, mean, **style, markersize=4)
-    band = [100 * (cell.std or 0.0) for _, cell in points]
-    low = [m - b for m, b in zip(mean, band, strict=True)]
-    high = [m + b for m, b in zip(mean, band, strict=True)]
-    axes.fill_between(sizes, low, high, color=style["color"], alpha=0.12 if len(board.rows) <= 6 else 0.06, linewidth=0)
-    return line
-
-
-def _style(board: Board, row: Row, position: int) -> dict[str, Any]:
-    """Colour, mark and line of a curve: one colour an acquisition and one line a scheme where both differ."""
-    kinds = ("acquisition", "learning")
-    chosen = [k for k in kinds if k in board.kinds]
-    positions = [sorted({other.labels[k] for other in board.rows}).index(row.labels[k]) for k in chosen]
-    if len(positions) < len(kinds) or positions[0] >= len(COLOURS) or positions[1] >= len(LINES):
-        return {**mark(position), "linestyle": LINES[position // len(COLOURS) % len(LINES)]}
-    return {"color": COLOURS[positions[0]], "marker": MARKS[positions[0]], "linestyle": LINES[positions[1]]}
-
-
 def _cost(figure: Figure, board: Board) -> None:
     """Quality against time and against memory, best at the upper left; the Pareto front is drawn (Fig. 5.10)."""
     quality, costs = board.columns[0], [column for column in board.columns if column.pareto]
@@ -145,7 +89,7 @@ def _cost(figure: Figure, board: Board) -> None:
             if x is None or y is None:
                 continue
             points.append((x.mean * column.scale, y.mean * quality.scale))
-            name = _label(board, row)
+            name = row_label(board, row)
             if style := styles.get(name):
                 entries.setdefault(name, axes.scatter(*points[-1], **style))
             else:
@@ -164,16 +108,16 @@ def _cost(figure: Figure, board: Board) -> None:
 def _named(board: Board, costs: Sequence[Column]) -> list[str]:
     """Rows that get a colour and a name: all, or of many the first that are best for what they cost in some way."""
     if len(board.rows) <= len(COLOURS):
-        return [_label(board, row) for row in board.rows]
+        return [row_label(board, row) for row in board.rows]
     quality, chosen = board.columns[0], set()
     for column in costs:
         points = {
-            (x.mean, y.mean): _label(board, row)
+            (x.mean, y.mean): row_label(board, row)
             for row in reversed(board.rows)
             if (x := row.cells[column.key]) is not None and (y := row.cells[quality.key]) is not None
         }
         chosen |= {points[point] for point in pareto_front(list(points))}
-    return [name for row in board.rows if (name := _label(board, row)) in chosen][:MOST_NAMES]
+    return [name for row in board.rows if (name := row_label(board, row)) in chosen][:MOST_NAMES]
 
 
 def _ranks(figure: Figure, ranking: Across) -> None:
@@ -214,13 +158,3 @@ def _ranks(figure: Figure, ranking: Across) -> None:
         axes.annotate(text, (end, height), (gap, 0), textcoords="offset points", ha=align, va="center", fontsize=7)
     for number, (first, last) in enumerate(bars):
         axes.plot([ranks[first], ranks[last]], [0.1 + 0.35 * number] * 2, color=COLOURS[0], linewidth=3.5)
-
-
-def _curve_columns(board: Board) -> list[tuple[int, str]]:
-    """Numbers of labels and the keys of their accuracies."""
-    sizes = [(re.fullmatch(r"accuracy@(\d+)", column.key), column.key) for column in board.columns]
-    return sorted((int(size[1]), key) for size, key in sizes if size)
-
-
-def _label(board: Board, row: Row) -> str:
-    return " · ".join(row.labels[kind] for kind in board.kinds if row.labels[kind] != "none") or "none"

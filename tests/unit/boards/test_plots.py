@@ -64,23 +64,56 @@ def test_numbers_on_a_log_axis_are_written_out(monkeypatch):
     assert not [text for text in seen if "$" in text]
 
 
-def test_of_many_curves_the_best_are_named(monkeypatch):
+def drawn(monkeypatch, made, name):
+    """Texts of a picture, and the number of its visible panels."""
     from matplotlib.figure import Figure
+    from matplotlib.text import Text
 
-    names = []
-    real = Figure.legend
+    seen = {}
+    real = Figure.savefig
 
-    def legend(self, handles, labels, **options):
-        names.append(labels)
-        return real(self, handles, labels, **options)
+    def savefig(self, *arguments, **options):
+        real(self, *arguments, **options)
+        texts = [text.get_text() for text in self.findobj(Text)]
+        seen[len(seen)] = texts, [axes for axes in self.axes if axes.get_visible()]
 
-    monkeypatch.setattr(Figure, "legend", legend)
-    many = [record(f"m{i}", 0) for i in range(40)]
-    many = [
-        r.model_copy(update={"metrics": {k: v + i / 1000 for k, v in r.metrics.items()}}) for i, r in enumerate(many)
+    monkeypatch.setattr(Figure, "savefig", savefig)
+    found = plots(boards(made, cost=False))
+    return seen[list(found).index(name)]
+
+
+def spread(names, seeds=3):
+    made = [record(name, seed) for name in names for seed in range(seeds)]
+    shift = {name: place / 50 for place, name in enumerate(names)}
+    return [
+        r.model_copy(update={"metrics": {k: v + shift[r.methods["acquisition"].name] for k, v in r.metrics.items()}})
+        for r in made
     ]
-    plots(boards(many))
-    assert names[0] == [f"m{i}" for i in range(39, 27, -1)]
+
+
+def test_a_few_curves_have_their_names_at_the_lines(monkeypatch):
+    texts, panels = drawn(monkeypatch, spread(["random", "a", "b"]), "di-gits-curves.svg")
+    assert len(panels) == 1
+    assert {"random", "a", "b"} <= set(texts)
+    assert panels[0].get_legend() is None
+
+
+def test_many_curves_have_a_panel_each_with_the_reference(monkeypatch):
+    names = ["random", *(f"m{i}" for i in range(7))]
+    texts, panels = drawn(monkeypatch, spread(names), "di-gits-curves.svg")
+    assert len(panels) == 8
+    assert sorted(axes.get_title() for axes in panels) == sorted(names)
+    assert any("dashed: random" in text for text in texts)
+    lines = {axes.get_title(): len(axes.get_lines()) for axes in panels}
+    assert lines == {name: 1 if name == "random" else 2 for name in names}
+
+
+def test_of_many_curves_the_best_are_shown_and_it_is_said(monkeypatch):
+    monkeypatch.setattr("harness.boards.plots.curves._MOST_PANELS", 8)
+    texts, panels = drawn(monkeypatch, spread([f"m{i}" for i in range(20)], seeds=1), "di-gits-curves.svg")
+    assert len(panels) == 8
+    assert panels[0].get_title() == "m19"
+    assert any("best 8 of 20 methods" in text for text in texts)
 
 
 def of_settings(n, names=("a", "b", "c")):
@@ -123,8 +156,7 @@ def test_names_that_matplotlib_would_hide_are_in_the_legend(monkeypatch):
         Figure, "legend", lambda self, h, labels, **o: names.append(labels) or real(self, h, labels, **o)
     )
     plots(boards([record(name, 0) for name in ("_hidden", "a")]))
-    assert all(set(labels) == {"_hidden", "a"} for labels in names)
-    assert len(names) == 2
+    assert [set(labels) for labels in names] == [{"_hidden", "a"}]  # curves have names at the lines
 
 
 def test_datasets_whose_names_become_equal_have_files_of_their_own():

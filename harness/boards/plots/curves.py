@@ -1,0 +1,200 @@
+"""Learning curves with the 95% interval of the mean: every line has its name.
+
+Up to six methods stand in one panel with their names at the ends of the lines; more in a panel each, beside the
+reference (the baseline of the board, else random).
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+from harness.boards.board import Board, Row, row_name
+from harness.boards.columns import Cell
+from harness.boards.plots.canvas import COLOURS, LINES, MARKS, MOST_NAMES, legend, mark, plain
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+PANELS: Final = 3
+"""Boards side by side."""
+_DIRECT: Final = 6
+"""Methods in one panel with their names at the lines."""
+_ACROSS: Final = 4
+"""Panels of methods side by side."""
+_MOST_PANELS: Final = 16
+_REFERENCE: Final = "#444444"
+_LOG_FROM: Final = 8
+"""Last over first number of labels from which the axis is logarithmic."""
+
+
+def curve_columns(board: Board) -> list[tuple[int, str]]:
+    """Numbers of labels and the keys of their accuracies."""
+    sizes = [(re.fullmatch(r"accuracy@(\d+)", column.key), column.key) for column in board.columns]
+    return sorted((int(size[1]), key) for size, key in sizes if size)
+
+
+def row_label(board: Board, row: Row) -> str:
+    """``random · supervised``, without kinds that a row lacks."""
+    return " · ".join(row.labels[kind] for kind in board.kinds if row.labels[kind] != "none") or "none"
+
+
+def curves_size(board: Board) -> tuple[float, float]:
+    """Size in inches of the picture of one board."""
+    rows = len(_drawn(board))
+    return (6.4, 4.0) if rows <= _DIRECT else (7.6, 1.75 * math.ceil(min(rows, _MOST_PANELS) / _ACROSS) + 0.6)
+
+
+def draw_board(figure: Figure, board: Board) -> None:
+    """The curves of one board: in one panel with names at the lines, or a panel a method."""
+    rows = _drawn(board)
+    if len(rows) <= _DIRECT:
+        axes = figure.add_subplot()
+        _one_panel(axes, board, rows)
+        _label_axes([axes], [axes], board)
+        axes.set_title(plain(board.dataset))
+    else:
+        _small_multiples(figure, board, rows)
+
+
+def draw_boards(figure: Figure, boards: Sequence[Board]) -> None:
+    """The curves of the best methods of several boards, one panel a board."""
+    columns = min(PANELS, len(boards))
+    grid = figure.subplots(math.ceil(len(boards) / columns), columns, squeeze=False).ravel()
+    names = list(dict.fromkeys(row_label(board, row) for board in boards for row in board.rows[:MOST_NAMES]))
+    names = names[:MOST_NAMES]
+    entries: dict[str, Any] = {}
+    for axes in grid[len(boards) :]:
+        axes.set_visible(False)
+    for axes, board in zip(grid, boards, strict=False):
+        for row in _drawn(board):
+            name = row_label(board, row)
+            if name in names:
+                style = _style(board, row, names.index(name))
+                entries.setdefault(name, _curve(axes, board, row, style, band=len(board.rows) <= _DIRECT))
+        _label_axes([axes], [], board)
+        axes.set_title(plain(board.dataset))
+    for axes in grid[::columns]:
+        axes.set_ylabel("test accuracy (%)")
+    legend(figure, {name: entries[name] for name in names if name in entries})
+
+
+def _drawn(board: Board) -> list[Row]:
+    """Rows with any point."""
+    return [row for row in board.rows if any(row.cells.get(key) for _, key in curve_columns(board))]
+
+
+def _one_panel(axes: Axes, board: Board, rows: Sequence[Row]) -> None:
+    ends: list[tuple[float, float, str, str]] = []
+    for position, row in enumerate(rows):
+        style = _style(board, row, position)
+        line = _curve(axes, board, row, style, band=True)
+        x, y = (float(values[-1]) for values in line.get_data())
+        ends.append((x, y, row_label(board, row), style["color"]))
+    _names_at_ends(axes, ends)
+
+
+def _names_at_ends(axes: Axes, ends: Sequence[tuple[float, float, str, str]]) -> None:
+    """Names to the right of the lines, pushed apart where they would overlap."""
+    low, high = axes.get_ylim()
+    gap, ordered = 0.055 * (high - low), sorted(ends, key=lambda end: (end[1], end[2]))
+    places = [y for _, y, _, _ in ordered]
+    for at in range(1, len(places)):
+        places[at] = max(places[at], places[at - 1] + gap)
+    places[-1] = min(places[-1], high)  # and not above the axes
+    for at in range(len(places) - 2, -1, -1):
+        places[at] = min(places[at], places[at + 1] - gap)
+    for (x, y, name, colour), place in zip(ordered, places, strict=True):
+        axes.annotate(
+            plain(name),
+            (x, y),
+            xytext=(1.02, (place - low) / (high - low)),
+            textcoords="axes fraction",
+            color=colour,
+            fontsize=7.5,
+            va="center",
+            arrowprops={"arrowstyle": "-", "color": colour, "linewidth": 0.5, "shrinkA": 0, "shrinkB": 2},
+            annotation_clip=False,
+        )
+
+
+def _small_multiples(figure: Figure, board: Board, rows: Sequence[Row]) -> None:
+    shown = rows[:_MOST_PANELS]
+    reference = _reference(board, rows)
+    lines = math.ceil(len(shown) / _ACROSS)
+    grid = figure.subplots(lines, _ACROSS, squeeze=False, sharex=True, sharey=True)
+    panels = list(grid.ravel())
+    for axes in panels[len(shown) :]:
+        axes.set_visible(False)
+    for axes, row in zip(panels, shown, strict=False):
+        style = {"color": COLOURS[0], "marker": MARKS[0], "linestyle": "-"}
+        if reference is not None and row is not reference:
+            dashed = {"color": _REFERENCE, "marker": "", "linestyle": "--", "linewidth": 1.0}
+            _curve(axes, board, reference, dashed, band=False)
+        _curve(axes, board, row, style, band=True)
+        axes.set_title(plain(row_label(board, row)), fontsize=7.5)
+    below = [panels[at] for at in range(len(shown)) if at + _ACROSS >= len(shown)]
+    for axes in below:
+        axes.tick_params(labelbottom=True)
+    _label_axes(below, list(grid[:, 0]), board)
+    dashed_name = f"; dashed: {plain(row_label(board, reference))}" if reference is not None else ""
+    few = f", best {len(shown)} of {len(rows)} methods" if len(shown) < len(rows) else ""
+    figure.suptitle(f"{plain(board.dataset)}{few}{dashed_name}", fontsize=9)
+
+
+def _reference(board: Board, rows: Sequence[Row]) -> Row | None:
+    """The baseline, else the row of the acquisition ``random``, if there is one."""
+    if board.baseline:
+        return next((row for row in rows if row_name(row, board.kinds) == board.baseline), None)
+    random = [row for row in rows if row.labels.get("acquisition") == "random"]
+    return random[0] if len(random) == 1 else None
+
+
+def _curve(axes: Axes, board: Board, row: Row, style: dict[str, Any], *, band: bool) -> Any:
+    """The line of a row, with the 95% interval of its mean."""
+    points = [(size, cell) for size, key in curve_columns(board) if (cell := row.cells.get(key)) is not None]
+    sizes, mean = [size for size, _ in points], [100 * cell.mean for _, cell in points]
+    (line,) = axes.plot(sizes, mean, **{"markersize": 3.5, **style})
+    if band:
+        half = [100 * _half_width(cell) for _, cell in points]
+        low = [m - h for m, h in zip(mean, half, strict=True)]
+        high = [m + h for m, h in zip(mean, half, strict=True)]
+        axes.fill_between(sizes, low, high, color=style["color"], alpha=0.15, linewidth=0)
+    return line
+
+
+def _half_width(cell: Cell) -> float:
+    """Half of the t interval of a mean; 0 for one run."""
+    if cell.std is None or cell.n < 2:
+        return 0.0
+    from scipy.special import stdtrit
+
+    return float(stdtrit(cell.n - 1, 0.975)) * cell.std / math.sqrt(cell.n)
+
+
+def _style(board: Board, row: Row, position: int) -> dict[str, Any]:
+    """Colour, mark and line of a curve: one colour an acquisition and one line a scheme where both differ."""
+    kinds = ("acquisition", "learning")
+    chosen = [k for k in kinds if k in board.kinds]
+    positions = [sorted({other.labels[k] for other in board.rows}).index(row.labels[k]) for k in chosen]
+    if len(positions) < len(kinds) or positions[0] >= len(COLOURS) or positions[1] >= len(LINES):
+        return {**mark(position), "linestyle": LINES[position // len(COLOURS) % len(LINES)]}
+    return {"color": COLOURS[positions[0]], "marker": MARKS[positions[0]], "linestyle": LINES[positions[1]]}
+
+
+def _label_axes(below: Sequence[Axes], left: Sequence[Axes], board: Board) -> None:
+    """Titles of axes, and the numbers of labels where they are few."""
+    sizes = [size for size, _ in curve_columns(board)]
+    for axes in below:
+        axes.set_xlabel("labelled images (mean, 95% interval)" if len(below) == 1 and left else "labelled images")
+        if sizes[-1] >= _LOG_FROM * sizes[0] > 0:
+            axes.set_xscale("log", base=2)
+            axes.xaxis.set_minor_formatter("")
+            axes.xaxis.set_major_formatter("{x:g}")
+        if len(sizes) <= 6:
+            axes.set_xticks(sizes)
+    for axes in left:
+        axes.set_ylabel("test accuracy (%)", fontsize=8)
