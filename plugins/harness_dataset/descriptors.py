@@ -43,6 +43,7 @@ class DescriptorGroundTruth:
     """
 
     task: ClassVar[Task] = "retrieval"
+    deviations: ClassVar[dict[str, str]] = {"files": "names in a ground truth stand for images that need not be there"}
 
     ground_truth: Path
     distractors: Annotated[int, Ge(0)] = 0

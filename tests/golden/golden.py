@@ -153,7 +153,8 @@ def _images_of(dataset: Any) -> Any:
     """Images of a retrieval set by their mean colour: decoders differ in the last bit."""
     from harness.data.decode import decode_image
 
-    paths = [*dataset.images, *dataset.queries]
+    # A ground truth for descriptors has names in place of files.
+    paths = [path for path in (*dataset.images, *dataset.queries) if Path(path).is_file()]
     means = [np.asarray(decode_image(Path(path)), np.float64).mean(axis=(0, 1)) for path in paths]
     truth = [[sorted(labels.get(name, ())) for name in ("easy", "hard", "junk")] for labels in dataset.ground_truth]
     training = {} if dataset.clusters is None else {"pairs": dataset.pairs, "clusters": dataset.clusters}
