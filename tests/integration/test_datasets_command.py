@@ -170,3 +170,31 @@ def test_a_run_on_data_in_the_layout_of_roxford5k(harness, archive, truth, tmp_p
     assert fingerprint in json.dumps(record)
     board = harness("leaderboard", tmp_path / "spec.yaml", "--data", tmp_path)
     assert "mAP Hard" in board.out
+
+
+def test_audit_of_a_name_and_of_a_spec(harness, tmp_path):
+    images = tmp_path / "data" / "mine" / "images"
+    images.mkdir(parents=True)
+    for number, name in enumerate(("a", "b", "c", "q")):
+        coarse = np.random.default_rng(number).integers(0, 256, (6, 8, 3), dtype=np.uint8)
+        Image.fromarray(coarse).resize((32, 24)).save(images / f"{name}.png")
+    truth = {"imlist": ["a.png", "b.png"], "queries": [{"image": "q.png", "easy": [0]}]}
+    (images.parent / "gnd.json").write_text(json.dumps(truth))
+    entry = "mine: {loader: image-instances, task: retrieval, parameters: {path: mine}, description: d, protocol: p,"
+    (tmp_path / "datasets.yaml").write_text(f"{entry} source: s, licence: l}}\n")
+    spec = "name: s\ntask: retrieval\ndatasets: [mine]\nmethods: {backbone: tiny, pooling: mac}\n"
+    (tmp_path / "spec.yaml").write_text(spec)
+    options = ("--data", tmp_path / "data", "--cache", tmp_path / "cache")
+    found = harness("datasets", "audit", tmp_path / "spec.yaml", *options)
+    assert found.code == 0
+    assert "mine: 2 images, 1 queries" in found.out
+    assert "warning: 1 file is skipped (not in the ground truth)" in found.out
+    assert "OK" not in found.out
+    (images / "c.png").unlink()
+    named = ("datasets", "audit", "mine", "--catalogue", tmp_path / "datasets.yaml", *options)
+    assert harness(*named).out.endswith("OK\n")
+    truth["imlist"].append("q.png")
+    (images.parent / "gnd.json").write_text(json.dumps(truth))
+    wrong = harness(*named, "--json")
+    assert wrong.code == 4
+    assert json.loads(wrong.out)[0]["findings"][0]["code"] == "query-in-database"
