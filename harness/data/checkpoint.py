@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import io
 import pickle
+import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -31,6 +32,7 @@ _PLACE: Final = (
     "networks are published and where"
 )
 
+_READING: Final = threading.Lock()
 _UNREADABLE: Final = (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError, TypeError, AttributeError)
 """What torch raises on files that are cut off, damaged, not checkpoints, or hold more than tensors."""
 
@@ -119,7 +121,8 @@ def _loaded(weights: str | Path, checksum: str) -> Any:
 
     content = file_content(weights, checksum)
     try:
-        with torch.serialization.safe_globals(_arrays()):
+        # What torch takes for safe counts for the whole process: threads that pool read the same file at once.
+        with _READING, torch.serialization.safe_globals(_arrays()):
             return torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
     except _UNREADABLE as error:
         reason = str(error).strip().partition("\n")[0][:200]
