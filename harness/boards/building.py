@@ -113,7 +113,9 @@ def unranked_board(
     present = [kind for kind in SHOWN_KINDS if any(kind in names for names in labels.values())]
     differing = tuple(k for k in present if len({names.get(k, "none") for names in labels.values()}) > 1)
     kinds = differing or tuple(present[-1:])
-    measure = (design.measure if design else "") or DEFAULT_MEASURE[records[0].task]
+    # Of retrieval the first column says what is tested: that depends on the dataset and the evaluation protocol.
+    default = "" if records[0].task == "retrieval" else DEFAULT_MEASURE[records[0].task]
+    measure = (design.measure if design else "") or default
     columns, computed = _columns(records, groups, measure, cost=cost)
     first, told = records[0], _telling(records)
     return Board(

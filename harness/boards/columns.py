@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from harness.boards.failures import done
+from harness.core.errors import UnknownName
 from harness.runs.design import AREA, AREA_LINEAR, target_of
 from harness.runs.record import CostRecord, Record
 
@@ -151,8 +152,9 @@ def board_columns(records: Sequence[Record], cost: bool, measure: str = "") -> t
         cost: whether to show time and memory.
         measure: what is tested; its column is the first. Empty: mAP Medium, or the accuracy with most labels.
     """
-    candidates: tuple[Column, ...] = _RETRIEVAL
-    if records[0].task != "retrieval":
+    if records[0].task == "retrieval":
+        candidates = _retrieval_columns(records)
+    else:
         keys = {key for record in records for key in record.metrics}
         sizes = sorted(int(found[1]) for key in keys if (found := re.fullmatch(r"accuracy@(\d+)", key)))
         # The largest number of labels comes first: it decides the rank.
@@ -169,13 +171,44 @@ def board_columns(records: Sequence[Record], cost: bool, measure: str = "") -> t
     return tuple(sorted(shown, key=lambda column: column.key != measure))
 
 
+def _retrieval_columns(records: Sequence[Record]) -> tuple[Column, ...]:
+    """Those of the protocols that the spec names, then those of the dataset, then costs."""
+    keys = {key for record in done(records) for key in record.metrics}
+    named: list[str] = []
+    if evaluation := str(records[0].protocol.get("evaluation", "")):
+        from harness.metrics.protocols import expand_names
+
+        metrics = [metric for name in evaluation.split() for metric in expand_names(name)]
+        named = [replace(metric, setup=setup).key for metric in metrics for setup in ("", "medium", "hard", "easy")]
+    plain: list[str] = []
+    if done(records) and all("map" in record.metrics for record in done(records)):
+        # Of datasets that do not tell easy from hard, in place of Easy, Medium and Hard.
+        ks = sorted(int(key.removeprefix("recall@")) for key in keys if re.fullmatch(r"recall@\d+", key))
+        plain = ["map", *(f"map@{k}" for k in ks[-1:]), *(f"recall@{k}" for k in ks)]
+    first = [column for key in dict.fromkeys([*named, *plain]) if key in keys and (column := column_of(key))]
+    return (*first, *(column for column in _RETRIEVAL if column.is_cost or not plain))
+
+
+def _protocol_column(key: str) -> Column | None:
+    """The column of a metric of a protocol by name: ``gldv2-map@100_hard``."""
+    from harness.metrics.protocols import parse_name
+
+    try:
+        metric = parse_name(key)
+    except UnknownName:
+        return None
+    definition = metric.definition
+    return Column(key, str(metric), 100.0 if definition.percent else 1.0, definition.digits)
+
+
 def column_of(key: str) -> Column | None:
     """The column of a metric or a cost by its key."""
     if match := re.fullmatch(r"accuracy@(\d+)", key):
         return Column(key, f"{match[1]} labels", 100)
     if (target := accuracy_of(key)) is not None:
         return Column(key, f"labels to {100 * target:g}%", 1.0, 0, False)
-    return _AREAS.get(key) or next((column for column in (*_RETRIEVAL, *_ACTIVE) if column.key == key), None)
+    known = _AREAS.get(key) or next((column for column in (*_RETRIEVAL, *_ACTIVE) if column.key == key), None)
+    return known or _protocol_column(key)
 
 
 def accuracy_of(key: str) -> float | None:

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from harness.boards.board import Board, Row
 from harness.boards.columns import Cell, Column, column_of
+from harness.boards.columns import cells as measured_cells
 from harness.boards.reference import PublishedColumn, PublishedRow, Reference, fits_options
 from harness.runs.record import Record
 
@@ -85,13 +86,19 @@ def _row(reference: Reference, published: Published, row: Row, line: PublishedRo
         mean, std = value if isinstance(value, tuple) else (value, None)
         scale = reference.scale(column)
         stated = None if mean is None else Cell(mean / scale, None if std is None else std / scale, 0)
-        measured = cells.setdefault(column.key, None)
+        measured = cells.setdefault(column.key, _measured_cell(row.records, column))
         cells[_published(column)] = stated
         if differences:
             cells[_difference(column)] = (
                 None if stated is None or measured is None else Cell(measured.mean - stated.mean, None, measured.n)
             )
     return dataclasses.replace(row, cells=cells, labels={**row.labels, KIND: line.name if line else "–"})
+
+
+def _measured_cell(records: Sequence[Record], column: PublishedColumn) -> Cell | None:
+    """What records hold of a metric that is no column of their board, such as mAP Medium where all is one set-up."""
+    key = column.key
+    return measured_cells(records, [column_of(key) or Column(key, column.title)])[key] if records else None
 
 
 def _measured(reference: Reference, published: Published, columns: Sequence[Column]) -> list[Column]:

@@ -4,7 +4,7 @@
      "queries": [{"image": "q.jpg", "easy": ["a.jpg"], "hard": [1], "junk": [], "box": [10, 20, 110, 140]}]}
 
 Relevant images are names of ``imlist`` or 0-based positions in it. ``positives`` instead of ``easy`` and ``hard`` makes
-all of them easy: easy and medium scores are then equal, and there are no hard ones. A ``box`` counts pixels of the full
+all of them easy: the board shows mAP, mAP@k and R@k. A ``box`` counts pixels of the full
 image, x0, y0, x1, y1; null or none is the whole image. A ``group``, a name or number, says what a query shows: queries
 of one group are no independent evidence. Without it queries that share their relevant images are a group. An optional
 ``pairs`` lists images of ``imlist`` that show the same object, two by two, for supervised whitening. The structure of

@@ -25,6 +25,9 @@ from harness.core.errors import (
 )
 
 Parameters = dict[str, Any]
+LATER: Final[Mapping[str, Any]] = types.MappingProxyType({"later": True})
+"""Metadata of a field that its class was given when there were results: at its default, which is as before, it does not
+count for the identity of a run, so that these results stay what they are."""
 MOST_RUNS: Final = 100_000
 """Runs of one plan."""
 _UNIONS: Final = (typing.Union, types.UnionType, typing.Annotated)
@@ -154,8 +157,11 @@ def named_files(label: str, method: type, given: Mapping[str, Any]) -> dict[str,
 
 
 def resolved(instance: Any) -> Parameters:
-    """All parameters of an instance, defaults included, as JSON-able values."""
+    """All parameters of an instance, defaults included, as JSON-able values; those that came ``LATER`` where stated."""
     values = {field.name: getattr(instance, field.name) for field in fields_of(type(instance))}
+    for field in fields_of(type(instance)):
+        if field.metadata.get("later") and values[field.name] == _default(field):
+            del values[field.name]
     return typing.cast(Parameters, json.loads(json.dumps(values, default=_plain)))
 
 

@@ -6,7 +6,7 @@ Loads torch and numba: import it where a run is done.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -20,6 +20,7 @@ from harness.core.cost import Cost, measured
 from harness.core.errors import InvalidInput
 from harness.core.progress import Progress
 from harness.core.threads import reproducible
+from harness.metrics.protocols import Evaluation, evaluate_name, judged
 from harness.metrics.ranking import Scores, evaluate
 from harness.plugin_api import (
     Backbone,
@@ -72,6 +73,7 @@ class RetrievalResult:
 
     Attributes:
         scores: ``easy``, ``medium`` and ``hard`` -> scores of the revisited protocol.
+        evaluations: what the protocol options name besides, one a metric and set-up.
         ranks: (q, k) int64, best first, at most as many as the task keeps.
         query_seconds: (at most 20,) float64: search, re-ranking and expansion of one query after the other.
         costs: stage -> cost.
@@ -84,6 +86,7 @@ class RetrievalResult:
     """
 
     scores: Mapping[str, Scores]
+    evaluations: Sequence[Evaluation]
     ranks: NDArray[np.int64]
     query_seconds: NDArray[np.float64]
     costs: Mapping[str, Cost]
@@ -185,6 +188,7 @@ class RetrievalTask:
         )
         return RetrievalResult(
             scores=scores,
+            evaluations=self._evaluations(ranking, pipeline.size),
             ranks=self._canonical.original(ranking.indices[:, : self.keep]),
             query_seconds=pipeline.seconds(min(len(pipeline.queries), _TIMED_QUERIES)),
             costs=self.costs,
@@ -291,6 +295,21 @@ class RetrievalTask:
         if isinstance(pipeline.expansion, HasReport) and pipeline.expansion.report:
             self.notes["expansion"] = dict(pipeline.expansion.report)
         return ranking
+
+    def _evaluations(self, ranking: Ranking, size: int) -> list[Evaluation]:
+        """The ranking under the protocols that ``evaluation`` names, in the ids of the dataset as it was loaded."""
+        metrics = self.protocol.evaluations()
+        if not metrics:
+            return []
+        images = {path: number for number, path in enumerate(self.dataset.images[: size - self.dataset.distractors])}
+        given = judged(
+            self._canonical.original(ranking.indices),
+            self.dataset.ground_truth,
+            scores=ranking.scores,
+            n_database=size,
+            own=[images.get(query) for query in self.dataset.queries],
+        )
+        return [evaluate_name(given, replace(metric, setup=setup)) for metric in metrics for setup in given.setups]
 
     def _label_ranks(
         self, pipeline: SearchPipeline, ranking: Ranking, searched: list[LabelRanks]

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from typing import Annotated
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Annotated
 
 from annotated_types import Ge, Gt
 
-from harness.core.errors import InvalidInput
+from harness.core.errors import InvalidInput, UnknownName
+from harness.registry.parameters import LATER
+
+if TYPE_CHECKING:
+    from harness.metrics.protocols import MetricName
 
 
 @dataclass(frozen=True)
@@ -21,6 +25,8 @@ class RetrievalProtocol:
         scale_power: exponent of the generalised mean over scales; other than 1 only for non-negative descriptors.
         ks: ranks at which precision is measured.
         depth: length of the rankings; 0 ranks the whole database.
+        evaluation: protocols by name (``harness evaluate --list``) that count besides the one of the revisited sets,
+            such as ``ilias-map@1k``; several are separated by spaces, and the first ranks the board.
     """
 
     image_size: Annotated[int, Ge(1)] = 1024  # Radenovic et al. 2018, §6
@@ -28,6 +34,7 @@ class RetrievalProtocol:
     scale_power: Annotated[float, Gt(0)] = 1.0  # cirtorch, test.py:137-143
     ks: tuple[int, ...] = (1, 5, 10)  # Radenovic et al. 2018 (revisited Oxford and Paris), §2
     depth: Annotated[int, Ge(0)] = 0
+    evaluation: str = field(default="", metadata=LATER)
 
     def __post_init__(self) -> None:
         _require(self.image_size >= 1, "image_size", self.image_size, "at least 1 pixel")
@@ -39,7 +46,20 @@ class RetrievalProtocol:
         )
         _require(0 < self.scale_power < math.inf, "scale_power", self.scale_power, "above 0")
         _require(all(k >= 1 for k in self.ks) and _unique(self.ks), "ks", self.ks, "different ranks of at least 1")
+        self.evaluations()
         _require(self.depth >= 0, "depth", self.depth, "0 for the whole database, or a number of images")
+
+    def evaluations(self) -> list[MetricName]:
+        """The metrics of ``evaluation``, without set-ups. Raises ``InvalidInput`` for a name that does not exist."""
+        if not self.evaluation:
+            return []
+        from harness.metrics.protocols import expand_names
+
+        try:
+            named = [metric for name in self.evaluation.split() for metric in expand_names(name)]
+        except UnknownName as error:
+            raise InvalidInput(error.headline, fix=error.fix) from error
+        return list(dict.fromkeys(named))
 
 
 def _unique(values: tuple[float, ...]) -> bool:

@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from harness.cache import Cache
 from harness.cache.provenance import foreign_names
 from harness.core.cost import Cost
@@ -70,6 +72,10 @@ def _retrieval(
     details["groups"] = query_groups(dataset.ground_truth, dataset.groups)
     metrics, precisions = score_numbers(result.scores, run.protocol.ks)
     details |= precisions
+    for evaluation in result.evaluations:
+        metrics[evaluation.name.key] = _number(evaluation.mean)
+        if evaluation.values is not None:
+            details[evaluation.name.key] = [_number(value) for value in evaluation.values]
     return Outcome(
         counts={"images": result.n_database, "queries": result.n_queries},
         metrics=metrics,
@@ -94,7 +100,31 @@ def score_numbers(scores: Mapping[str, Scores], ks: Sequence[int]) -> tuple[dict
             metrics[f"mp@{k}_{setup}"] = _number(mean)
             details[f"mp@{k}_{setup}"] = [_number(value) for value in values]
         details[f"ap_{setup}"] = [_number(ap) for ap in score.ap]
+    if np.isnan(scores["hard"].ap).all():
+        plain_means, plain_values = plain_numbers(scores["medium"], ks)
+        metrics |= plain_means
+        details |= plain_values
     return metrics, details
+
+
+def plain_numbers(scores: Scores, ks: Sequence[int]) -> tuple[dict[str, Number], dict[str, Any]]:
+    """What a record says besides of a dataset that does not tell easy from hard: mAP, mAP@k, recall@k.
+
+    Args:
+        scores: of the set-up in which all positives count.
+        ks: its ranks.
+
+    Returns:
+        The metrics, and the values of the queries under the same keys. A query without a positive is a miss of recall.
+    """
+    columns = {"map": scores.ap}
+    columns |= {f"map@{k}": scores.precision_sum[:, i] for i, k in enumerate(ks)}
+    columns |= {f"recall@{k}": np.nan_to_num(scores.success[:, i]) for i, k in enumerate(ks)}
+    means = {key: values[~np.isnan(values)] for key, values in columns.items()}
+    return (
+        {key: float(values.mean()) if len(values) else None for key, values in means.items()},
+        {key: [_number(value) for value in values] for key, values in columns.items()},
+    )
 
 
 def _active_learning(run: Run, dataset: Any, keys: Mapping[str, Any], cache: Cache, progress: Progress) -> Outcome:
