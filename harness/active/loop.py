@@ -32,7 +32,7 @@ from harness.active.health import (
 )
 from harness.active.pool import Pool, sealed
 from harness.active.protocol import ActiveProtocol
-from harness.active.split import balanced_labels, long_tail
+from harness.active.split import annotated, balanced_labels, long_tail, random_labels
 from harness.cache import Arrays, Cache
 from harness.core.cost import Cost, measured
 from harness.core.digest import digest
@@ -51,6 +51,7 @@ from harness.plugin_api import (
     LearningScheme,
     Network,
     RestoresModel,
+    SeesLabels,
     TrainingSet,
 )
 from harness.plugin_api.contract import require_picks
@@ -62,6 +63,7 @@ if TYPE_CHECKING:
     from harness.plugin_api import Floats, Ids
 
 _WEIGHT: Final = "weight "
+COLD_START: Final = "first_set: balanced or random, or an acquisition such as typiclust first (typiclust+margin)"
 
 __all__ = ["ActiveProtocol", "ActiveResult", "Cycle", "run_cycles"]
 
@@ -78,10 +80,11 @@ class Cycle:
         extract: cost of the features and probabilities of the pool; None for the last cycle.
         acquire: cost of choosing the next examples; None for the last cycle.
         report: what the learning scheme says of its work.
-        picked: how many of ``labelled`` are of each class.
+        picked: how many of ``labelled`` are of each class, by their true labels.
         class_accuracy: on the test images of each class; None for a class without any.
         health: loss and accuracy on the labels of this cycle (``health.training_health``).
         equal: what was equal for all unlabelled examples: ``features``, ``probabilities``.
+        spent: what all labels cost so far; None where costs are not counted.
     """
 
     labelled: tuple[int, ...]
@@ -95,6 +98,7 @@ class Cycle:
     class_accuracy: tuple[float | None, ...]
     health: Mapping[str, Any]
     equal: tuple[str, ...]
+    spent: float | None = None
 
 
 @dataclass(frozen=True)
@@ -104,10 +108,12 @@ class ActiveResult:
     Attributes:
         cycles: one a model.
         n_train: examples of the pool.
+        full_supervision: accuracy of a model trained on all labels; None where it was not asked for.
     """
 
     cycles: tuple[Cycle, ...]
     n_train: int
+    full_supervision: float | None = None
 
 
 @reproducible()
@@ -126,9 +132,9 @@ def run_cycles(
 ) -> ActiveResult:
     """Label, train, evaluate, acquire, again and again.
 
-    For one seed all acquisitions see the same initial labels, and in each cycle the same initial weights and the same
-    order of batches for the same number of labels. They see the pool in one order, drawn by the seed: most methods
-    prefer the lower of two equal examples, and a dataset may be stored class by class.
+    For one seed all acquisitions see the same initial labels, unless they choose them, and in each cycle the same
+    initial weights and the same order of batches for the same number of labels. They see the pool in one order, drawn
+    by the seed: most methods prefer the lower of two equal examples, and a dataset may be stored class by class.
 
     Args:
         dataset: images and labels; labels are revealed when they are acquired.
@@ -143,7 +149,7 @@ def run_cycles(
         device: ``cpu`` or ``cuda``; default CUDA where there is one.
 
     Raises:
-        InvalidInput: too few examples for the initial labels.
+        InvalidInput: too few examples for the initial labels, or costs that are not one a class.
         ContractError: the acquisition broke the rules.
         TrainingFailed: a training diverged or learnt nothing of its own labels.
     """
@@ -151,12 +157,20 @@ def run_cycles(
     if protocol.imbalance != 1:
         dataset, positions = _long_tailed(dataset, protocol.imbalance, seed)
         keys = {**keys, "pool": [protocol.imbalance, seed]}
+    keys = {**keys, **_further_keys(protocol, seed)}
     device = device or ("cuda" if torch.cuda.is_available() else "cpu")
-    labels = np.asarray(dataset.train_labels)
+    if protocol.warm_start and isinstance(learning, RestoresModel):
+        raise InvalidInput("warm_start: this learning scheme has no weights to start from", fix="warm_start: false")
+    truth, classes = np.asarray(dataset.train_labels), len(dataset.classes)
+    labels = (
+        annotated(truth, classes, protocol.label_noise, generator(seed, "noise")) if protocol.label_noise else truth
+    )
+    costs = _costs_of(truth, classes, protocol)
     dataset = dataclasses.replace(dataset, train_images=sealed(dataset.train_images))
-    run = _Run(dataset, positions, learning, network, seed, keys, cache, torch.device(device))
-    new = balanced_labels(labels, len(dataset.classes), protocol.initial, generator(seed, "split"))
-    state, cycles = _State(np.full(len(labels), -1, dtype=np.int64)).after(new, labels), []
+    run = _Run(dataset, positions, learning, network, seed, keys, cache, torch.device(device), protocol)
+    empty = _State(np.full(len(labels), -1, dtype=np.int64))
+    new = run.first(acquisition, empty)
+    state, cycles = empty.after(new, labels), []
     for number in range(protocol.cycles):
         progress.update("cycles", number, protocol.cycles)
         trained = run.trained(state, number)
@@ -170,31 +184,57 @@ def run_cycles(
                 train=trained.cost,
                 extract=picked.extract if picked else None,
                 acquire=picked.cost if picked else None,
-                picked=tuple(np.bincount(labels[new], minlength=len(dataset.classes)).tolist()),
+                picked=tuple(np.bincount(truth[new], minlength=classes).tolist()),
                 equal=picked.equal if picked else (),
+                spent=None if costs is None else float(costs[state.labels >= 0].sum()),
                 **json.loads(str(trained.arrays["told"])),
             )
         )
         if picked is None:
             break
         new = picked.picks
-        state = state.after(new, labels, picked.probabilities)
+        state = state.after(new, labels, picked.probabilities, trained.arrays if protocol.warm_start else None)
+    full = (
+        float(run.trained(empty.after(np.arange(len(labels)), labels), 0).arrays["accuracy"])
+        if protocol.full_supervision
+        else None
+    )
     progress.update("cycles", protocol.cycles, protocol.cycles)
-    return ActiveResult(tuple(cycles), len(labels))
+    return ActiveResult(tuple(cycles), len(labels), full)
+
+
+def _further_keys(protocol: ActiveProtocol, seed: int) -> dict[str, Any]:
+    """What protocol options add to the keys of all stages; nothing by default."""
+    noise = {"noise": [protocol.label_noise, seed]} if protocol.label_noise else {}
+    return {**noise, **({"warm_start": True} if protocol.warm_start else {})}
+
+
+def _costs_of(labels: Ids, n_classes: int, protocol: ActiveProtocol) -> Floats | None:
+    """What the label of each example costs; None where costs are not counted."""
+    if not protocol.label_costs:
+        return None
+    if len(protocol.label_costs) != n_classes:
+        raise InvalidInput(f"label_costs has {len(protocol.label_costs)} numbers for {n_classes} classes")
+    return np.asarray(protocol.label_costs, np.float32)[labels]
 
 
 @dataclass(frozen=True)
 class _State:
-    """The beginning of a cycle: labels (n,), -1 where unknown, digests of each acquisition, last probabilities."""
+    """The beginning of a cycle.
+
+    Labels (n,), -1 where unknown; digests of each acquisition; probabilities of the last model, and its arrays where
+    training starts from them.
+    """
 
     labels: Ids
     history: tuple[str, ...] = ()
     previous: Floats | None = None
+    model: Arrays | None = None
 
-    def after(self, new: Ids, labels: Ids, previous: Floats | None = None) -> _State:
+    def after(self, new: Ids, labels: Ids, previous: Floats | None = None, model: Arrays | None = None) -> _State:
         revealed = self.labels.copy()
         revealed[new] = labels[new]
-        return _State(revealed, (*self.history, digest(np.sort(new).tolist())), previous)
+        return _State(revealed, (*self.history, digest(np.sort(new).tolist())), previous, model)
 
 
 @dataclass(frozen=True)
@@ -231,6 +271,7 @@ class _Run:
     keys: Mapping[str, Any]
     cache: Cache
     device: torch.device
+    protocol: ActiveProtocol
 
     @cached_property
     def order(self) -> Ids:
@@ -248,25 +289,16 @@ class _Run:
         identity = self.keys["acquisition"]
         name = self._name("acquisition")
         extracted = self.cache.get_or_compute(self._key("extract", state, cycle), lambda: self._extract(arrays))
-        order, images = self.order, self.dataset.train_images
-        features, graph = self._seen(extracted.arrays)
-        pool = Pool(
-            features=features[order],
-            probabilities=extracted.arrays["probabilities"][order],
-            labels=state.labels[order],
-            images=lambda indices: images[order[indices]],
-            dropout=_Dropout(self._models, _weights(arrays), cycle, order),
-            positions=self.positions[order],
-            affinity=lambda: reordered(graph(features, *POOL_GRAPH), order),
-        )
-        method = acquisition.at(cycle) if isinstance(acquisition, ChangesByCycle) else acquisition
+        dropout = _Dropout(self._models, _weights(arrays), cycle, self.order)
+        pool = self._pool(extracted.arrays, state, dropout)
+        method = self._method(acquisition, cycle)
         costs: list[Cost] = []
 
         def choose() -> Arrays:
             with measured() as cost:
-                picks = method.select(pool, budget, generator(self.seed, "acquisition", cycle))
+                picks = self._select(method, pool, budget, generator(self.seed, "acquisition", cycle))
             costs.append(cost)
-            return {"picks": order[require_picks(name, picks, pool, budget)]}
+            return {"picks": self.order[require_picks(name, picks, pool, budget)]}
 
         key = {**self._key("acquire", state, cycle), "acquisition": identity, "budget": budget}
         chosen = self.cache.get_or_compute(key, choose)
@@ -276,6 +308,59 @@ class _Run:
         equal = equal_scores(pool.features[left], pool.probabilities[left])
         return _Picked(chosen.arrays["picks"], extracted.arrays["probabilities"], extracted.cost, cost, equal)
 
+    def first(self, acquisition: AcquisitionFunction, empty: _State) -> Ids:
+        """Positions of the first labels; in the order of the choice where the acquisition chooses them."""
+        labels, total = self.dataset.train_labels, self.protocol.initial
+        if self.protocol.first_set == "balanced":
+            return balanced_labels(labels, len(self.dataset.classes), total, generator(self.seed, "split"))
+        if self.protocol.first_set == "random":
+            return random_labels(len(labels), total, generator(self.seed, "split"))
+        name, method = self._name("acquisition"), self._method(acquisition, -1)
+        if not getattr(method, "cold_start", False):
+            raise InvalidInput(f"{name} cannot choose the first labels: it needs some", fix=COLD_START)
+
+        def choose() -> Arrays:
+            pool = self._pool(self._extract_untrained(empty), empty, None)
+            picks = self._select(method, pool, total, generator(self.seed, "first"))
+            return {"picks": self.order[require_picks(name, picks, pool, total)]}
+
+        key = {**self._key("acquire", empty, -1), "acquisition": self.keys["acquisition"], "budget": total}
+        picks: Ids = self.cache.get_or_compute(key, choose).arrays["picks"]
+        return picks
+
+    def _method(self, acquisition: AcquisitionFunction, cycle: int) -> AcquisitionFunction:
+        """What chooses after a cycle; -1: before the first. A choice of the first labels is one more choice."""
+        choice = cycle + (self.protocol.first_set == "acquisition")
+        return acquisition.at(choice) if isinstance(acquisition, ChangesByCycle) else acquisition
+
+    def _select(self, method: AcquisitionFunction, pool: Pool, budget: int, rng: np.random.Generator) -> Ids:
+        if isinstance(method, SeesLabels):
+            return method.select_knowing(pool, budget, rng, self.dataset.train_labels[self.order])
+        return method.select(pool, budget, rng)
+
+    def _pool(self, extracted: Arrays, state: _State, dropout: _Dropout | None) -> Pool:
+        order, images = self.order, self.dataset.train_images
+        features, graph = self._seen(extracted)
+        return Pool(
+            features=features[order],
+            probabilities=extracted["probabilities"][order],
+            labels=state.labels[order],
+            images=lambda indices: images[order[indices]],
+            dropout=dropout,
+            positions=self.positions[order],
+            affinity=lambda: reordered(graph(features, *POOL_GRAPH), order),
+        )
+
+    def _extract_untrained(self, empty: _State) -> Arrays:
+        """What is known before the first label: features of the initial model, all classes equally likely."""
+        n, classes = len(empty.labels), len(self.dataset.classes)
+        uniform = np.full((n, classes), 1 / classes, np.float32)
+        if self.fixed_features is not None:
+            return {"probabilities": uniform}
+        images, flip = self.dataset.train_images, self.dataset.flip
+        model = self._initial_model(TrainingSet(images, empty.labels, classes, flip))
+        return {"probabilities": uniform, "features": training.extract(model, images)[0]}
+
     def _key(self, stage: str, state: _State, cycle: int) -> dict[str, Any]:
         return {**self._base(stage), "cycle": cycle, "labelled": list(state.history)}
 
@@ -284,7 +369,7 @@ class _Run:
         methods = {kind: self.keys[kind] for kind in ("dataset", "learning", "network")}
         engine = [RESULT_VERSION, DATA_VERSION, METRICS_VERSION]
         numerics = f"fp32-{self.device.type}-threads-{OPERATION}"
-        pool = {"pool": self.keys["pool"]} if "pool" in self.keys else {}
+        pool = {name: self.keys[name] for name in ("pool", "noise", "warm_start") if name in self.keys}
         return {"stage": stage, **methods, **pool, "seed": self.seed, "numerics": numerics, "engine": engine}
 
     def _train(self, state: _State, cycle: int) -> Arrays:
@@ -292,7 +377,7 @@ class _Run:
         images, flip = self.dataset.train_images, self.dataset.flip
         graphs = self._graphs(isinstance(self.network, KeepsFeatures))
         data = TrainingSet(images, labels, classes, flip, cycle, state.previous, graphs)
-        model = self._initial_model(data)
+        model = self._models.restored(_weights(state.model)) if state.model else self._initial_model(data)
         with self._explained(model, cycle):
             model = self.learning.train(model, data, generator(self.seed, "training", cycle))
         health = self._health(model, labels, cycle)
@@ -415,6 +500,8 @@ class _Dropout:
     def __call__(self, t: int) -> Floats:
         rng = generator(self.models.seed, "dropout", self.cycle)
         passes = training.dropout_probabilities(self.models.restored(self.weights), self.models.images, t, rng)
+        if t > 1 and (passes == passes[0]).all():
+            raise InvalidInput("dropout changes no prediction of this model", fix="dropout above 0 of the network")
         return passes[:, self.order]
 
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, ClassVar, Literal
 
-from annotated_types import Ge, Gt, Le
+from annotated_types import Ge, Gt, Le, Lt
 
 from harness.core.errors import InvalidInput
 
@@ -17,12 +17,20 @@ class ActiveProtocol:
     """How labels are spent.
 
     Attributes:
-        initial: labels at cycle 0, balanced over the classes.
+        initial: labels at cycle 0.
         budget: labels acquired after each cycle but the last: one number, or a list of ``cycles - 1``.
         cycles: number of models trained, cycle 0 included.
         imbalance: examples of the largest class of the pool for one of the smallest. The sizes between fall by one
             factor, which class is how large is drawn by seed, and what is too much is left out; 1 keeps the pool.
         targets: accuracies in [0, 1] for which the record says how many labels reached them.
+        first_set: how the labels of cycle 0 are chosen. ``balanced``: equally many a class, which nobody can do who has
+            no labels yet; fewer than there are classes go to classes drawn by seed. ``random``: by chance.
+            ``acquisition``: by the acquisition itself, before there is any label (cold start); of ``a+b`` by a.
+        label_noise: share of the pool for which the annotator names a wrong class, drawn by seed; the same example
+            always gets the same answer. Test labels are right.
+        label_costs: what a label costs, one number a class; the record says what was spent. Empty: not counted.
+        warm_start: each training starts from the weights of the cycle before, not from the initial ones.
+        full_supervision: whether a model is also trained on all labels of the pool, as a reference.
     """
 
     initial: Positive = 10  # thesis §3.5.1, MNIST: one label a class
@@ -30,6 +38,16 @@ class ActiveProtocol:
     cycles: Positive = 5  # thesis §3.5.1
     imbalance: Annotated[float, Ge(1)] = 1.0
     targets: tuple[Annotated[float, Gt(0), Le(1)], ...] = ()
+    first_set: Literal["balanced", "random", "acquisition"] = "balanced"
+    label_noise: Annotated[float, Ge(0), Lt(1)] = 0.0
+    label_costs: tuple[Annotated[float, Ge(0)], ...] = ()
+    warm_start: bool = False
+    full_supervision: bool = False
+
+    added: ClassVar[frozenset[str]] = frozenset(
+        {"first_set", "label_noise", "label_costs", "warm_start", "full_supervision"}
+    )
+    """Options of later versions: at their default they change no identity."""
 
     def __post_init__(self) -> None:
         if self.initial < 1 or self.cycles < 1:

@@ -1,4 +1,4 @@
-"""The first labels: balanced over the classes, chosen by a seed."""
+"""What a seed decides of labels: the first ones, the size of classes, the annotator's mistakes."""
 
 from __future__ import annotations
 
@@ -27,16 +27,17 @@ def balanced_labels(labels: Ids, n_classes: int, total: int, rng: np.random.Gene
         (total,) int64, sorted.
 
     Raises:
-        InvalidInput: fewer than one example per class is asked for, or more than a class has.
+        InvalidInput: more are asked for than a class has.
     """
-    if total < n_classes:
-        raise InvalidInput(f"{total} initial labels for {n_classes} classes; should be at least one a class")
     orders = [rng.permutation(np.flatnonzero(labels == k)) for k in range(n_classes)]
     wanted = np.full(n_classes, total // n_classes)
     wanted[rng.permutation(n_classes)[: total % n_classes]] += 1
     for k, order in enumerate(orders):
         if len(order) < wanted[k]:
-            raise InvalidInput(f"{wanted[k]} initial labels are wanted of class {k}, which has {len(order)} examples")
+            raise InvalidInput(
+                f"{wanted[k]} initial labels are wanted of class {k}, which has {len(order)} examples",
+                fix="lower initial, or first_set: random",
+            )
     return np.sort(np.concatenate([order[:n] for order, n in zip(orders, wanted, strict=True)])).astype(np.int64)
 
 
@@ -65,3 +66,27 @@ def long_tail(labels: Ids, n_classes: int, ratio: float, rng: np.random.Generato
     wanted = np.maximum(1, np.round(sizes.min() * falls)).astype(int)[rng.permutation(n_classes)]
     kept = [rng.permutation(np.flatnonzero(labels == k))[: wanted[k]] for k in range(n_classes)]
     return np.sort(np.concatenate(kept)).astype(np.int64)
+
+
+def random_labels(n: int, total: int, rng: np.random.Generator) -> Ids:
+    """``total`` of ``n`` positions, sorted, int64. Raises ``InvalidInput`` where there are fewer."""
+    if total > n:
+        raise InvalidInput(f"{total} initial labels of a pool of {n} examples", fix="lower initial")
+    return np.sort(rng.choice(n, total, replace=False)).astype(np.int64)
+
+
+def annotated(labels: Ids, n_classes: int, noise: float, rng: np.random.Generator) -> Ids:
+    """What an annotator says of each example: the class, or with the chance ``noise`` one of the others.
+
+    Args:
+        labels: (n,) int64 in [0, n_classes).
+        n_classes: number of classes.
+        noise: in [0, 1).
+        rng: decides which are wrong, and how.
+
+    Returns:
+        (n,) int64.
+    """
+    wrong = rng.random(len(labels)) < noise
+    shift = rng.integers(1, max(n_classes, 2), len(labels))
+    return np.where(wrong, (labels + shift) % n_classes, labels).astype(np.int64)

@@ -15,6 +15,7 @@ from harness.cli.datasets import datasets
 from harness.cli.describe import describe
 from harness.cli.evaluate import evaluate, explain
 from harness.cli.export import export
+from harness.cli.features import features
 from harness.cli.help import Commands
 from harness.cli.imports import imports
 from harness.cli.leaderboard import leaderboard
@@ -44,7 +45,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 _COMMANDS = (
-    *(agreement, check, compare, describe, doctor, evaluate, explain, export, gate, leaderboard),
+    *(agreement, check, compare, describe, doctor, evaluate, explain, export, features, gate, leaderboard),
     *(methods, new, page, reproduce, run, send, show),
 )
 for command in _COMMANDS:

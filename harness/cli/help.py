@@ -14,7 +14,7 @@ from harness.core.errors import INTERRUPTED, FileUnusable
 ORDER: Final = (
     *("run", "leaderboard", "page", "compare", "gate", "reproduce", "show", "records", "import", "export", "send"),
     *("methods", "datasets", "describe", "doctor", "new", "check", "cache"),
-    *("evaluate", "explain", "agreement", "view", "train"),
+    *("evaluate", "explain", "features", "agreement", "view", "train"),
 )
 """First what a comparison needs, then what one looks up and extends, then the studies."""
 _VALUES: Final[Mapping[str, str]] = {

@@ -56,6 +56,7 @@ def checked(dataset: ClassificationSet) -> ClassificationSet:
                 f"{dataset.name}: {part} images are {images.dtype} {images.shape} for {len(labels)} labels",
                 fix="images are uint8 (n, channels, height, width), features float32 (n, d, 1, 1), each with a label",
             )
-        if labels.min() < 0 or labels.max() >= classes:
-            raise DataDamaged(f"{dataset.name}: {part} labels should be from 0 to {classes - 1}")
+        if len(wrong := np.flatnonzero((labels < 0) | (labels >= classes))):
+            found = f"{part}_labels[{wrong[0]}] is {labels[wrong[0]]}"
+            raise DataDamaged(f"{dataset.name}: {part} labels should be from 0 to {classes - 1}, {found}")
     return dataset

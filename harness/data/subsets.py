@@ -104,6 +104,11 @@ class Subset:
             selection_features=None if selection is None else selection[chosen],
         )
 
+    def labels(self, labels: Ids, classes: Sequence[str]) -> Ids:
+        """The labels of the pool of this part, from those (n,) of the whole pool. Raises ``InvalidInput``."""
+        images, none = np.empty((len(labels), 0), np.uint8), np.empty(0, np.int64)
+        return self.cut(ClassificationSet("labels", images, labels, images[:0], none, tuple(classes))).train_labels
+
 
 def in_proportion(counts: Ids, total: int) -> Ids:
     """``total`` shared out in proportion to ``counts``, by largest remainders; of equal ones the first."""

@@ -20,6 +20,7 @@ from harness.plugin_api.active_learning import (
     Network,
     PoolView,
     RestoresModel,
+    SeesLabels,
     TrainingSet,
 )
 from harness.plugin_api.datasets import (
@@ -29,6 +30,7 @@ from harness.plugin_api.datasets import (
     Dataset,
     FileListing,
     HasInstances,
+    KnowsLabels,
     ListsFiles,
     Orientation,
     RetrievalSet,
@@ -100,6 +102,7 @@ __all__ = [
     "HasSaliency",
     "KINDS",
     "KeepsFeatures",
+    "KnowsLabels",
     "LearningScheme",
     "LearnsFromMaps",
     "ListsFiles",
@@ -124,6 +127,7 @@ __all__ = [
     "RetrievalSet",
     "Role",
     "RunView",
+    "SeesLabels",
     "ShowsDetection",
     "Task",
     "TrainingSet",

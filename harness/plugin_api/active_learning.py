@@ -43,7 +43,11 @@ class PoolView(Protocol):
 
 
 class AcquisitionFunction(Protocol):
-    """Chooses which examples to label next. Optional: ``ChangesByCycle``."""
+    """Chooses which examples to label next. Optional: ``ChangesByCycle``, ``SeesLabels``.
+
+    Two attributes of the class may say more, for mistakes to be found when planning: ``cold_start = True``, it can
+    choose without any label, by features alone; ``needs_dropout = True``, it needs a network with dropout.
+    """
 
     def select(self, pool: PoolView, budget: int, rng: np.random.Generator) -> Ids:
         """``budget`` unlabelled positions, unique, int64, in the order acquired; ties go to the lowest position."""
@@ -56,6 +60,15 @@ class ChangesByCycle(Protocol):
 
     def at(self, cycle: int) -> AcquisitionFunction:
         """The acquisition of a cycle, counted from 0."""
+        ...
+
+
+@runtime_checkable
+class SeesLabels(Protocol):
+    """An acquisition that is shown all labels: no method, but a reference for what methods could gain."""
+
+    def select_knowing(self, pool: PoolView, budget: int, rng: np.random.Generator, labels: Ids) -> Ids:
+        """As ``select``, with the labels (n,) of all examples of the pool, hidden ones too."""
         ...
 
 

@@ -109,7 +109,7 @@ class FileListing:
 
 
 class Dataset(Protocol):
-    """Loads one dataset. ``task`` is a class variable. Optional: ``HasInstances``, ``ListsFiles``."""
+    """Loads one dataset. ``task`` is a class variable. Optional: ``HasInstances``, ``KnowsLabels``, ``ListsFiles``."""
 
     task: Task
 
@@ -119,6 +119,15 @@ class Dataset(Protocol):
 
     def load(self, folders: DataFolders) -> ClassificationSet | RetrievalSet:
         """The data themselves; generated or read, and checked. Raises ``DataMissing`` or ``DataDamaged``."""
+        ...
+
+
+@runtime_checkable
+class KnowsLabels(Protocol):
+    """A classification set that reads its labels without its images: mistakes are then found when planning."""
+
+    def labels(self, folders: DataFolders) -> Ids:
+        """The labels (n,) of the pool, as ``load`` gives them. Raises ``DataMissing`` or ``DataDamaged``."""
         ...
 
 

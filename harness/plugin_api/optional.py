@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from harness.plugin_api.active_learning import ChangesByCycle, HasReport, KeepsFeatures, RestoresModel
-from harness.plugin_api.datasets import HasInstances, ListsFiles
+from harness.plugin_api.active_learning import ChangesByCycle, HasReport, KeepsFeatures, RestoresModel, SeesLabels
+from harness.plugin_api.datasets import HasInstances, KnowsLabels, ListsFiles
 from harness.plugin_api.retrieval import (
     DescribesImages,
     DetectsRegions,
@@ -28,6 +28,7 @@ from harness.plugin_api.retrieval import (
 
 OPTIONAL_HOOKS: Final[Mapping[type, tuple[str, ...]]] = {
     ChangesByCycle: ("acquisition",),
+    SeesLabels: ("acquisition",),
     KeepsFeatures: ("network",),
     RestoresModel: ("learning",),
     HasReport: ("learning", "whitening", "expansion"),
@@ -49,5 +50,6 @@ OPTIONAL_HOOKS: Final[Mapping[type, tuple[str, ...]]] = {
     GuidesTraining: ("reranking",),
     HasInstances: ("dataset",),
     ListsFiles: ("dataset",),
+    KnowsLabels: ("dataset",),
 }
 """Protocol -> kinds. The core asks with ``isinstance``: of the method, and of what its ``fit`` or ``train`` returns."""

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 from harness.core.digest import digest
 from harness.registry import MethodId
 from harness.registry.entries import method_key
+from harness.registry.parameters import resolved
 from harness.registry.source import source_digest
 from harness.runs.record import STORED_RANKS
 from harness.runs.spec import STAGES
@@ -149,7 +150,17 @@ def protocol_identity(task: str, options: Mapping[str, Any], versions: Mapping[s
         options: of the protocol, all of them.
         versions: result versions of the engine, ``result_versions(task)`` of the present one.
     """
-    return f"{task}-{digest({'task': task, 'options': options, 'versions': versions})[:12]}"
+    counted = _counted(task, options)
+    return f"{task}-{digest({'task': task, 'options': counted, 'versions': versions})[:12]}"
+
+
+def _counted(task: str, options: Mapping[str, Any]) -> dict[str, Any]:
+    """The options without those of later versions at their default, so that earlier records keep their ids."""
+    protocol = protocol_class(task)
+    if not (added := getattr(protocol, "added", ())):
+        return dict(options)
+    defaults = resolved(protocol())
+    return {name: value for name, value in options.items() if name not in added or value != defaults[name]}
 
 
 def result_versions(task: str) -> dict[str, int]:

@@ -20,6 +20,7 @@ from harness.data.folders import use
 from harness.plugin_api import DataFolders
 from harness.registry import DESCRIPTORS, Registry, load_registry, parameters
 from harness.runs.alternatives import Alternatives
+from harness.runs.fitting import unfitting
 from harness.runs.identity import Configured, PlannedDataset, Run, planned_id, protocol_identity, result_versions
 from harness.runs.labels import Labels, Method, dataset_labels, method_labels
 from harness.runs.shared_maps import with_shared_maps
@@ -99,6 +100,8 @@ def make_plan(
             protocols.get(dataset.name, protocols[""]).items(), group, spec.seeds
         )
     ]
+    if wrong := unfitting(runs, folders):
+        raise Errors([spec.document.error(error, ()) for error in wrong])
     unique = with_shared_maps({run.id: run for run in runs}.values())
     return Plan(spec, unique, registry, folders, tuple(missing), registry.loaded)
 

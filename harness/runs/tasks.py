@@ -146,13 +146,18 @@ def _active_learning(run: Run, dataset: Any, keys: Mapping[str, Any], cache: Cac
         "acquire": sum(acquired, Cost()),
     }
     metrics = {"accuracy": accuracy[-1], "area_under_curve": _number(area_under_curve(labels, accuracy))}
+    if result.full_supervision is not None:
+        metrics["full_supervision"] = result.full_supervision
     metrics |= {f"labels_to@{t:g}": _number(labels_needed(labels, accuracy, t)) for t in run.protocol.targets}
     return Outcome(
         counts={"train": result.n_train, "test": len(dataset.test_labels), "classes": len(dataset.classes)},
         metrics=metrics | {f"accuracy@{n}": value for n, value in zip(labels, accuracy, strict=True)},
         details={"cycles": [asdict(cycle) for cycle in result.cycles], "doubts": doubts(result.cycles)},
         cost=_costs(cost),
-        figures={"acquire_s": _number(cost["acquire"].wall_s / len(acquired)) if acquired else None},
+        figures={
+            "acquire_s": _number(cost["acquire"].wall_s / len(acquired)) if acquired else None,
+            **({} if (spent := result.cycles[-1].spent) is None else {"label_cost": _number(spent)}),
+        },
     )
 
 

@@ -16,6 +16,7 @@ import numpy as np
 
 from harness.active.protocol import ActiveProtocol
 from harness.cache import Arrays, Cache, CacheEntry, Key
+from harness.core.errors import InvalidInput
 from harness.core.progress import Progress, SilentProgress
 from harness.core.threads import reproducible
 from harness.metrics.selections import Comparison, jaccard, overlap, pseudo_label_agreement, rank_correlation
@@ -114,6 +115,10 @@ def compare_acquisitions(
         InvalidInput: too few examples for the initial labels.
         ContractError: an acquisition broke the rules.
     """
+    if setting.protocol.first_set == "acquisition" or setting.protocol.label_noise:
+        raise InvalidInput(
+            "the study of agreement has right labels from the start", fix="first_set: balanced or random"
+        )
 
     @functools.cache
     def views() -> list[_CycleView]:
@@ -135,7 +140,11 @@ def _compared(
         **{kind: setting.keys[kind] for kind in ("dataset", "learning", "network")},
         "reference": dict(reference.key),
         "acquisition": dict(other.key),
-        "protocol": [protocol.initial, list(protocol.budgets), protocol.imbalance],
+        "protocol": [
+            *(protocol.initial, list(protocol.budgets), protocol.imbalance),
+            *([protocol.first_set] if protocol.first_set != "balanced" else []),
+            *(["warm start"] if protocol.warm_start else []),
+        ],
         "seed": setting.seed,
         "unlabelled": setting.unlabelled,
         "engine": RESULT_VERSION,

@@ -15,6 +15,8 @@ def harness_register(registry: Registrar) -> None:
     registry.acquisition("coreset", "harness_acquisition.coreset:CoreSet")
     registry.acquisition("jlp", "harness_acquisition.jlp:JointLabelPropagation")
     registry.acquisition("bald", "harness_acquisition.bald:Bald")
+    registry.acquisition("variation-ratio", "harness_acquisition.variation_ratio:VariationRatio")
+    registry.acquisition("balanced-random", "harness_acquisition.balanced_random:BalancedRandom")
     registry.acquisition("badge", "harness_acquisition.badge:Badge")
     registry.acquisition("kmeans", "harness_acquisition.kmeans:KMeans")
     registry.acquisition("typiclust", "harness_acquisition.typiclust:TypiClust")

@@ -13,7 +13,7 @@ from harness_acquisition.budget import largest, spendable
 from harness_acquisition.entropy import entropies
 
 if TYPE_CHECKING:
-    from harness.plugin_api import Ids, PoolView
+    from harness.plugin_api import Floats, Ids, PoolView
 
 _ROWS = 1024
 """Examples looked at at once: the float64 copy of their passes stays small."""
@@ -37,6 +37,8 @@ class Bald:
 
     t: Annotated[int, Gt(0)] = 10  # Zhan et al. 2022 (survey of deep active learning), released code
 
+    needs_dropout = True
+
     def select(self, pool: PoolView, budget: int, rng: np.random.Generator) -> Ids:
         """``budget`` unlabelled positions by falling score; equal ones by position.
 
@@ -46,13 +48,18 @@ class Bald:
         budget = spendable(pool, budget)
         if budget == 0:
             return np.empty(0, dtype=np.int64)
-        passes = pool.dropout_probabilities(self.t)
-        wanted = (self.t, *pool.probabilities.shape)
-        if passes.shape != wanted:
-            raise InvalidInput(f"dropout gave probabilities of shape {passes.shape}; should be {wanted}")
+        passes = dropout_passes(pool, self.t)
         scores = np.empty(len(pool.unlabelled))
         for start in range(0, len(scores), _ROWS):
             p = passes[:, pool.unlabelled[start : start + _ROWS]].astype(np.float64)
             scores[start : start + _ROWS] = entropies(p.mean(axis=0)) - entropies(p).mean(axis=0)
         scores[scores < _ROUNDING] = 0
         return largest(scores, pool.unlabelled, budget)
+
+
+def dropout_passes(pool: PoolView, t: int) -> Floats:
+    """Class probabilities (t, n, c) of ``t`` passes. Raises ``InvalidInput`` where they have another shape."""
+    passes, wanted = pool.dropout_probabilities(t), (t, *pool.probabilities.shape)
+    if passes.shape != wanted:
+        raise InvalidInput(f"dropout gave probabilities of shape {passes.shape}; should be {wanted}")
+    return passes

@@ -27,6 +27,8 @@ class CoreSet:
         argmax_(i in U) min_(j in L) |z_i - z_j|, b times, each pick joining L
     """
 
+    cold_start = True
+
     def select(self, pool: PoolView, budget: int, rng: np.random.Generator) -> Ids:
         """``budget`` unlabelled positions in the order in which the cover grows."""
         budget = spendable(pool, budget)

@@ -37,6 +37,8 @@ class KMeans:
 
     iterations: Annotated[int, Gt(0)] = 10  # DeepCluster, released code of the thesis
 
+    cold_start = True
+
     def select(self, pool: PoolView, budget: int, rng: np.random.Generator) -> Ids:
         """``budget`` unlabelled positions, one a cluster; equally near ones by position. Labels are not looked at."""
         from harness.search import k_means

@@ -48,6 +48,8 @@ class ProbCover:
     purity: Annotated[float, Gt(0), Lt(1)] = 0.95  # Yehuda et al. 2022
     iterations: Annotated[int, Gt(0)] = 20
 
+    cold_start = True
+
     def select(self, pool: PoolView, budget: int, rng: np.random.Generator) -> Ids:
         """``budget`` unlabelled positions in the order in which they cover; ties by position."""
         from harness.search import unit_rows

@@ -21,6 +21,8 @@ class Random:
         i_1, ..., i_b drawn uniformly from the unlabelled, without replacement
     """
 
+    cold_start = True
+
     def select(self, pool: PoolView, budget: int, rng: np.random.Generator) -> Ids:
         """``budget`` unlabelled positions, drawn without replacement."""
         return rng.choice(pool.unlabelled, spendable(pool, budget), replace=False)

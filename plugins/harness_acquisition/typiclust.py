@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import numpy as np
 from annotated_types import Ge, Gt
@@ -25,8 +25,8 @@ class TypiClust:
     k-means over all examples into min(labelled + budget, ``clusters``) groups. Groups are visited again and again, the
     least labelled first, then the largest; each gives its most typical unlabelled example: the largest
     ``1 / (mean distance to the nearest neighbours + 1e-5)``, within the unlabelled examples of the group. Groups of
-    up to ``small`` examples wait until the others are empty. The distance is that of the paper; the authors' code
-    takes its square. O(n d clusters iterations) time, and O(m^2 d) a pick from a group of m; O(nd) memory.
+    up to ``small`` examples wait until the others are empty.
+    O(n d clusters iterations) time, and O(m^2 d) a pick from a group of m; O(nd) memory.
 
     Formula:
         argmax over unlabelled i of cluster C of 1 / (mean_(j in N(i)) |z_i - z_j| + 1e-5)
@@ -36,12 +36,17 @@ class TypiClust:
         neighbours: the most neighbours; of a smaller group half of it.
         small: size up to which a group comes last.
         iterations: of k-means.
+        preset: ``released-code`` takes the mean of the squared distances, as the authors' code does; the paper and
+            ``recommended`` that of the distances.
     """
 
     clusters: Annotated[int, Gt(0)] = 500  # Hacohen et al. 2022, released code
     neighbours: Annotated[int, Gt(0)] = 20  # Hacohen et al. 2022, released code
     small: Annotated[int, Ge(0)] = 5  # Hacohen et al. 2022, released code
     iterations: Annotated[int, Gt(0)] = 20
+    preset: Literal["recommended", "released-code"] = "recommended"
+
+    cold_start = True
 
     def select(self, pool: PoolView, budget: int, rng: np.random.Generator) -> Ids:
         """``budget`` unlabelled positions in the order of the visits; equally typical ones by position."""
@@ -54,11 +59,12 @@ class TypiClust:
         _, cluster = k_means(pool.features, k, int(rng.integers(2**31)), self.iterations)
         groups = _members(cluster, pool.unlabelled, k)
         picks: list[int] = []
+        squared = self.preset == "released-code"
         for turns in self._turns(cluster, pool.labelled, k):
             while len(picks) < budget and any(len(groups[group]) for group in turns):
                 for group in turns:
                     if len(groups[group]) and len(picks) < budget:
-                        place = int(np.argmax(typicality(pool.features[groups[group]], self.neighbours)))
+                        place = int(np.argmax(typicality(pool.features[groups[group]], self.neighbours, squared)))
                         picks.append(int(groups[group][place]))
                         groups[group] = np.delete(groups[group], place)
         return np.array(picks, dtype=np.int64)
@@ -71,10 +77,11 @@ class TypiClust:
         return order[sizes[order] > self.small], order[sizes[order] <= self.small]
 
 
-def typicality(features: Floats, neighbours: int) -> NDArray[np.float64]:
+def typicality(features: Floats, neighbours: int, squared: bool = False) -> NDArray[np.float64]:
     """``1 / (mean Euclidean distance to the nearest neighbours + 1e-5)`` of each row (m, d) among the others.
 
-    ``neighbours`` are taken, half of m if that is fewer, at least one. A row alone is typical.
+    With ``squared`` the mean is that of the squared distances. ``neighbours`` are taken, half of m if that is fewer, at
+    least one. A row alone is typical.
     """
     import faiss
 
@@ -92,7 +99,9 @@ def typicality(features: Floats, neighbours: int) -> NDArray[np.float64]:
         distances = np.zeros(others[rows].shape)
         for column, near in enumerate(others[rows].T):
             difference = features[rows].astype(np.float64) - features[near]
-            distances[:, column] = np.sqrt((difference**2).sum(axis=1))
+            distances[:, column] = (difference**2).sum(axis=1)
+        if not squared:
+            np.sqrt(distances, out=distances)
         # In order, so that duplicates have the same sum to the last digit.
         mean[rows] = np.sort(distances, axis=1).mean(axis=1)
     result: NDArray[np.float64] = 1 / (mean + 1e-5)  # Hacohen et al. 2022, released code

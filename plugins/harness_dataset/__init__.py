@@ -17,6 +17,8 @@ def harness_register(registry: Registrar) -> None:
     )
     registry.dataset("digits", "harness_dataset.digits:Digits")
     registry.dataset("mnist", "harness_dataset.mnist:Mnist")
+    registry.dataset("fashion-mnist", "harness_dataset.mnist:FashionMnist")
+    registry.dataset("usps", "harness_dataset.usps:Usps")
     registry.dataset("cifar", "harness_dataset.cifar:Cifar")
     registry.dataset("svhn", "harness_dataset.svhn:Svhn")
     registry.dataset("revisited", "harness_dataset.revisited:Revisited", check=f"{EXAMPLES}:revisited")

@@ -22,7 +22,7 @@ from harness.plugin_api import ClassificationSet, Task
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from harness.plugin_api import DataFolders
+    from harness.plugin_api import DataFolders, Ids
 
 _PARTS = ("train", "train_labels", "test", "test_labels")
 
@@ -64,16 +64,24 @@ class Embeddings(SelectionFeatures):
         """
         return Subset.of(self).cut(self.with_selection(self._read(self._file(folders))))
 
+    def labels(self, folders: DataFolders) -> Ids:
+        """Labels (n,) of the pool."""
+        with np.load(self._file(folders), allow_pickle=False) as file:
+            labels = file["train_labels"].astype(np.int64)
+        return Subset.of(self).labels(labels, [str(label) for label in range(int(labels.max(initial=-1)) + 1)])
+
     def _read(self, path: Path) -> ClassificationSet:
         arrays = _arrays(path)
-        count = int(arrays["train_labels"].max(initial=-1)) + 1
+        # -1 is no value of unsigned types.
+        labels = {part: arrays[f"{part}_labels"].astype(np.int64) for part in ("train", "test")}
+        count = int(labels["train"].max(initial=-1)) + 1
         return checked(
             ClassificationSet(
                 name=path.stem,
                 train_images=_single(path, "train", arrays["train"])[:, :, None, None],
-                train_labels=arrays["train_labels"].astype(np.int64),
+                train_labels=labels["train"],
                 test_images=_single(path, "test", arrays["test"])[:, :, None, None],
-                test_labels=arrays["test_labels"].astype(np.int64),
+                test_labels=labels["test"],
                 classes=tuple(map(str, range(count))),
                 flip=False,
             )

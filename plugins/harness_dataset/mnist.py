@@ -1,9 +1,10 @@
-"""MNIST."""
+"""MNIST, and sets in files of its format."""
 
 from __future__ import annotations
 
 import gzip
 import zlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, ClassVar
@@ -12,7 +13,7 @@ import numpy as np
 from annotated_types import Ge
 
 from harness.core.errors import DataDamaged
-from harness.data.classification_sets import checked
+from harness.data.classification_sets import SelectionFeatures, checked
 from harness.data.files import first_file
 from harness.data.fingerprint import file_digest, value_digest
 from harness.data.stand_in.marker import is_stand_in, marks
@@ -20,8 +21,7 @@ from harness.data.subsets import Subset
 from harness.plugin_api import ClassificationSet, Task
 
 if TYPE_CHECKING:
-    from harness.data.stand_in.marker import is_stand_in, marks
-from harness.plugin_api import DataFolders
+    from harness.plugin_api import DataFolders, Ids
 
 _FILES = {
     "train_images": ("train-images-idx3-ubyte", (60_000, 28, 28)),
@@ -30,52 +30,108 @@ _FILES = {
     "test_labels": ("t10k-labels-idx1-ubyte", (10_000,)),
 }
 _UNSIGNED_BYTE = 8
-_CLASSES = tuple("0123456789")
 
 
 @dataclass(frozen=True)
-class Mnist:
+class IdxFiles(SelectionFeatures):
+    """What sets in four idx files have in common; the class says what the set is called.
+
+    Attributes:
+        path: folder of the files, plain or gzipped; relative to the data folder.
+        selection_features: features that acquisitions see in place of the network's: .npy (n, d), or .npz with
+            ``train``.
+        limit: images of the pool at most, each class in proportion, the first of each; 0 takes all.
+        per_class: images of the pool in each class at most, the first of each; 0 takes all.
+        classes: names of the classes to keep, in the pool and in the test set; empty keeps all.
+    """
+
+    path: str = ""
+    limit: Annotated[int, Ge(0)] = 0
+    per_class: Annotated[int, Ge(0)] = 0
+    classes: tuple[str | int, ...] = ()
+
+    task: ClassVar[Task] = "active-learning"
+    name: ClassVar[str]
+    title: ClassVar[str]
+    all_classes: ClassVar[tuple[str, ...]] = tuple("0123456789")
+    flip: ClassVar[bool] = False
+
+    def parts(self) -> Mapping[str, tuple[str, tuple[int, ...]]]:
+        """Part -> name of its file and shape of what it holds."""
+        return _FILES
+
+    def fingerprint(self, folders: DataFolders) -> str:
+        """Digest of the four files as they are."""
+        files = [self._file(name, folders) for name, _ in self.parts().values()]
+        digests = [file_digest(file, folders) for file in files]
+        subset = Subset.of(self).checked(self.all_classes, self.name)
+        return value_digest([self.name, *digests, *marks(files[0]), *subset.key])
+
+    def load(self, folders: DataFolders) -> ClassificationSet:
+        """Images (n, 1, H, W)."""
+        parts = {part: read_idx(self._file(name, folders), shape) for part, (name, shape) in self.parts().items()}
+        loaded = ClassificationSet(
+            name=self.name,
+            train_images=parts["train_images"][:, None],
+            train_labels=parts["train_labels"].astype(np.int64),
+            test_images=parts["test_images"][:, None],
+            test_labels=parts["test_labels"].astype(np.int64),
+            classes=self.all_classes,
+            flip=self.flip,
+        )
+        return Subset.of(self).cut(self.with_selection(checked(loaded)))
+
+    def labels(self, folders: DataFolders) -> Ids:
+        """Labels (n,) of the pool."""
+        name, shape = self.parts()["train_labels"]
+        labels = read_idx(self._file(name, folders), shape).astype(np.int64)
+        return Subset.of(self).labels(labels, self.all_classes)
+
+    def _file(self, name: str, folders: DataFolders) -> Path:
+        path = f"{self.path}/{name}"
+        what = f"the four idx files of {self.title}, plain or gzipped,"
+        return first_file(folders.root, [path, f"{path}.gz"], what)
+
+
+@dataclass(frozen=True)
+class Mnist(IdxFiles):
     """Handwritten digits of 28 x 28 pixels, published split (LeCun et al. 1998).
 
     Attributes:
-        path: folder of the four idx files, plain or gzipped; relative to the data folder.
+        path: folder of the files, plain or gzipped; relative to the data folder.
+        selection_features: features that acquisitions see in place of the network's: .npy (n, d), or .npz with
+            ``train``.
         limit: images of the pool at most, each class in proportion, the first of each; 0 takes all.
         per_class: images of the pool in each class at most, the first of each; 0 takes all.
         classes: names of the classes to keep, in the pool and in the test set; empty keeps all.
     """
 
     path: str = "MNIST/raw"
-    limit: Annotated[int, Ge(0)] = 0
-    per_class: Annotated[int, Ge(0)] = 0
-    classes: tuple[str | int, ...] = ()
 
-    task: ClassVar[Task] = "active-learning"
+    name, title = "mnist", "MNIST"
 
-    def fingerprint(self, folders: DataFolders) -> str:
-        """Digest of the four files as they are."""
-        files = [self._file(name, folders) for name, _ in _FILES.values()]
-        digests = [file_digest(file, folders) for file in files]
-        return value_digest(["mnist", *digests, *marks(files[0]), *Subset.of(self).checked(_CLASSES, "mnist").key])
 
-    def load(self, folders: DataFolders) -> ClassificationSet:
-        """Images (n, 1, 28, 28)."""
-        parts = {part: read_idx(self._file(name, folders), shape) for part, (name, shape) in _FILES.items()}
-        loaded = checked(
-            ClassificationSet(
-                name="mnist",
-                train_images=parts["train_images"][:, None],
-                train_labels=parts["train_labels"].astype(np.int64),
-                test_images=parts["test_images"][:, None],
-                test_labels=parts["test_labels"].astype(np.int64),
-                classes=_CLASSES,
-                flip=False,
-            )
-        )
-        return Subset.of(self).cut(loaded)
+@dataclass(frozen=True)
+class FashionMnist(IdxFiles):
+    """Photographs of clothes of 28 x 28 pixels, ten classes, published split (Xiao et al. 2017).
 
-    def _file(self, name: str, folders: DataFolders) -> Path:
-        path = f"{self.path}/{name}"
-        return first_file(folders.root, [path, f"{path}.gz"], "the four idx files of MNIST, plain or gzipped,")
+    Attributes:
+        path: folder of the files, plain or gzipped; relative to the data folder.
+        selection_features: features that acquisitions see in place of the network's: .npy (n, d), or .npz with
+            ``train``.
+        limit: images of the pool at most, each class in proportion, the first of each; 0 takes all.
+        per_class: images of the pool in each class at most, the first of each; 0 takes all.
+        classes: names of the classes to keep, in the pool and in the test set; empty keeps all.
+    """
+
+    path: str = "FashionMNIST/raw"
+
+    name, title = "fashion-mnist", "Fashion-MNIST"
+    all_classes = (
+        *("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat"),
+        *("Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot"),
+    )
+    flip = True
 
 
 def read_idx(path: Path, shape: tuple[int, ...]) -> np.ndarray:

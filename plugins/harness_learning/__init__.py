@@ -12,6 +12,7 @@ def harness_register(registry: Registrar) -> None:
     registry.learning("supervised", "harness_learning.supervised:Supervised", check=few)
     registry.learning("pretrain", "harness_learning.deep_cluster:Pretrain", check={**few, "pre_epochs": 2})
     registry.learning("semi", "harness_learning.label_propagation:SemiSupervised", check={**few, "semi_epochs": 2})
+    registry.learning("validated", "harness_learning.validated:Validated", check=few)
     registry.learning("logistic", "harness_learning.logistic:Logistic")
     registry.learning("knn", "harness_learning.nearest:NearestNeighbours")
     registry.learning("propagation", "harness_learning.spread:LabelPropagation")

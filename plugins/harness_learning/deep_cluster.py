@@ -50,6 +50,8 @@ class DeepCluster:
     pre_preset: Literal["recommended", "thesis", "released-code"] = "recommended"
     bf16: bool = False
 
+    result_version = 2
+
     def prepare(self, model: Module, data: TrainingSet, rng: np.random.Generator) -> Mapping[str, Tensor] | None:
         """Weights of ``model`` after training on its own clusters; labels are not looked at.
 
@@ -128,4 +130,4 @@ def clustered(features: Floats, k: int, seed: int) -> Ids:
     if not np.isfinite(features).all():
         row = int(np.flatnonzero(~np.isfinite(features).all(axis=1))[0])
         raise InvalidInput(f"features of image {row} are not finite", fix="lower the learning rate of the pre-training")
-    return k_means(unit_rows(features), k, seed, iterations=10, points_per_centroid=256)[1]  # 256: default of faiss
+    return k_means(unit_rows(features), k, seed, iterations=10)[1]

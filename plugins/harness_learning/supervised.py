@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -74,6 +74,20 @@ class Supervised:
         limit: int | None = None,
     ) -> Module:
         """Descend on these images, in each epoch on at most ``limit`` of them."""
+        for _ in self._epochs(model, images, labels, flip, rng, limit):
+            pass
+        return model
+
+    def _epochs(
+        self,
+        model: Module,
+        images: NDArray[np.uint8],
+        labels: Ids,
+        flip: bool,
+        rng: np.random.Generator,
+        limit: int | None = None,
+    ) -> Iterator[int]:
+        """As ``_fit``; yields the number of each epoch after it."""
         from torch import from_numpy
 
         from harness.active import training
@@ -84,10 +98,14 @@ class Supervised:
         losses = self._losses(model, flip)
         model.train()
         with training.seeded(rng, device):
+            done = 0
             for epoch, batch in training.shuffled_batches(len(pixels), self.batch_size, self.epochs, device, limit):
+                if int(epoch) > done:
+                    yield done
+                    done = int(epoch)
                 rate = training.cosine(self.learning_rate, epoch, self.epochs)
                 training.step(optimiser, rate, losses(pixels[batch], targets[batch]).mean())
-        return model
+            yield done
 
     def _losses(self, model: Module, flip: bool) -> Callable[[Tensor, Tensor], Tensor]:
         """Cross-entropy (B,) of a batch of images, augmented, and their labels; as precise and compiled as asked."""

@@ -155,6 +155,14 @@ class Classes:
 
 
 @dataclass(frozen=True)
+class Labelled(Classes):
+    """Knows its labels without the images."""
+
+    def labels(self, folders):
+        return np.arange(12)[:8] % 2
+
+
+@dataclass(frozen=True)
 class Instances:
     """Three empty files and a query."""
 
@@ -176,10 +184,13 @@ class Instances:
 
 @dataclass(frozen=True)
 class ByCycle(Acquisition):
-    """The same in each cycle."""
+    """The same in each cycle, whatever the labels."""
 
     def at(self, cycle):
         return Acquisition()
+
+    def select_knowing(self, pool, budget, rng, labels):
+        return self.select(pool, budget, rng)
 
 
 @dataclass(frozen=True)
@@ -376,4 +387,5 @@ def harness_register(registry):
     registry.reranking("honest-pixels", OnPixels)
     registry.dataset("honest-classes", Classes, check={})
     registry.dataset("honest-listed", Listed)
+    registry.dataset("honest-labels", Labelled, check={})
     registry.dataset("honest-instances", Instances)

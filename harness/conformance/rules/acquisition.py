@@ -13,7 +13,7 @@ from harness.conformance.rule import SOUND, NotApplicable, RuleSet, Violation
 from harness.conformance.rules.answers import answers_to
 from harness.conformance.trial import Answered, Trial, offered
 from harness.conformance.values import plain, same
-from harness.plugin_api import ChangesByCycle, PoolView
+from harness.plugin_api import ChangesByCycle, PoolView, SeesLabels
 
 RULES: Final = RuleSet("acquisition")
 
@@ -176,3 +176,20 @@ def _at(trial: Trial) -> None:
             )
         if cycle == 0 and not same(plain(picks), answered.plain):
             raise Violation("select picks others than at(0)", inputs=answered.inputs, right="select acts as in cycle 0")
+
+
+@RULES.rule("select-knowing", "A reference stands beside methods at equal budgets.", SOUND, hook=SeesLabels)
+def _knowing(trial: Trial) -> None:
+    method = offered(SeesLabels, trial.method())
+    answered = trial.some[-1]
+    pool, budget = answered.inputs["pool"], answered.inputs["budget"]
+    labels = np.arange(len(pool.labels)) % pool.probabilities.shape[1]
+    with isolated(0):
+        picks = method.select_knowing(pool, budget, np.random.default_rng(0), labels)
+    checks.require_array(picks, "what select_knowing selects")
+    checks.require_dtype(picks, "int64", "what select_knowing selects")
+    count = min(budget, len(pool.unlabelled))
+    if len(picks) != count or len(np.unique(picks)) != count or not np.isin(picks, pool.unlabelled).all():
+        raise Violation(
+            f"select_knowing selects {picks.tolist()}", inputs=answered.inputs, right=f"{count} of pool.unlabelled"
+        )

@@ -12,7 +12,7 @@ import numpy as np
 from harness.conformance.rule import NotApplicable, RuleSet, Violation
 from harness.conformance.trial import Trial, first_line, offered
 from harness.core.errors import DataDamaged, DataMissing, HarnessError
-from harness.plugin_api import ClassificationSet, DataFolders, HasInstances, ListsFiles, RetrievalSet
+from harness.plugin_api import ClassificationSet, DataFolders, HasInstances, KnowsLabels, ListsFiles, RetrievalSet
 
 RULES: Final = RuleSet("dataset")
 _LOADED: Final = ("returns", "shape")
@@ -169,3 +169,11 @@ def _listing(trial: Trial) -> None:
                 f"files has {len(files)} files of {part} with other labels than load",
                 right=f"the {len(labels)} of load, in its order",
             )
+
+
+@RULES.rule("known-labels", "Plans are checked by labels that are read without the images.", _LOADED, hook=KnowsLabels)
+def _known_labels(trial: Trial) -> None:
+    known = np.asarray(offered(KnowsLabels, trial.method()).labels(trial.folders))
+    loaded = _loaded(trial)
+    if not isinstance(loaded, ClassificationSet) or not np.array_equal(known, loaded.train_labels):
+        raise Violation("labels gives other labels than load", right="train_labels of what load returns")

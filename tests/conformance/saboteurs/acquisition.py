@@ -102,3 +102,12 @@ class Inconsistent(honest.Acquisition):
 
     def at(self, cycle):
         return Early()
+
+
+@breaks("acquisition", "select-knowing")
+@dataclass(frozen=True)
+class Spendthrift(honest.Acquisition):
+    """A reference that takes more than its budget."""
+
+    def select_knowing(self, pool, budget, rng, labels):
+        return pool.unlabelled[: budget + 1]

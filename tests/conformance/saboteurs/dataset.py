@@ -107,3 +107,12 @@ class Forgetful(honest.Listed):
     def files(self, folders):
         listing = super().files(folders)
         return dataclasses.replace(listing, labels={**listing.labels, "train": listing.labels["train"][::-1]})
+
+
+@breaks("dataset", "known-labels")
+@dataclass(frozen=True)
+class OtherLabels(honest.Classes):
+    """Counts its labels from the other end."""
+
+    def labels(self, folders):
+        return 1 - self.load(folders).train_labels

@@ -160,9 +160,9 @@ def test_a_protocol_checks_itself(options, match):
         ActiveProtocol(**options)
 
 
-def test_too_few_initial_labels_are_refused():
-    with pytest.raises(InvalidInput, match="at least one a class"):
-        run(Random(), protocol=ActiveProtocol(initial=3))
+def test_more_initial_labels_than_a_class_has_are_refused():
+    with pytest.raises(InvalidInput, match="21 initial labels are wanted of class 0, which has 20"):
+        run(Random(), protocol=ActiveProtocol(initial=84))
 
 
 def test_a_long_tailed_pool_is_drawn_by_seed_and_recorded_by_position():

@@ -64,6 +64,11 @@ def test_checksums_are_those_that_torchvision_publishes():
     entries = catalogue()
     for file, (name, md5) in zip(entries["mnist"].files, published.MNIST.resources, strict=True):
         assert (file.name, file.checksum) == (name, f"md5:{md5}")
+    for file, (name, md5) in zip(entries["fashion-mnist"].files, published.FashionMNIST.resources, strict=True):
+        assert (file.name, file.checksum) == (name, f"md5:{md5}")
+        assert file.urls == (f"{published.FashionMNIST.mirrors[0]}{name}",)
+    for file, part in zip(entries["usps"].files, ("train", "test"), strict=True):
+        assert (file.urls[0], file.name, file.checksum.removeprefix("md5:")) == tuple(published.USPS.split_list[part])
     for file, part in zip(entries["svhn"].files, ("train", "test"), strict=True):
         url, name, md5 = published.SVHN.split_list[part]
         assert (file.urls[0], file.name, file.checksum) == (url, name, f"md5:{md5}")

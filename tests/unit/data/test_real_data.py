@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import bz2
 import shutil
+from pathlib import Path
 
+import numpy as np
 import pytest
 
 from harness.data.archives import unpack
@@ -15,6 +18,7 @@ from harness.plugin_api import DataFolders
 from harness.registry import load_registry
 from harness_dataset.image_classes import ImageClasses
 from harness_dataset.image_instances import ImageInstances
+from harness_dataset.usps import Usps
 
 pytestmark = pytest.mark.realdata
 
@@ -25,6 +29,38 @@ def test_mnist_is_verified(realdata, tmp_path):
     assert found.problems == ()
     assert found.counts == {"train": 60_000, "test": 10_000, "classes": 10}
     assert set(found.checksums.values()) <= {"published", "content"}
+
+
+def test_usps_is_loaded_from_idx_files_and_from_the_published_text(realdata, tmp_path):
+    (tmp_path / "USPS").symlink_to(realdata / "USPS")
+    folders = DataFolders(tmp_path, tmp_path / "cache")
+    data = Usps().load(folders)
+    assert counts(data) == {"train": 7291, "test": 2007, "classes": 10}
+    published = tmp_path / "published"
+    published.mkdir()
+    for part, name in (("train", "usps.bz2"), ("test", "usps.t.bz2")):
+        images, labels = getattr(data, f"{part}_images"), getattr(data, f"{part}_labels")
+        values = (images.reshape(len(images), -1) + 0.5) / 255 * 2 - 1
+        lines = [
+            " ".join([str(label + 1), *(f"{i}:{value:.5f}" for i, value in enumerate(row, 1))])
+            for label, row in zip(labels, values, strict=True)
+        ]
+        (published / name).write_bytes(bz2.compress("\n".join(lines).encode()))
+    again = Usps("published").load(folders)
+    assert np.array_equal(again.test_images, data.test_images)
+    assert np.array_equal(again.train_labels, data.train_labels)
+
+
+def test_fashion_mnist_is_verified(tmp_path):
+    package = Path("/usr/share/datasets/fashion-mnist")
+    if not package.is_dir():
+        pytest.skip("the package dataset-fashion-mnist is not installed")
+    (tmp_path / "FashionMNIST").mkdir()
+    (tmp_path / "FashionMNIST" / "raw").symlink_to(package)
+    found = verify_dataset(named_dataset("fashion-mnist", load_registry()), DataFolders(tmp_path, tmp_path / "cache"))
+    assert found.problems == ()
+    assert found.counts == {"train": 60_000, "test": 10_000, "classes": 10}
+    assert set(found.checksums.values()) == {"content"}
 
 
 def test_cifar10_as_jpeg_is_unpacked_and_loaded(realdata, tmp_path):

@@ -39,6 +39,10 @@ HAS = [
     (plugin_api.ListsFiles, "dataset", "image-classes", True),
     (plugin_api.ListsFiles, "dataset", "image-instances", True),
     (plugin_api.ListsFiles, "dataset", "digits", False),
+    (plugin_api.KnowsLabels, "dataset", "embeddings", True),
+    (plugin_api.KnowsLabels, "dataset", "usps", True),
+    (plugin_api.SeesLabels, "acquisition", "balanced-random", True),
+    (plugin_api.SeesLabels, "acquisition", "random", False),
 ]
 
 

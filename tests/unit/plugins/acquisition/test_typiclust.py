@@ -86,3 +86,15 @@ def test_groups_without_a_label_come_first_then_the_larger_and_the_small_last():
     picks = TypiClust(clusters=4).select(pool_of(features, labels), 94, RNG(seed))
     assert group[picks[:5]].tolist() == [1, 2, 0, 1, 2]
     assert group[picks[-5:]].tolist() == [3] * 5
+
+
+def test_the_released_code_takes_squared_distances():
+    features = RNG(3).normal(size=(60, 5)).astype(np.float32)
+    distances = np.sort(((features[:, None] - features[None]) ** 2).sum(axis=2), axis=1)[:, 1:11]
+    np.testing.assert_allclose(typicality(features, 10, squared=True), 1 / (distances.mean(axis=1) + 1e-5), rtol=1e-5)
+    labels = np.full(60, -1)
+    picks = [
+        TypiClust(clusters=3, preset=preset).select(pool_of(features, labels), 20, RNG(0)).tolist()
+        for preset in ("recommended", "released-code")
+    ]
+    assert picks[0] != picks[1]

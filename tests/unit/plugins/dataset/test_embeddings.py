@@ -46,6 +46,18 @@ def test_a_wrong_file_is_named_with_what_is_wrong(tmp_path, changes, match):
         Embeddings("mine.npz").load(folders(tmp_path, **changes))
 
 
+@pytest.mark.parametrize("kind", ["uint8", "int8", "uint64", "int32"])
+def test_labels_may_be_integers_of_any_width(tmp_path, kind):
+    labels = arrays()["train_labels"].astype(kind)
+    places = folders(tmp_path, train_labels=labels, test_labels=labels[:30])
+    loaded = Embeddings("mine.npz").load(places)
+    assert loaded.train_labels.dtype == np.int64
+    assert np.array_equal(loaded.train_labels, arrays()["train_labels"])
+    assert np.array_equal(Embeddings("mine.npz").labels(places), loaded.train_labels)
+    part = Embeddings("mine.npz", classes=("1", "2"))
+    assert np.array_equal(part.labels(places), part.load(places).train_labels)
+
+
 def test_a_missing_and_a_foreign_file(tmp_path):
     places = folders(tmp_path)
     with pytest.raises(DataMissing, match="there is no other.npz"):

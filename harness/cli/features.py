@@ -1,0 +1,71 @@
+"""``harness features``: features of a classification set, for embedding mode."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from harness.cli.options import Catalogues, Data, Plugins
+from harness.core.errors import BadParameter
+
+_NAME = 'NAME, or "NAME: {PARAMETER: VALUE}".'
+
+
+def features(
+    dataset: Annotated[str, typer.Argument(help="Classification set of the catalogue.", show_default=False)],
+    out: Annotated[
+        Path, typer.Option("--out", help="The file (.npz), for the dataset embeddings.", show_default=False)
+    ],
+    backbone: Annotated[str | None, typer.Option("--backbone", help=f"Backbone: {_NAME}")] = None,
+    pooling: Annotated[str, typer.Option("--pooling", help=f"Pooling of its maps: {_NAME}")] = "gem",
+    network: Annotated[str | None, typer.Option("--network", help=f"Network in place of a backbone: {_NAME}")] = None,
+    learning: Annotated[
+        str | None, typer.Option("--learning", help=f"What prepares the network without labels (pretrain): {_NAME}")
+    ] = None,
+    size: Annotated[int, typer.Option("--size", min=0, help="Longest side of the images; 0: as they are.")] = 0,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of a network.")] = 0,
+    plugin: Plugins = None,
+    catalogue: Catalogues = None,
+    data: Data = None,
+) -> None:
+    """Write the features of a classification set by a backbone or a network."""
+    from harness.cli.display import Bars
+    from harness.studies.features import write_features
+
+    with Bars() as bars:
+        n, m, d = write_features(
+            dataset,
+            out,
+            backbone=_choice("backbone", backbone),
+            pooling=_choice("pooling", pooling),
+            network=_choice("network", network),
+            learning=_choice("learning", learning),
+            size=size,
+            seed=seed,
+            plugins=tuple(plugin or ()),
+            catalogues=tuple(catalogue or ()),
+            data=data,
+            progress=bars,
+        )
+    print(f"{out}: {n:,} + {m:,} rows of {d} dimensions, for embeddings: {{path: {out.name}}}")
+
+
+def _choice(option: str, text: str | None) -> Mapping[str, Any] | None:
+    """A method as a spec names it."""
+    from ruamel.yaml import YAML
+    from ruamel.yaml.error import YAMLError
+
+    if text is None:
+        return None
+    try:
+        value = YAML(typ="safe").load(text)
+    except YAMLError:
+        value = None
+    if isinstance(value, str):
+        return {value: {}}
+    if isinstance(value, dict) and len(value) == 1 and isinstance(next(iter(value.values())), dict | None):
+        return {str(name): parameters or {} for name, parameters in value.items()}
+    raise BadParameter(f"--{option} {text} names no method", fix=f'--{option} NAME, or "NAME: {{PARAMETER: VALUE}}"')

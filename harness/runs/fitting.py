@@ -1,0 +1,76 @@
+"""Whether what a spec of active learning puts together can work: mistakes that a run would find after hours."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import numpy as np
+
+from harness.core.errors import BadParameter, HarnessError
+from harness.plugin_api import ChangesByCycle, DataFolders, KnowsLabels, RestoresModel
+from harness.runs.identity import Run
+
+
+def unfitting(runs: Iterable[Run], folders: DataFolders) -> list[HarnessError]:
+    """The mistakes in the runs of a plan, each once: data, first labels, and methods that lack what they need.
+
+    Labels are read where the dataset can give them without its images; nothing else is loaded.
+    """
+    found: dict[str, HarnessError] = {}
+    read: set[tuple[str, str]] = set()
+    for run in runs:
+        if run.task != "active-learning" or run.incomplete:
+            continue
+        mistakes = list(_of_methods(run))
+        if (asked := (run.dataset.label, repr(run.protocol))) not in read:
+            read.add(asked)
+            mistakes += _of_data(run, folders)
+        found |= {error.headline: error for error in reversed(mistakes)}
+    return list(found.values())
+
+
+def _of_methods(run: Run) -> Iterator[HarnessError]:
+    protocol = run.protocol
+    acquisition, network = run.methods["acquisition"], run.methods["network"]
+    choices = [_choice(acquisition.method, number) for number in range(protocol.cycles)]
+    # Of a network that says nothing of its dropout the run itself finds out.
+    if getattr(network.method, "dropout", None) == 0 and any(getattr(one, "needs_dropout", False) for one in choices):
+        yield BadParameter(
+            f'acquisition "{acquisition.id.name}" needs dropout, network "{network.id.name}" has none',
+            fix=f"{network.id.name}: {{dropout: 0.25}}",
+        )
+    if protocol.first_set == "acquisition" and not getattr(choices[0], "cold_start", False):
+        yield BadParameter(
+            f'acquisition "{acquisition.id.name}" cannot choose the first labels: it needs some',
+            fix="first_set: balanced or random, or an acquisition such as typiclust first (typiclust+margin)",
+        )
+    if protocol.warm_start and isinstance(run.methods["learning"].method, RestoresModel):
+        name = run.methods["learning"].id.name
+        yield BadParameter(f'learning "{name}" has no weights to start from', fix="warm_start: false")
+
+
+def _choice(acquisition: Any, number: int) -> Any:
+    return acquisition.at(number) if isinstance(acquisition, ChangesByCycle) else acquisition
+
+
+def _of_data(run: Run, folders: DataFolders) -> Iterator[HarnessError]:
+    loader, protocol = run.dataset.loader.method, run.protocol
+    if not isinstance(loader, KnowsLabels):
+        return
+    try:
+        sizes = np.bincount(loader.labels(folders))
+    except HarnessError as error:
+        yield error
+        return
+    name = run.dataset.label or run.dataset.name
+    if protocol.label_costs and len(protocol.label_costs) != len(sizes):
+        yield BadParameter(f"label_costs has {len(protocol.label_costs)} numbers, {name} has {len(sizes)} classes")
+    if protocol.initial > sizes.sum():
+        yield BadParameter(f"initial is {protocol.initial}, {name} has {sizes.sum()} examples")
+    elif protocol.first_set == "balanced" and protocol.imbalance == 1 and sizes.min() < protocol.initial // len(sizes):
+        yield BadParameter(
+            f"initial {protocol.initial} asks for {protocol.initial // len(sizes)} labels of each class, class "
+            f"{int(sizes.argmin())} of {name} has {sizes.min()} examples",
+            fix="lower initial, or first_set: random",
+        )

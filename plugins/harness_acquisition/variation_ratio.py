@@ -1,0 +1,47 @@
+"""Disagreement of the votes of dropout passes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated
+
+import numpy as np
+from annotated_types import Gt
+
+from harness_acquisition.bald import dropout_passes
+from harness_acquisition.budget import largest, spendable
+
+if TYPE_CHECKING:
+    from harness.plugin_api import Ids, PoolView
+
+
+@dataclass(frozen=True)
+class VariationRatio:
+    """Most passes with dropout that vote against the majority (Freeman 1965; Gal et al. 2017).
+
+    Each pass votes for its most probable class, the lowest of equal ones. With few passes many examples are equal, and
+    the lowest positions of an order drawn by the seed win. Needs a model. O(t n c) time and memory.
+
+    Formula:
+        the b largest 1 - (votes of the most frequent class) / t, over t passes with dropout
+
+    Attributes:
+        t: number of passes.
+    """
+
+    t: Annotated[int, Gt(1)] = 20
+
+    needs_dropout = True
+
+    def select(self, pool: PoolView, budget: int, rng: np.random.Generator) -> Ids:
+        """``budget`` unlabelled positions by falling score; equal ones by position.
+
+        Raises:
+            InvalidInput: the pool has no model, or its passes have the wrong shape.
+        """
+        budget = spendable(pool, budget)
+        if budget == 0:
+            return np.empty(0, dtype=np.int64)
+        votes = dropout_passes(pool, self.t)[:, pool.unlabelled].argmax(axis=2)
+        counts = np.stack([(votes == k).sum(axis=0) for k in range(pool.probabilities.shape[1])])
+        return largest(1 - counts.max(axis=0) / self.t, pool.unlabelled, budget)
