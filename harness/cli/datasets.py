@@ -143,6 +143,7 @@ def audit(
             "--near-duplicates", help="Also look for almost equal images in train and test, queries and database."
         ),
     ] = False,
+    page: Annotated[Path | None, typer.Option("--page", help="Write what was found with thumbnails (.html).")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Look for what makes numbers wrong: skipped files, labels, duplicates, odd images, boxes, judgements."""
@@ -159,6 +160,10 @@ def audit(
                     name, loader, folders, published=published, near_duplicates=near_duplicates, progress=bars
                 )
             )
+    if page is not None:
+        from harness.site.audit import write_audit_page
+
+        write_audit_page(found, page)
     print(audit_text(found, as_json))
     raise typer.Exit(BAD_DATA if any(one.of("error") for one in found) else DONE)
 

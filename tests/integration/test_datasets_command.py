@@ -185,8 +185,11 @@ def test_audit_of_a_name_and_of_a_spec(harness, tmp_path):
     spec = "name: s\ntask: retrieval\ndatasets: [mine]\nmethods: {backbone: tiny, pooling: mac}\n"
     (tmp_path / "spec.yaml").write_text(spec)
     options = ("--data", tmp_path / "data", "--cache", tmp_path / "cache")
-    found = harness("datasets", "audit", tmp_path / "spec.yaml", *options)
+    page = tmp_path / "audit.html"
+    found = harness("datasets", "audit", tmp_path / "spec.yaml", *options, "--page", page)
     assert found.code == 0
+    assert page.read_text().count('<img src="data:image/jpeg;base64,') == 1
+    assert "skipped-files" in page.read_text()
     assert "mine: 2 images, 1 queries" in found.out
     assert "warning: 1 file is skipped (not in the ground truth)" in found.out
     assert "OK" not in found.out
