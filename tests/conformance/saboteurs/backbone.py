@@ -49,7 +49,7 @@ class Flat(honest.Backbone):
         return super().maps(image.view(-1).view(image.shape))
 
 
-@breaks("backbone", "module")
+@breaks("backbone", "module: another network")
 @dataclass(frozen=True)
 class Unrelated(honest.Trainable):
     """Another network than that of its maps."""
