@@ -29,6 +29,14 @@ def find_row(board: Board, wanted: str) -> Row | None:
     return next(iter(chosen.values()), None)
 
 
+def reference_row(board: Board) -> Row | None:
+    """The baseline of a board, else the row of the acquisition ``random``, if there is one."""
+    if board.baseline:
+        return next((row for row in board.rows if row_name(row, board.kinds) == board.baseline), None)
+    random = [row for row in board.rows if row.labels.get("acquisition") == "random"]
+    return random[0] if len(random) == 1 else None
+
+
 def _words(name: str) -> list[str]:
     return [word for word in re.split(r"[\s·,]+", name) if word]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -33,6 +33,12 @@ def leaderboard(
         tuple[str, str] | None,
         typer.Option("--difference", metavar="A B", help="Two rows against each other, query by query."),
     ] = None,
+    savings: Annotated[
+        bool, typer.Option("--savings", help="Labels that random, or the baseline, needs to be as good.")
+    ] = False,
+    penalties: Annotated[
+        bool, typer.Option("--penalties", help="How often methods beat each other, as a matrix; no verdict.")
+    ] = False,
     cost: Annotated[bool, typer.Option("--cost/--no-cost", help="Show time and memory.")] = True,
     reference: Annotated[
         Path | None,
@@ -72,6 +78,8 @@ def leaderboard(
         compared = differences(boards_of(results, cost=False), *difference)
         text = render_differences(compared, format)
         pictures = difference_plots(compared, images) if plots is not None else {}
+    elif savings or penalties:
+        text, pictures = _summaries(results, format, images if plots is not None else (), savings, penalties)
     else:
         with _no_search_for_cycles():
             text = make_leaderboard(
@@ -89,6 +97,28 @@ def leaderboard(
     for name, picture in pictures.items():
         write_atomically((plots or Path()) / name, picture)
     print(text, end="")
+
+
+def _summaries(
+    results: Results, format: str, images: Sequence[str], savings: bool, penalties: bool
+) -> tuple[str, dict[str, bytes]]:
+    """Tables and pictures of label savings and of the penalty matrix."""
+    from harness.boards import boards_of
+    from harness.boards import savings as summaries
+    from harness.boards.plots import penalty_plot, saving_plots
+    from harness.boards.render import render_tables
+
+    boards, tables = boards_of(results, cost=False), []
+    pictures: dict[str, bytes] = {}
+    if savings:
+        found = summaries.savings(boards)
+        tables += [summaries.savings_table(saving) for saving in found]
+        pictures |= saving_plots(found, images) if images else {}
+    if penalties:
+        matrix = summaries.penalty_matrix(boards)
+        tables.append(summaries.penalty_table(matrix))
+        pictures |= penalty_plot(matrix, images) if images else {}
+    return render_tables(tables, format), pictures
 
 
 def _remember(results: Results) -> None:

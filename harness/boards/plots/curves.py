@@ -11,9 +11,10 @@ import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-from harness.boards.board import Board, Row, row_name
+from harness.boards.board import Board, Row
 from harness.boards.columns import Cell
 from harness.boards.plots.canvas import COLOURS, LINES, MARKS, MOST_NAMES, legend, mark, plain
+from harness.boards.rows import reference_row
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -123,7 +124,7 @@ def _names_at_ends(axes: Axes, ends: Sequence[tuple[float, float, str, str]]) ->
 
 def _small_multiples(figure: Figure, board: Board, rows: Sequence[Row]) -> None:
     shown = rows[:_MOST_PANELS]
-    reference = _reference(board, rows)
+    reference = reference_row(board)
     lines = math.ceil(len(shown) / _ACROSS)
     grid = figure.subplots(lines, _ACROSS, squeeze=False, sharex=True, sharey=True)
     panels = list(grid.ravel())
@@ -143,14 +144,6 @@ def _small_multiples(figure: Figure, board: Board, rows: Sequence[Row]) -> None:
     dashed_name = f"; dashed: {plain(row_label(board, reference))}" if reference is not None else ""
     few = f", best {len(shown)} of {len(rows)} methods" if len(shown) < len(rows) else ""
     figure.suptitle(f"{plain(board.dataset)}{few}{dashed_name}", fontsize=9)
-
-
-def _reference(board: Board, rows: Sequence[Row]) -> Row | None:
-    """The baseline, else the row of the acquisition ``random``, if there is one."""
-    if board.baseline:
-        return next((row for row in rows if row_name(row, board.kinds) == board.baseline), None)
-    random = [row for row in rows if row.labels.get("acquisition") == "random"]
-    return random[0] if len(random) == 1 else None
 
 
 def _curve(axes: Axes, board: Board, row: Row, style: dict[str, Any], *, band: bool) -> Any:

@@ -1,0 +1,74 @@
+"""Label savings as curves against the diagonal, and the penalty matrix as shades."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from harness.boards.plots.canvas import MOST_NAMES, file_name, legend, mark, picture, plain
+from harness.boards.savings import PenaltyMatrix, Savings
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+def saving_plots(found: Sequence[Savings], images: Sequence[str] = ("svg",)) -> dict[str, bytes]:
+    """File name -> picture of the savings of each board."""
+    pictures: dict[str, bytes] = {}
+    for saving in found:
+        name = f"{file_name(saving.dataset)}-savings"
+        name = name if f"{name}.{images[0]}" not in pictures else f"{name}-{len(pictures)}"
+        for image in images:
+            pictures[f"{name}.{image}"] = picture(functools.partial(_savings, found=saving), (6.4, 4.2), image)
+    return pictures
+
+
+def penalty_plot(matrix: PenaltyMatrix, images: Sequence[str] = ("svg",)) -> dict[str, bytes]:
+    """File name -> picture of the matrix."""
+    side = 2.2 + 0.5 * len(matrix.methods)
+    draw = functools.partial(_penalties, matrix=matrix)
+    return {f"penalties.{image}": picture(draw, (side, side), image) for image in images}
+
+
+def _savings(figure: Figure, found: Savings) -> None:
+    axes = figure.add_subplot()
+    axes.set_xscale("log", base=2)
+    axes.set_yscale("log", base=2)
+    ends = [found.first, found.last]
+    (same,) = axes.plot(ends, ends, color="#444444", linestyle="--", linewidth=1)
+    entries: dict[str, Any] = {}
+    for position, (name, row) in enumerate(list(found.methods.items())[:MOST_NAMES]):
+        style = mark(position)
+        points = [saving for saving in row if not saving.censored] or list(row)
+        (entries[name],) = axes.plot(
+            [saving.budget for saving in points], [saving.equivalent for saving in points], **style, markersize=4
+        )
+        for saving in points:
+            if saving.has_interval:
+                bounds = [saving.low or found.first, saving.high or found.last]
+                axes.plot([saving.budget] * 2, bounds, color=style["color"], linewidth=1, alpha=0.5)
+    entries[f"as {found.reference}"] = same
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_formatter("{x:g}")
+        axis.set_minor_formatter("")
+    axes.set(xlabel="labelled images", ylabel=plain(f"labels that {found.reference} needs"))
+    axes.set_title(plain(found.dataset))
+    legend(figure, entries)
+
+
+def _penalties(figure: Figure, matrix: PenaltyMatrix) -> None:
+    axes, values = figure.add_subplot(), matrix.penalties.matrix
+    most = max(float(matrix.penalties.settings), 1.0)
+    axes.imshow(values, cmap="Greys", vmin=0, vmax=1.4 * most)
+    axes.grid(False)
+    names = [plain(name) for name in matrix.methods]
+    axes.set_xticks(range(len(names)), names, rotation=45, ha="right", fontsize=7)
+    axes.set_yticks(range(len(names)), names, fontsize=7)
+    for i, row in enumerate(values.tolist()):
+        for j, value in enumerate(row):
+            if i != j:
+                axes.text(j, i, f"{value:.2f}", ha="center", va="center", fontsize=6.5)
+    axes.set_xlabel("is beaten")
+    axes.set_ylabel("beats")
+    axes.set_title(f"penalties over {matrix.penalties.settings} settings: no verdict", fontsize=8)
