@@ -9,16 +9,25 @@ from harness.conformance.under_test import find
 from harness.plugin_api import KINDS
 
 BUILT_IN = find("vision-evaluation-harness")
+HEAVY = frozenset({"vgg16", "resnet50", "resnet101", "cnn13", "semi", "badge", "os-egm"})
+"""Those whose checks take longest; `make test-all` does them."""
 
 
-@pytest.mark.parametrize("tested", BUILT_IN, ids=lambda tested: tested.label)
+def _marked(tested):
+    slow = [pytest.mark.slow] if tested.entry.name in HEAVY else []
+    return pytest.param(tested, marks=slow, id=tested.label)
+
+
+@pytest.mark.parametrize("tested", [_marked(tested) for tested in BUILT_IN])
 def test_keeps_the_rules_of_its_kind(tested):
     report = check_one(tested, cost=False)
     assert not report.failed, report.failed
     assert not [result for result in report.results if result.status == "unneeded"]
 
 
-@pytest.mark.parametrize("target", ["learning:pretrain+semi", "acquisition:random+coreset"])
+@pytest.mark.parametrize(
+    "target", [pytest.param("learning:pretrain+semi", marks=pytest.mark.slow), "acquisition:random+coreset"]
+)
 def test_methods_put_together_keep_them_too(target):
     (tested,) = find(target)
     report = check_one(tested, cost=False)

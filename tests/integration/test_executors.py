@@ -308,7 +308,7 @@ if __name__ == "__main__":
 """
 
 
-@pytest.mark.parametrize("seconds", [0.0, 0.05, 0.3])
+@pytest.mark.parametrize("seconds", [0.05, *(pytest.param(s, marks=pytest.mark.slow) for s in (0.0, 0.3))])
 def test_the_process_that_forks_is_killed_while_it_loads(tmp_path, seconds):
     script = tmp_path / "script.py"
     script.write_text(KILLED_WHILE_LOADING)

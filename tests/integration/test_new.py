@@ -12,8 +12,13 @@ from harness.plugin_api import KINDS, PLUGIN_API_VERSION
 from harness.registry import load_registry
 from harness.scaffold import new_plugin
 
+TRIED = ("acquisition", "pooling")
+"""One kind of each task; `make test-all` does the others."""
 
-@pytest.mark.parametrize("kind", KINDS)
+
+@pytest.mark.parametrize(
+    "kind", [pytest.param(kind, marks=[] if kind in TRIED else [pytest.mark.slow]) for kind in KINDS]
+)
 def test_a_new_method_passes_its_checks_and_gets_a_row_without_an_edit(kind, tmp_path, monkeypatch, command):
     monkeypatch.chdir(tmp_path)
     made = command(f"harness new {kind} fresh-idea")
@@ -23,7 +28,7 @@ def test_a_new_method_passes_its_checks_and_gets_a_row_without_an_edit(kind, tmp
     outputs = {}
     for line in lines:
         # The isolation of runs is tested elsewhere; once for each task shows that the line works as it is printed.
-        inline = " --executor inline" if " run " in line and kind not in ("acquisition", "pooling") else ""
+        inline = " --executor inline" if " run " in line and kind not in TRIED else ""
         done = command(line + inline)
         assert done.code == 0, (line, done)
         outputs[line.split()[1]] = done.out

@@ -64,7 +64,7 @@ def test_the_seed_decides_random_weights_and_leaves_the_generator_alone():
     assert not torch.equal(VGG16(weights="none", seed=4).maps(some_image()), first)
 
 
-@pytest.mark.parametrize("size", [(96, 128), (101, 87), (67, 130), (118, 97), (75, 67)])
+@pytest.mark.parametrize("size", [(101, 87), (67, 130)])
 @pytest.mark.parametrize("network", [VGG16, ResNet50], ids=lambda value: value.__name__)
 def test_every_second_cell_of_upsampled_maps_is_the_strided_one(network, size):
     """Specification 1.14: a dilated 3 x 3 at the stride itself would be far off."""
@@ -80,6 +80,7 @@ def test_every_second_cell_of_upsampled_maps_is_the_strided_one(network, size):
     assert len(set(weights)) == 1
 
 
+@pytest.mark.slow
 def test_upsampled_resnet101():
     image = some_image(70, 100)
     strided, dense = (ResNet101(weights="none", upsample=up).maps(image) for up in (False, True))
@@ -103,6 +104,7 @@ def test_what_is_no_image_is_refused(shape):
         VGG16(weights="none").maps(torch.zeros(shape))
 
 
+@pytest.mark.slow
 @pytest.mark.slow
 @pytest.mark.parametrize(("network", "name"), [(VGG16, "vgg16"), (ResNet101, "resnet101")])
 def test_ten_images_at_three_scales_end_to_end(tmp_path, capsys, network, name):
@@ -172,6 +174,7 @@ def published(name, state, with_batches=True):
     return {"state_dict": numbered, "meta": meta}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("network", "name"), [(VGG16, "vgg16"), (ResNet50, "resnet50")])
 def test_checkpoints_of_both_formats_give_the_network(tmp_path, network, name):
     state = torchvision_state(name)
