@@ -179,7 +179,12 @@ def _retrieval_columns(records: Sequence[Record]) -> tuple[Column, ...]:
         from harness.metrics.protocols import expand_names
 
         metrics = [metric for name in evaluation.split() for metric in expand_names(name)]
-        named = [replace(metric, setup=setup).key for metric in metrics for setup in ("", "medium", "hard", "easy")]
+        named = [
+            replace(metric, setup=setup).key
+            for metric in metrics
+            for setup in ("", "medium", "hard", "easy")
+            if metric.setup in ("", setup)
+        ]
     plain: list[str] = []
     if done(records) and all("map" in record.metrics for record in done(records)):
         # Of datasets that do not tell easy from hard, in place of Easy, Medium and Hard.

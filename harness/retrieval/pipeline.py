@@ -20,7 +20,7 @@ from harness.core.cost import Cost, measured
 from harness.core.errors import InvalidInput
 from harness.core.progress import Progress
 from harness.core.threads import reproducible
-from harness.metrics.protocols import Evaluation, evaluate_name, judged
+from harness.metrics.protocols import Evaluation
 from harness.metrics.ranking import Scores, evaluate
 from harness.plugin_api import (
     Backbone,
@@ -39,6 +39,7 @@ from harness.plugin_api import (
 from harness.retrieval.canonical import CanonicalSet, canonical, unchanged
 from harness.retrieval.descriptors import DescriptorFiles
 from harness.retrieval.distractors import joined
+from harness.retrieval.evaluations import evaluations
 from harness.retrieval.extraction import NamedBackbone
 from harness.retrieval.health import descriptor_health, tied_relevant
 from harness.retrieval.map_store import MapStore
@@ -188,7 +189,7 @@ class RetrievalTask:
         )
         return RetrievalResult(
             scores=scores,
-            evaluations=self._evaluations(ranking, pipeline.size),
+            evaluations=self._evaluations(ranking),
             ranks=self._canonical.original(ranking.indices[:, : self.keep]),
             query_seconds=pipeline.seconds(min(len(pipeline.queries), _TIMED_QUERIES)),
             costs=self.costs,
@@ -296,20 +297,11 @@ class RetrievalTask:
             self.notes["expansion"] = dict(pipeline.expansion.report)
         return ranking
 
-    def _evaluations(self, ranking: Ranking, size: int) -> list[Evaluation]:
+    def _evaluations(self, ranking: Ranking) -> list[Evaluation]:
         """The ranking under the protocols that ``evaluation`` names, in the ids of the dataset as it was loaded."""
-        metrics = self.protocol.evaluations()
-        if not metrics:
+        if not self.protocol.evaluation:
             return []
-        images = {path: number for number, path in enumerate(self.dataset.images[: size - self.dataset.distractors])}
-        given = judged(
-            self._canonical.original(ranking.indices),
-            self.dataset.ground_truth,
-            scores=ranking.scores,
-            n_database=size,
-            own=[images.get(query) for query in self.dataset.queries],
-        )
-        return [evaluate_name(given, replace(metric, setup=setup)) for metric in metrics for setup in given.setups]
+        return evaluations(self.protocol, self.dataset, self._canonical.original(ranking.indices), ranking.scores)
 
     def _label_ranks(
         self, pipeline: SearchPipeline, ranking: Ranking, searched: list[LabelRanks]

@@ -23,6 +23,7 @@ from harness.runs.record import STORED_RANKS, CostRecord, Number
 from harness.runs.shared_maps import kept_maps
 
 if TYPE_CHECKING:
+    from harness.metrics.protocols import Evaluation
     from harness.metrics.ranking import Scores
 
 
@@ -72,10 +73,7 @@ def _retrieval(
     details["groups"] = query_groups(dataset.ground_truth, dataset.groups)
     metrics, precisions = score_numbers(result.scores, run.protocol.ks)
     details |= precisions
-    for evaluation in result.evaluations:
-        metrics[evaluation.name.key] = _number(evaluation.mean)
-        if evaluation.values is not None:
-            details[evaluation.name.key] = [_number(value) for value in evaluation.values]
+    add_evaluations(result.evaluations, metrics, details)
     return Outcome(
         counts={"images": result.n_database, "queries": result.n_queries},
         metrics=metrics,
@@ -105,6 +103,16 @@ def score_numbers(scores: Mapping[str, Scores], ks: Sequence[int]) -> tuple[dict
         metrics |= plain_means
         details |= plain_values
     return metrics, details
+
+
+def add_evaluations(evaluations: Sequence[Evaluation], metrics: dict[str, Number], details: dict[str, Any]) -> None:
+    """Add what protocols by name give; what is measured anyway stays: a mean over the orders of tied images."""
+    for evaluation in evaluations:
+        key = evaluation.name.key
+        if key not in metrics:
+            metrics[key] = _number(evaluation.mean)
+            if evaluation.values is not None:
+                details[key] = [_number(value) for value in evaluation.values]
 
 
 def plain_numbers(scores: Scores, ks: Sequence[int]) -> tuple[dict[str, Number], dict[str, Any]]:

@@ -112,17 +112,20 @@ def _settings(runs: Sequence[Run], dataset: str | None) -> list[Run]:
 def _record(run: Run, dataset: RetrievalSet, rankings: Rankings, file: Path, name: str, measured_by: str) -> Record:
     from harness.metrics.ranking import evaluate
     from harness.metrics.verdicts.flips import query_groups
+    from harness.retrieval.evaluations import evaluations
     from harness.retrieval.health import tied_relevant
-    from harness.runs.tasks import score_numbers
+    from harness.runs.tasks import add_evaluations, score_numbers
 
     described, ks = describe(run), run.protocol.ks
     try:
         scores = evaluate(
             rankings.rows, dataset.ground_truth, ks, scores=rankings.scores, n_database=len(dataset.images)
         )
+        named = evaluations(run.protocol, dataset, rankings.rows, rankings.scores)
     except InvalidInput as error:
         raise DataDamaged(f"rankings {file}: {error.headline}", fix=error.fix) from error
     metrics, details = score_numbers(scores, ks)
+    add_evaluations(named, metrics, details)
     details["ranks"] = [row[:STORED_RANKS].tolist() for row in rankings.rows]
     missing = sum(not len(row) for row in rankings.rows)
     notes = [f"{missing} of {len(rankings.rows)} queries have no ranking and count as missed"] if missing else []

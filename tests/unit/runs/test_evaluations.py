@@ -12,6 +12,7 @@ from harness.core.errors import Errors, InvalidInput
 from harness.metrics.ranking import evaluate
 from harness.registry.parameters import non_default, resolved
 from harness.retrieval.protocol import RetrievalProtocol
+from harness.runs.plausibility import implausible
 from harness.runs.tasks import plain_numbers
 
 TOY = str(Path(__file__).parents[2] / "fixtures" / "toy.py")
@@ -21,7 +22,7 @@ SPEC = {
     "datasets": "toy-images",
     "plugins": [TOY],
     "methods": {"backbone": "colour", "pooling": "mac"},
-    "protocol": {"evaluation": "gldv2-map@3 recall@1 mAP(revisited)"},
+    "protocol": {"evaluation": "gldv2-map@3 recall@1 mAP(revisited) map ukbench_hard"},
 }
 
 
@@ -47,6 +48,11 @@ def test_records_and_boards_have_the_protocols_that_a_spec_names(tmp_path):
     assert set(keys) <= record.metrics.keys()
     assert record.metrics["revisited_medium"] == pytest.approx(record.metrics["map_medium"])
     assert len(record.details["gldv2-map@3_hard"]) == record.dataset.counts["queries"]
+    assert "map_medium" not in record.details  # as it is measured anyway
+    assert {key for key in record.metrics if key.startswith("ukbench")} == {"ukbench@4_hard"}
+    beyond = record.model_copy(update={"metrics": {**record.metrics, "ukbench@4_hard": 3.0, "recall@1_hard": 1.0}})
+    assert not implausible(beyond)
+    assert implausible(beyond.model_copy(update={"metrics": {**beyond.metrics, "recall@1_hard": 1.5}}))
     table = harness.leaderboard([record], format="markdown", cost=False)
     assert "mAP@3(gldv2, medium)" in table
     assert table.index("mAP@3(gldv2, medium)") < table.index("mAP Medium")
