@@ -31,7 +31,7 @@ from harness.plugin_api import KINDS
 from harness.runs.record import Record
 from harness.studies.imports.records import Imported, curve, imported_record, published_dataset
 
-_METRIC: Final = re.compile(r"(map|mp@\d{1,4})_(easy|medium|hard)")
+_METRIC: Final = re.compile(r"(map|mp@\d{1,4})_(easy|medium|hard)|(map|recall)@\d{1,4}|map")
 _DELIMITERS: Final = ",;\t"
 
 
@@ -124,7 +124,7 @@ def _read_mapping(path: Path) -> _Mapping:
         raise SpecError(f'{path}: there is no kind "{unknown[0]}"', fix=f"kinds: {', '.join(KINDS)}, ranking")
     if wrong := [key for key in meant.metrics if not _METRIC.fullmatch(key)]:
         raise SpecError(
-            f'{path}: "{wrong[0]}" is no metric of boards', fix="map_medium, map_hard, map_easy, mp@10_medium"
+            f'{path}: "{wrong[0]}" is no metric of boards', fix="map_medium, mp@10_hard, map, map@5, recall@1"
         )
     return meant
 
