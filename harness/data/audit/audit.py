@@ -83,7 +83,11 @@ def audit_dataset(
         found, counts = _of_class_files(listing, shown, near_duplicates)
     else:
         loaded = loaded or loader.load(folders)
-        found, counts = audit_loaded(loaded, published, shown, near_duplicates=near_duplicates)
+        if isinstance(loaded, RetrievalSet) and "files" in getattr(loader, "deviations", {}):  # names without files
+            found = list(judgement_findings(loaded, published=published))
+            counts = {"images": len(loaded.images), "queries": len(loaded.queries)}
+        else:
+            found, counts = audit_loaded(loaded, published, shown, near_duplicates=near_duplicates)
     return Audit(name, loader.fingerprint(folders), by_severity([*findings, *found]), counts)
 
 

@@ -81,7 +81,8 @@ def _copies(dataset: RetrievalSet) -> dict[int, list[int]]:
     sizes = {size for query in dataset.queries if (size := _size(query))}
     for image, path in enumerate(images):
         ids[path].append(image)
-        if (size := _size(path)) in sizes:
+        # Names of a ground truth may stand for images that need not be there: then there is nothing to look up.
+        if sizes and (size := _size(path)) in sizes:
             by_size[size].append(image)
     checksum = lru_cache(maxsize=None)(file_checksum)
     for query, path in enumerate(dataset.queries):

@@ -369,6 +369,20 @@ def test_clean_features_have_no_findings(folders):
     assert audit_dataset("f", Embeddings(path="f.npz"), folders).findings == ()
 
 
+def test_a_ground_truth_without_images_is_judged_by_itself(folders):
+    from harness_dataset.descriptors import DescriptorGroundTruth
+
+    folders.root.mkdir()
+    (folders.root / "labels.txt").write_text("a\na\nb\nb\n")
+    loader = DescriptorGroundTruth(folders.root / "labels.txt")
+    assert audit_dataset("labels", loader, folders).findings == ()
+    queries = [{"image": "x", "positives": ["y"]}, {"image": "z", "positives": ["y"], "junk": ["z"]}]
+    (folders.root / "gnd.json").write_text(json.dumps({"imlist": ["x", "y", "z"], "queries": queries}))
+    for audit in (audit_dataset, cheap_audit):
+        (found,) = audit("gnd", DescriptorGroundTruth(folders.root / "gnd.json"), folders).findings
+        assert (found.code, found.severity, found.files) == ("query-in-database", "error", ("x",))
+
+
 def test_errors_name_what_to_do(instances, folders):
     INSTANCE_FAULTS["negative of itself"][0](instances)
     with pytest.raises(DataDamaged) as caught:
