@@ -5,8 +5,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/installed
-DEMO := first-look quick-active
-BOARDS := $(DEMO) quick-retrieval spatial-training
+DEMO := photographs quick-active
+BOARDS := $(DEMO) first-look quick-retrieval spatial-training
 
 .PHONY: install demo boards test test-all golden thesis-check bench lint docs format clean
 
@@ -14,7 +14,7 @@ install: $(STAMP)
 
 $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,docs]'
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,docs,photos]'
 	@touch $@
 
 demo: install

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 _PER_DIRECTION: Final = 4
 """Descriptors for each direction kept."""
+_FEW: Final = 64
+"""Up to so many directions, two descriptors each are enough."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +32,7 @@ class PCA:
     Formula:
         y = L^-1/2 V^T (x - m), then y / |y|
         C = V L V^T the covariance; with shrink s each variance l_d becomes (1 - s) l_d + s mean(l)
-        recommended: at most max(n / 4, (sum l)^2 / sum l^2) directions
+        recommended: at most max(n / 4, min(n / 2, 64), (sum l)^2 / sum l^2) directions
 
     Attributes:
         dim: directions kept, those of largest variance; 0: as many as the preset keeps, ``thesis`` all.
@@ -74,7 +76,7 @@ class PCA:
             return len(variances)
         # The participation ratio of the variances: so many directions of equal variance would be as concentrated.
         ratio = variances.sum() ** 2 / max((variances**2).sum(), np.finfo(np.float64).tiny)
-        return int(min(len(variances), max(n // _PER_DIRECTION, ratio, 1)))
+        return int(min(len(variances), max(n // _PER_DIRECTION, min(n // 2, _FEW), ratio, 1)))
 
     @property
     def _shrink(self) -> Shrink:

@@ -118,8 +118,8 @@ def test_few_descriptors_stay_apart_as_they_were(n, d):
         assert bool((np.diag(similar) > 0.9).all()) is finds
 
 
-@pytest.mark.parametrize(("n", "d", "kept"), [(400, 300, 100), (2000, 300, 300), (600, 128, 128)])
-def test_a_direction_needs_four_descriptors(n, d, kept):
+@pytest.mark.parametrize(("n", "d", "kept"), [(100, 300, 50), (200, 300, 64), (400, 300, 100), (2000, 300, 300)])
+def test_a_direction_needs_two_to_four_descriptors(n, d, kept):
     x = some_descriptors(n, d) * np.linspace(2, 0.02, d, dtype=np.float32) ** 3
     assert PCA().fit(x).apply(x).shape == (n, kept)
 
