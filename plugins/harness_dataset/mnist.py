@@ -56,20 +56,20 @@ class IdxFiles(SelectionFeatures):
     all_classes: ClassVar[tuple[str, ...]] = tuple("0123456789")
     flip: ClassVar[bool] = False
 
-    def parts(self) -> Mapping[str, tuple[str, tuple[int, ...]]]:
+    def idx_files(self) -> Mapping[str, tuple[str, tuple[int, ...]]]:
         """Part -> name of its file and shape of what it holds."""
         return _FILES
 
     def fingerprint(self, folders: DataFolders) -> str:
         """Digest of the four files as they are."""
-        files = [self._file(name, folders) for name, _ in self.parts().values()]
+        files = [self._file(name, folders) for name, _ in self.idx_files().values()]
         digests = [file_digest(file, folders) for file in files]
         subset = Subset.of(self).checked(self.all_classes, self.name)
         return value_digest([self.name, *digests, *marks(files[0]), *subset.key])
 
     def load(self, folders: DataFolders) -> ClassificationSet:
         """Images (n, 1, H, W)."""
-        parts = {part: read_idx(self._file(name, folders), shape) for part, (name, shape) in self.parts().items()}
+        parts = {part: read_idx(self._file(name, folders), shape) for part, (name, shape) in self.idx_files().items()}
         loaded = ClassificationSet(
             name=self.name,
             train_images=parts["train_images"][:, None],
@@ -83,7 +83,7 @@ class IdxFiles(SelectionFeatures):
 
     def labels(self, folders: DataFolders) -> Ids:
         """Labels (n,) of the pool."""
-        name, shape = self.parts()["train_labels"]
+        name, shape = self.idx_files()["train_labels"]
         labels = read_idx(self._file(name, folders), shape).astype(np.int64)
         return Subset.of(self).labels(labels, self.all_classes)
 

@@ -49,7 +49,7 @@ class Usps(IdxFiles):
 
     name, title = "usps", "USPS"
 
-    def parts(self) -> Mapping[str, tuple[str, tuple[int, ...]]]:
+    def idx_files(self) -> Mapping[str, tuple[str, tuple[int, ...]]]:
         """Part -> name of its idx file and shape of what it holds."""
         return _IDX
 

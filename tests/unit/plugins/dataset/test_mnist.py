@@ -98,3 +98,11 @@ def test_all_of_mnist(realdata, tmp_path):
     assert np.bincount(mnist.train_labels).tolist() == [5923, 6742, 5958, 6131, 5842, 5421, 5918, 6265, 5851, 5949]
     assert round(mnist.train_images.mean() / 255, 4) == 0.1307
     assert round(mnist.train_images.std() / 255, 4) == 0.3081
+
+
+@pytest.mark.parametrize("name", ["mnist", "fashion-mnist", "usps"])
+def test_plans_can_identify_the_loader(name):
+    from harness.registry import load_registry
+
+    registry = load_registry()
+    assert registry.identify("dataset", name, registry.create("dataset", name)).digest == "v1"
