@@ -6,7 +6,6 @@ block by block; only where its rows are not of length 1 yet a normalised copy is
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -127,11 +126,6 @@ class DescriptorRows:
     queries: Floats
     distractors: tuple[Rows, ...]
     unit: bool
-
-
-def file_parameters_of(name: str, parameters: Mapping[str, Any]) -> Mapping[str, Any]:
-    """What a spec means by ``descriptors: a.npy``: the name of the file, where no parameter names one."""
-    return {"database": name, **parameters} if not parameters else parameters
 
 
 def _required(path: Path, name: str, dimensions: int) -> Rows:

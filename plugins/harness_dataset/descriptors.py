@@ -13,9 +13,7 @@ from annotated_types import Ge
 
 from harness.core.errors import DataDamaged, DataMissing
 from harness.data.fingerprint import value_digest
-from harness.data.instances import Instances, checked_instances
-from harness.data.pickled import read_pickle
-from harness.data.published import published_content
+from harness.data.instances import Instances, read_instances
 from harness.plugin_api import RetrievalSet, Task
 
 if TYPE_CHECKING:
@@ -97,8 +95,8 @@ class DescriptorGroundTruth:
     def _content(self) -> Instances | NDArray[np.int64]:
         """The checked ground truth, or labels (n,)."""
         path = self.ground_truth
-        if path.suffix in (".pkl", ".pickle"):
-            return checked_instances(published_content(read_pickle(path), path), path)
+        if path.suffix == ".pkl":
+            return read_instances(path, exists=lambda name: True)
         try:
             if path.suffix in (".npy", ".npz"):
                 return self._labels(np.load(path, allow_pickle=False))
@@ -111,7 +109,7 @@ class DescriptorGroundTruth:
         except (OSError, ValueError, RecursionError, EOFError) as error:
             raise DataDamaged(f"ground truth {path} cannot be read: {error}") from error
         if isinstance(content, dict):
-            return checked_instances(content, path)
+            return read_instances(path, exists=lambda name: True)
         if not isinstance(content, list) or not all(isinstance(label, str | int) for label in content):
             raise self._damaged()
         return self._labels(np.array(list(map(str, content))))
