@@ -60,12 +60,12 @@ def ranks_sentences(tests: PairwiseTests, board: Board) -> Iterator[str]:
 
 
 def _sequential(tests: PairwiseTests, board: Board) -> str:
-    family = f"comparisons with {board.baseline}" if board.baseline else "comparisons of all pairs"
+    family = f"with {board.baseline}" if board.baseline else "of all pairs"
     looks = ", ".join(map(str, tests.looks)) or "none yet"
     return (
-        f"Seeds were added until all was decided: sequential paired t-tests in {board.metric}, {tests.tests} {family}, "
-        f"{tests.level:.0%} level over all looks and comparisons (Holm); looks after {looks} seeds. Methods whose "
-        f"comparisons were closed have fewer seeds."
+        f"Seeds were added until all was decided: sequential paired t-tests in {board.metric}, {_counted(tests)} "
+        f"{family}, {tests.level:.0%} level over all looks and comparisons (Holm); looks after {looks} seeds. "
+        f"Methods whose comparisons were closed have fewer seeds."
     )
 
 

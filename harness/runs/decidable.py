@@ -109,12 +109,12 @@ def _of_seeds(plan: Plan, setting: Setting, pilots: Mapping[str, list[Record]]) 
         return
     pooled = pools(n, m)
     test = f"t-test with pooled error, {POOLED_LEVEL:.0%} level" if pooled else f"paired t-test, {LEVEL:.0%} level"
-    count = m * (m - 1) // 2
-    yield f"verdict: all {count} pairs of {m} methods, {n} seeds, measure {measure}, {test}"
+    pairs = f"all {m * (m - 1) // 2} pairs of {m} methods" if m > 2 else "two methods"
+    yield f"verdict: {pairs}, {n} seeds, measure {measure}, {test}"
     values = _paired_values(pilots, measure)
     spread = None if values is None or target_of(measure) is not None else pilot_spread(values[1])
     families = ((False, "all pairs"), (True, f"against {plan.spec.design.baseline or 'a baseline'}"))
-    for baseline, name in families:
+    for baseline, name in families[: m - 1]:  # two methods are one family
         yield f"minimum detectable difference ({POWER:.0%} power), {name}: {_least(n, m, baseline, spread)}"
     smallest = plan.spec.design.smallest_difference
     if spread is not None and values is not None:
@@ -159,7 +159,8 @@ def _of_queries(plan: Plan, setting: Setting, pilots: Mapping[str, list[Record]]
     if m < 2:
         yield "verdict: none, there is one method"
         return
-    yield f"verdict: all {m * (m - 1) // 2} pairs of {m} methods over groups of queries, measure {measure}, sign flips"
+    pairs = f"all {m * (m - 1) // 2} pairs of {m} methods" if m > 2 else "two methods"
+    yield f"verdict: {pairs} over groups of queries, measure {measure}, sign flips"
     table = _query_values(pilots, measure)
     if table is None:
         yield "minimum detectable difference: not known without earlier runs on these data"

@@ -99,7 +99,7 @@ def write_page(
 def _boards(collection: Collection) -> tuple[list[Board], list[str]]:
     """The boards, each beside the first published numbers that there are for it; and which were left out."""
     shown, notes = [], []
-    for board in boards(collection.records):
+    for board in boards(collection.records, design=collection.design):
         beside = [(with_published(board, one), one.source) for one in collection.references]
         beside = [(changed, source) for changed, source in beside if changed is not board]
         shown.append(beside[0][0] if beside else board)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
 from harness.boards.reference import Reference, read_reference
 from harness.core.errors import SpecError
+from harness.runs.design import Design
 from harness.runs.record import Record
 from harness.runs.results import Results
 from harness.runs.targets import Resolver
@@ -27,6 +28,7 @@ class Collection:
         files: of the runs whose record is in a file, that file.
         references: published numbers beside the specs.
         notes: missing data of the specs, in a sentence each.
+        design: what is tested, where all sources agree; else the default.
     """
 
     titles: tuple[tuple[str, str], ...]
@@ -34,6 +36,7 @@ class Collection:
     files: Mapping[str, Path]
     references: tuple[Reference, ...]
     notes: tuple[str, ...]
+    design: Design = field(default_factory=Design)
 
 
 def collect(sources: Iterable[str | Path | Record], resolver: Resolver) -> Collection:
@@ -64,7 +67,15 @@ def collect(sources: Iterable[str | Path | Record], resolver: Resolver) -> Colle
         files=files,
         references=tuple(read_reference(result.reference) for result in results if result.reference),
         notes=tuple(error.headline for result in results for error in result.missing),
+        design=_common([result.design for result in results]),
     )
+
+
+def _common(designs: Sequence[Design]) -> Design:
+    """What all sources test, else the default; with the first looks of all of them."""
+    seen = {board: seeds for design in designs for board, seeds in design.seen.items()}
+    alike = {repr(replace(design, seen={})) for design in designs}
+    return replace(designs[0] if len(alike) == 1 else Design(), seen=seen)
 
 
 def _results(source: str | Path | Record, resolver: Resolver) -> Results:
