@@ -140,19 +140,19 @@ class Judged:
 
     @cached_property
     def in_trec_order_but_the_first(self) -> Judged:
-        """The same with the first image of each list left in its place."""
+        """The same with the first image left in its place in lists of queries that the database holds."""
         return self._sorted(1)
 
-    def _sorted(self, skip: int) -> Judged:
+    def _sorted(self, first: int) -> Judged:
         if self.scores is None:
             return self
         texts = np.array([str(i) for i in range(self.size)] if self.names is None else [str(n) for n in self.names])
         place = np.empty(len(texts), np.int64)
         place[np.argsort(texts, kind="stable")] = np.arange(len(texts))
         rows, scores = [], []
-        for row, values in zip(self.rows, self.scores, strict=True):
+        for row, values, own in zip(self.rows, self.scores, self.own, strict=True):
             single = np.asarray(values, np.float32)
-            order = np.arange(len(row))
+            order, skip = np.arange(len(row)), first if own >= 0 else 0
             order[skip:] = skip + np.lexsort((-place[row[skip:]], -single[skip:]))
             rows.append(row[order])
             scores.append(single[order])

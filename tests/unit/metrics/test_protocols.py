@@ -348,6 +348,8 @@ def one(name, rankings, truth, **also):
         ("trec-map", [10, 9], {"easy": [9]}, {"scores": [[1 + 1e-10, 1.0]]}, 1.0),
         ("trec-map", [10, 9], {"easy": [9]}, {"scores": [[1 + 1e-3, 1.0]]}, 0.5),
         ("trec-map", [0, 1], {"easy": [1]}, {"scores": [[1.0, 1.0]], "names": ["z", "a"]}, 0.5),
+        ("mteb-self-map@5", [0, 1], {"easy": [0]}, {"scores": [[1.0, 1.0]]}, 0.5),  # no query in it: nothing is dropped
+        ("mteb-self-map@5", [2, 0, 1], {"easy": [1]}, {"scores": [[1.0] * 3], "own": [2]}, 0.5),
         ("isc-muap", [0, 1], {"easy": [0]}, {"scores": [[1.0, 1.0]]}, 0.5),  # wrong pairs first among equals
         ("sklearn-ap", [0, 1], {"easy": [0]}, {"scores": [[1.0, 1.0]]}, 0.5),
         ("ilias-map", [0, 1], {"easy": [0]}, {"scores": [[1.0, 1.0]]}, 0.5),
