@@ -18,7 +18,11 @@ if TYPE_CHECKING:
 
 Values = NDArray[np.float64]
 
-_GRID: Final = tuple(float(c) for c in 10.0 ** np.arange(-6, 5.5, 0.5))
+_GRID: Final = tuple(float(c) for c in 10.0 ** np.arange(0, 7.5, 0.5))
+"""Strengths times the spread of the features. At 1 a label can move its own logit by about 1; below, all answers come
+close to a constant one."""
+_WORSE: Final = 1.02
+"""Share by which a loss has risen: less may be the flat beginning of the path."""
 _FOLDS: Final = 5
 _NEVER: Final = -1e4
 """Bias of a class without a label, far below any logit: its probability is 0."""
@@ -31,8 +35,9 @@ class Logistic:
     The network is left as it is. With frozen features (``linear-head``) it is the head to take: there is no learning
     rate, and turning the features changes nothing. ``c`` means what it does in scikit-learn, for two classes too,
     which here have a row of weights each. A class without a label has probability 0. The strength ``c`` is chosen on
-    the labels alone: least loss of cross-validation, from strong to weak until the loss has risen twice; of equal
-    losses the stronger. Held-out labels of a class that the others lack do not count; where none counts, c is 1.
+    the labels alone, among multiples of 1 / (mean squared distance of their features from the mean), so that a scale of
+    the features changes nothing: least loss of cross-validation, from strong to weak until the loss has risen twice; of
+    equal losses the stronger. Held-out labels of a class that the others lack do not count; where none counts, c is 1.
     O(l d c) time a step of the solver for l labels; of more dimensions than labels only their span matters.
 
     Formula:
@@ -44,6 +49,8 @@ class Logistic:
     """
 
     c: Literal["cross-validated"] | Annotated[float, Gt(0)] = "cross-validated"
+
+    result_version = 2
 
     def prepare(self, model: Module, data: TrainingSet, rng: np.random.Generator) -> Mapping[str, Tensor] | None:
         """None: the network is left as it is."""
@@ -127,15 +134,20 @@ def chosen(x: Values, y: Ids, rng: np.random.Generator) -> float:
     splits = [(rest, out) for rest, out in splits if out.any()]
     if not splits:
         return 1.0
+    spread = float(((x - x.mean(axis=0)) ** 2).sum(axis=1).mean())
+    if spread == 0:
+        return 1.0
     best, least, risen = 1.0, np.inf, 0
     starts: list[Fit | None] = [None] * len(splits)
-    for c in _GRID:
+    for c in (step / spread for step in _GRID):
         loss = 0.0
         for number, (rest, out) in enumerate(splits):
             present, known = np.unique(y[rest], return_inverse=True)
             fit = starts[number] = fitted(x[rest], known, len(present), c, starts[number])
             loss += _loss(fit, x[out], np.searchsorted(present, y[out]))
-        best, least, risen = (c, loss, 0) if loss < least * (1 - 1e-9) else (best, least, risen + 1)
+        risen += loss > least * _WORSE
+        if loss < least * (1 - 1e-9):
+            best, least, risen = c, loss, 0
         if risen == 2:
             break
     return best

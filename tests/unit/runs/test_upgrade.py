@@ -22,7 +22,11 @@ SPEC = {
     "name": "s",
     "task": "active-learning",
     "datasets": "digits",
-    "methods": {"network": "linear-head", "learning": {"supervised": {"epochs": 1}}, "acquisition": "random"},
+    "methods": {
+        "network": {"small-cnn": {"width": 8}},
+        "learning": {"supervised": {"epochs": 40}},
+        "acquisition": "random",
+    },
     "seeds": [0],
     "protocol": {"initial": 20, "budget": 10, "cycles": 2},
 }

@@ -160,3 +160,18 @@ def test_a_head_stands_on_any_network_and_leaves_it_alone(name):
     found = HEADS[name].train(model, data, RNG(0))
     assert all(torch.equal(before[key], value) for key, value in found.model.state_dict().items())
     assert training.extract(found, images)[1].shape == (40, 3)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_c_chosen_on_few_uneven_labels_gives_no_constant_answer(seed):
+    features, labels = clouds(seed=seed)
+    few = np.concatenate([np.flatnonzero(labels == k)[:n] for k, n in enumerate((9, 3, 2, 1))])
+    c = chosen(features[few].astype(np.float64), labels[few], RNG(seed))
+    fit = fitted(features[few].astype(np.float64), labels[few], 4, c)
+    assert len(set((features @ fit.weight.T + fit.bias).argmax(axis=1).tolist())) > 1
+
+
+def test_a_scale_of_the_features_changes_no_choice():
+    features, labels = clouds()
+    x = features[:60].astype(np.float64)
+    np.testing.assert_allclose(chosen(8 * x, labels[:60], RNG(0)) * 64, chosen(x, labels[:60], RNG(0)), rtol=1e-9)
