@@ -13,6 +13,8 @@ from harness.core.errors import UnknownName
 from harness.runs.design import AREA, AREA_LINEAR, target_of
 from harness.runs.record import CostRecord, Record
 
+FULL_SUPERVISION: Final = "full_supervision"
+"""Accuracy of a model trained on all labels."""
 LABELS_TO: Final = "labels_to@"
 """Before the accuracy, in the name of a metric."""
 
@@ -123,6 +125,7 @@ _RETRIEVAL: Final = (
 )
 _ACTIVE: Final = (
     Column("area_under_curve", "AUC (linear)", 100),
+    Column(FULL_SUPERVISION, "all labels", 100),
     Column("acquire_s", "s/acquisition", 1, 4, False, is_cost=True, pareto=True),
     Column("acquire_bytes", "acquisition MB", 1e-6, 1, False, is_cost=True, pareto=True),
     Column("extract_s", "extraction ms/image", 1e3, 3, False, is_cost=True),

@@ -98,6 +98,13 @@ def test_a_few_curves_have_their_names_at_the_lines(monkeypatch):
     assert panels[0].get_legend() is None
 
 
+def test_the_accuracy_with_all_labels_is_a_named_line(monkeypatch):
+    made = [r.model_copy(update={"metrics": {**r.metrics, "full_supervision": 0.97}}) for r in spread(["random", "a"])]
+    texts, panels = drawn(monkeypatch, made, "di-gits-curves.svg")
+    assert texts.count("all labels") == 1
+    assert any(line.get_linestyle() == ":" for line in panels[0].get_lines())
+
+
 def test_many_curves_have_a_panel_each_with_the_reference(monkeypatch):
     names = ["random", *(f"m{i}" for i in range(7))]
     texts, panels = drawn(monkeypatch, spread(names), "di-gits-curves.svg")
