@@ -61,7 +61,8 @@ def rankings(
     for record in done.records:
         for note in record.details["notes"]["imported"]:
             print(f"{file}: {note}.")
-        print(f"{record.methods['ranking'].name}: mAP Medium {100 * (record.metrics['map_medium'] or 0):.2f}")
+        score = record.metrics["map_medium"]
+        print(f"{record.methods['ranking'].name}: mAP Medium {'–' if score is None else f'{100 * score:.2f}'}")
     print(f"Records: {done.store.folder}. Leaderboard: harness leaderboard {spec}")
 
 

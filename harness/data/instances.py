@@ -142,7 +142,7 @@ def instances_json(truth: Instances, suffix: str = ".jpg") -> str:
 
 def _content(path: Path) -> dict[str, Any]:
     try:
-        content = json.loads(path.read_text(encoding="utf-8-sig"), object_pairs_hook=_unique)
+        content = json.loads(path.read_text(encoding="utf-8-sig"), object_pairs_hook=unique_keys)
     except FileNotFoundError as error:
         raise DataMissing(f"there is no ground truth {path}", fix="a JSON file with imlist and queries") from error
     except _DuplicateKey as error:
@@ -162,7 +162,8 @@ class _DuplicateKey(ValueError):
     """JSON allows a key twice and keeps the last: half of a ground truth would be gone."""
 
 
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """For ``json.loads``: refuses a key that is there twice. Raises ``ValueError``."""
     content = dict(pairs)
     if len(content) < len(pairs):
         keys = [key for key, _ in pairs]

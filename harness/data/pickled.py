@@ -29,9 +29,12 @@ _PLAIN: Final = """
 """
 _CONTAINERS: Final = frozenset(_PLAIN.split())
 _OPCODES: Final = _CONTAINERS | {"GLOBAL", "STACK_GLOBAL", "REDUCE", "BUILD"}
+_KEYED: Final = frozenset({"DICT", "SETITEM", "SETITEMS"})
 _PUTS: Final = frozenset({"PUT", "BINPUT", "LONG_BINPUT"})
 _DTYPE: Final = re.compile(r"b1|[iu][1248]|f[248]|[SU]\d{1,4}")
 _DEEPEST: Final = 32
+_LARGEST_KEY: Final = 1_000
+"""Values in a tuple that is a key of a dictionary, each counted as often as it is in it: hashing visits them all."""
 
 
 def read_pickle(path: Path, *, arrays: bool = True) -> Any:
@@ -64,6 +67,7 @@ def read_pickle(path: Path, *, arrays: bool = True) -> Any:
 
 
 def _check_opcodes(path: Path, content: bytes, allowed: frozenset[str]) -> None:
+    sizes = _Sizes()
     try:
         for number, (opcode, argument, _) in enumerate(pickletools.genops(content)):
             if opcode.name == "GLOBAL" and str(argument).replace(" ", ".") not in _PLACEHOLDERS:
@@ -73,10 +77,49 @@ def _check_opcodes(path: Path, content: bytes, allowed: frozenset[str]) -> None:
                 raise _refused(path, f"the opcode {opcode.name}{what}")
             if opcode.name in _PUTS and int(argument or 0) > number:  # would make the unpickler fill the memory
                 raise DataDamaged(f"{path} is not a readable pickle: it remembers place {argument}")
+            if sizes.after(opcode, argument) > _LARGEST_KEY:
+                raise DataDamaged(f"{path} has a key of more than {_LARGEST_KEY:,} values: refused, nothing was run")
     except DataDamaged:
         raise
     except Exception as error:  # genops raises what its readers raise on bytes that are not a pickle
         raise DataDamaged(f"{path} is not a readable pickle: {error}") from error
+
+
+class _Sizes:
+    """How many values a tuple on the stack holds, in tuples of it too, as the unpickler would build it; 1 for others.
+
+    Keys are hashed while a pickle is read: one of tuples in tuples ends the process where it is deep, and is never done
+    where they are shared.
+    """
+
+    def __init__(self) -> None:
+        self._stack: list[int] = []
+        self._marks: list[int] = []
+        self._memo: dict[int, int] = {}
+
+    def after(self, opcode: pickletools.OpcodeInfo, argument: Any) -> int:
+        """Apply an opcode; the size of the largest key that it puts into a dictionary, 0 where it puts none."""
+        name, before = opcode.name, opcode.stack_before
+        if name == "MARK":
+            self._marks.append(len(self._stack))
+        elif name == "MEMOIZE" or name in _PUTS:
+            self._memo[len(self._memo) if name == "MEMOIZE" else int(argument)] = self._stack[-1]
+        elif name.endswith("GET"):
+            self._stack.append(self._memo[int(argument)])
+        elif before or opcode.stack_after:
+            to_mark = pickletools.markobject in before
+            items = self._popped(self._marks.pop() if to_mark else len(self._stack))
+            items = self._popped(len(self._stack) - len(before) + 2 * to_mark) + items
+            is_tuple = pickletools.pytuple in opcode.stack_after
+            # Sizes can double with every tuple: the exact number is not needed.
+            self._stack.append(min(1 + sum(items), 2 * _LARGEST_KEY) if is_tuple else 1)
+            return max(items[name != "DICT" :: 2], default=0) if name in _KEYED else 0
+        return 0
+
+    def _popped(self, start: int) -> list[int]:
+        items = self._stack[start:]
+        del self._stack[start:]
+        return items
 
 
 def _refused(path: Path, name: str) -> DataDamaged:

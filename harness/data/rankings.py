@@ -11,7 +11,6 @@ Images and queries are names of the ground truth, with or without suffix, or 0-b
 from __future__ import annotations
 
 import json
-import zipfile
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -22,6 +21,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.core.errors import DataDamaged, DataMissing
+from harness.data.array_files import ARRAY_ERRORS
+from harness.data.instances import unique_keys
 
 Ids = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -57,10 +58,14 @@ def read_rankings(path: Path, images: Sequence[str], queries: Sequence[str]) -> 
         if path.suffix in (".npy", ".npz"):
             return reader.arrays(np.load(path, allow_pickle=False))
         text = path.read_text(encoding="utf-8")
-        return reader.json(json.loads(text)) if path.suffix == ".json" else reader.trec(text)
+        return (
+            reader.json(json.loads(text, object_pairs_hook=unique_keys))
+            if path.suffix == ".json"
+            else reader.trec(text)
+        )
     except FileNotFoundError as error:
         raise DataMissing(f"there is no file {path}") from error
-    except (OSError, ValueError, EOFError, RecursionError, zipfile.BadZipFile) as error:
+    except ARRAY_ERRORS as error:
         if isinstance(error, DataDamaged):
             raise
         raise DataDamaged(f"rankings {path} cannot be read: {error}") from error
@@ -126,7 +131,12 @@ class _Reader:
             return self._of_queries(dict(enumerate(content)))
         if not isinstance(content, Mapping):
             raise self._damaged(f"holds a {type(content).__name__}", "a list of lists, or an object by query")
-        return self._of_queries({self._query(name): answer for name, answer in content.items()})
+        answers: dict[int, Any] = {}
+        for name, answer in content.items():
+            if (query := self._query(name)) in answers:
+                raise self._damaged(f"has the query {name!r} under another name too", "every query once")
+            answers[query] = answer
+        return self._of_queries(answers)
 
     def _of_queries(self, answers: Mapping[int, Any]) -> Rankings:
         rows: list[Ids] = [np.zeros(0, np.int64)] * self._n_queries
@@ -149,7 +159,10 @@ class _Reader:
         """The order of falling scores, equal ones as they stand in the file."""
         if not all(isinstance(value, int | float) for value in values):
             raise self._damaged(f"has a score of query {query} that is not a number", "numbers")
-        numbers = np.array(values, np.float64)
+        try:
+            numbers = np.array(values, np.float64)
+        except OverflowError as error:
+            raise self._damaged(f"has a score of query {query} that is too large", "numbers") from error
         if np.isnan(numbers).any():
             raise self._damaged(f"has a score of query {query} that is NaN", "numbers")
         order = np.argsort(-numbers, kind="stable")

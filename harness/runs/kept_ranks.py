@@ -15,6 +15,7 @@ import numpy as np
 from harness.core.digest import file_checksum
 from harness.core.errors import DataDamaged, DataMissing, FileUnusable
 from harness.core.files import write_atomically
+from harness.data.array_files import ARRAY_ERRORS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -99,7 +100,7 @@ def read_ranks(record: Record, store: Store) -> NDArray[np.int64]:
 def _loaded(path: Path) -> NDArray[np.int64]:
     try:
         ranks: NDArray[np.int64] = np.load(path, allow_pickle=False).astype(np.int64)
-    except (OSError, ValueError, EOFError) as error:
+    except ARRAY_ERRORS as error:
         raise DataDamaged(f"{path} is damaged: {error}", fix="remove it, and import the rankings again") from error
     return ranks
 

@@ -147,8 +147,9 @@ def _run(
 
 
 def _words(names: Sequence[str]) -> Sequence[str]:
-    """The names for lines of words: numbers where any name has a space."""
-    return names if all(name and not re.search(r"\s", name) for name in names) else list(map(str, range(len(names))))
+    """The names for lines of words: numbers where any name has a space, or two are one."""
+    words = len(set(names)) == len(names) and all(name and not re.search(r"\s", name) for name in names)
+    return names if words else list(map(str, range(len(names))))
 
 
 def _unique(names: Mapping[str, str], record: Record) -> str:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from harness.core.errors import DataDamaged, DataMissing, InvalidInput, SpecError
+from harness.data.array_files import ARRAY_ERRORS
 from harness.data.catalogue import named_dataset
 from harness.data.instances import Instances, read_instances
 from harness.data.rankings import read_rankings
@@ -139,7 +140,7 @@ def _descriptors(path: Path, name: str, count: int) -> NDArray[Any]:
             loaded = loaded[name]
     except FileNotFoundError as error:
         raise DataMissing(f"there is no file {path}") from error
-    except (OSError, ValueError, EOFError) as error:
+    except ARRAY_ERRORS as error:
         if isinstance(error, DataDamaged):
             raise
         raise DataDamaged(f"{path} is not a file of descriptors: {error}") from error

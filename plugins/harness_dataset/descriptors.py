@@ -12,6 +12,7 @@ import numpy as np
 from annotated_types import Ge
 
 from harness.core.errors import DataDamaged, DataMissing
+from harness.data.array_files import ARRAY_ERRORS
 from harness.data.fingerprint import value_digest
 from harness.data.instances import Instances, read_instances
 from harness.plugin_api import RetrievalSet, Task
@@ -106,7 +107,9 @@ class DescriptorGroundTruth:
             content = json.loads(text)
         except FileNotFoundError as error:
             raise DataMissing(f"there is no ground truth {path}") from error
-        except (OSError, ValueError, RecursionError, EOFError) as error:
+        except ARRAY_ERRORS as error:
+            if isinstance(error, DataDamaged):
+                raise
             raise DataDamaged(f"ground truth {path} cannot be read: {error}") from error
         if isinstance(content, dict):
             return read_instances(path, exists=lambda name: True)
@@ -118,6 +121,10 @@ class DescriptorGroundTruth:
         """Labels (n,) numbered by their order."""
         if not isinstance(labels, np.ndarray) or labels.ndim != 1 or labels.dtype.kind not in "iuU" or not len(labels):
             raise self._damaged()
+        if labels.dtype.kind == "U" and len(blank := np.flatnonzero(np.char.strip(labels) == "")):
+            raise DataDamaged(
+                f"{self.ground_truth}: item {blank[0]} has no label", fix="one label an item, no blank line"
+            )
         numbers: NDArray[np.int64] = np.unique(labels, return_inverse=True)[1].astype(np.int64)
         return numbers
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
@@ -94,7 +95,9 @@ def _copies(dataset: RetrievalSet) -> dict[int, list[int]]:
 
 
 def _size(path: Path) -> int:
+    """In bytes; 0 for what is no file, as a name of a ground truth may be that of a folder."""
     try:
-        return os.stat(path).st_size
+        found = os.stat(path)
     except OSError:
         return 0
+    return found.st_size if stat.S_ISREG(found.st_mode) else 0

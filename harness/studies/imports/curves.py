@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import csv
+import itertools
 import math
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Final
 
 from harness.core.errors import DataDamaged, SpecError
 from harness.runs.record import Record
-from harness.studies.imports.records import Imported, curve, imported_record, published_dataset, read_each
+from harness.studies.imports.records import LARGEST, Imported, curve, imported_record, published_dataset, read_each
 
 MEASURED_BY: Final = "CDALBench"
 _FILE: Final = "accuracies.csv"
@@ -42,10 +44,10 @@ def _records(path: Path, measured_by: str) -> Iterable[Record]:
     folders = path.absolute().parent.parts
     if folders[-1].startswith("run_"):
         folders = folders[:-1]
-    if len(folders) < 3 or not folders[-2].isdigit():
+    if len(folders) < 3 or not re.fullmatch(r"[1-9][0-9]{0,8}", folders[-2]):
         raise DataDamaged(f"{path} is not where CDALBench has results", fix="DATASET/QUERY_SIZE/METHOD/accuracies.csv")
     dataset, size, method = folders[-3:]
-    for seed, (labels, accuracy) in _curves(path).items():
+    for seed, (labels, accuracy) in _curves(path, int(size)).items():
         yield imported_record(
             "active-learning",
             published_dataset("cdalbench", dataset),
@@ -57,13 +59,13 @@ def _records(path: Path, measured_by: str) -> Iterable[Record]:
         )
 
 
-def _curves(path: Path) -> dict[int, tuple[list[int], list[float]]]:
+def _curves(path: Path, query_size: int) -> dict[int, tuple[list[int], list[float]]]:
     """Seed -> numbers of labels, and accuracies; a number of labels that was not measured is left out.
 
-    Seeds are columns, and labels the first column; or the other way round, where labels rise along the first row.
+    Seeds are columns, and labels the first column; or the other way round.
     """
     cells = _cells(path)
-    if len(cells[0]) > len(cells) and all(int(a) < int(b) for a, b in zip(cells[0][1:], cells[0][2:], strict=False)):
+    if _is_turned(cells, query_size):
         cells = [list(row) for row in zip(*cells, strict=True)]
     labels = [int(row[0]) for row in cells[1:]]
     if any(later <= earlier for earlier, later in zip(labels, labels[1:], strict=False)) or labels[0] < 0:
@@ -81,6 +83,19 @@ def _curves(path: Path) -> dict[int, tuple[list[int], list[float]]]:
     return curves
 
 
+def _is_turned(cells: Sequence[Sequence[str]], query_size: int) -> bool:
+    """Whether labels stand in the first row: they rise by the query size; else the longer side has them."""
+    down = [int(row[0]) for row in cells[1:] if any(row[1:])]
+    along = [int(name) for name, *column in list(zip(*cells, strict=True))[1:] if any(column)]
+    fits = [
+        len(numbers) > 1 and all(b > a and (b - a) % query_size == 0 for a, b in itertools.pairwise(numbers))
+        for numbers in (down, along)
+    ]
+    if fits[0] != fits[1]:
+        return fits[1]
+    return len(cells[0]) > len(cells) and all(b > a for a, b in itertools.pairwise(along))
+
+
 def _cells(path: Path) -> list[list[str]]:
     """A grid with labels and seeds as integers in its first row and column."""
     try:
@@ -89,7 +104,8 @@ def _cells(path: Path) -> list[list[str]]:
         if len(cells) < 2 or len(cells[0]) < 2 or len({len(row) for row in cells}) != 1:
             raise DataDamaged(f"{path} is not a table with a row for each number of labels and a column for each seed")
         for name in (*cells[0][1:], *(row[0] for row in cells[1:])):
-            int(name)
+            if abs(int(name)) > LARGEST:
+                raise DataDamaged(f"{path}: {name} is neither a seed nor a number of labels")
         for row in cells[1:]:
             for cell in row[1:]:
                 float(cell or 0)

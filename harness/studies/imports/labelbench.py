@@ -15,7 +15,7 @@ from typing import Any, Final
 from harness.core.errors import DataDamaged, SpecError
 from harness.data.pickled import read_pickle
 from harness.runs.record import Record
-from harness.studies.imports.records import Imported, curve, imported_record, published_dataset, read_each
+from harness.studies.imports.records import LARGEST, Imported, curve, imported_record, published_dataset, read_each
 
 MEASURED_BY: Final = "LabelBench"
 _PLACE: Final = re.compile(
@@ -83,11 +83,11 @@ def _content(path: Path) -> tuple[list[int], list[float], list[int | None]]:
     labelled, accuracy = curves.get("Num Labeled"), curves.get("Test Accuracy")
     if not _numbers(labelled, (int,)) or not _numbers(accuracy, (int, float)) or len(labelled) != len(accuracy):
         raise DataDamaged(f'{path} has no "Num Labeled" and "Test Accuracy" with a number a cycle')
-    if any(later <= earlier for earlier, later in itertools.pairwise((0, *labelled))):
+    if any(later <= earlier for earlier, later in itertools.pairwise((0, *labelled))) or labelled[-1] > LARGEST:
         raise DataDamaged(f"{path}: its numbers of labels do not rise from cycle to cycle")
     if any(not 0 <= value <= 1 for value in accuracy):
         raise DataDamaged(f"{path}: a test accuracy is not in 0 to 1")
-    if not _numbers(picks, (int, type(None))) or any(pick is not None and pick < 0 for pick in picks):
+    if not _numbers(picks, (int, type(None))) or any(pick is not None and not 0 <= pick < LARGEST for pick in picks):
         raise DataDamaged(f"{path}: its picks are not a list of examples")
     return labelled, [float(value) for value in accuracy], picks
 

@@ -8,8 +8,8 @@ them as negatives (``mteb-retrieval``). Each is a column of its own.
 from __future__ import annotations
 
 import json
-import math
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -34,12 +34,13 @@ def mteb_reference(folder: Path, metrics: Sequence[str] = METRICS) -> tuple[dict
         metrics: scores of the files that become columns.
 
     Returns:
-        The content of a ``reference.yaml``, and a sentence for each file that is refused, which names it.
+        The content of a ``reference.yaml``, a row for each revision of a model; and a sentence for each file that is
+        refused, which names it.
 
     Raises:
         SpecError: there are no results of ROxford or RParis in it.
     """
-    values: dict[str, dict[tuple[str, ...], float]] = {}
+    values: dict[tuple[str, str], dict[tuple[str, ...], float]] = {}
     refused, versions = [], set()
     for path in sorted(folder.rglob("*.json")):
         if not _TASK.fullmatch(path.stem):
@@ -51,13 +52,24 @@ def mteb_reference(folder: Path, metrics: Sequence[str] = METRICS) -> tuple[dict
             continue
         versions.add(version)
         model = path.parent.parent.name.replace("__", "/") or path.stem
-        values.setdefault(model, {}).update({(*column, metric): score for metric, score in scores.items()})
+        values.setdefault((model, path.parent.name), {}).update(
+            {(*column, metric): score for metric, score in scores.items()}
+        )
     if not values:
         reason = f"there are no results of mteb on ROxford or RParis in {folder}"
         raise SpecError(
             "; ".join([reason, *refused[:3]]), fix="a folder with MODEL/REVISION/ROxfordEasyI2IRetrieval.json"
         )
-    return _content(values, sorted(versions)), refused
+    return _content(_named(values), sorted(versions)), refused
+
+
+def _named(values: Mapping[tuple[str, str], dict[tuple[str, ...], float]]) -> dict[str, dict[tuple[str, ...], float]]:
+    """Rows by the name of the model, with the revision where there are several."""
+    often = Counter(model for model, _ in values)
+    return {
+        model if often[model] == 1 else f"{model} ({revision[:8]})": scores
+        for (model, revision), scores in values.items()
+    }
 
 
 def _content(values: dict[str, dict[tuple[str, ...], float]], versions: Sequence[str]) -> dict[str, Any]:
@@ -91,12 +103,12 @@ def _scores(path: Path, metrics: Sequence[str]) -> tuple[tuple[str, str], dict[s
         numbers = {metric: scores[metric] for metric in metrics}
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise DataDamaged(f"{path} is not a result of mteb: {type(error).__name__}: {error}") from error
-    found, major = _TASK.fullmatch(task), re.match(r"(\d+)\.\d", version)
+    found, major = _TASK.fullmatch(task), re.match(r"(\d{1,4})\.\d", version)
     if not found or task != path.stem or not major:
         raise DataDamaged(f"{path} is a result of {task!r} by mteb {version!r}")
     for metric, value in numbers.items():
-        if type(value) not in (int, float) or not math.isfinite(value) or not 0 <= value <= 1:
-            raise DataDamaged(f"{path}: {metric} is {value!r}, which is not in 0 to 1")
+        if type(value) not in (int, float) or not 0 <= value <= 1:
+            raise DataDamaged(f"{path}: {metric} is {sentence(repr(value), 80)}, which is not in 0 to 1")
     protocol = "mteb-multichoice" if int(major[1]) < 2 else "mteb-retrieval"
     return (f"{_DATASETS[found[1]]} {protocol}", found[2].lower()), numbers, version
 

@@ -18,6 +18,8 @@ from harness.runs.store import Store
 
 IMPORTED: Final = "imported"
 """Where methods of imported records come from, in place of a plugin."""
+LARGEST: Final = 10**15
+"""More labels, and a larger number of a seed or an example, than anything has."""
 _CURVE: Final = 20
 """Cycles of which a record names each accuracy among its metrics; of longer curves as many, evenly spread."""
 

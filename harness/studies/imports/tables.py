@@ -29,7 +29,7 @@ from harness.core.errors import DataDamaged, DataMissing, Errors, SpecError
 from harness.core.text import sentence
 from harness.plugin_api import KINDS
 from harness.runs.record import Record
-from harness.studies.imports.records import Imported, curve, imported_record, published_dataset
+from harness.studies.imports.records import LARGEST, Imported, curve, imported_record, published_dataset
 
 _METRIC: Final = re.compile(r"(map|mp@\d{1,4})_(easy|medium|hard)|(map|recall)@\d{1,4}|map")
 _DELIMITERS: Final = ",;\t"
@@ -101,6 +101,8 @@ def import_table(path: Path, mapping: Path) -> Imported:
             named: dict[str, tuple[str, dict[str, Any]]] = {kind: (name, {}) for kind, name in methods}
             about = published_dataset(path.stem, dataset)
             by, number = meant.measured_by, int(seed)
+            if abs(number) > LARGEST:
+                raise ValueError(f"{seed} is no seed")
             records.append(imported_record(meant.task, about, named, dict(protocol), by, outcome, seed=number))
         except ValueError as error:
             raise DataDamaged(f"{where}: {sentence(error)}") from error
@@ -156,7 +158,7 @@ def _curve(path: Path, rows: Sequence[tuple[int, Mapping[str, str]]], meant: _Ma
     points: dict[int, float] = {}
     for number, row in rows:
         labels = _number(path, number, row, meant.labels)
-        if labels != int(labels) or labels < 0:
+        if labels != int(labels) or not 0 <= labels <= LARGEST:
             raise DataDamaged(f"{path}, line {number}: {labels:g} is not a number of labels")
         if int(labels) in points:
             raise DataDamaged(f"{path}, line {number}: {int(labels)} labels are there twice for one run")

@@ -174,3 +174,23 @@ def test_every_cut_of_a_pickle_is_an_error_and_no_crash(write):
 def test_no_file(tmp_path):
     with pytest.raises(DataMissing):
         read_pickle(tmp_path / "gone.pkl")
+
+
+SHARED = b")" + b"".join(b"q\x01h\x01\x86" for _ in range(64))
+"""A tuple of twice the tuple before, 64 times: few bytes, and 2^64 values to hash."""
+
+
+@pytest.mark.parametrize("key", [b")" + b"\x85" * 200_000, SHARED], ids=["deep", "shared"])
+@pytest.mark.parametrize(
+    "made", [b"}%sK\x01s.", b"}(K\x02K\x01%sK\x01u.", b"(%sK\x01d."], ids=["SETITEM", "SETITEMS", "DICT"]
+)
+def test_keys_that_would_be_hashed_for_ever_are_refused(write, key, made):
+    with pytest.raises(DataDamaged, match="a key of more than 1,000 values"):
+        read_pickle(write(b"\x80\x02" + made % key))
+
+
+@pytest.mark.parametrize("protocol", range(6))
+def test_keys_may_be_tuples_and_values_large_ones(write, protocol):
+    shared = tuple(range(1200))
+    content = {(1, ("a", 2)): [shared, (shared, shared)], 3: {"b": ()}, (): ((), ((), ()))}
+    assert read_pickle(write(pickle.dumps(content, protocol))) == content

@@ -65,6 +65,9 @@ def test_a_query_without_a_list_has_an_empty_one(tmp_path):
         ("r.npz", {"x": TABLE}, "holds x"),
         ("r.npz", {"ranks": TABLE, "scores": np.zeros((2, 3))}, "has scores float64 (2, 3)"),
         ("r.json", [[0]], "has 1 lists"),
+        ("r.json", '{"q.jpg": [0], "q.jpg": [1]}', "duplicate key 'q.jpg'"),
+        ("r.json", {"q.jpg": [0], "0": [1]}, "has the query '0' under another name too"),
+        ("r.json", {"q.jpg": {"a.jpg": 10**400}}, "a score of query 0 that is too large"),
         ("r.json", 3, "holds a int"),
         ("r.json", "{", "cannot be read"),
         ("r.json", {"x.jpg": [0]}, "names the query 'x.jpg'"),
@@ -94,6 +97,16 @@ def test_files_that_are_missing_or_hold_objects(tmp_path):
     (tmp_path / "bad.npz").write_bytes(b"PK\x03\x04broken")
     with pytest.raises(DataDamaged, match="cannot be read"):
         read_rankings(tmp_path / "bad.npz", IMAGES, QUERIES)
+    np.savez_compressed(tmp_path / "flipped.npz", rankings=np.arange(2000).reshape(2, 1000))
+    content = bytearray((tmp_path / "flipped.npz").read_bytes())
+    content[150:190] = b"\xff" * 40
+    (tmp_path / "flipped.npz").write_bytes(content)
+    with pytest.raises(DataDamaged, match="cannot be read"):
+        read_rankings(tmp_path / "flipped.npz", IMAGES, QUERIES)
+    header = b"{'descr': '<i8', 'fortran_order': False, 'shape': (2, 10000000000000000), }".ljust(117) + b"\n"
+    (tmp_path / "huge.npy").write_bytes(b"\x93NUMPY\x01\x00v\x00" + header)
+    with pytest.raises(DataDamaged, match="cannot be read"):
+        read_rankings(tmp_path / "huge.npy", IMAGES, QUERIES)
 
 
 def test_names_are_found_without_folder_and_suffix_where_that_is_enough(tmp_path):

@@ -250,3 +250,18 @@ def test_a_ground_truth_that_is_none_is_refused(folder, content):
     (folder / "gnd.json").write_text(content)
     with pytest.raises(DataDamaged, match="ground truth"):
         loaded(folder)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "words"),
+    [
+        ("labels.npz", b"PK\x03\x04broken", "cannot be read"),
+        ("labels.txt", b"", "item 0 has no label"),
+        ("labels.txt", b"a\n\nb\n", "item 1 has no label"),
+        ("labels.json", b'["a", " "]', "item 1 has no label"),
+    ],
+)
+def test_labels_that_are_none_are_refused(folder, name, content, words):
+    (folder / name).write_bytes(content)
+    with pytest.raises(DataDamaged, match=words):
+        loaded(folder, name)

@@ -132,6 +132,8 @@ WRONG = {
     "an accuracy that is none": [curves([0.1, float("nan")]), list(range(20))],
     "labels that fall": [{"Num Labeled": [20, 10], "Test Accuracy": [0.1, 0.2]}, list(range(20))],
     "lists of two lengths": [{"Num Labeled": [10], "Test Accuracy": [0.1, 0.2]}, list(range(10))],
+    "labels of 10,000 digits": [{"Num Labeled": [10, 10**10_000], "Test Accuracy": [0.1, 0.2]}, list(range(20))],
+    "picks of 10,000 digits": [curves([0.1]), [10**10_000, *range(9)]],
     "labels of no number": [{"Num Labeled": [True], "Test Accuracy": [0.1]}, [1]],
 }
 
@@ -218,6 +220,26 @@ def test_curves_of_cdalbench(tmp_path, text):
     assert board.rows[0].runs == 2
 
 
+def test_more_seeds_than_numbers_of_labels_are_still_seeds(tmp_path):
+    header = "".join(f",{seed}" for seed in range(1, 13))
+    rows = [f"{n}" + f",0.{n + 100}" * 12 for n in (100, 200, 300)]
+    write_csv(tmp_path, "\n".join([header, *rows]), "Splice/100/Badge")
+    turned = ["".join(f",{n}" for n in (100, 200, 300)), *(f"{seed},0.2,0.3,0.4" for seed in range(1, 13))]
+    write_csv(tmp_path, "\n".join(turned), "Splice/100/Turned")
+    found = import_cdalbench(tmp_path)
+    assert sorted(record.seed for record in found.records) == sorted(2 * [*range(1, 13)])
+    for record in found.records:
+        assert [cycle["n_labelled"] for cycle in record.details["cycles"]] == [100, 200, 300]
+
+
+def test_a_query_size_that_is_no_number_is_refused(tmp_path):
+    for size in ("²", "0", "x", "9" * 200):
+        write_csv(tmp_path, ",0\n0,0.1\n", f"Splice/{size}/Badge")
+    found = import_cdalbench(tmp_path)
+    assert not found.records
+    assert len(found.refused) == 4
+
+
 def test_a_long_curve_has_few_columns_and_all_its_cycles(tmp_path):
     rows = "".join(f"{n},0.{n + 100}\n" for n in range(500))
     write_csv(tmp_path, f",0\n{rows}")
@@ -229,7 +251,16 @@ def test_a_long_curve_has_few_columns_and_all_its_cycles(tmp_path):
 
 @pytest.mark.parametrize(
     "text",
-    ["", "a,b\n1,2\n", ",0\n0,x\n", ",0\n0,1.5\n", ",0\n5,0.1\n1,0.2\n", ",0\n0,\n", ",0,0\n0,0.1,0.2\n1,0.1,0.2\n"],
+    [
+        "",
+        "a,b\n1,2\n",
+        ",0\n0,x\n",
+        ",0\n0,1.5\n",
+        ",0\n5,0.1\n1,0.2\n",
+        ",0\n0,\n",
+        ",0,0\n0,0.1,0.2\n1,0.1,0.2\n",
+        f",0\n{10**400},0.1\n",
+    ],
 )
 def test_a_wrong_csv_is_refused_by_name(tmp_path, text):
     path = write_csv(tmp_path, text)
@@ -238,8 +269,8 @@ def test_a_wrong_csv_is_refused_by_name(tmp_path, text):
     assert str(path) in found.refused[0]
 
 
-def write_mteb(folder, model="org__net", version="1.14.15", task="ROxfordHardI2IRetrieval", **scores):
-    path = folder / model / "abc" / f"{task}.json"
+def write_mteb(folder, model="org__net", version="1.14.15", task="ROxfordHardI2IRetrieval", revision="abc", **scores):
+    path = folder / model / revision / f"{task}.json"
     path.parent.mkdir(parents=True, exist_ok=True)
     numbers = {"map_at_5": 0.1, "map_at_1000": 0.4, "main_score": 0.1, **scores}
     path.write_text(json.dumps({"mteb_version": version, "task_name": task, "scores": {"test": [numbers]}}))
@@ -262,12 +293,23 @@ def test_results_of_mteb_are_published_columns_by_protocol(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "change", [{"version": "new"}, {"map_at_5": None}, {"map_at_5": float("nan")}, {"map_at_1000": "1"}]
+    "change",
+    [{"version": "new"}, {"map_at_5": None}, {"map_at_5": float("nan")}, {"map_at_1000": "1"}, {"map_at_5": 1 << 2000}],
 )
 def test_a_wrong_result_of_mteb_is_refused(tmp_path, change):
     path = write_mteb(tmp_path, **change)
     with pytest.raises(SpecError, match=path.name):
         mteb_reference(tmp_path)
+
+
+def test_revisions_of_a_model_are_rows_of_their_own(tmp_path):
+    write_mteb(tmp_path, revision="0123456789", map_at_5=0.1)
+    write_mteb(tmp_path, revision="abcdef", map_at_5=0.2)
+    content, _ = mteb_reference(tmp_path, ["map_at_5"])
+    assert content["rows"] == [
+        {"name": "org/net (01234567)", "values": [10.0]},
+        {"name": "org/net (abcdef)", "values": [20.0]},
+    ]
 
 
 TABLE = """data,strategy,run,n,acc,pool
