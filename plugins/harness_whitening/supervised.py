@@ -84,7 +84,7 @@ class Supervised:
         if not isinstance(shrink, str):
             return shrink
         fourth = float(((differences**2).sum(1) ** 2).sum())
-        return share(shrink, np.linalg.eigvalsh(within), len(differences), fourth)
+        return share(shrink, np.linalg.eigvalsh(within).astype(np.float64, copy=False), len(differences), fourth)
 
     def _inverse_root(self, within: Doubles) -> tuple[Doubles, int]:
         """A matrix P with P within P^T = 1, as far as ``within`` has full rank, and its rank."""

@@ -106,7 +106,7 @@ def _surroundings(pictures: Sequence[Bytes]) -> Surroundings:
     """Parts of photographs, each time another piece, turned, and in another colour where they are grey."""
 
     def piece(rng: np.random.Generator, side: int, share: tuple[float, float]) -> Floats:
-        picture = pictures[rng.integers(len(pictures))]
+        picture = pictures[int(rng.integers(len(pictures)))]
         height, width = picture.shape[:2]
         edge = int(min(height, width) * rng.uniform(*share))
         y, x = rng.integers(height - edge + 1), rng.integers(width - edge + 1)
