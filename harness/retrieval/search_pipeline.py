@@ -22,8 +22,8 @@ LONGEST: Final = 10_000
 """Length of rankings among distractors where the protocol asks for the whole: what ranks below is counted, not
 listed."""
 
-MOST_RANKS: Final = 1 << 27
-"""Places of all rankings together up to which they are held whole: 1.6 GB."""
+MOST_RANKS: Final = 40_000_000
+"""Places of all rankings together up to which they are held whole: about a gigabyte while they are computed."""
 
 Floats = NDArray[np.float32]
 LabelRanks = Mapping[int, tuple[int, int]]

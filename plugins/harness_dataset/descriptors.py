@@ -15,6 +15,7 @@ from harness.core.errors import DataDamaged, DataMissing
 from harness.data.array_files import ARRAY_ERRORS
 from harness.data.fingerprint import value_digest
 from harness.data.instances import Instances, read_instances
+from harness.data.retrieval_sets import Paths
 from harness.plugin_api import RetrievalSet, Task
 
 if TYPE_CHECKING:
@@ -66,7 +67,7 @@ class DescriptorGroundTruth:
             names = [*content.images, *(f"distractor {number}" for number in range(self.distractors))]
             return RetrievalSet(
                 name=self.ground_truth.stem,
-                images=[Path(name) for name in names],
+                images=Paths(names),
                 queries=[Path(name) for name in content.queries],
                 boxes=content.boxes,
                 ground_truth=content.ground_truth,
