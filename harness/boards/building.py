@@ -225,7 +225,9 @@ def _ranked(board: Board, design: Design) -> Board:
     compared = _identity(baseline) if baseline else None
     tests = pairwise_tests(units, compared) if units.values else None
     if design.rule is not None:
-        tests = sequential_tests({key: row.records for key, row in rows.items()}, compared, design.rule)
+        # Results of others are no part of the test: it would wait for their seeds.
+        own = {key: row.records for key, row in rows.items() if not row.measured_by or key == compared}
+        tests = sequential_tests(own, compared, design.rule)
     # An interval of the logarithm of a number of labels is none of the number.
     intervals = {} if _is_censored(board) else units.intervals()
     ranked = []

@@ -53,8 +53,9 @@ def ranks_sentences(tests: PairwiseTests, board: Board) -> Iterator[str]:
         yield "The methods vary unlike (Bartlett's test), so that their errors are not pooled."
     if tests.against:
         count = len(tests.against)
+        what = "difference in points, " if in_points else ""
         yield (
-            f"Against {board.baseline}: difference in points, corrected over {count} "
+            f"Against {board.baseline}: {what}corrected over {count} "
             f"comparison{'s' if count > 1 else ''} with it; these and all pairs have a {tests.level:.0%} level each."
         )
 

@@ -154,7 +154,15 @@ def penalty_matrix(boards: Sequence[Board], seeds: int | None = SEEDS) -> Penalt
             "there is nothing to count penalties from",
             fix="give records or a spec of active learning with two methods, one of them random or the baseline",
         )
-    found = penalties([_setting([rows[name] for name in names]) for _, rows in usable], names.index(base), seeds)
+    settings = [_setting([rows[name] for name in names]) for _, rows in usable]
+    # Without two seeds and a number of labels that all methods have there is nothing to count.
+    settings = [(budgets, table) for budgets, table in settings if len(budgets) and table.shape[1] > 1]
+    if not settings:
+        raise SpecError(
+            "there is nothing to count penalties from: no two seeds have all methods with the same numbers of labels",
+            fix="run every method with the same seeds, at least two",
+        )
+    found = penalties(settings, names.index(base), seeds)
     order = sorted(range(len(names)), key=lambda at: (found.totals[at], names[at]))
     ordered = Penalties(found.matrix[np.ix_(order, order)], found.settings, found.checkpoints, found.left_out)
     return PenaltyMatrix(tuple(names[at] for at in order), base, seeds, ordered)

@@ -175,7 +175,7 @@ def _until_decided(plan: Plan, execution: _Execution, most: int, *, all_pairs: b
     notes = begin(rule, execution.store.folder)
     whole = with_seeds(plan, rule.seeds)
     stand = until_decided(whole, execution.store, rule, execution.perform)
-    print("\n".join([*notes, *report_lines(stand, execution.store)]))
+    print("\n".join([*notes, *report_lines(stand, execution.store, rule.measure)]))
     records = execution.store.read_many(run.id for run in whole.runs)
     failed = sum(record.status == "failed" for record in records.values())
     print(f"{len(execution.executed)} runs executed, {len(whole.runs) - len(records)} saved, {failed} failed.")

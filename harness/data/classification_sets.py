@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import zipfile
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,7 +33,7 @@ class SelectionFeatures:
         try:
             content = np.load(path, allow_pickle=False)
             features = content if isinstance(content, np.ndarray) else content["train"]
-        except (OSError, ValueError, KeyError, EOFError) as error:
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
             fix = "an .npy file (n, d), or an .npz file with train"
             raise DataDamaged(f"{path} cannot be read: {error}", fix=fix) from error
         if features.ndim != 2 or features.dtype.kind != "f" or len(features) != len(dataset.train_images):

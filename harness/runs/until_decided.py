@@ -6,6 +6,7 @@ same command resumes where an interrupted one stopped. Each board is a test of i
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final, Protocol
@@ -148,7 +149,7 @@ def board_progress(board: Board, rule: Rule, store: Store) -> Progress:
     return progress(values, board.rule, failed)
 
 
-def report_lines(stand: Sequence[tuple[Board, Progress]], store: Store) -> list[str]:
+def report_lines(stand: Sequence[tuple[Board, Progress]], store: Store, measure: str) -> list[str]:
     """What closed each comparison at which look, the seeds of each method, and the runs that were saved."""
     lines: list[str] = []
     for board, found in stand:
@@ -157,9 +158,18 @@ def report_lines(stand: Sequence[tuple[Board, Progress]], store: Store) -> list[
         for outcome in found.outcomes:
             lines.append(
                 f"  {names[outcome.first]} against {names[outcome.second]}: {state_text(outcome, board.rule)} after "
-                f"{outcome.seeds} seeds, {100 * outcome.difference:+.2f} points"
+                f"{outcome.seeds} seeds{_difference_text(outcome.difference, measure)}"
             )
         runs = [run.id for by_seed in board.setting.methods.values() for run in by_seed.values()]
         done = len(store.read_many(runs))
         lines.append(f"  {done} of {len(runs)} runs done, {len(runs) - done} saved")
     return lines
+
+
+def _difference_text(difference: float, measure: str) -> str:
+    """``, +1.20 points``; of numbers of labels, which are tested by their logarithm, the factor between the means."""
+    if math.isnan(difference):
+        return ""  # of a method without results
+    if target_of(measure) is not None:
+        return f", {2.0**-difference:.2f} times the labels"
+    return f", {100 * difference:+.2f} points"

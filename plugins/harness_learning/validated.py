@@ -87,7 +87,8 @@ def held_out(labels: Ids, share: float, rng: np.random.Generator) -> np.ndarray:
     # Of a class with one label the model would learn nothing.
     ranked = np.lexsort((-sizes[order], turn[order], sizes[order] == 1))
     mask = np.zeros(len(labels), dtype=bool)
-    mask[order[ranked[: max(1, round(share * len(labels)))]]] = True
+    count = min(max(1, round(share * len(labels))), len(labels) - 1)  # something is left to learn from
+    mask[order[ranked[:count]]] = True
     return mask
 
 

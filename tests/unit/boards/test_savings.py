@@ -66,3 +66,9 @@ def test_without_a_reference_it_is_said(study):
         savings(boards(others))
     with pytest.raises(SpecError, match="nothing to count penalties from"):
         penalty_matrix(boards(others))
+
+
+def test_methods_without_seeds_in_common_have_no_matrix(study):
+    apart = [r if r.methods["acquisition"].name != "far" else r.model_copy(update={"seed": 9 + r.seed}) for r in study]
+    with pytest.raises(SpecError, match="no two seeds have all methods"):
+        penalty_matrix(boards(apart))

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from harness.core.errors import InvalidInput
+from harness.core.errors import DataDamaged, InvalidInput
 from harness.data.subsets import Subset, in_proportion
 from harness.plugin_api import DataFolders
 from harness_dataset.cifar import Cifar
@@ -83,6 +83,18 @@ def test_embeddings_with_features_of_their_own_for_the_selection(folders, tmp_pa
     loaded = loader.load(folders)
     np.testing.assert_array_equal(loaded.selection_features, other[[0, 2, 3, 5]])
     assert loaded.train_labels.tolist() == [0, 1, 0, 1]
+
+
+@pytest.mark.parametrize("name", ["other.npy", "other.npz"])
+def test_cut_off_features_for_the_selection_are_named(folders, tmp_path, name):
+    rows, labels = np.ones((4, 2)), np.arange(4) % 2
+    np.savez(tmp_path / "f.npz", train=rows, test=rows, train_labels=labels, test_labels=labels)
+    save = np.save if name.endswith("npy") else np.savez
+    save(tmp_path / name, rows)
+    content = (tmp_path / name).read_bytes()
+    (tmp_path / name).write_bytes(content[: len(content) - 30])
+    with pytest.raises(DataDamaged, match=f"{name} cannot be read"):
+        Embeddings(path="f.npz", selection_features=tmp_path / name).load(folders)
 
 
 @pytest.mark.parametrize("counts", [(10, 10, 10), (1000, 1, 1), (7, 0, 3)])

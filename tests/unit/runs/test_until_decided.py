@@ -93,7 +93,7 @@ def test_seeds_are_added_only_where_a_comparison_is_open(spec, tmp_path):
     seeds = {name: sum(other == name for other, _ in simulation.done) for name in GAIN}
     assert seeds["margin"] == 4
     assert seeds["random"] == seeds["entropy"] >= 10
-    lines = "\n".join(report_lines([(board, found)], simulation.store))
+    lines = "\n".join(report_lines([(board, found)], simulation.store, rule.measure))
     assert "better after 4 seeds" in lines
     assert f"{len(simulation.done)} of 60 runs done" in lines
 
@@ -169,6 +169,34 @@ def test_the_board_shows_the_verdicts_of_the_test(spec, tmp_path):
     assert {row.rank for row in board.rows} == {None}
     assert "Seeds were added until all was decided" in board.provenance[0]
     assert not any(row.notes for row in board.rows)
+
+
+def test_imported_results_stand_beside_the_test_and_do_not_hold_it_up(spec, tmp_path):
+    simulation = Simulation(Store(tmp_path / "runs"))
+    do(spec, simulation)
+    results = find_results(spec, data=tmp_path / "data", cache=tmp_path / "cache")
+    (alone,) = boards_of(results)
+    record = next(r for r in results.records if r.methods["acquisition"].name == "margin")
+    method = record.methods["acquisition"].model_copy(update={"name": "theirs"})
+    methods = {**record.methods, "acquisition": method}
+    theirs = record.model_copy(update={"id": "theirs", "methods": methods, "measured_by": "others"})
+    (board,) = boards_of(replace(results, records=(*results.records, theirs)))
+    assert {row.labels["acquisition"] for row in board.rows} == {*GAIN, "theirs"}
+    assert dict(board.tests.against) == dict(alone.tests.against)
+    assert board.tests.tests == 2
+
+
+@pytest.mark.parametrize(
+    ("measure", "said"), [("area", "points"), ("accuracy", "points"), ("labels-to@55", "times the labels")]
+)
+def test_the_report_gives_differences_in_the_unit_of_the_measure(spec, tmp_path, measure, said):
+    simulation = Simulation(Store(tmp_path / "runs"), fails={("entropy", seed) for seed in range(20)})
+    stand, rule = do(spec, simulation, measure=measure)
+    _, *lines, _ = report_lines(stand, simulation.store, rule.measure)
+    margin, entropy = sorted(lines, key=lambda line: "entropy against" in line)
+    assert "better after" in margin
+    assert margin.endswith(said)
+    assert entropy.endswith("failed after 0 seeds")
 
 
 def test_seeds_added_after_a_look_are_disclosed(spec, tmp_path):

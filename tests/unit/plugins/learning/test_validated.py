@@ -34,6 +34,14 @@ def test_held_out_labels_come_from_all_classes_and_leave_each_some():
     assert not np.array_equal(mask, held_out(labels, 0.2, RNG(1)))
 
 
+@pytest.mark.parametrize("share", [0.01, 0.9, 0.99])
+def test_some_labels_are_held_out_and_some_are_left_at_any_share(share):
+    mask = held_out(np.array([0, 1, 2, 0]), share, RNG(0))
+    assert 0 < mask.sum() < 4
+    given, _ = data(labelled=4)
+    assert trained(Validated(validation=share, epochs=2), given).report["held_out"] == mask.sum()
+
+
 def test_a_rate_at_which_nothing_is_learnt_is_not_chosen():
     given, labels = data()
     model = trained(Validated(epochs=30, rates=(1e-6, 0.05)), given)
