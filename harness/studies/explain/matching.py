@@ -130,16 +130,22 @@ def _readings(claims: Sequence[Claim], chosen: Sequence[Hypothesis]) -> Iterator
 def _setups(claims: Sequence[Claim], chosen: Sequence[Hypothesis]) -> Iterator[tuple[str, ...]]:
     """The set-up of every number: as it says; numbers of one metric that do not say it are in the order E, M, H."""
     order = {setup: place for place, setup in enumerate(("", *SETUPS))}
-    options = [[claim.setup] if claim.setup else list(h.values) for claim, h in zip(claims, chosen, strict=True)]
-    for setups in itertools.product(*options):
-        if not all(setup in h.values for setup, h in zip(setups, chosen, strict=True)):
-            continue
-        silent: dict[int, list[int]] = defaultdict(list)
-        for claim, hypothesis, setup in zip(claims, chosen, setups, strict=True):
-            if not claim.setup:
-                silent[id(hypothesis)].append(order[setup])
-        if all(places == sorted(set(places)) for places in silent.values()):
-            yield setups
+    silent: dict[int, list[int]] = defaultdict(list)
+    for place, (claim, hypothesis) in enumerate(zip(claims, chosen, strict=True)):
+        if claim.setup and claim.setup not in hypothesis.values:
+            return
+        if not claim.setup:
+            silent[id(hypothesis)].append(place)
+    options = [
+        itertools.combinations(sorted(chosen[places[0]].values, key=order.__getitem__), len(places))
+        for places in silent.values()
+    ]
+    for parts in itertools.product(*options):
+        setups = [claim.setup for claim in claims]
+        for places, part in zip(silent.values(), parts, strict=True):
+            for place, setup in zip(places, part, strict=True):
+                setups[place] = setup
+        yield tuple(setups)
 
 
 def _classes(rows: Sequence[tuple[Reading, ...]]) -> list[Candidate]:

@@ -12,7 +12,8 @@ from PIL import Image
 
 from harness.core.errors import DataDamaged, HarnessError
 from harness.data.audit.audit import audit_dataset, cheap_audit
-from harness.plugin_api import DataFolders
+from harness.data.audit.judgements import judgement_findings
+from harness.plugin_api import DataFolders, RetrievalSet
 from harness_dataset.embeddings import Embeddings
 from harness_dataset.image_classes import ImageClasses
 from harness_dataset.image_instances import ImageInstances
@@ -390,3 +391,19 @@ def test_errors_name_what_to_do(instances, folders):
     assert "counts as a negative of itself" in str(caught.value)
     assert "make that image junk" in str(caught.value)
     assert str(Path("images") / "qa.png") in str(caught.value)
+
+
+def test_a_folder_of_the_name_of_a_query_is_no_copy_of_it(tmp_path, monkeypatch):
+    """Names of a ground truth for descriptors are no files, and folders of classes are called 0, 1, ..."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("0", "1"):
+        (tmp_path / name).mkdir()
+    truth = [{"easy": (1 - query,), "junk": (query,)} for query in (0, 1)]
+    dataset = RetrievalSet(
+        name="labels",
+        images=[Path("0"), Path("1")],
+        queries=[Path("0"), Path("1")],
+        boxes=[None, None],
+        ground_truth=truth,
+    )
+    assert not list(judgement_findings(dataset))

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from harness.core.errors import BadParameter
-from harness.metrics.protocols import evaluate_protocol, judged
+from harness.metrics.protocols import evaluate_names, evaluate_protocol, judged
 from harness.search import top_k, unit_rows
 from harness.studies.explain import Explainer, explain, explanation_data, explanation_text
 from harness.studies.explain.claims import parse_claims
@@ -365,3 +365,15 @@ def test_printed_numbers_alone():
     assert not alone.candidates
     assert "revisitop" in explanation_text(alone)
     assert explanation_text(explain(["97"])) == "The printed numbers alone say nothing.\n"
+
+
+def test_numbers_of_one_metric_are_in_the_order_of_set_ups(given, explainer):
+    means = [entry.mean for entry in evaluate_names(given, "revisited")]
+    first = explainer.explain([f"{100 * mean:.4f}" for mean in means]).candidates[0]
+    assert [reading.setup for reading in first.readings] == ["easy", "medium", "hard"]
+    two = explainer.explain([f"{100 * mean:.4f}" for mean in (means[0], means[2])]).candidates[0]
+    assert [reading.setup for reading in two.readings] == ["easy", "hard"]
+
+
+def test_a_long_row_without_names_is_of_no_protocol(explainer):
+    assert not explainer.explain(["50.00"] * 40).candidates  # tried one by one, 3^40 ways to read it
