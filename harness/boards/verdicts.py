@@ -159,7 +159,7 @@ def pairwise_tests(units: Units, baseline: str | None = None) -> PairwiseTests:
         methods=methods,
         tests=tests,
         test=FLIPS if grouped else POOLED if found.pooled else PAIRED,
-        detectable=_detectable(values, groups, methods) if tests else math.nan,
+        detectable=_detectable(values, groups, methods, unlike=found.unlike) if tests else math.nan,
         can_decide=tests > 0 and units.count >= (LEAST_GROUPS if grouped else LEAST_SEEDS),
         level=found.level,
         groups=units.count if grouped else None,
@@ -203,10 +203,10 @@ def _standing(difference: float, *, differs: bool) -> str:
     return "better" if difference > 0 else "worse"
 
 
-def _detectable(values: Floats, groups: NDArray[np.intp] | None, methods: int) -> float:
+def _detectable(values: Floats, groups: NDArray[np.intp] | None, methods: int, *, unlike: bool) -> float:
     """Difference of two methods of typical spread that the strictest corrected level finds with chance ``POWER``."""
     n, m = values.shape
     if groups is not None:
         return detectable_by_groups(values, groups, methods * (methods - 1) // 2)
-    spreads = detectable(n, methods, baseline=False)
+    spreads = detectable(n, methods, baseline=False, unlike=unlike)
     return math.sqrt(2 * pooled_square(values)) * spreads if math.isfinite(spreads) else math.inf

@@ -87,15 +87,22 @@ def _pilots(setting: Setting, records: Sequence[Record]) -> dict[str, list[Recor
     """Earlier records of the same data and protocol, by the name of their methods."""
     found: dict[str, list[Record]] = {}
     for record in records:
-        if (record.dataset.name, record.dataset.parameters, record.protocol) == (
-            setting.example.dataset.name,
-            setting.example.dataset.parameters,
-            setting.example.protocol,
-        ):
+        if _is_pilot(record, setting.example):
             name = " · ".join(method.name for method in record.methods.values())
             parameters = json.dumps({kind: m.parameters for kind, m in record.methods.items()}, sort_keys=True)
             found.setdefault(f"{name}\n{parameters}", []).append(record)
     return found
+
+
+def _is_pilot(record: Record, example: Record) -> bool:
+    """Whether both are of one board; of data that are missing it is not known whether they are the same."""
+    same = (record.task, record.dataset.name, record.dataset.parameters, record.protocol) == (
+        example.task,
+        example.dataset.name,
+        example.dataset.parameters,
+        example.protocol,
+    )
+    return same and example.dataset.fingerprint in ("", record.dataset.fingerprint)
 
 
 def _of_seeds(plan: Plan, setting: Setting, pilots: Mapping[str, list[Record]]) -> Iterator[str]:

@@ -10,6 +10,7 @@ from typing import Final
 import numpy as np
 
 from harness.boards.board import Board, Row, plural, row_name
+from harness.boards.columns import accuracy_of
 from harness.boards.evidence import Units
 from harness.boards.leaderboards import FORMATS
 from harness.boards.render import NOTHING, Table, check_format, csv_text, json_text, make_table, render_tables
@@ -40,6 +41,7 @@ class RowDifference:
         interval: 95% interval of it, None from fewer than six.
         p: p-value of this pair alone: of the paired t-test over seeds, of joint flips of groups over queries.
         groups: group of each query; empty for seeds.
+        doublings: whether values are minus the logarithm to base 2 of a number of labels, not shares.
     """
 
     dataset: str
@@ -54,6 +56,17 @@ class RowDifference:
     interval: tuple[float, float] | None
     p: float
     groups: tuple[int, ...] = ()
+    doublings: bool = False
+
+    @property
+    def scale(self) -> float:
+        """Factor for display."""
+        return 1.0 if self.doublings else 100.0
+
+    @property
+    def measured_in(self) -> str:
+        """The unit of the difference, for people."""
+        return "doublings saved of" if self.doublings else "points of"
 
     @property
     def values(self) -> list[float]:
@@ -109,7 +122,7 @@ def difference_table(differences: Sequence[RowDifference]) -> Table:
         map(_line, differences),
         right=numbers,
         title=f"{a} against {b}",
-        intro=f"A: {a}. B: {b}. Differences are A minus B, in points of {metric}.",
+        intro=f"A: {a}. B: {b}. Differences are A minus B, in {differences[0].measured_in} {metric}.",
         notes=(note for difference in differences if (note := _extremes(difference))),
         footer=(
             f"p: {_test(differences)} of this pair alone, not corrected for other pairs that one might have chosen; "
@@ -148,18 +161,19 @@ def _difference(board: Board, a: Row, b: Row, shared: Sequence[int]) -> RowDiffe
         interval=None if math.isnan(low) else (low, high),
         p=p,
         groups=tuple(units.group_numbers.tolist()) if is_query else (),
+        doublings=accuracy_of(board.columns[0].key) is not None,
     )
 
 
 def _line(difference: RowDifference) -> tuple[str, ...]:
     values, interval = difference.values, difference.interval
-    bounds = " to ".join(f"{100 * bound:+.1f}" for bound in interval) if interval else NOTHING
+    bounds = " to ".join(f"{difference.scale * bound:+.1f}" for bound in interval) if interval else NOTHING
     counts = [_counts(values)]
     if difference.groups and len(set(difference.groups)) < len(values):
         counts.append(_counts([*_group_means(difference).values()]))
     shown = [f"{one} ({groups[0]})" if groups else f"{one}" for one, *groups in zip(*counts, strict=True)]
     p = "< 0.001" if difference.p < 0.001 else f"{difference.p:.3f}"
-    return (difference.dataset, f"{100 * difference.mean + 0.0:+.2f}", bounds, p, *shown)
+    return (difference.dataset, f"{difference.scale * difference.mean + 0.0:+.2f}", bounds, p, *shown)
 
 
 def _counts(values: Sequence[float]) -> tuple[int, int, int]:
@@ -178,8 +192,8 @@ def _extremes(difference: RowDifference) -> str:
     """Where either is most ahead."""
     order = sorted(zip(difference.values, difference.units, strict=True))
     units = plural(difference.unit)
-    behind = [f"{unit} ({100 * value:+.1f})" for value, unit in order[:_SHOWN] if value < 0]
-    ahead = [f"{unit} ({100 * value:+.1f})" for value, unit in order[: -_SHOWN - 1 : -1] if value > 0]
+    behind = [f"{unit} ({difference.scale * value:+.1f})" for value, unit in order[:_SHOWN] if value < 0]
+    ahead = [f"{unit} ({difference.scale * value:+.1f})" for value, unit in order[: -_SHOWN - 1 : -1] if value > 0]
     parts = [f"A is most ahead on {units} {', '.join(ahead)}"] if ahead else []
     parts += [f"B is most ahead on {units} {', '.join(behind)}"] if behind else []
     return f"{difference.dataset}: {'; '.join(parts)}" if parts else ""

@@ -28,7 +28,7 @@ def difference_plots(differences: Sequence[RowDifference], images: Sequence[str]
 def _draw(figure: Figure, difference: RowDifference) -> None:
     axes = figure.add_subplot()
     order = sorted(zip(difference.values, difference.units, strict=True))
-    values = [100 * value for value, _ in order]
+    values = [difference.scale * value for value, _ in order]
     positions = range(1, len(values) + 1)
     colours = [COLOURS[0] if value > 0 else COLOURS[1] for value in values]
     # Hatched below zero: the side can be told in print without colours.
@@ -36,18 +36,18 @@ def _draw(figure: Figure, difference: RowDifference) -> None:
         axes.bar(
             position, value, width=0.8, color=colour, hatch="" if value > 0 else "////", edgecolor="white", linewidth=0
         )
-    mean = 100 * difference.mean
+    mean = difference.scale * difference.mean
     axes.grid(axis="x", visible=False)
     axes.axhline(0, color="black", linewidth=0.8)
     axes.axhline(mean, color="black", linewidth=1, linestyle="--", label=f"mean {mean:+.1f}")
     if difference.interval is not None:
-        low, high = (100 * bound for bound in difference.interval)
+        low, high = (difference.scale * bound for bound in difference.interval)
         axes.axhspan(
             low, high, color="#777777", alpha=0.25, linewidth=0, label=f"95% interval {low:+.1f} to {high:+.1f}"
         )
     axes.set(
         xlabel=f"{len(values)} {plural(difference.unit)}, sorted",
-        ylabel=f"difference in points of\n{plain(difference.metric)}",
+        ylabel=f"difference in {difference.measured_in}\n{plain(difference.metric)}",
     )
     if len(values) <= 20:
         axes.set_xticks(list(positions), [str(unit) for _, unit in order])

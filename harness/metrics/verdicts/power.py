@@ -53,15 +53,16 @@ def t_power(spreads: float, n: int, freedom: int, level: float) -> float:
 
 
 @functools.lru_cache(maxsize=1024)
-def detectable(n: int, m: int, *, baseline: bool) -> float:
+def detectable(n: int, m: int, *, baseline: bool, unlike: bool = False) -> float:
     """Difference, in spreads, that ``n`` seeds of ``m`` methods find with 80% power; infinite below three seeds.
 
     By the first and strictest step of the correction. ``baseline``: for comparisons with one method, else all pairs.
+    ``unlike``: methods vary unlike, so that their errors are not pooled.
     """
     k = m - 1 if baseline else m * (m - 1) // 2
     if n < LEAST_SEEDS or k < 1:
         return math.inf
-    pooled = pools(n, m)
+    pooled = pools(n, m) and not unlike
     freedom = (n - 1) * (m - 1) if pooled else n - 1
     level = (POOLED_LEVEL if pooled else LEVEL) / k
     low, high = 0.0, 1.0

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import math
 
 import numpy as np
 import pytest
@@ -12,6 +13,8 @@ from harness.boards.evidence import paired_units
 from harness.boards.stored import boards_content, boards_of
 from harness.boards.verdicts import FLIPS, PAIRED, POOLED, pairwise_tests
 from harness.core.errors import UnknownName
+from harness.metrics.verdicts.paired import pooled_square
+from harness.metrics.verdicts.power import detectable
 from harness.runs.design import Design
 from harness.runs.results import Results
 
@@ -132,6 +135,31 @@ def test_labels_to_a_target_are_cut_and_counted(record, rows):
     text = harness.boards.render_boards([board], "markdown")
     assert "219 (3 of 4)" in text or "**219** (3 of 4)" in text
     assert "more than 400" in text
+
+
+def test_differences_in_labels_are_doublings_not_points(record):
+    records = [
+        curve(record, name, seed, accuracies)
+        for name, accuracies in (("fast", (0.8, 0.9, 0.9)), ("slow", (0.1, 0.2, 0.8)))
+        for seed in range(4)
+    ]
+    made = boards(records, design=Design(measure="labels-to@80", baseline="slow"))
+    (difference,) = differences(made, "fast", "slow")
+    assert difference.mean == pytest.approx(2)  # 100 labels in place of 400
+    text = render_differences([difference])
+    assert "in doublings saved of labels to 80%" in text
+    assert "+2.00 " in text
+    assert "difference in points" not in " ".join(made[0].provenance)
+
+
+def test_the_detectable_difference_is_that_of_the_test_that_was_done():
+    alike = RNG(3).normal(0, 0.01, (6, 5)) + 0.5
+    unlike = alike * np.array([1, 1, 1, 1, 12.0])
+    pooled, paired = (verdicts(dict(zip("abcde", values.T, strict=True))) for values in (alike, unlike))
+    assert (pooled.test, paired.test, paired.unlike) == (POOLED, PAIRED, True)
+    spreads = math.sqrt(2 * pooled_square(unlike[:, ::-1]))
+    assert paired.detectable == pytest.approx(spreads * detectable(6, 5, baseline=False, unlike=True))
+    assert detectable(6, 5, baseline=False, unlike=True) > detectable(6, 5, baseline=False)
 
 
 def test_a_baseline_has_a_column_with_its_own_correction(study, rows):

@@ -238,6 +238,15 @@ def test_a_plan_says_what_it_can_decide(spec, tmp_path):
     assert "none is possible from 2 seeds; it takes at least 3" in "\n".join(decidable_lines(two, store))
 
 
+def test_runs_on_other_data_of_the_same_name_are_no_pilots(spec, tmp_path):
+    plan, store = planned(spec), Store(tmp_path / "runs")
+    Simulation(store)(plan, retry_failed=False)
+    assert "points (up to" in "\n".join(decidable_lines(plan, store))
+    data = replace(plan.runs[0].dataset, fingerprint="other")
+    changed = replace(plan, runs=tuple(replace(run, dataset=data) for run in plan.runs))
+    assert "points (up to" not in "\n".join(decidable_lines(changed, store))
+
+
 def test_the_command_counts_what_it_saved(spec, tmp_path, capsys, monkeypatch):
     from harness.cli import run as command
 
