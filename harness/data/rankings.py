@@ -57,7 +57,7 @@ def read_rankings(path: Path, images: Sequence[str], queries: Sequence[str]) -> 
     try:
         if path.suffix in (".npy", ".npz"):
             return reader.arrays(np.load(path, allow_pickle=False))
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")
         return (
             reader.json(json.loads(text, object_pairs_hook=unique_keys))
             if path.suffix == ".json"

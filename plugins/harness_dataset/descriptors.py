@@ -102,7 +102,7 @@ class DescriptorGroundTruth:
         try:
             if path.suffix in (".npy", ".npz"):
                 return self._labels(np.load(path, allow_pickle=False))
-            text = path.read_text(encoding="utf-8")
+            text = path.read_text(encoding="utf-8-sig")
             if path.suffix != ".json":
                 return self._labels(np.array(text.split("\n")[:-1] if text.endswith("\n") else text.split("\n")))
             content = json.loads(text)

@@ -99,7 +99,7 @@ def _is_turned(cells: Sequence[Sequence[str]], query_size: int) -> bool:
 def _cells(path: Path) -> list[list[str]]:
     """A grid with labels and seeds as integers in its first row and column."""
     try:
-        with path.open(newline="", encoding="utf-8") as file:
+        with path.open(newline="", encoding="utf-8-sig") as file:
             cells = [row for row in csv.reader(file) if row]
         if len(cells) < 2 or len(cells[0]) < 2 or len({len(row) for row in cells}) != 1:
             raise DataDamaged(f"{path} is not a table with a row for each number of labels and a column for each seed")

@@ -97,7 +97,7 @@ def _content(values: dict[str, dict[tuple[str, ...], float]], versions: Sequence
 def _scores(path: Path, metrics: Sequence[str]) -> tuple[tuple[str, str], dict[str, float], str]:
     """Dataset with protocol, and set-up; the scores; the version that wrote the file."""
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(path.read_text(encoding="utf-8-sig"))
         version, task = str(content["mteb_version"]), str(content["task_name"])
         (scores,) = content["scores"]["test"]
         numbers = {metric: scores[metric] for metric in metrics}

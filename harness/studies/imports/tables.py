@@ -134,7 +134,7 @@ def _read_mapping(path: Path) -> _Mapping:
 def _rows(path: Path, meant: _Mapping) -> Iterator[tuple[int, Mapping[str, str]]]:
     """Line and cells by column."""
     try:
-        with path.open(newline="", encoding="utf-8") as file:
+        with path.open(newline="", encoding="utf-8-sig") as file:
             reader = csv.DictReader(file, delimiter=meant.delimiter, strict=True)
             missing = [name for name in meant.columns() if name not in (reader.fieldnames or ())]
             if missing:

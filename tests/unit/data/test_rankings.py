@@ -38,6 +38,8 @@ TABLE = np.array([[2, 0], [1, -1]])
         ("r.json", {"r.jpg": [1], "0": ["c.jpg", 0]}, False),
         ("r.json", {"q.jpg": {"a.jpg": 0.5, "c.jpg": 0.9}, "r.jpg": {"1": 0.7}}, True),
         ("run.txt", TREC, True),
+        ("run.txt", "\ufeff" + TREC, True),
+        ("r.json", '\ufeff[[2, "a.jpg"], ["b.jpg"]]', False),
         ("run.trec", TREC.replace("c.jpg", "2").replace("r.jpg", "1"), True),
     ],
 )

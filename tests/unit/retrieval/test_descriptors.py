@@ -265,3 +265,8 @@ def test_labels_that_are_none_are_refused(folder, name, content, words):
     (folder / name).write_bytes(content)
     with pytest.raises(DataDamaged, match=words):
         loaded(folder, name)
+
+
+def test_a_byte_order_mark_is_no_part_of_the_first_label(folder):
+    (folder / "labels.txt").write_text("\ufeffa\nb\na\n", encoding="utf-8")
+    assert [truth["easy"] for truth in loaded(folder, "labels.txt").ground_truth] == [(2,), (), (0,)]

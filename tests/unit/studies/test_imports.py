@@ -417,3 +417,7 @@ def test_the_published_results_of_mteb_stand_beside_a_board(realdata, tmp_path):
     assert len(shown.rows) == 15
     assert "map@5 Hard, mteb-multichoice, published" in [column.title for column in shown.columns]
     assert any("junk and the images of the other class are masked" in note for note in shown.provenance)
+
+
+def test_a_table_saved_with_a_byte_order_mark_has_its_first_column(tmp_path):
+    assert len(import_text(tmp_path, "\ufeff" + TABLE)) == 2
