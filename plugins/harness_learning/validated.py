@@ -26,7 +26,8 @@ class Validated(Supervised):
 
     A share of the labels of each cycle is held out, drawn anew from as many classes as it can: they are paid for like
     the others, and no other label is looked at. Each rate is tried; the model is that of the rate and epoch with the
-    least loss on them, of equal ones the first. With fewer than four labels none is held out: it is ``supervised``.
+    least loss on them, of equal ones the first. Each class keeps a label at least: with fewer than four labels, or one
+    a class, none is held out, and it is ``supervised``.
 
     Formula:
         argmin over rates and epochs of mean_(i held out) -ln p_i,y_i; each as supervised on the other labels
@@ -41,12 +42,15 @@ class Validated(Supervised):
     patience: Annotated[int, Gt(0)] = 20
     rates: tuple[Annotated[float, Gt(0)], ...] = (0.01, 0.05, 0.2)
 
+    result_version = 2
+
     def train(self, model: Module, data: TrainingSet, rng: np.random.Generator) -> Module:
         """Train ``model`` in place and return it; its ``report`` tells rate, epoch and loss of what was chosen."""
         labelled = np.flatnonzero(data.labels >= 0)
-        if len(labelled) < _LEAST:
+        own = data.labels[labelled]
+        if len(labelled) < _LEAST or np.bincount(own).max() < 2:
             return super().train(model, data, rng)
-        held = held_out(data.labels[labelled], self.validation, rng)
+        held = held_out(own, self.validation, rng)
         rest, out = labelled[~held], labelled[held]
         start, best = copy.deepcopy(model.state_dict()), copy.deepcopy(model.state_dict())
         least, chosen = np.inf, (self.learning_rate, 0)
@@ -77,18 +81,18 @@ class Validated(Supervised):
 
 
 def held_out(labels: Ids, share: float, rng: np.random.Generator) -> np.ndarray:
-    """Mask (l,) of the labels that are held out: class after class in turn, the larger ones first."""
+    """Mask (l,) of the labels held out: class after class in turn, the larger ones first; one of each stays."""
     order = rng.permutation(len(labels))
     turn = np.empty(len(labels), dtype=np.int64)
     for k in np.unique(labels):
         members = order[labels[order] == k]
         turn[members] = np.arange(len(members))
     sizes = np.bincount(labels)[labels]
-    # Of a class with one label the model would learn nothing.
-    ranked = np.lexsort((-sizes[order], turn[order], sizes[order] == 1))
+    ranked = order[np.lexsort((-sizes[order], turn[order]))]
+    # The last label of a class stays: without it the model would learn nothing of the class.
+    ranked = ranked[turn[ranked] < sizes[ranked] - 1]
     mask = np.zeros(len(labels), dtype=bool)
-    count = min(max(1, round(share * len(labels))), len(labels) - 1)  # something is left to learn from
-    mask[order[ranked[:count]]] = True
+    mask[ranked[: max(1, round(share * len(labels)))]] = True
     return mask
 
 

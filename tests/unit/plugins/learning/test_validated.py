@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -63,6 +65,24 @@ def test_training_stops_when_the_loss_has_not_fallen_for_long_enough():
     model = trained(Counting(epochs=400, rates=(2.0,), patience=3), given)
     assert len(calls) < 400
     assert model.report["epoch"] <= calls[-1] - 3
+
+
+def test_each_class_keeps_a_label():
+    labels = np.array([0, 1, 2, 3, 3, 4, 4, 4])
+    mask = held_out(labels, 0.9, RNG(0))
+    assert np.bincount(labels[~mask], minlength=5).tolist() == [1, 1, 1, 1, 1]
+
+
+def test_one_label_a_class_leaves_none_to_hold_out():
+    given, _ = data(12)
+    given = replace(given, labels=np.where(np.arange(120) < 6, np.arange(120), -1).astype(np.int64), n_classes=6)
+    ours, plain = (
+        method.train(training.initialise(LinearHead(), given.images, 6, RNG(0)), given, RNG(1))
+        for method in (Validated(epochs=3), Supervised(epochs=3))
+    )
+    assert all(
+        bool((a == b).all()) for a, b in zip(ours.state_dict().values(), plain.state_dict().values(), strict=True)
+    )
 
 
 @pytest.mark.parametrize("labelled", [1, 3])
