@@ -63,6 +63,8 @@ def reason(entry: Entry) -> str:
     """Why a method has no picture."""
     if entry.kind == "dataset":
         return "its images are yours, or a download"
+    if entry.kind == "learning":
+        return "it leaves the features as they are"
     return "it needs a file or records that are yours"
 
 

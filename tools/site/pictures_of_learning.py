@@ -9,6 +9,8 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from harness.registry.parameters import describe
+
 if TYPE_CHECKING:
     from harness.plugin_api import ClassificationSet
 
@@ -66,13 +68,18 @@ def _plane() -> tuple[NDArray[np.float64], NDArray[np.int64]]:
     return points[order], np.minimum(group, 2)[order]
 
 
-def schemes(name: str, method: type, folder: Path) -> tuple[Figure, str]:
-    """The features of digits after training on thirty labels, by supervised training and by the scheme."""
+def schemes(name: str, method: type, folder: Path) -> tuple[Figure, str] | None:
+    """The features of digits after training on thirty labels, by supervised training and by the scheme.
+
+    None for a scheme that trains no network: features stay as they are.
+    """
     from harness.active import training
     from harness.plugin_api import TrainingSet
     from harness_learning.supervised import Supervised
     from harness_network.small import SmallCNN
 
+    if "epochs" not in {parameter.name for parameter in describe(method)}:
+        return None
     digits = _digits(folder)
     images = digits.train_images[:500]
     labels = np.where(np.arange(500) < 30, digits.train_labels[:500], -1)
