@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, ClassVar
 
 import numpy as np
 from annotated_types import Gt
@@ -32,6 +32,9 @@ class VariationRatio:
     t: Annotated[int, Gt(1)] = 20
 
     needs_dropout = True
+    deviations: ClassVar[dict[str, str]] = {
+        "position-independent": "with few passes many examples have equal votes, and positions decide among them"
+    }
 
     def select(self, pool: PoolView, budget: int, rng: np.random.Generator) -> Ids:
         """``budget`` unlabelled positions by falling score; equal ones by position.

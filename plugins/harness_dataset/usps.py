@@ -13,6 +13,7 @@ import numpy as np
 from harness.core.errors import DataDamaged
 from harness.data.classification_sets import checked
 from harness.data.fingerprint import file_digest, value_digest
+from harness.data.stand_in.marker import is_stand_in
 from harness.data.subsets import Subset
 from harness.plugin_api import ClassificationSet
 from harness_dataset.mnist import IdxFiles
@@ -96,6 +97,6 @@ def read_text(path: Path, number: int) -> tuple[np.ndarray, np.ndarray]:
         images = ((values.reshape(-1, 1, _SIDE, _SIDE) + 1) / 2 * 255).astype(np.uint8)
     except (OSError, EOFError, ValueError, IndexError) as error:
         raise DataDamaged(f"{path} cannot be read: {error}") from error
-    if len(images) != number:
+    if len(images) != number and not is_stand_in(path):
         raise DataDamaged(f"{path} is not the published file", why=f"it should hold {number} digits, not {len(images)}")
     return images, labels

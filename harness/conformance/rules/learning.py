@@ -82,11 +82,12 @@ def _restore(trial: Trial) -> None:
 
     data, method = some_data(24, 6), offered(RestoresModel, trial.method())
     images = torch.from_numpy(data.images).float()
-    with isolated(0), torch.inference_mode():
+    with isolated(0):
         trained = method.train(Small((1, 4, 4), 3, 0), data, np.random.default_rng(0)).eval()
         weights = {name: value.clone() for name, value in trained.state_dict().items()}
         restored = method.restore(Small((1, 4, 4), 3, 1), data.images, weights).eval()
-        answers = [plain(model(images)) for model in (trained, restored)]
+        with torch.inference_mode():
+            answers = [plain(model(images)) for model in (trained, restored)]
     if not same(*answers):
         raise Violation(
             "the restored model says other things of the images than the trained one",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bz2
 import gzip
 import pickle
 from collections.abc import Mapping
@@ -58,6 +59,19 @@ def write_mnist(folder: Path, parameters: Mapping[str, Any], images: int, size: 
         for kind, array in (("images-idx3", pictures[:, 0]), ("labels-idx1", labels.astype(np.uint8))):
             header = np.array([_UNSIGNED_BYTE << 8 | array.ndim, *array.shape], ">u4").tobytes()
             (folder / f"{name}-{kind}-ubyte.gz").write_bytes(gzip.compress(header + array.tobytes(), 1, mtime=0))
+
+
+def write_usps(folder: Path, parameters: Mapping[str, Any], images: int, size: int, seed: int) -> None:
+    """USPS: ``usps.bz2`` and ``usps.t.bz2``, a line a digit: its label from 1, and ``number:value`` from -1 to 1."""
+    patterns = _digits(16, 1, seed)
+    for part, name, number in ((0, "usps", images), (1, "usps.t", images // 5)):
+        pictures, labels = _images(patterns, number, [seed, part])
+        values = pictures.reshape(number, -1) / np.float32(255) * 2 - 1
+        lines = [
+            " ".join([str(label + 1), *(f"{place}:{value:.6f}" for place, value in enumerate(row, start=1))])
+            for label, row in zip(labels, values, strict=True)
+        ]
+        (folder / f"{name}.bz2").write_bytes(bz2.compress("\n".join(lines).encode("ascii"), 1))
 
 
 def _images(patterns: Bytes, number: int, seed: list[int]) -> tuple[Bytes, NDArray[np.int64]]:

@@ -40,6 +40,8 @@ _FAMILIES: Final[Mapping[str, _Family]] = {
     "cifar": _Family(classification.write_cifar, 5000, "cifar-10-batches-py"),
     "svhn": _Family(classification.write_svhn, 5000, "SVHN"),
     "mnist": _Family(classification.write_mnist, 5000, "MNIST/raw"),
+    "fashion-mnist": _Family(classification.write_mnist, 5000, "FashionMNIST/raw"),
+    "usps": _Family(classification.write_usps, 1000, "USPS/raw"),
 }
 _DISTRACTORS: Final = 200
 _SMALLEST: Final = 10

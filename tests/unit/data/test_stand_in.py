@@ -24,7 +24,7 @@ from harness.plugin_api import DataFolders
 from harness.registry import load_registry
 
 SMALL = {"cifar100": 200}
-CLASSIFICATION = ("cifar10", "cifar100", "mnist", "svhn")
+CLASSIFICATION = ("cifar10", "cifar100", "fashion-mnist", "mnist", "svhn", "usps")
 RETRIEVAL = ("instre", "oxford5k", "paris6k", "roxford5k", "roxford5k-r1m", "rparis6k", "rparis6k-r1m")
 
 
