@@ -28,6 +28,7 @@ from harness.conformance.under_test import MethodUnderTest
 from harness.conformance.values import Plain, plain
 from harness.registry import Registry, load_registry
 from harness.registry.parameters import named_files
+from harness.registry.source import warm
 
 _SECONDS: Final = 300.0
 _DIED: Final = "it ended the process"
@@ -167,6 +168,8 @@ def _serve() -> None:
         # Loading starts no computation, so that a child can go on from here.
         for library in ("torch", *job["libraries"]):
             importlib.import_module(library)
+        if job["plugins"]:
+            warm()
         child = os.fork()
         if child == 0:
             _send(answers, _result(job, registry))

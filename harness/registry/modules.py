@@ -191,7 +191,7 @@ def _located(module: str) -> tuple[str | None, tuple[str, ...]]:
             # importlib would import the parent package to look inside it: look where it lies instead.
             within = list(_located(parent)[1])
             spec = importlib.machinery.PathFinder.find_spec(module, within) if within else None
-    except (ImportError, ValueError, AttributeError):
+    except (ImportError, ValueError, AttributeError, KeyError):  # KeyError: a folder without __init__.py, not loaded
         return None, ()
     if spec is None:
         return None, ()

@@ -10,6 +10,7 @@ import hashlib
 import sys
 import weakref
 from collections.abc import Callable, Iterable
+from functools import cache
 from pathlib import Path
 from types import ModuleType
 from typing import Final
@@ -66,6 +67,23 @@ def foreign_digest(*roots: str) -> str:
             fix="start Python (the notebook's kernel) again",
         )
     return _digest(roots, _foreign(roots))
+
+
+@cache
+def warm() -> None:
+    """Read the harness, the built-in methods and the list of what is installed.
+
+    Processes that fork from this one find all of it remembered when they load a plugin.
+    """
+    modules.distribution_of("numpy")
+    for package in sorted(modules.built_in_packages()):
+        path = code_file(package)
+        for file in sorted(path.parent.rglob("*.py")) if path is not None else ():
+            parts = file.relative_to(path.parent.parent).with_suffix("").parts if path is not None else ()
+            name = ".".join(parts).removesuffix(".__init__")
+            if code_file(name) is not None:
+                imported_modules(name)
+                _own_digest(name)
 
 
 def libraries(module: str, roots: frozenset[str]) -> set[str]:
