@@ -15,6 +15,7 @@ from harness.plugin_api import KINDS
 
 
 def describe(
+    context: typer.Context,
     plugin: Plugins = None,
     schema: Annotated[bool, typer.Option("--schema", help="Print the JSON schema of specs, for editors.")] = False,
 ) -> None:
@@ -37,14 +38,21 @@ def describe(
     }
     options = {task: parameters_schema(protocol_class(task)) for task in STAGES}
     codes = {str(code): meaning for code, meaning in EXIT_CODES.items()}
-    print(dump({"commands": list(commands()), "methods": methods, "protocol": options, "exit_codes": codes}))
+    print(
+        dump(
+            {
+                "commands": list(commands(context.find_root().command)),
+                "methods": methods,
+                "protocol": options,
+                "exit_codes": codes,
+            }
+        )
+    )
 
 
-def commands() -> Iterator[dict[str, Any]]:
-    """Every command that the help shows, with its arguments and options."""
-    from harness.cli.app import app
-
-    yield from _below(typer.main.get_command(app), "harness")
+def commands(root: Any) -> Iterator[dict[str, Any]]:
+    """Every command below ``root`` that the help shows, with its arguments and options."""
+    yield from _below(root, "harness")
 
 
 def _below(command: Any, name: str) -> Iterator[dict[str, Any]]:

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+import typer
+
+from harness.cli.app import app
 from harness.cli.describe import commands
 from harness.core.errors import EXIT_CODES
 
@@ -13,7 +16,9 @@ def text() -> str:
     """Every command with its help, arguments and options."""
     rows = [f"| {code} | {meaning} |" for code, meaning in EXIT_CODES.items()]
     head = ["# Commands", "", "| exit code | meaning |", "| --- | --- |", *rows, ""]
-    return "\n".join([*head, *(line for command in commands() for line in _command(command))])
+    return "\n".join(
+        [*head, *(line for command in commands(typer.main.get_command(app)) for line in _command(command))]
+    )
 
 
 def _command(command: Mapping[str, Any]) -> Iterator[str]:
