@@ -32,6 +32,7 @@ def plain(records) -> list[dict]:
     return [{**r.model_dump(exclude=timed), "failure": r.failure and r.failure.code} for r in records]
 
 
+@pytest.mark.slow
 def test_dask_with_a_worker_killed_in_the_middle_gives_the_records_of_one_process(tmp_path, toy, cluster):
     address, (_, first, _) = cluster
     given = spec(toy, [1, 2, 3, 4, 5, 6], seconds=0.05)

@@ -99,6 +99,7 @@ def seconds(record) -> float:
     return (finished - started).total_seconds()
 
 
+@pytest.mark.slow
 def test_the_summary_names_failures_and_retry_failed_does_them_again(tmp_path, toy):
     path = tmp_path / "spec.yaml"
     path.write_text(json.dumps(spec(toy, ["mac", {"hostile": {"how": ["segfault", "os._exit"]}}])))
@@ -182,6 +183,7 @@ def without_traceback(records) -> list[dict]:
 RUNNER = [sys.executable, "-m", "harness", "run"]
 
 
+@pytest.mark.slow
 def test_two_runs_at_once_on_one_folder_do_each_run_once(tmp_path, toy):
     path, log = tmp_path / "spec.yaml", tmp_path / "log"
     poolings = [{"hostile": {"how": "fine", "seconds": 0.01, "number": list(range(4))}}]
@@ -216,7 +218,9 @@ def gone(processes) -> bool:
     return not any(p.is_running() and p.status() != psutil.STATUS_ZOMBIE for p in processes if p.is_running())
 
 
-@pytest.mark.parametrize(("how", "code"), [(signal.SIGINT, 130), (signal.SIGKILL, -9)])
+@pytest.mark.parametrize(
+    ("how", "code"), [(signal.SIGINT, 130), pytest.param(signal.SIGKILL, -9, marks=pytest.mark.slow)]
+)
 def test_an_interrupt_or_a_killed_runner_leaves_no_process_and_can_go_on(tmp_path, toy, how, code):
     path = tmp_path / "spec.yaml"
     path.write_text(json.dumps(spec(toy, ["mac", {"hostile": {"how": "loop", "number": [1, 2]}}])))

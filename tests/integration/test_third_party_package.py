@@ -113,6 +113,7 @@ def test_a_broken_one_is_reported_and_the_rest_works(environment, example, tmp_p
     assert "Traceback" not in strict.stderr
 
 
+@pytest.mark.slow
 def test_a_new_package_installs_and_passes_its_own_tests(environment, tmp_path):
     from harness.scaffold import new_plugin
 

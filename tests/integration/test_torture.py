@@ -140,6 +140,7 @@ def check(folder: Path, toy: str, runs: int) -> None:
     assert [r.model_dump(exclude=timed) for r in disturbed] == [r.model_dump(exclude=timed) for r in plain]
 
 
+@pytest.mark.slow
 def test_kills_at_random_moments_change_nothing(tmp_path, toy):
     counts = torture(tmp_path, toy, runs=6, kills=3, seed=0)
     assert counts.total() == 3

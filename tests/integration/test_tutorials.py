@@ -38,7 +38,13 @@ def test_there_is_one_for_each_kind_that_is_brought_most():
     assert PAGES == ["acquisition", "backbone", "dataset", "expansion", "pooling", "reranking"]
 
 
-@pytest.mark.parametrize("page", PAGES)
+QUICK = ("acquisition", "pooling")
+"""One of each task; `make test-all` runs the others."""
+
+
+@pytest.mark.parametrize(
+    "page", [pytest.param(page, marks=[] if page in QUICK else [pytest.mark.slow]) for page in PAGES]
+)
 def test_a_tutorial_ends_in_the_row_that_it_shows(page, tmp_path, monkeypatch, command):
     text = (TUTORIALS / f"{page}.md").read_text()
     monkeypatch.chdir(tmp_path)
