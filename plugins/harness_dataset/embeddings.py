@@ -66,15 +66,16 @@ class Embeddings(SelectionFeatures):
 
     def labels(self, folders: DataFolders) -> Ids:
         """Labels (n,) of the pool."""
-        with np.load(self._file(folders), allow_pickle=False) as file:
+        path = self._file(folders)
+        with np.load(path, allow_pickle=False) as file:
             labels = file["train_labels"].astype(np.int64)
-        return Subset.of(self).labels(labels, [str(label) for label in range(int(labels.max(initial=-1)) + 1)])
+        return Subset.of(self).labels(labels, _classes(path, labels))
 
     def _read(self, path: Path) -> ClassificationSet:
         arrays = _arrays(path)
         # -1 is no value of unsigned types.
         labels = {part: arrays[f"{part}_labels"].astype(np.int64) for part in ("train", "test")}
-        count = int(labels["train"].max(initial=-1)) + 1
+        classes = _classes(path, labels["train"])
         return checked(
             ClassificationSet(
                 name=path.stem,
@@ -82,13 +83,22 @@ class Embeddings(SelectionFeatures):
                 train_labels=labels["train"],
                 test_images=_single(path, "test", arrays["test"])[:, :, None, None],
                 test_labels=labels["test"],
-                classes=tuple(map(str, range(count))),
+                classes=classes,
                 flip=False,
             )
         )
 
     def _file(self, folders: DataFolders) -> Path:
         return first_file(folders.root, [self.path], "the .npz file")
+
+
+def _classes(path: Path, labels: Ids) -> tuple[str, ...]:
+    """Names of the classes: their numbers. Raises ``DataDamaged`` for labels that are no numbers of classes."""
+    count = int(labels.max(initial=-1)) + 1
+    if count > len(labels):
+        why = f"the largest is {count - 1:,}, with {len(labels):,} examples"
+        raise DataDamaged(f"{path}: train_labels do not number classes", why=why, fix="number the classes from 0")
+    return tuple(map(str, range(count)))
 
 
 def _arrays(path: Path) -> Mapping[str, NDArray[Any]]:

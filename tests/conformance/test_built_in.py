@@ -9,7 +9,7 @@ from harness.conformance.under_test import find
 from harness.plugin_api import KINDS
 
 BUILT_IN = find("vision-evaluation-harness")
-HEAVY = frozenset({"vgg16", "resnet50", "resnet101", "cnn13", "semi", "badge", "os-egm"})
+HEAVY = frozenset({"vgg16", "resnet50", "resnet101", "timm", "cnn13", "semi", "badge", "dal", "os-egm"})
 """Those whose checks take longest; `make test-all` does them."""
 
 

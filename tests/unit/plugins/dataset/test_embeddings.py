@@ -38,6 +38,7 @@ def test_features_are_images_of_one_pixel(tmp_path):
         ({"train_labels": np.zeros(120)}, "train_labels should be integers"),
         ({"test": np.ones((30, 5))}, "6 and 5 dims"),
         ({"train_labels": np.zeros(7, int)}, "for 7 labels"),
+        ({"train_labels": np.full(120, 2**40)}, "do not number classes"),
         ({"train": np.array([{}] * 120)}, "cannot be read"),
     ],
 )
