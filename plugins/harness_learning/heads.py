@@ -57,7 +57,7 @@ def features_of(model: nn.Module, images: NDArray[np.uint8], rows: Ids) -> Float
 def linear(weight: NDArray[np.floating], bias: NDArray[np.floating]) -> nn.Module:
     """A linear layer with these weights (c, d) and bias (c,)."""
     # Weights of its own would be drawn from the global generator.
-    head: nn.Linear = nn.utils.skip_init(nn.Linear, weight.shape[1], weight.shape[0])
+    head = nn.Linear(weight.shape[1], weight.shape[0], device="meta").to_empty(device="cpu")
     with torch.no_grad():
         head.weight.copy_(torch.from_numpy(weight))
         head.bias.copy_(torch.from_numpy(bias))
