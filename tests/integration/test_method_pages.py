@@ -39,7 +39,7 @@ def test_a_page_holds_what_the_registry_knows(pages, root):
     assert "sum_hw x_chw^p" in text
     assert "Source: Radenovic et al. 2018" in text
     assert re.search(r"\| `p` \| `Annotated\[float, Gt\(0\)\]` \| `3.0` \| exponent; ", text)
-    assert re.search(r"\| \[quick-retrieval\]\(.*\) \| gem \| ", text) or "quick-retrieval" in text
+    assert re.search(r"\| \[first-look\]\(\S*\) \| gem \| ", text)
     assert "methods: {pooling: gem}" in text
 
 
