@@ -6,6 +6,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/installed
 DEMO := photographs quick-active
+# One more than there are cores: tests of processes wait for them.
+TEST_WORKERS := $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
 BOARDS := $(DEMO) first-look quick-retrieval spatial-training
 
 .PHONY: install demo boards test test-all golden thesis-check bench lint docs format clean
@@ -29,15 +31,16 @@ boards: install
 # demo/NAME and leaderboards/NAME: the leaderboard of leaderboards/NAME/spec.yaml, written to that folder.
 .PHONY: $(DEMO:%=demo/%) $(BOARDS:%=leaderboards/%)
 $(DEMO:%=demo/%) $(BOARDS:%=leaderboards/%): SPEC = leaderboards/$(@F)/spec.yaml
+demo/%: RUN_OPTIONS = --workers 2
 $(DEMO:%=demo/%) $(BOARDS:%=leaderboards/%):
 	@mkdir -p $@
-	@$(BIN)/harness run $(SPEC) && echo
+	@$(BIN)/harness run $(SPEC) $(RUN_OPTIONS) && echo
 	@$(BIN)/harness leaderboard $(SPEC) --format json --out $@/results.json >/dev/null
 	@$(BIN)/harness leaderboard $(SPEC) --out $@/README.md --plots $@ && echo
 
 test: install lint
 	@tools/browser.sh
-	$(BIN)/pytest -n auto --dist loadfile
+	$(BIN)/pytest -n $(TEST_WORKERS) --dist loadfile
 
 test-all: install lint
 	$(BIN)/pytest -m "not gpu" --benchmark-columns=min,median,max

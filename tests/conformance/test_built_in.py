@@ -9,7 +9,9 @@ from harness.conformance.under_test import find
 from harness.plugin_api import KINDS
 
 BUILT_IN = find("vision-evaluation-harness")
-HEAVY = frozenset({"vgg16", "resnet50", "resnet101", "timm", "cnn13", "semi", "badge", "dal", "os-egm"})
+HEAVY = frozenset(
+    {"efficientnet-lite0", "vgg16", "resnet50", "resnet101", "timm", "cnn13", "semi", "badge", "dal", "os-egm"}
+)
 """Those whose checks take longest; `make test-all` does them."""
 
 

@@ -51,6 +51,7 @@ def test_who_ends_the_process_is_told_so(checked, body):
     assert "ended the process" in report.failed[0].text
 
 
+@pytest.mark.slow
 def test_who_never_comes_back_is_told_so_and_the_next_one_is_served(checked, monkeypatch):
     assert not checked("pass", "survives").failed  # the process is there
     monkeypatch.setattr(room, "_SECONDS", 1.0)

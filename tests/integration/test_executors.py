@@ -277,6 +277,7 @@ def test_a_card_is_given_to_one_run_at_a_time(tmp_path, monkeypatch):
     assert cuda_devices() == ()
 
 
+@pytest.mark.slow
 def test_runs_wait_for_a_card(tmp_path, toy, monkeypatch):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "7")
     monkeypatch.setattr("tempfile.gettempdir", lambda: str(tmp_path))

@@ -37,6 +37,7 @@ def test_the_same(folder, toy):
     assert len(list((folder / "again").glob("*.json"))) == 1
 
 
+@pytest.mark.slow
 def test_something_else(folder, toy, tmp_path):
     changed = tmp_path / "toy.py"
     with open(toy) as file:
