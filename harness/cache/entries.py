@@ -22,6 +22,7 @@ from harness.core.cost import Cost
 from harness.core.digest import digest
 from harness.core.files import write_atomically
 from harness.core.locks import try_lock
+from harness.core.parsing import unraced
 from harness.core.signed import signed, unsigned
 
 if TYPE_CHECKING:
@@ -104,10 +105,13 @@ class EntryFolder:
 
         description, (described, path) = self.description(name), self._files(name)
         content = self._content(name, description["sha256"])
-        try:
+
+        def arrays() -> dict[str, NDArray[Any]]:
             with np.load(io.BytesIO(content), allow_pickle=False) as file:
-                arrays = {name: file[name] for name in file.files}
-            entry = CacheEntry(arrays, Cost(**{**description["cost"], "cached": True}))
+                return {name: file[name] for name in file.files}
+
+        try:
+            entry = CacheEntry(unraced(arrays), Cost(**{**description["cost"], "cached": True}))
         except _UNREADABLE as error:
             raise DamagedEntry(path, error) from error
         _touch(described)

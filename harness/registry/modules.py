@@ -19,6 +19,8 @@ from functools import cache, wraps
 from pathlib import Path
 from typing import Any, Concatenate, Final, NamedTuple, ParamSpec, TypeVar
 
+from harness.core.parsing import unraced
+
 HARNESS: Final = "vision-evaluation-harness"
 """The distribution of the harness and the built-in methods."""
 
@@ -147,7 +149,7 @@ def imported_modules(module: str) -> tuple[str, ...]:
 
 def tree_of(path: Path) -> ast.Module:
     """The parsed content of a file; a fresh tree, which callers may change."""
-    return ast.parse(path.read_bytes())
+    return unraced(lambda: ast.parse(path.read_bytes()))
 
 
 @by_state

@@ -20,6 +20,7 @@ from harness.cache import parse_size
 from harness.core.digest import digest
 from harness.core.files import write_atomically
 from harness.core.locks import locked
+from harness.core.parsing import unraced
 from harness.data import DECODING_VERSION
 from harness.data import RESULT_VERSION as DATA_VERSION
 
@@ -92,9 +93,12 @@ class MapStore:
         """Maps (C, h, w) of an image at a scale; None where they are not stored whole."""
         import numpy as np
 
-        try:
+        def arrays() -> tuple[NDArray[np.int64], NDArray[np.uint8], Floats]:
             with np.load(self._file(name, scale), allow_pickle=False) as file:
-                shape, active, values = file["shape"], file["active"], file["values"]
+                return file["shape"], file["active"], file["values"]
+
+        try:
+            shape, active, values = unraced(arrays)
             maps = np.zeros(tuple(shape), np.float32)
             maps.reshape(-1)[np.unpackbits(active, count=maps.size).astype(bool)] = values
         except _UNREADABLE:

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from harness.core.errors import DataDamaged, DataMissing, InvalidInput
 from harness.core.files import write_atomically
+from harness.core.parsing import unraced
 
 Precision = Literal["float16", "float32"]
 
@@ -156,7 +157,7 @@ def read_shards(folder: Path) -> Shards:
 def _mapped(path: Path, dtype: np.dtype[Any], shape: tuple[int, int]) -> NDArray[Any]:
     try:
         # Copy on write: the file stays as it is, and torch takes the array without a warning.
-        array: NDArray[Any] = np.load(path, mmap_mode="c", allow_pickle=False)
+        array: NDArray[Any] = unraced(lambda: np.load(path, mmap_mode="c", allow_pickle=False))
     except (OSError, ValueError, EOFError) as error:
         raise DataDamaged(f"shard {path} cannot be read: {error}", fix=_REMOVE) from error
     if array.dtype != dtype or array.shape != shape or not array.flags.c_contiguous:
