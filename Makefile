@@ -6,8 +6,6 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/installed
 DEMO := photographs quick-active
-# One more than there are cores: tests of processes wait for them.
-TEST_WORKERS := $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
 BOARDS := $(DEMO) first-look quick-retrieval spatial-training
 
 .PHONY: install demo boards test test-all golden thesis-check bench lint docs format clean
@@ -40,7 +38,7 @@ $(DEMO:%=demo/%) $(BOARDS:%=leaderboards/%):
 
 test: install lint
 	@tools/browser.sh
-	$(BIN)/pytest -n $(TEST_WORKERS) --dist loadfile
+	$(BIN)/pytest -n auto --dist loadfile
 
 test-all: install lint
 	$(BIN)/pytest -m "not gpu" --benchmark-columns=min,median,max
