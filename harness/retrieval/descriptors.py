@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from harness.core.errors import DataDamaged, DataMissing, InvalidInput
+from harness.data.array_files import array_in
 from harness.retrieval.distractors import scratch
 from harness.search.vectors import unit_rows
 
@@ -139,17 +140,13 @@ def _required(path: Path, name: str, dimensions: int) -> Rows:
 def _array(path: Path, name: str, dimensions: int, *, or_only: bool = False) -> Rows | None:
     """The array of a file, mapped where the file is an ``.npy``; None for an ``.npz`` that has none of this name."""
     try:
-        loaded = np.load(path, mmap_mode="r", allow_pickle=False)
-        if isinstance(loaded, np.lib.npyio.NpzFile):
-            with loaded:
-                names = loaded.files if or_only and len(loaded.files) == 1 else [name]
-                if names[0] not in loaded.files:
-                    return None
-                loaded = loaded[names[0]]
+        loaded = array_in(path, name, or_only=or_only)
     except FileNotFoundError as error:
         raise DataMissing(f"there is no file {path}") from error
     except Exception as error:  # whatever a file that is no array makes numpy raise
         raise DataDamaged(f"{path} cannot be read: {error}", fix="write it with numpy.save") from error
+    if loaded is None:
+        return None
     if loaded.ndim != dimensions or loaded.dtype.kind != "f" or loaded.dtype.itemsize > 8 or not loaded.shape[-1]:
         shape = "(n, d)" if dimensions == 2 else "(n, r, d)"
         raise DataDamaged(f"{path}: {name} should be floats {shape}, is {loaded.dtype} {loaded.shape}")

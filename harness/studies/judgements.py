@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from harness.core.errors import DataDamaged, DataMissing, InvalidInput, SpecError
-from harness.data.array_files import ARRAY_ERRORS
+from harness.data.array_files import ARRAY_ERRORS, array_in
 from harness.data.catalogue import named_dataset
 from harness.data.instances import Instances, read_instances
 from harness.data.rankings import read_rankings
@@ -133,18 +133,13 @@ def _of(truth: Instances) -> Judgements:
 
 def _descriptors(path: Path, name: str, count: int) -> NDArray[Any]:
     try:
-        loaded: Any = np.load(path, mmap_mode="r", allow_pickle=False)
-        if not isinstance(loaded, np.ndarray):
-            if name not in loaded.files:
-                raise DataDamaged(f"{path} has no array {name}", fix=f"numpy.savez(FILE, {name}=...)")
-            loaded = loaded[name]
+        array = array_in(path, name)
     except FileNotFoundError as error:
         raise DataMissing(f"there is no file {path}") from error
     except ARRAY_ERRORS as error:
-        if isinstance(error, DataDamaged):
-            raise
         raise DataDamaged(f"{path} is not a file of descriptors: {error}") from error
-    array: NDArray[Any] = loaded
+    if array is None:
+        raise DataDamaged(f"{path} has no array {name}", fix=f"numpy.savez(FILE, {name}=...)")
     if array.ndim != 2 or array.dtype.kind != "f" or len(array) != count:
         raise DataDamaged(
             f"{path} holds {array.dtype} {array.shape}", fix=f"floats of shape ({count}, d): a row for each of {name}"

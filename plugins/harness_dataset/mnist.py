@@ -95,16 +95,7 @@ class IdxFiles(SelectionFeatures):
 
 @dataclass(frozen=True)
 class Mnist(IdxFiles):
-    """Handwritten digits of 28 x 28 pixels, published split (LeCun et al. 1998).
-
-    Attributes:
-        path: folder of the files, plain or gzipped; relative to the data folder.
-        selection_features: features that acquisitions see in place of the network's: .npy (n, d), or .npz with
-            ``train``.
-        limit: images of the pool at most, each class in proportion, the first of each; 0 takes all.
-        per_class: images of the pool in each class at most, the first of each; 0 takes all.
-        classes: names of the classes to keep, in the pool and in the test set; empty keeps all.
-    """
+    """Handwritten digits of 28 x 28 pixels, published split (LeCun et al. 1998)."""
 
     path: str = "MNIST/raw"
 
@@ -113,16 +104,7 @@ class Mnist(IdxFiles):
 
 @dataclass(frozen=True)
 class FashionMnist(IdxFiles):
-    """Photographs of clothes of 28 x 28 pixels, ten classes, published split (Xiao et al. 2017).
-
-    Attributes:
-        path: folder of the files, plain or gzipped; relative to the data folder.
-        selection_features: features that acquisitions see in place of the network's: .npy (n, d), or .npz with
-            ``train``.
-        limit: images of the pool at most, each class in proportion, the first of each; 0 takes all.
-        per_class: images of the pool in each class at most, the first of each; 0 takes all.
-        classes: names of the classes to keep, in the pool and in the test set; empty keeps all.
-    """
+    """Photographs of clothes of 28 x 28 pixels, ten classes, published split (Xiao et al. 2017)."""
 
     path: str = "FashionMNIST/raw"
 

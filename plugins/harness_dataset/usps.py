@@ -39,11 +39,6 @@ class Usps(IdxFiles):
     Attributes:
         path: folder of the published ``usps.bz2`` and ``usps.t.bz2``, or of four idx files, plain or gzipped; relative
             to the data folder.
-        selection_features: features that acquisitions see in place of the network's: .npy (n, d), or .npz with
-            ``train``.
-        limit: images of the pool at most, each class in proportion, the first of each; 0 takes all.
-        per_class: images of the pool in each class at most, the first of each; 0 takes all.
-        classes: names of the classes to keep, in the pool and in the test set; empty keeps all.
     """
 
     path: str = "USPS/raw"
