@@ -8,5 +8,5 @@ from __future__ import annotations
 
 from typing import Final
 
-RESULT_VERSION: Final = 3
+RESULT_VERSION: Final = 4
 """Of the pipeline. Raised when numbers change: docs/explanation/identity.md."""

@@ -57,13 +57,15 @@ class CanonicalSet:
         indices, scores, ties = (np.stack(columns) for columns in zip(*rows, strict=True))
         return Ranking(indices, scores, ties=ties)
 
-    def listed_ranks(self, ranking: Ranking, wanted: Iterable[Iterable[int]]) -> list[dict[int, tuple[int, int]]]:
-        """Of a cut ranking, per query of its ``wanted`` images where their tie begins and how many are in it.
+    def listed_ranks(
+        self, rows: Iterable[tuple[Ids, NDArray[Any]]], wanted: Iterable[Iterable[int]]
+    ) -> list[dict[int, tuple[int, int]]]:
+        """Per query of its ``wanted`` images where their tie begins in a row of ids and ties, and how many are in it.
 
         An image whose copy is listed is in the tie of that one; one without comes after all that are listed.
         """
         found = []
-        for ids, tied, images in zip(ranking.indices, ranking.tied, wanted, strict=True):
+        for (ids, tied), images in zip(rows, wanted, strict=True):
             ranks, end = ranks_with_copies(ids, tied, self.first, images)
             found.append({image: ranks.get(image, (end, 1)) for image in images})
         return found

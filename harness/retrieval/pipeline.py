@@ -37,6 +37,7 @@ from harness.plugin_api import (
     Whitening,
 )
 from harness.retrieval.canonical import CanonicalSet, canonical, unchanged
+from harness.retrieval.cut_ties import with_whole_ties
 from harness.retrieval.descriptors import DescriptorFiles
 from harness.retrieval.distractors import joined
 from harness.retrieval.evaluations import evaluations
@@ -253,12 +254,12 @@ class RetrievalTask:
     def search(self, pipeline: SearchPipeline) -> tuple[Ranking, list[LabelRanks]]:
         """The ranking of all queries, and ranks of the images that the ground truth names, where they will count.
 
-        They do where rankings are cut to fit, as among distractors, and where one that is final is cut at depth: below
-        the cut nothing else tells them.
+        They do where rankings are cut to fit, as among distractors, and where one that no expansion changes is cut at
+        depth: below the cut nothing else tells them.
         """
-        final = self.methods.reranking is None and self.methods.expansion is None
+        counted = self.methods.expansion is None and 0 < self.protocol.depth < pipeline.size
         with self._stage("search"):
-            if pipeline.cut or (final and 0 < self.protocol.depth < pipeline.size):
+            if pipeline.cut or counted:
                 return pipeline.search_labelled(self._labelled)
             return pipeline.search(slice(None)), []
 
@@ -314,7 +315,8 @@ class RetrievalTask:
             ranks = pipeline.reranked_ranks(ranking, searched)
             return ranks, None if pipeline.cut else depth
         # What an expansion would rank below the cut is not known: positives there count as missed.
-        return list(self._canonical.listed_ranks(ranking, self._labelled)), depth
+        rows = with_whole_ties(pipeline, ranking, self._labelled)
+        return list(self._canonical.listed_ranks(rows, self._labelled)), depth
 
     def _fit(self, expansion: QueryExpansion, pipeline: SearchPipeline) -> None:
         with self._stage("fit expansion"):

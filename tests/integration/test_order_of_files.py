@@ -179,6 +179,29 @@ def test_the_order_of_distractors_changes_no_score(dataset, kinds):
         assert found([some.images[i] for i in (*range(5), *tail)]) == first
 
 
+@pytest.mark.parametrize("distractors", [0, N - 5])
+def test_a_tie_that_depth_cuts_is_a_mean_after_reranking_too(dataset, distractors):
+    """A re-ranker that looks at no image changes no score."""
+    truth = [{"easy": [0, 3], "hard": [1, 4], "junk": [2]}] * 3
+    some = dataclasses.replace(dataset, ground_truth=truth, distractors=distractors, pairs=None)
+    for depth in (1, 3, 6):
+        reranking = dataclasses.replace(load("reranking", "r-match")(), top=0)
+        assert scores(some, Strongest(), depth, reranking=reranking) == scores(some, Strongest(), depth)
+
+
+@pytest.mark.parametrize("name", ["aqe", "dba", "diffusion"])
+def test_an_image_gains_nothing_by_standing_before_the_distractors_that_it_is_tied_with(dataset, name):
+    """What a cut leaves of their tie is the images: a shorter ranking would score higher than a longer one."""
+    truth = [{"easy": [0, 3], "hard": [1, 4], "junk": [2]}] * 3
+    some = dataclasses.replace(dataset, ground_truth=truth, distractors=N - 5, pairs=None)
+    expansion = methods({"expansion": name})["expansion"]
+    whole = scores(some, Strongest(), expansion=expansion)
+    for depth in range(2, N):
+        cut = scores(some, Strongest(), depth, expansion=expansion)
+        for setup, (ap, _) in cut.items():
+            assert np.all(np.array(ap) <= np.array(whole[setup][0]) + 1e-12), (depth, setup)
+
+
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.permutations(range(N)))
 def test_no_order_changes_a_score(dataset, order):

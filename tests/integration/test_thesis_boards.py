@@ -57,7 +57,8 @@ class Form:
 
     images: int
     size: int
-    classified: int
+    classified: tuple[int, int]
+    """Images of CIFAR-10 and of CIFAR-100."""
     names: dict[str, str]
     """Names of methods in place of those that the board has."""
     whole: bool
@@ -69,8 +70,9 @@ TRAINING = {"epochs": 10, "pre_epochs": 1, "semi_epochs": 2, "learning_rate": 0.
 FEATURES = {"max_features": 48}
 """Of DSM: untrained networks have more than trained ones, and every pair of them is a hypothesis."""
 SMALL = {"cnn13": "small-cnn", "vgg16": "small-vgg16", "resnet101": "small-resnet101"}
-SHORT = Form(10, 72, 100, SMALL, whole=False)
-FULL = Form(20, 256, 120, {"cnn13": "small-cnn"}, whole=True)  # cnn13 learns nothing from ten labels
+SHORT = Form(10, 72, (100, 100), SMALL, whole=False)
+FULL = Form(20, 256, (120, 500), {"cnn13": "small-cnn"}, whole=True)
+"""cnn13 learns nothing from ten labels; pre-training makes five clusters of each class."""
 REGIONS = ("thesis-table-5-1", "thesis-figure-5-10")
 """Their poolings find regions; maps of VGG16 have room for several from 256 pixels on. Other boards see 96 pixels."""
 
@@ -87,8 +89,8 @@ def data(tmp_path_factory):
             made[form.whole] = out = tmp_path_factory.mktemp("stand-ins")
             for name in RETRIEVAL:
                 write_stand_in(name, out, images=form.images, size=form.size)
-            for name in CLASSIFICATION:
-                write_stand_in(name, out, images=form.classified)
+            for name, images in zip(CLASSIFICATION, form.classified, strict=True):
+                write_stand_in(name, out, images=images)
             if form.whole:
                 write_stand_in("networks", out)
             else:
