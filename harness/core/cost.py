@@ -13,6 +13,8 @@ import psutil
 
 _SAMPLE_SECONDS: Final = 0.005
 _contended = False
+_open: list[Cost] = []
+_lock = threading.Lock()
 
 
 def set_contended(contended: bool) -> None:
@@ -23,7 +25,7 @@ def set_contended(contended: bool) -> None:
 
 @dataclass
 class Cost:
-    """Seconds and bytes of one stage. ``cached``: the work was done by an earlier run, whose cost this is.
+    """Seconds and bytes of one stage. ``cached``: an earlier run did the work, or a part of it, whose cost this is.
 
     ``contended``: other runs may have shared the machine, so the seconds are too many.
     """
@@ -67,14 +69,26 @@ class _PeakSampler(threading.Thread):
         self.peak_bytes = max(self.peak_bytes, int(self._process.memory_info().rss))
 
 
+def count_earlier(wall_s: float, cpu_s: float) -> None:
+    """Add what an earlier run spent for this one to the blocks of code that are being measured."""
+    with _lock:
+        for cost in _open:
+            cost.wall_s, cost.cpu_s, cost.cached = cost.wall_s + wall_s, cost.cpu_s + cpu_s, True
+
+
 @contextmanager
 def measured() -> Iterator[Cost]:
     """Seconds and peak memory of a block of code, filled in on leaving it, also by an exception."""
     cost, sampler = Cost(contended=_contended), _PeakSampler()
     sampler.start()
+    with _lock:
+        _open.append(cost)
     wall, cpu = time.perf_counter(), time.process_time()
     try:
         yield cost
     finally:
-        cost.wall_s, cost.cpu_s = time.perf_counter() - wall, time.process_time() - cpu
+        wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
+        with _lock:
+            _open[:] = [each for each in _open if each is not cost]
+        cost.wall_s, cost.cpu_s = cost.wall_s + wall, cost.cpu_s + cpu
         cost.peak_bytes = sampler.finish()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import collections
 import itertools
 import math
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -122,8 +123,10 @@ class NamedBackbone:
     def _kept(self, store: MapStore, name: str, image: Tensor, scale: float) -> Tensor:
         if (stored := store.read(name, scale)) is not None:
             return torch.from_numpy(stored)
+        wall, cpu = time.perf_counter(), time.thread_time()
         maps = self._seen(image, scale)
-        store.write(name, scale, maps.cpu().numpy())
+        stored = maps.cpu().numpy()
+        store.write(name, scale, stored, (time.perf_counter() - wall, time.thread_time() - cpu))
         return maps
 
     def _seen(self, image: Tensor, scale: float) -> Tensor:

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from harness.cache import parse_size
+from harness.core.cost import count_earlier
 from harness.core.digest import digest
 from harness.core.files import write_atomically
 from harness.core.locks import locked
@@ -72,10 +73,13 @@ class MapStore:
     Args:
         folder: see ``maps_folder``.
         limit: bytes that it may hold; None reads ``$HARNESS_MAPS_LIMIT``, and without it: as many as it leaves free.
+        charged: maps that others stored count with what the network spent on them, in the costs being measured.
     """
 
-    def __init__(self, folder: Path, limit: int | None = None) -> None:
+    def __init__(self, folder: Path, limit: int | None = None, *, charged: bool = False) -> None:
         folder.mkdir(parents=True, exist_ok=True)
+        self._charged = charged
+        self._paid: set[tuple[str, float]] = set()
         stated = os.environ.get(LIMIT_VARIABLE)
         self._folder, self._limit = folder, parse_size(stated) if limit is None and stated else limit
         self._bytes = sum(file.stat().st_size for file in folder.glob(f"*{_SUFFIX}"))
@@ -93,26 +97,40 @@ class MapStore:
         """Maps (C, h, w) of an image at a scale; None where they are not stored whole."""
         import numpy as np
 
-        def arrays() -> tuple[NDArray[np.int64], NDArray[np.uint8], Floats]:
+        def arrays() -> list[NDArray[Any]]:
             with np.load(self._file(name, scale), allow_pickle=False) as file:
-                return file["shape"], file["active"], file["values"]
+                return [file[part] for part in ("shape", "active", "values", "spent")]
 
         try:
-            shape, active, values = unraced(arrays)
+            shape, active, values, spent = unraced(arrays)
             maps = np.zeros(tuple(shape), np.float32)
             maps.reshape(-1)[np.unpackbits(active, count=maps.size).astype(bool)] = values
+            wall_s, cpu_s = spent.tolist()
         except _UNREADABLE:
             return None
+        if self._charged and (name, scale) not in self._paid:
+            self._paid.add((name, scale))
+            count_earlier(wall_s, cpu_s)
         return maps
 
-    def write(self, name: str, scale: float, maps: Floats) -> None:
-        """Store maps (C, h, w), every bit of them, where there is room; without room nothing is stored."""
+    def write(self, name: str, scale: float, maps: Floats, spent: tuple[float, float] = (0.0, 0.0)) -> None:
+        """Store maps (C, h, w), every bit of them, where there is room; without room nothing is stored.
+
+        ``spent``: wall and CPU seconds of the network on them, which this run has in its costs already.
+        """
         import numpy as np
 
+        self._paid.add((name, scale))
         flat = np.ascontiguousarray(maps, np.float32).reshape(-1)
         active = flat.view(np.uint32) != 0  # a negative zero is kept too
         buffer = io.BytesIO()
-        np.savez(buffer, shape=np.array(maps.shape), active=np.packbits(active), values=flat[active])
+        np.savez(
+            buffer,
+            shape=np.array(maps.shape),
+            active=np.packbits(active),
+            values=flat[active],
+            spent=np.array(spent, np.float64),
+        )
         content = buffer.getvalue()
         with suppress(OSError):  # a full disk costs time, not a result
             if self._bytes + len(content) <= self._room():

@@ -62,7 +62,7 @@ def _retrieval(
     methods = RetrievalMethods(**{kind: configured.method for kind, configured in run.methods.items()})
     folder = kept_maps(run, cache.root.parent) if cache.root else None
     # Beside foreign code maps lie apart, like entries of the cache: no cleaner process reads them.
-    maps = MapStore(folder / digest(foreign_names())[:16]) if folder else None
+    maps = MapStore(folder / digest(foreign_names())[:16], charged=True) if folder else None
     result = run_retrieval(
         dataset, methods, run.protocol, keys=keys, cache=cache, progress=progress, maps=maps, keep=run.keep_ranks
     )

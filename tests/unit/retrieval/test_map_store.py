@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 import torch
 from drawn import draw_dataset
 
+from harness.core.cost import measured
 from harness.core.progress import SilentProgress
 from harness.retrieval.extraction import ImageList, NamedBackbone
 from harness.retrieval.map_store import MapStore, clear_maps, maps_folder
@@ -75,6 +77,25 @@ def test_maps_are_the_same_with_a_store(tmp_path, limit):
         one = ImageList(images.paths, images.boxes, 64, (0.5,))
         list(named.maps(one, "", SilentProgress()))
         assert counted.seen == 2 * len(dataset.images)
+
+
+def test_a_run_that_reads_what_another_stored_has_the_networks_cost_once(tmp_path):
+    class Slow(Counted):
+        def maps(self, image):
+            time.sleep(0.01)
+            return super().maps(image)
+
+    dataset, costs = draw_dataset(tmp_path), []
+    images = ImageList(dataset.images, [None] * len(dataset.images), 64, (1.0, 0.5))
+    charged = [MapStore(tmp_path / "maps", charged=True) for _ in range(2)]
+    for store in (charged[0], charged[1], charged[1], charged[0], MapStore(tmp_path / "maps")):
+        with measured() as outer, measured() as cost:
+            list(NamedBackbone(Slow(), "c", store).maps(images, "", SilentProgress()))
+        assert outer.cached == cost.cached
+        costs.append(cost)
+    passes = 2 * len(images)
+    assert [cost.cached for cost in costs] == [False, True, False, False, False]
+    assert min(cost.wall_s for cost in costs[:2]) > passes * 0.01
 
 
 def test_what_the_network_is_and_sees_decides_the_folder():
