@@ -53,3 +53,26 @@ def stacked(rows: Sequence[tuple[Ids, Floats, Ids]], like: Ranking) -> Ranking:
         np.array(scores, np.float32).reshape(shape),
         ties=np.array(ties, np.int64).reshape(shape),
     )
+
+
+def top_reordered(
+    keys: Sequence[NDArray[Any]], before: Ids, scores: Floats, tied: NDArray[Any]
+) -> tuple[Ids, Floats, Ids]:
+    """A ranking (k,) whose first m <= k images are ordered by ``keys``, each (m,) in its order; below nothing moves.
+
+    Keys are compared as float32, larger ones first; where the first are equal the second decides, and the ranking
+    ``before`` where all are. Scores of the top are the first key, lifted above those below. Tied are images with equal
+    keys that were tied before (``tied`` (k,), as ``Ranking.tied``).
+    """
+    values, groups = [np.asarray(key).astype(np.float32) for key in keys], tie_numbers(tied)
+    m = len(values[0])
+    if m == 0:
+        return before, scores, groups
+    order = np.lexsort([-value for value in reversed(values)])
+    best = values[0][order]
+    ties = tie_numbers(*(value[order] for value in values), groups[:m][order])
+    return (
+        np.concatenate([before[:m][order], before[m:]]),
+        np.concatenate([best - best[-1] + scores[min(m, len(scores) - 1)], scores[m:]]).astype(np.float32),
+        np.concatenate([ties, ties[-1] + 1 + groups[m:]]),
+    )
