@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
 import numpy as np
@@ -146,6 +146,7 @@ def sources_of(records: Sequence[Record]) -> Iterable[str]:
     size = f" ({', '.join(f'{count} {what}' for what, count in sorted(counts.items()))})" if counts else ""
     what = f"fingerprint {first.dataset.fingerprint[:12]}" if first.dataset.fingerprint else "whose data are missing"
     yield f"Dataset {first.dataset.name}{size}, {what}."
+    yield from _own_images(first)
     yield from (f"Audit of {first.dataset.name}: {sentence}." for sentence in _audited(records))
     options = ", ".join(f"{name} {option(value)}" for name, value in sorted(first.protocol.items()))
     yield f"Protocol {first.protocol_id}: {options}."
@@ -160,6 +161,17 @@ def sources_of(records: Sequence[Record]) -> Iterable[str]:
         yield f"{MEASURED_ON}{', '.join(cpus)}."
     if len(cpus) > 1:
         yield "Costs come from different machines and cannot be compared."
+
+
+def _own_images(record: Record) -> Iterable[str]:
+    """What became of queries that stand in the database."""
+    notes = record.details.get("notes")
+    found = notes.get("queries_in_database") if isinstance(notes, Mapping) else None
+    if isinstance(found, Mapping):
+        what = (
+            "takes no part in its own search, verification and expansion" if found.get("left_out") else "finds itself"
+        )
+        yield f"{found.get('queries')} queries stand in the database; each {what}."
 
 
 def _audited(records: Sequence[Record]) -> Iterable[str]:

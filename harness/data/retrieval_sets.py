@@ -62,6 +62,7 @@ def retrieval_set(
     files: Mapping[str, Path],
     distractors: Sequence[str] = (),
     orientation: Orientation = "stored",
+    leave_one_out: bool = False,
 ) -> RetrievalSet:
     """The dataset; distractors follow the images of the ground truth and are relevant to no query."""
     images: Sequence[Path] = [files[image] for image in truth.images]
@@ -75,6 +76,7 @@ def retrieval_set(
         distractors=len(distractors),
         orientation=orientation,
         groups=truth.groups,
+        leave_one_out=leave_one_out,
     )
 
 

@@ -72,6 +72,8 @@ class RetrievalSet:
         clusters: (n,) int64, per database image what it shows, such as a 3D model: images of different clusters are
             non-matching pairs of training. None where unknown.
         orientation: how images are shown and which pixels boxes count; ``stored`` is that of the published protocols.
+        leave_one_out: whether a query whose own image is in the database does not find it, as in use, where a query is
+            new. Off for published protocols, which say themselves what becomes of it.
         groups: per query what it shows, such as a landmark; queries of one group are no independent evidence. None, for
             all or for one, where unknown: then queries with the same relevant images are a group.
     """
@@ -87,6 +89,7 @@ class RetrievalSet:
     clusters: Ids | None = None
     orientation: Orientation = "stored"
     groups: Sequence[str | int | None] | None = None
+    leave_one_out: bool = False
 
 
 @dataclass(frozen=True)

@@ -225,10 +225,30 @@ class QueryExpansion(Protocol):
 
 
 class FittedExpansion(Protocol):
-    """A query expansion bound to a database. Optional: ``HasReport``."""
+    """A query expansion bound to a database. Optional: ``HasReport``, ``LeavesOut``."""
 
     def expand(self, queries: Floats, ranking: Ranking) -> Ranking:
         """Queries (q, d) float32 and their ranking -> the new ranking. Each query is answered on its own."""
+        ...
+
+
+@runtime_checkable
+class LeavesOut(Protocol):
+    """A bound expansion that can do without some images of its database faster than by a new ``fit`` without them.
+
+    For queries that stand in the database themselves: one that lacks this is fitted again for each of them.
+
+    Example::
+
+        def without(self, images):
+            return replace(self, left_out=images)
+    """
+
+    def without(self, images: Ids) -> FittedExpansion:
+        """The expansion as if these images (m,) were not in the database; the ids of all others stay.
+
+        The rankings that it is given do not list them, and its own must not.
+        """
         ...
 
 

@@ -28,6 +28,7 @@ from harness.plugin_api import (
     FittedWhitening,
     HasRank,
     HasReport,
+    LeavesOut,
     Pooling,
     QueryExpansion,
     Ranking,
@@ -43,6 +44,15 @@ from harness.retrieval.distractors import joined
 from harness.retrieval.evaluations import evaluations
 from harness.retrieval.extraction import NamedBackbone
 from harness.retrieval.health import descriptor_health, tied_relevant
+from harness.retrieval.leave_one_out import (
+    Expand,
+    LeaveOneOut,
+    OwnImages,
+    as_junk,
+    leaves_out,
+    own_images,
+    without_images,
+)
 from harness.retrieval.map_store import MapStore
 from harness.retrieval.protocol import RetrievalProtocol
 from harness.retrieval.regions import RegionalExpansion, RegionExtraction, whitened_regions
@@ -181,7 +191,7 @@ class RetrievalTask:
         ranking = self._canonical.with_ties(ranking)
         scores = evaluate(
             ranking.indices,
-            self._dataset.ground_truth,
+            self._truth,
             ks=self.protocol.ks,
             scores=ranking.tied,
             n_database=pipeline.size,
@@ -231,8 +241,17 @@ class RetrievalTask:
         self.health.update(descriptor_health(described.database, self._canonical.duplicates, empty))
         if (missing := self.notes.get("whitening", {}).get("missing")) and fitted is not None:
             self.health["whitening"] = {"rank": self.notes["whitening_rank"], "missing": missing}
+        if self._own:
+            self.notes["queries_in_database"] = {"queries": len(self._own), "left_out": self._leaves_out}
+        out = LeaveOneOut(self._own if self._leaves_out else {})
         return SearchPipeline(
-            described.queries, described.database, self.protocol.depth, names, arrays, whitening=fitted
+            described.queries,
+            described.database,
+            self.protocol.depth,
+            names,
+            arrays,
+            whitening=fitted,
+            leave_one_out=out,
         )
 
     def _described(self) -> Descriptors:
@@ -323,7 +342,19 @@ class RetrievalTask:
             database, distractors = pipeline.database, pipeline.distractors
             on_disk = distractors or database.dtype != np.float32
             whole = joined(database, distractors, self.cache) if on_disk else database
-            pipeline.expansion = expansion.fit(whole)
+            fitted = pipeline.expansion = expansion.fit(whole)
+
+        def without(images: NDArray[np.int64]) -> Expand:
+            if on_disk and not isinstance(fitted, LeavesOut):
+                raise InvalidInput(
+                    f"{pipeline.names['expansion']} cannot leave out the image of each query of so large a database",
+                    fix="leave_one_out: false of the dataset, or diffusion, aqe, alphaqe",
+                )
+            return without_images(
+                fitted, images, lambda kept: expansion.fit(whole[kept]), pipeline.expanded_by, pipeline.size
+            )
+
+        pipeline.leave_one_out.refit = without
 
     def _fit_regional(self, expansion: ExpandsRegions, pipeline: SearchPipeline) -> None:
         database = self._regions("database", pipeline.whitening)
@@ -331,6 +362,14 @@ class RetrievalTask:
         with self._stage("fit expansion"):
             fitted = expansion.fit_regions(database)
         pipeline.expansion, pipeline.regional = fitted, RegionalExpansion(fitted, queries)
+
+        def without(images: NDArray[np.int64]) -> Expand:
+            def refit(kept: NDArray[np.int64]) -> RegionalExpansion:
+                return RegionalExpansion(expansion.fit_regions([database[i] for i in kept]), queries)
+
+            return without_images(None, images, refit, pipeline.expanded_by, pipeline.size)
+
+        pipeline.leave_one_out.refit = without
 
     def _regions(self, role: Role, whitening: FittedWhitening | None) -> list[NDArray[np.float32]]:
         """Regions (r, d) of each image of a role: of a pooling, or from files."""
@@ -374,7 +413,22 @@ class RetrievalTask:
     def _labelled(self) -> list[list[int]]:
         """Per query all ids that the ground truth names."""
         levels = ("easy", "hard", "junk")
-        return [[int(i) for level in levels for i in truth.get(level, ())] for truth in self._dataset.ground_truth]
+        return [[int(i) for level in levels for i in truth.get(level, ())] for truth in self._truth]
+
+    @cached_property
+    def _own(self) -> OwnImages:
+        """The queries that stand in the database; of data that do not leave them out, by name."""
+        by_content = self.methods.descriptors is None and self.dataset.leave_one_out
+        return own_images(self._dataset, self.keys["dataset"], self.cache, files=by_content)
+
+    @cached_property
+    def _leaves_out(self) -> bool:
+        return leaves_out(self.dataset, self.protocol)
+
+    @cached_property
+    def _truth(self) -> Sequence[Mapping[str, Any]]:
+        """The ground truth in canonical order; own images that are left out are junk."""
+        return as_junk(self._dataset.ground_truth, self._own) if self._leaves_out else self._dataset.ground_truth
 
     @cached_property
     def _names(self) -> dict[str, str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 import numpy as np
@@ -14,6 +14,7 @@ from harness.core.errors import InvalidInput
 from harness.plugin_api import FittedExpansion, FittedWhitening, Ranking
 from harness.plugin_api.contract import require_ranking
 from harness.retrieval.canonical import ranks_with_copies
+from harness.retrieval.leave_one_out import LeaveOneOut
 from harness.retrieval.regions import RegionalExpansion
 from harness.retrieval.reranking import BoundReranker
 from harness.search import top_k
@@ -43,6 +44,7 @@ class SearchPipeline:
         reranker, expansion: None leaves the stage out.
         regional: the expansion with the regions of queries, where it works on regions.
         whitening: what descriptors were whitened by.
+        leave_one_out: what queries that stand in the database do not see.
     """
 
     queries: Floats
@@ -54,11 +56,13 @@ class SearchPipeline:
     expansion: FittedExpansion | None = None
     regional: RegionalExpansion | None = None
     whitening: FittedWhitening | None = None
+    leave_one_out: LeaveOneOut = field(default_factory=LeaveOneOut)
 
     def search(self, rows: slice) -> Ranking:
         """The ranking of some queries by inner product."""
-        best = top_k(self.queries[rows], [self.database, *self.distractors], self._length)
-        return Ranking(best.indices, best.scores)
+        asked = self._rows(rows)
+        best = top_k(self.queries[rows], [self.database, *self.distractors], self._places(asked))
+        return self.leave_one_out.searched(asked, Ranking(best.indices, best.scores), self._length)
 
     def search_labelled(self, labelled: Sequence[Sequence[int]]) -> tuple[Ranking, list[LabelRanks]]:
         """All queries, and per query of each of its ``labelled`` images, listed or not, where its score ranks.
@@ -71,12 +75,15 @@ class SearchPipeline:
                 why="distractors are relevant to no query" if self.distractors else "",
                 fix=f"ids from 0 to {len(self.database) - 1}",
             )
-        best = top_k(self.queries, [self.database, *self.distractors], self._length, ranks_of=labelled)
-        ranks: list[LabelRanks] = [
-            {image: (larger, same) for image, (larger, same) in zip(ids, row.tolist(), strict=True)}
-            for ids, row in zip(labelled, best.ties, strict=True)
+        asked, own = self._rows(slice(None)), self.leave_one_out.own
+        wanted = [[*dict.fromkeys([*labelled[row], *own.get(row, ())])] for row in asked] if own else labelled
+        best = top_k(self.queries, [self.database, *self.distractors], self._places(asked), ranks_of=wanted)
+        found: list[LabelRanks] = [
+            {int(image): (larger, same) for image, (larger, same) in zip(ids, row.tolist(), strict=True)}
+            for ids, row in zip(wanted, best.ties, strict=True)
         ]
-        return Ranking(best.indices, best.scores), ranks
+        ranks = [self.leave_one_out.ranks(row, found[row], labelled[row], self.size) for row in asked]
+        return self.leave_one_out.searched(asked, Ranking(best.indices, best.scores), self._length), ranks
 
     def reranked_ranks(self, ranking: Ranking, ranks: Sequence[LabelRanks]) -> list[LabelRanks]:
         """What ``search_labelled`` said of the labelled images, after their re-ranking."""
@@ -98,18 +105,38 @@ class SearchPipeline:
 
     def rerank(self, queries: range, ranking: Ranking) -> Ranking:
         """The ranking of these queries with its top reordered."""
-        return ranking if self.reranker is None else self.reranker.rerank(queries, ranking)
+        return ranking if self.reranker is None else self.leave_one_out.apart(queries, ranking, self.reranker.rerank)
 
     def expand(self, rows: slice, ranking: Ranking) -> Ranking:
         """The ranking of some queries after expansion."""
         if self.expansion is None:
             return ranking
+        return self.leave_one_out.expanded(self._rows(rows), ranking, self._expand)
+
+    def _expand(self, rows: slice, ranking: Ranking) -> Ranking:
+        return self.expanded_by(self.regional or self.expansion, rows, ranking, self.size)
+
+    def expanded_by(self, expansion: Any, rows: slice, ranking: Ranking, size: int) -> Ranking:
+        """What an expansion of a database of some size makes of the ranking of some queries."""
         queries = self.queries[rows]
-        expanded = self.regional.expand(rows, ranking) if self.regional else self.expansion.expand(queries, ranking)
-        return require_ranking(self.names["expansion"], expanded, len(queries), self.size)
+        regional = isinstance(expansion, RegionalExpansion)
+        expanded = expansion.expand(rows, ranking) if regional else expansion.expand(queries, ranking)
+        return require_ranking(self.names["expansion"], expanded, len(queries), size)
+
+    def _rows(self, rows: slice) -> range:
+        return range(len(self.queries))[rows]
+
+    def _places(self, rows: range) -> int | None:
+        """Length of a search of these queries that finds as many images beside their own."""
+        return self._length and self._length + self.leave_one_out.spare(rows)
 
     def seconds(self, n: int) -> NDArray[np.float64]:
-        """Time of each of the first ``n`` queries alone; the first is run once before, to warm up."""
+        """Time of each of the first ``n`` queries alone; the first is run once before, to warm up.
+
+        As in use, where no query stands in the database: nothing is left out.
+        """
+        if self.leave_one_out.own:
+            return replace(self, leave_one_out=LeaveOneOut()).seconds(n)
         times = []
         for query in (0, *range(n)):
             row = slice(query, query + 1)

@@ -40,13 +40,17 @@ class DescriptorGroundTruth:
     Attributes:
         ground_truth: the file; looked up beside the spec and in the data folder.
         distractors: images that follow those of the ground truth, relevant to no query.
+        leave_one_out: a query that is an image of the database, by its name, does not find itself; an expansion goes
+            without it. ``false`` leaves it where it is, as published protocols that count it need.
     """
 
+    result_version: ClassVar[int] = 2  # queries do not find themselves
     task: ClassVar[Task] = "retrieval"
     deviations: ClassVar[dict[str, str]] = {"files": "names in a ground truth stand for images that need not be there"}
 
     ground_truth: Path
     distractors: Annotated[int, Ge(0)] = 0
+    leave_one_out: bool = True
 
     def fingerprint(self, folders: DataFolders) -> str:
         """Digest of what is relevant to which query. Raises ``DataMissing`` or ``DataDamaged``."""
@@ -74,6 +78,7 @@ class DescriptorGroundTruth:
                 pairs=np.array(content.pairs, np.int64).reshape(-1, 2),
                 distractors=self.distractors,
                 groups=content.groups,
+                leave_one_out=self.leave_one_out,
             )
         items = _Items(len(content) + self.distractors)
         queries = items if not self.distractors else items[: len(content)]
@@ -84,6 +89,7 @@ class DescriptorGroundTruth:
             boxes=[None] * len(content),
             ground_truth=self._of_label(content),
             distractors=self.distractors,
+            leave_one_out=self.leave_one_out,
         )
 
     def instances(self, folders: DataFolders) -> Instances:

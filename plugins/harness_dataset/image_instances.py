@@ -29,15 +29,18 @@ class ImageInstances:
         images: folder of the images in that folder; names in the ground truth are relative to it.
         orientation: ``upright`` turns images as their EXIF says; ``stored`` takes the pixels as they lie in the file,
             as the published protocol of ROxford and RParis does. A box counts pixels of what is shown.
+        leave_one_out: a query whose image is in the database, under any name, does not find it: search, verification
+            and expansion go without it. ``false`` leaves it where it is, as published protocols that count it need.
     """
 
     task: ClassVar[Task] = "retrieval"
-    result_version: ClassVar[int] = 2  # 16 bits, transparency, orientation
+    result_version: ClassVar[int] = 3  # queries do not find themselves
 
     path: str
     ground_truth: str = "gnd.json"
     images: str = "images"
     orientation: Orientation = "upright"
+    leave_one_out: bool = True
 
     def fingerprint(self, folders: DataFolders) -> str:
         """Digest of the ground truth and of every image that it names. Raises ``DataMissing`` or ``DataDamaged``."""
@@ -55,7 +58,9 @@ class ImageInstances:
         """
         truth = self._read(folders)
         files = self._files(truth, folders)
-        return retrieval_set(Path(self.path).name, truth, files, orientation=self.orientation)
+        return retrieval_set(
+            Path(self.path).name, truth, files, orientation=self.orientation, leave_one_out=self.leave_one_out
+        )
 
     def files(self, folders: DataFolders) -> FileListing:
         """Files of the image folder that the ground truth does not name."""

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, Literal
 
 import numpy as np
 from annotated_types import Ge
 
 from harness_expansion.order import search
+from harness_expansion.sizes import Auto, share_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from harness.plugin_api import Floats, Ranking
+    from harness.plugin_api import Floats, Ids, Ranking
+
+_MOST: Final = 50  # Radenovic et al. 2018, §5 (nQE)
 
 
 @dataclass(frozen=True)
@@ -22,19 +25,25 @@ class AlphaQE:
 
     Formula:
         q' = q + sum of max(<q, x_i>, 0)^alpha x_i over the first k images, at unit length
+        recommended, of n images: k = n / 50 from 3 to 50
 
     Attributes:
-        k: images taken from the top of the ranking; 0 changes nothing.
+        k: images taken from the top of the ranking; 0 changes nothing; ``auto``: as the preset says.
         alpha: exponent of the similarity; 0 weighs all images alike, as ``aqe`` does. Above 0 an image with a
             negative similarity weighs nothing.
+        preset: ``recommended`` bounds k by the size of the database, ``thesis`` takes 50 as published.
     """
 
-    k: Annotated[int, Ge(0)] = 50  # Radenovic et al. 2018, §5 (nQE)
+    result_version: ClassVar[int] = 2  # k by the size of the database
+
+    k: Annotated[int, Ge(0)] | Auto = "auto"
     alpha: Annotated[float, Ge(0)] = 3.0  # Radenovic et al. 2018, §5
+    preset: Literal["thesis", "recommended"] = "recommended"
 
     def fit(self, database: Floats) -> FittedAlphaQE:
         """Bind to a database (n, d) float32 of L2-normalised descriptors."""
-        return FittedAlphaQE(database, self.k, self.alpha)
+        k = share_of(len(database), 50, 3, _MOST) if self.preset == "recommended" else _MOST
+        return FittedAlphaQE(database, k if self.k == "auto" else self.k, self.alpha)
 
 
 @dataclass(frozen=True)
@@ -44,6 +53,7 @@ class FittedAlphaQE:
     database: Floats
     k: int
     alpha: float
+    left_out: Ids | None = None
 
     def expand(self, queries: Floats, ranking: Ranking) -> Ranking:
         """Search again with the expanded queries (q, d): a ranking as deep as the one given.
@@ -56,7 +66,13 @@ class FittedAlphaQE:
         from harness.search import unit_rows
 
         expanded = [self._expanded(query, top) for query, top in zip(queries, ranking.indices, strict=True)]
-        return search(unit_rows(np.reshape(expanded, queries.shape)), self.database, ranking.indices.shape[1])
+        return search(
+            unit_rows(np.reshape(expanded, queries.shape)), self.database, ranking.indices.shape[1], self.left_out
+        )
+
+    def without(self, images: Ids) -> FittedAlphaQE:
+        """As if these images (m,) were not in the database: no ranking holds them."""
+        return replace(self, left_out=images)
 
     def _expanded(self, query: Floats, ranked: NDArray[np.int64]) -> NDArray[Any]:
         """Sum (d,) float64 of one query and its weighted images, which has the direction of the mean."""

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, ClassVar, Final, Literal
 
 from annotated_types import Ge
 
 from harness_expansion.alphaqe import FittedAlphaQE
+from harness_expansion.sizes import Auto, share_of
 
 if TYPE_CHECKING:
     from harness.plugin_api import Floats
+
+_MOST: Final = 10
 
 
 @dataclass(frozen=True)
@@ -19,13 +22,19 @@ class AQE:
 
     Formula:
         q' = q + sum of x_i over the first k images, at unit length
+        recommended, of n images: k = n / 100 from 1 to 10
 
     Attributes:
-        k: images taken from the top of the ranking; 0 changes nothing.
+        k: images taken from the top of the ranking; 0 changes nothing; ``auto``: as the preset says.
+        preset: ``recommended`` bounds k by the size of the database, ``thesis`` takes 10.
     """
 
-    k: Annotated[int, Ge(0)] = 10
+    result_version: ClassVar[int] = 2  # k by the size of the database
+
+    k: Annotated[int, Ge(0)] | Auto = "auto"
+    preset: Literal["thesis", "recommended"] = "recommended"
 
     def fit(self, database: Floats) -> FittedAlphaQE:
         """Bind to a database (n, d) float32 of L2-normalised descriptors."""
-        return FittedAlphaQE(database, self.k, alpha=0.0)
+        k = share_of(len(database), 100, 1, _MOST) if self.preset == "recommended" else _MOST
+        return FittedAlphaQE(database, k if self.k == "auto" else self.k, alpha=0.0)

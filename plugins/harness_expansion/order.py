@@ -16,12 +16,19 @@ if TYPE_CHECKING:
     from harness.plugin_api import Floats, Ids
 
 
-def search(queries: Floats, database: Floats, depth: int) -> Ranking:
-    """The ``depth`` images (at most n) with the largest inner product, best first, equal ones by the lowest id."""
+def search(queries: Floats, database: Floats, depth: int, left_out: Ids | None = None) -> Ranking:
+    """The ``depth`` images (at most n) with the largest inner product, best first, equal ones by the lowest id.
+
+    Images (m,) that are left out are in no row; there have to be ``depth`` others.
+    """
     from harness.search import top_k
 
-    best = top_k(queries, database, depth)
-    return Ranking(best.indices, best.scores)
+    if left_out is None or not len(left_out):
+        best = top_k(queries, database, depth)
+        return Ranking(best.indices, best.scores)
+    best = top_k(queries, database, depth + len(left_out))
+    order = np.argsort(np.isin(best.indices, left_out), axis=1, kind="stable")[:, :depth]
+    return Ranking(np.take_along_axis(best.indices, order, axis=1), np.take_along_axis(best.scores, order, axis=1))
 
 
 def reordered(scores: NDArray[np.float64], before: Ids, tied: NDArray[Any]) -> tuple[Ids, Floats, Ids]:

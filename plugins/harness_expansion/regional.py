@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 import numpy as np
-from annotated_types import Ge, Gt, Lt
+from annotated_types import Ge, Gt
 
 from harness_expansion.order import reordered, stacked
 from harness_expansion.report import Report
+from harness_expansion.sizes import FARTHEST, Auto, Sizes, Spread, alpha_of, share_of, stated_or
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -32,24 +33,29 @@ class RegionalDiffusion:
     Formula:
         f = (I - alpha S)^-1 y, as in ``diffusion``, on regions
         score of an image = b^T f, b = (V^T V + lambda I)^-1 1, over its regions as columns of V
+        recommended, of n regions: k = kq = n / 20 from 5 to 200, alpha = 1 - 2 / sqrt(n), at most 0.99
 
     Attributes:
-        k: neighbours of a region in the graph, itself not counted.
-        kq: neighbours of each region of a query, and regions from which the query starts.
+        k: neighbours of a region in the graph, itself not counted; ``auto``: as the preset says, 200 as published.
+        kq: neighbours of each region of a query, and regions from which the query starts; ``auto``: as ``k``.
         gamma: exponent of similarities.
-        alpha: how far similarity spreads.
+        alpha: how far similarity spreads; ``auto``: as the preset says, 0.99 as published.
         tol: relative residual at which a solve ends.
         max_iter: iterations after which it ends all the same; 0 solves to ``tol``.
         regularisation: lambda of the generalised max pooling.
+        preset: ``thesis`` has the published numbers, ``recommended`` numbers by how many regions there are.
     """
 
-    k: Annotated[int, Ge(1)] = 200  # Iscen et al. 2017, released code (regional descriptors)
-    kq: Annotated[int, Ge(1)] = 200  # Iscen et al. 2017, released code (regional descriptors)
+    result_version: ClassVar[int] = 2  # numbers by how many regions there are
+
+    k: Annotated[int, Ge(1)] | Auto = "auto"
+    kq: Annotated[int, Ge(1)] | Auto = "auto"
     gamma: Annotated[float, Gt(0)] = 3.0  # Iscen et al. 2017, released code
-    alpha: Annotated[float, Ge(0), Lt(1)] = 0.99  # Iscen et al. 2017, released code
+    alpha: Spread = "auto"
     tol: Annotated[float, Gt(0)] = 1e-6  # Iscen et al. 2017, released code
     max_iter: Annotated[int, Ge(0)] = 20  # Iscen et al. 2017, released code
     regularisation: Annotated[float, Gt(0)] = 1.0  # Iscen et al. 2017, released code (gmpweights)
+    preset: Literal["thesis", "recommended"] = "recommended"
 
     def fit(self, database: Floats) -> FittedRegionalDiffusion:
         """The graph of a database (n, d) float32 of L2-normalised descriptors, each the only region of its image."""
@@ -62,11 +68,19 @@ class RegionalDiffusion:
 
         regions = np.concatenate(database) if len(database) else np.zeros((0, 1), np.float32)
         images = np.repeat(np.arange(len(database)), [len(rows) for rows in database])
-        graph = affinity(regions, self.k, self.gamma)
-        solver = WholeGraph(graph, System(self.alpha, self.tol, self.max_iter))
+        sizes = self.sizes(len(regions))
+        graph = affinity(regions, sizes.k, self.gamma)
+        solver = WholeGraph(graph, System(sizes.alpha, self.tol, self.max_iter))
         pooling = pooling_weights(regions, images, self.regularisation)
-        report = Report(self.alpha, self.tol, edges=int(graph.nnz))
+        report = Report(*sizes, self.tol, edges=int(graph.nnz))
         return FittedRegionalDiffusion(self, regions, images, len(database), solver, pooling, report)
+
+    def sizes(self, n: int) -> Sizes:
+        """k, kq and alpha of a database of n regions."""
+        automatic = Sizes(200, 200, FARTHEST)  # Iscen et al. 2017, released code (regional descriptors)
+        if self.preset == "recommended":
+            automatic = Sizes(share_of(n, 20, 5, 200), share_of(n, 20, 5, 200), alpha_of(n))
+        return stated_or((self.k, self.kq, self.alpha), automatic)
 
 
 @dataclass(frozen=True)
@@ -117,7 +131,7 @@ class FittedRegionalDiffusion:
         """
         from harness.search import top_k
 
-        kq = min(self.parameters.kq, len(self.regions))
+        kq = min(self._report.kq, len(self.regions))
         total = np.zeros(len(self.regions))
         nearest = top_k(query, self.regions, kq)
         np.add.at(total, nearest.indices, nearest.scores)

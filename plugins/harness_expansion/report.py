@@ -16,6 +16,8 @@ class Report:
     """Gathered while a database is fitted and queries are answered, over all calls.
 
     Attributes:
+        k: neighbours of an image in the graph.
+        kq: images from which a query starts.
         alpha: of the system; bounds what rounding leaves of a residual.
         tol: relative residual asked for.
         edges: stored entries of the affinity, two an edge.
@@ -26,6 +28,8 @@ class Report:
         stored_bytes: what the offline stage keeps.
     """
 
+    k: int
+    kq: int
     alpha: float
     tol: float
     edges: int = 0
@@ -51,6 +55,9 @@ class Report:
     def as_dict(self) -> dict[str, Any]:
         """JSON-able: most iterations and largest residual of a solve, share that converged, and the attributes."""
         return {
+            "k": self.k,
+            "kq": self.kq,
+            "alpha": self.alpha,
             "edges": self.edges,
             "solves": self._solves,
             "iterations": self._iterations,

@@ -18,6 +18,7 @@ import harness.metrics
 import harness.retrieval
 import harness.search
 
+_PRINTED: Final = {"preset": "thesis"}
 _RETRIEVAL: Final = {
     "name": "golden",
     "task": "retrieval",
@@ -25,7 +26,11 @@ _RETRIEVAL: Final = {
     "methods": [
         {"backbone": "tiny", "pooling": ["gem", "rmac"], "whitening": ["none", {"pca": {"shrink": 0.2}}]},
         {"backbone": "tiny", "pooling": "gem", "reranking": {"dsm": {"overlap": 1.0}}},
-        {"backbone": "tiny", "pooling": "gem", "expansion": ["alphaqe", {"diffusion": {"k": 5}}]},
+        {
+            "backbone": "tiny",
+            "pooling": "gem",
+            "expansion": [{"alphaqe": _PRINTED}, {"diffusion": {"k": 5, **_PRINTED}}],
+        },
     ],
     "protocol": {"image_size": 96, "scales": [1.0, 0.5]},
 }

@@ -26,7 +26,7 @@ MODES = {
 
 
 def create(**parameters):
-    return REGISTRY.create("expansion", "diffusion", **parameters)
+    return REGISTRY.create("expansion", "diffusion", **{"preset": "thesis", **parameters})
 
 
 def unit(x):
@@ -380,7 +380,7 @@ def test_verified_images_lead_and_can_be_ignored():
         {"alpha": 1.0},
         {"k": 0},
         {"truncate": "middle"},
-        {"preset": "recommended"},
+        {"preset": "printed"},
     ],
 )
 def test_bad_parameters_are_refused(given_):

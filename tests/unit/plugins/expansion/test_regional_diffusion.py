@@ -64,7 +64,9 @@ def test_equals_the_dense_reference(seed, n_images, k, kq):
     regions, images = regions_of(n_images, seed)
     rng = np.random.default_rng(seed + 1)
     queries = [unit(rng.normal(size=(m, 6))) for m in (1, 3, 5)]
-    fitted = RegionalDiffusion(k=k, kq=kq, max_iter=0, tol=1e-12).fit_regions(by_image(regions, images, n_images))
+    fitted = RegionalDiffusion(preset="thesis", k=k, kq=kq, max_iter=0, tol=1e-12).fit_regions(
+        by_image(regions, images, n_images)
+    )
     expected = reference(regions, images, n_images, queries, k, kq)
     np.testing.assert_allclose(fitted.scores(queries), expected, rtol=1e-5, atol=1e-6 * expected.max())
     found = fitted.expand_regions(queries, whole(3, n_images))
