@@ -37,4 +37,5 @@ def alpha_of(n: int) -> float:
 
 def stated_or(stated: tuple[Any, Any, Any], automatic: Sizes) -> Sizes:
     """The sizes stated, and in place of each ``auto`` the automatic one."""
-    return Sizes(*(other if own == "auto" else own for own, other in zip(stated, automatic, strict=True)))
+    k, kq, alpha = (other if own == "auto" else own for own, other in zip(stated, automatic, strict=True))
+    return Sizes(int(k), int(kq), float(alpha))
