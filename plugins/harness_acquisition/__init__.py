@@ -25,3 +25,9 @@ def harness_register(registry: Registrar) -> None:
         "replay", "harness_acquisition.replay:Replay", check="harness_acquisition.examples:records_to_replay"
     )
     registry.acquisition("dal", "harness_acquisition.dal:DiscriminativeActiveLearning")
+    registry.acquisition("max-herding", "harness_acquisition.max_herding:MaxHerding")
+    registry.acquisition("uncertainty-herding", "harness_acquisition.uncertainty_herding:UncertaintyHerding")
+    registry.acquisition("power-bald", "harness_acquisition.power_bald:PowerBald")
+    registry.acquisition("cluster-margin", "harness_acquisition.cluster_margin:ClusterMargin")
+    registry.acquisition("clue", "harness_acquisition.clue:Clue")
+    registry.acquisition("falcun", "harness_acquisition.falcun:Falcun")

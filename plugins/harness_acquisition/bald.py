@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
 from annotated_types import Gt
+from numpy.typing import NDArray
 
 from harness.core.errors import InvalidInput
 from harness_acquisition.budget import largest, spendable
@@ -48,13 +49,17 @@ class Bald:
         budget = spendable(pool, budget)
         if budget == 0:
             return np.empty(0, dtype=np.int64)
-        passes = dropout_passes(pool, self.t)
-        scores = np.empty(len(pool.unlabelled))
-        for start in range(0, len(scores), _ROWS):
-            p = passes[:, pool.unlabelled[start : start + _ROWS]].astype(np.float64)
-            scores[start : start + _ROWS] = entropies(p.mean(axis=0)) - entropies(p).mean(axis=0)
-        scores[scores < _ROUNDING] = 0
-        return largest(scores, pool.unlabelled, budget)
+        return largest(disagreement(dropout_passes(pool, self.t), pool.unlabelled), pool.unlabelled, budget)
+
+
+def disagreement(passes: Floats, rows: Ids) -> NDArray[np.float64]:
+    """``H(mean_t p_t) - mean_t H(p_t)`` in nats of these rows of passes (t, n, c), never below 0."""
+    scores = np.empty(len(rows))
+    for start in range(0, len(scores), _ROWS):
+        p = passes[:, rows[start : start + _ROWS]].astype(np.float64)
+        scores[start : start + _ROWS] = entropies(p.mean(axis=0)) - entropies(p).mean(axis=0)
+    scores[scores < _ROUNDING] = 0
+    return scores
 
 
 def dropout_passes(pool: PoolView, t: int) -> Floats:

@@ -18,7 +18,20 @@ def pool(turned):
     return Pool(features.astype(np.float32), np.full((160, 4), 0.25), labels)
 
 
-@pytest.mark.parametrize("name", ["coreset", "kmeans", "typiclust", "probcover", "jlp"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "coreset",
+        "kmeans",
+        "typiclust",
+        "probcover",
+        "jlp",
+        "max-herding",
+        "uncertainty-herding",
+        "clue",
+        "cluster-margin",
+    ],
+)
 def test_turning_the_features_changes_no_pick(name):
     """Tolerance: none, as no two candidates lie within float32 rounding of each other here."""
     method = load_registry().create("acquisition", name)

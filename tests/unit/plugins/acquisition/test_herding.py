@@ -1,0 +1,98 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from small_pools import CASES, small_pool
+
+from harness.active import Pool
+from harness_acquisition.max_herding import MaxHerding
+from harness_acquisition.uncertainty_herding import UncertaintyHerding, tempered, uncertainties
+
+RNG = np.random.default_rng
+KERNELS = {
+    "rbf": lambda r, h: np.exp(-((r / h) ** 2)),
+    "student": lambda r, h: (1 + (r / h) ** 2 / 0.5) ** -0.75,
+    "laplace": lambda r, h: np.exp(-r / h),
+}
+
+
+def slow(pool, budget, kernel="rbf", h=1.0, u=None):
+    """Every gain of every candidate, again and again."""
+    z = pool.features.astype(np.float64)
+    lengths = np.linalg.norm(z, axis=1, keepdims=True)
+    z = z / np.where(lengths > 0, lengths, 1)
+    k = KERNELS[kernel](np.sqrt(((z[:, None] - z[None]) ** 2).sum(axis=2)), h)
+    u = np.ones(len(z)) if u is None else u
+    m = k[pool.labelled].max(axis=0) if len(pool.labelled) else np.zeros(len(z))
+    free, picks = pool.unlabelled.tolist(), []
+    for _ in range(budget):
+        gains = [float((u * np.maximum(k[i] - m, 0)).sum()) for i in free]
+        best = max(gains)
+        place = next(p for p, gain in enumerate(gains) if gain >= best - max(1e-9 * best, 1e-12 * u.sum()))
+        picks.append(free.pop(place))
+        m = np.maximum(m, k[picks[-1]])
+    return picks
+
+
+def margins(pool):
+    p = np.sort(pool.probabilities.astype(np.float64), axis=1)
+    u = 1 - p[:, -1] + p[:, -2]
+    u[pool.labelled] = 0
+    return u if len(pool.labelled) else np.ones(len(u))
+
+
+def test_max_herding_picks_what_all_gains_say():
+    for seed, kind in CASES:
+        pool, budget = small_pool(seed, kind)
+        kernel, h = ("rbf", "student", "laplace")[seed % 3], (1.0, 0.4)[seed % 2]
+        picks = MaxHerding(kernel=kernel, bandwidth=h).select(pool, budget, RNG(0)).tolist()
+        assert picks == slow(pool, budget, kernel, h), (seed, kind)
+
+
+def test_uncertainty_herding_picks_what_all_weighted_gains_say():
+    for seed, kind in CASES:
+        pool, budget = small_pool(seed, kind)
+        picks = UncertaintyHerding().select(pool, budget, RNG(0)).tolist()
+        assert picks == slow(pool, budget, u=margins(pool)), (seed, kind)
+
+
+def test_blocks_and_bounds_change_nothing():
+    """More examples than a block, in clusters, where most gains are looked at once."""
+    rng = RNG(1)
+    features = rng.normal(size=(500, 6)) * 0.2 + rng.normal(size=(9, 6))[rng.integers(0, 9, 500)]
+    pool = Pool(features, np.full((500, 3), 1 / 3), np.where(np.arange(500) < 4, 0, -1))
+    assert MaxHerding().select(pool, 40, RNG(0)).tolist() == slow(pool, 40)
+
+
+def test_the_adaptive_bandwidth_is_the_least_distance_of_two_labels():
+    pool, budget = small_pool(3)
+    z = pool.features[pool.labelled].astype(np.float64)
+    z /= np.linalg.norm(z, axis=1, keepdims=True)
+    r = np.sqrt(((z[:, None] - z[None]) ** 2).sum(axis=2))
+    picks = MaxHerding(adaptive=True).select(pool, budget, RNG(0)).tolist()
+    assert picks == slow(pool, budget, h=float(r[r > 0].min()))
+    alone = Pool(pool.features, pool.probabilities, np.where(np.arange(len(pool.labels)) == 1, 0, -1))
+    adaptive, fixed = (MaxHerding(adaptive=one).select(alone, 3, RNG(0)).tolist() for one in (True, False))
+    assert adaptive == fixed
+
+
+def test_candidates_are_drawn_by_the_seed_and_at_least_as_many_as_the_budget():
+    pool, _ = small_pool(4)
+    for seed in range(5):
+        drawn = np.sort(RNG(seed).choice(pool.unlabelled, 6, replace=False))
+        assert set(MaxHerding(candidates=6).select(pool, 4, RNG(seed))) <= set(drawn)
+    assert len(MaxHerding(candidates=1).select(pool, 5, RNG(0))) == 5
+
+
+def test_uncertainties_by_hand_and_the_temperature():
+    p = np.array([[0.5, 0.3, 0.2], [1.0, 0.0, 0.0]])
+    np.testing.assert_allclose(uncertainties(p, "margin"), [0.8, 0])
+    np.testing.assert_allclose(uncertainties(p, "confidence"), [0.5, 0])
+    np.testing.assert_allclose(uncertainties(p, "entropy"), [-(p[0] * np.log(p[0])).sum(), 0], atol=1e-12)
+    np.testing.assert_allclose(tempered(p, 2.0)[0], np.sqrt(p[0]) / np.sqrt(p[0]).sum())
+    assert tempered(p, 2.0)[1].tolist() == [1, 0, 0]
+
+
+@pytest.mark.parametrize("kind", ["margin", "confidence", "entropy"])
+def test_one_class_is_never_uncertain(kind):
+    assert uncertainties(np.ones((3, 1)), kind).tolist() == [0, 0, 0]
