@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.boards.board import Board, Row, full_name
-from harness.boards.statistics import LEVEL
+from harness.metrics.verdicts.paired import LEVEL
 from harness.runs.labels import SHOWN_KINDS, method_labels
 
 LEAST_BOARDS: Final = 5

@@ -64,12 +64,15 @@ class Units:
 
     def interval_of(self, values: Floats) -> Interval:
         """95% interval of the mean of one value a shared unit; (NaN, NaN) where there are too few."""
+        low, high = self.intervals_of(values[:, None])[0].tolist()
+        return low, high
+
+    def intervals_of(self, values: Floats) -> Floats:
+        """95% intervals (m, 2) of the means of ``values`` (n, m), one row a shared unit."""
         rng = np.random.default_rng(0)
         if self.grouped:
-            found = group_intervals(values[:, None], self.group_numbers, rng)
-        else:
-            found = bootstrap_intervals(values[:, None], rng)
-        return float(found[0, 0]), float(found[0, 1])
+            return group_intervals(values, self.group_numbers, rng)
+        return bootstrap_intervals(values, rng)
 
     def intervals(self) -> dict[str, Interval]:
         """95% interval of each mean, of methods with enough values; groups of queries are resampled whole.

@@ -3,18 +3,11 @@
 from __future__ import annotations
 
 import math
-import statistics
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Literal
 
-import numpy as np
-from numpy.typing import NDArray
-
-from harness.boards.board import STORED_DIGITS
 from harness.boards.comparison.matching import Pair
-from harness.boards.statistics import LEVEL, POWER, bootstrap_intervals, difference_p_values, holm, smallest_p
 from harness.runs.tolerances import scale
 
 Verdict = Literal["better", "worse", "not significantly different", "identical", "inconclusive", "not measured"]
@@ -30,10 +23,11 @@ class Change:
         after: the same of the other side.
         higher_is_better: which way is better.
         interval: 95% interval of the difference, None where it is not known.
-        p: of the paired randomisation test, corrected for all tests of the comparison (Holm); None without a test.
+        p: corrected for all tests of the comparison; None without a test.
         verdict: ``inconclusive`` where there are too few pairs, or none, for a test.
         pairs: number of queries or seeds that both sides have.
-        spread: standard deviation of the paired differences, None with fewer than two.
+        groups: number of groups of these queries; None for seeds.
+        detectable: minimum detectable difference at 80% power; None without a test.
     """
 
     metric: str
@@ -44,7 +38,8 @@ class Change:
     p: float | None
     verdict: Verdict
     pairs: int
-    spread: float | None = None
+    groups: int | None = None
+    detectable: float | None = None
 
     @property
     def difference(self) -> float | None:
@@ -132,85 +127,3 @@ class Changes:
     def with_verdict(self, *verdicts: Verdict) -> list[tuple[MethodChange, Change]]:
         """The changes of these verdicts with their methods."""
         return [(m, change) for m in self.methods for change in m.changes if change.verdict in verdicts]
-
-
-@dataclass(frozen=True)
-class Draft:
-    """A change before it is judged, and the paired differences (n,) to judge it by; None where there is no test."""
-
-    change: Change
-    differences: NDArray[np.float64] | None = None
-
-
-def draft(pair: Pair, metric: str) -> Draft:
-    """What is known of one metric on both sides; of methods that may be two, nothing but that numbers are identical."""
-    before, after = pair.before, pair.after
-    higher = not metric.startswith("labels_to@")
-    ours, theirs = before.samples(metric), after.samples(metric)
-    units = sorted(ours.keys() & theirs.keys())
-    if not units:
-        old, new = before.means.get(metric), after.means.get(metric)
-        known: Verdict = "identical" if old == new else "inconclusive"
-        verdict: Verdict = "not measured" if old is None or new is None else known
-        return Draft(Change(metric, old, new, higher, None, None, verdict, 0))
-    a, b = np.array([ours[u] for u in units]), np.array([theirs[u] for u in units])
-    if before.committed != after.committed:
-        a, b = a.round(STORED_DIGITS), b.round(STORED_DIGITS)
-    change = Change(metric, float(a.mean()), float(b.mean()), higher, None, None, "inconclusive", len(units))
-    if not (b - a).any():
-        return Draft(replace(change, interval=(0.0, 0.0), verdict="identical"))
-    return Draft(change, b - a if len(units) > 1 and pair.certain else None)
-
-
-def judged(drafts: Sequence[Draft]) -> list[Change]:
-    """All changes with their verdicts: the p-values of all tests are corrected together.
-
-    Those of as many pairs are tested on the same random flips and resamples.
-    """
-    by_pairs: dict[int, list[int]] = defaultdict(list)
-    for position, item in enumerate(drafts):
-        if item.differences is not None:
-            by_pairs[len(item.differences)].append(position)
-    tests = sum(map(len, by_pairs.values()))
-    changes = [item.change for item in drafts]
-    for positions in by_pairs.values():
-        values = np.stack([found for i in positions if (found := drafts[i].differences) is not None], axis=1)
-        p_values = difference_p_values(values, np.random.default_rng(0), tests)
-        intervals = bootstrap_intervals(values, np.random.default_rng(0))
-        spreads = values.std(axis=0, ddof=1)
-        for i, p, (low, high), spread in zip(positions, p_values, intervals, spreads, strict=True):
-            interval = None if math.isnan(low) else (float(low), float(high))
-            changes[i] = replace(changes[i], p=float(p), interval=interval, spread=float(spread))
-    tested = [i for positions in by_pairs.values() for i in positions]
-    adjusted = holm([p for i in tested if (p := changes[i].p) is not None])
-    for i, p in zip(tested, adjusted, strict=True):
-        changes[i] = _decided(changes[i], float(p), tests)
-    return changes
-
-
-def _decided(change: Change, p: float, tests: int) -> Change:
-    # With too few pairs not even the smallest p-value would be small enough.
-    can_decide = smallest_p(change.pairs, tests) * tests <= LEVEL
-    verdict: Verdict = "not significantly different" if can_decide else "inconclusive"
-    if p <= LEVEL:
-        verdict = "worse" if change.loss > 0 else "better"
-    return replace(change, p=p, verdict=verdict)
-
-
-def detectable(changes: Sequence[Change]) -> float:
-    """Difference in points that a paired t-test at the strictest corrected level finds with 80% power.
-
-    The median over the tests; NaN where none was made. Counts of labels are left out: they are no points.
-    """
-    from scipy.special import stdtrit
-
-    tests = sum(change.p is not None for change in changes)
-    found = [
-        change.scale
-        * change.spread
-        / math.sqrt(change.pairs)
-        * (stdtrit(change.pairs - 1, 1 - LEVEL / tests / 2) + stdtrit(change.pairs - 1, POWER))
-        for change in changes
-        if change.p is not None and change.spread is not None and not change.metric.startswith("labels_to@")
-    ]
-    return float(statistics.median(found)) if found else math.nan

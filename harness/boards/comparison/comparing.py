@@ -7,7 +7,8 @@ import json
 from collections.abc import Iterable, Sequence
 
 from harness.boards.board import NotComparable
-from harness.boards.comparison.changes import Changes, CostChange, MethodChange, detectable, draft, judged
+from harness.boards.comparison.changes import Changes, CostChange, MethodChange
+from harness.boards.comparison.judging import detectable, draft, judged
 from harness.boards.comparison.matching import Pair, match
 from harness.boards.comparison.sides import ENGINE, MeasuredRow, side_of
 from harness.core.errors import UnknownName, nearest
@@ -22,8 +23,8 @@ def compare(
     """Compare two measurements of the same methods, query by query or seed by seed.
 
     Methods are matched by kind, name and parameters, data by fingerprint, protocols by their options; what made the
-    numbers (sources, versions) may differ and is told. Each metric of each method is one paired randomisation test; all
-    together are corrected (Holm). Numbers that are identical are no test: they can raise no alarm.
+    numbers (sources, versions) may differ and is told. Each metric of each method is one test, of groups of queries or
+    of seeds as on boards; all together are corrected. Numbers that are identical are no test: they can raise no alarm.
 
     Args:
         before: records, or what ``harness.find_results`` found.

@@ -76,9 +76,15 @@ def _judge(change: Change, accepted: float | None, *, certain: bool) -> tuple[bo
         return False, f"{text}; {UNKNOWN}: write them again (harness leaderboard --format json)"
     if change.verdict == "inconclusive" and loss > 0:
         if accepted is None:
-            return False, f"{text}: {change.pairs} pairs are too few for a test; measure more, or give a tolerance"
+            return False, f"{text}: {_number(change)} are too few for a test; measure more, or give a tolerance"
         return (True, f"{text}, more than is tolerated") if loss > accepted else (False, "")
     return False, ""
+
+
+def _number(change: Change) -> str:
+    if change.groups is None or not change.pairs:
+        return f"{change.pairs} pairs"
+    return f"{change.groups} groups of queries"
 
 
 def _broken(method: MethodChange) -> str:

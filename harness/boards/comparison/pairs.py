@@ -15,9 +15,10 @@ from harness.boards.evidence import Units
 from harness.boards.leaderboards import FORMATS
 from harness.boards.render import NOTHING, Table, check_format, csv_text, json_text, make_table, render_tables
 from harness.boards.rows import find_row, listed_rows
-from harness.boards.statistics import LEAST_UNITS, LEVEL
+from harness.boards.statistics import LEAST_UNITS
 from harness.boards.verdicts import PAIRED, pair_p
 from harness.core.errors import UnknownName
+from harness.metrics.verdicts.paired import LEVEL
 
 _TIE: Final = 1e-12
 _SHOWN: Final = 3

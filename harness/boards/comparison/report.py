@@ -12,7 +12,9 @@ from harness.boards.comparison.changes import Change, Changes, CostChange, Metho
 from harness.boards.footer import detectable_text
 from harness.boards.render import NOTHING, Table, TableCell, check_format, json_text, make_table, render_tables
 from harness.boards.render.markdown import escaped
-from harness.boards.statistics import LEVEL
+from harness.boards.verdicts import FLIPS, PAIRED
+from harness.metrics.verdicts.flips import LEAST_GROUPS
+from harness.metrics.verdicts.paired import LEAST_SEEDS, LEVEL
 from harness.runs.tolerances import scale
 
 _ORDER: Final[Sequence[Verdict]] = (
@@ -146,10 +148,14 @@ def _evidence(changes: Changes) -> str:
     """What a verdict means, in one sentence."""
     if not changes.tests:
         return "No test was made: numbers are identical, or queries and seeds are too few or not known."
+    tested = [change for method in changes.methods for change in method.changes if change.p is not None]
+    by_groups = any(change.groups is not None for change in tested)
+    by_seeds = any(change.groups is None for change in tested)
+    how = [f"{FLIPS} of queries, the largest statistic correcting for their number"] * by_groups
+    how += [f"{PAIRED} over seeds, corrected after Holm"] * by_seeds
     return (
-        f"Better and worse: paired randomisation test on the queries or seeds that both sides have, Holm-corrected "
-        f"over {changes.tests} tests, {LEVEL:.0%} level; {detectable_text(changes.detectable)}. Inconclusive: too few "
-        f"pairs for any test."
+        f"Better and worse: {' and '.join(how)}, on what both sides have; {changes.tests} tests, {LEVEL:.0%} level; "
+        f"{detectable_text(changes.detectable)}. Inconclusive: fewer than {LEAST_GROUPS} groups or {LEAST_SEEDS} seeds."
     )
 
 

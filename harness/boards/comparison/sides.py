@@ -16,7 +16,7 @@ from typing import Any, Final
 from harness.boards.board import Board, Row
 from harness.boards.building import grouped, unranked_board
 from harness.boards.columns import Cell, column_of
-from harness.boards.evidence import query_values, unit_values
+from harness.boards.evidence import query_groups_of, query_values, unit_values
 from harness.boards.failures import done
 from harness.boards.footer import MEASURED_ON
 from harness.boards.stored import read_boards
@@ -101,6 +101,11 @@ class MeasuredRow:
         if self.board.task == "retrieval" and not by_query:
             return {}
         return unit_values(self.measured, metric)
+
+    @cached_property
+    def groups(self) -> Mapping[int, int]:
+        """Group of each query; nothing for seeds, and where it is not known."""
+        return query_groups_of(self.measured[:1]) if self.row.records else dict(enumerate(self.board.groups))
 
     @property
     def costs(self) -> Mapping[str, Cell]:
