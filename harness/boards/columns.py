@@ -15,6 +15,8 @@ from harness.runs.record import CostRecord, Record
 
 FULL_SUPERVISION: Final = "full_supervision"
 """Accuracy of a model trained on all labels."""
+ALL_LABELS: Final = "all labels"
+"""What that model is called in tables and pictures."""
 LABELS_TO: Final = "labels_to@"
 """Before the accuracy, in the name of a metric."""
 
@@ -125,7 +127,7 @@ _RETRIEVAL: Final = (
 )
 _ACTIVE: Final = (
     Column("area_under_curve", "AUC (linear)", 100),
-    Column(FULL_SUPERVISION, "all labels", 100),
+    Column(FULL_SUPERVISION, ALL_LABELS, 100),
     Column("acquire_s", "s/acquisition", 1, 4, False, is_cost=True, pareto=True),
     Column("acquire_bytes", "acquisition MB", 1e-6, 1, False, is_cost=True, pareto=True),
     Column("extract_s", "extraction ms/image", 1e3, 3, False, is_cost=True),

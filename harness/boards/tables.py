@@ -8,7 +8,7 @@ from typing import Final
 
 from harness.boards.across import Across, across
 from harness.boards.board import Board, Row, parameters_sentence, row_name
-from harness.boards.columns import Cell, Column
+from harness.boards.columns import ALL_LABELS, FULL_SUPERVISION, Cell, Column
 from harness.boards.render.table import MARKS, NOTHING, Mark, Table, TableCell, TableColumn, make_table
 from harness.runs.labels import SHOWN_KINDS, Method
 
@@ -37,13 +37,38 @@ def board_table(board: Board) -> Table:
     )
 
 
+def _full_supervision(board: Board) -> list[Row]:
+    """A row for each way of training whose accuracy with all labels is known; only beside other accuracies."""
+    if not board.columns or board.columns[0].scale != 100:
+        return []
+    found: dict[tuple[str, ...], tuple[Row, Cell]] = {}
+    for row in board.rows:
+        cell = row.cells.get(FULL_SUPERVISION)
+        training = tuple(row.labels.get(kind, "none") for kind in board.kinds if kind != "acquisition")
+        # Seeds decide the model, acquisitions do not.
+        if cell is not None and (training not in found or cell.n > found[training][1].n):
+            found[training] = row, cell
+    return [_reference(row, cell, board) for row, cell in found.values()]
+
+
+def _reference(row: Row, cell: Cell, board: Board) -> Row:
+    labels = {**row.labels, "acquisition": ALL_LABELS}
+    if "acquisition" not in board.kinds:
+        labels[board.kinds[-1]] = f"{row.labels.get(board.kinds[-1], 'none')}, {ALL_LABELS}"
+    cells = dict.fromkeys((column.key for column in board.columns), None) | {board.columns[0].key: cell}
+    return Row(None, labels, cells, None, cell.n, cell.n, ())
+
+
 def _columns(board: Board) -> Iterator[tuple[TableColumn, list[TableCell]]]:
-    rows = board.rows
+    references = _full_supervision(board)
+    rows = (*board.rows, *references)
     yield TableColumn("#", "right"), [TableCell(_rank(row)) for row in rows]
     for kind in board.kinds:
         yield TableColumn(kind), [TableCell(row.labels.get(kind, "none")) for row in rows]
     for column in board.columns:
-        best, headline = _best(rows, column), column is board.columns[0]
+        if references and column.key == FULL_SUPERVISION:
+            continue
+        best, headline = _best(board.rows, column), column is board.columns[0]
         yield TableColumn(column.title, "right"), [_cell(row, column, best, headline) for row in rows]
         if headline and any(row.interval for row in rows):
             yield TableColumn("95% interval", "right"), [TableCell(_interval(row, column)) for row in rows]
@@ -218,4 +243,7 @@ def _legend(board: Board) -> list[str]:
     }
     auc = any(column.key in ("area", "area-linear", "area_under_curve") for column in board.columns)
     meant = ["AUC: area under the budget curve, along the logarithm of the labels or their number."] if auc else []
+    meant += [f"{ALL_LABELS}: a model trained on all labels, for comparison; not ranked."] * bool(
+        _full_supervision(board)
+    )
     return [*meant, *(f"{MARKS[mark].strip()}: {text}" for mark, text in meaning.items() if shown[mark])]

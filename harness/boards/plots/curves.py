@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from harness.boards.board import Board, Row
-from harness.boards.columns import FULL_SUPERVISION, Cell
+from harness.boards.columns import ALL_LABELS, FULL_SUPERVISION, Cell
 from harness.boards.plots.canvas import COLOURS, LINES, MARKS, MOST_NAMES, legend, mark, plain
 from harness.boards.rows import reference_row
 
@@ -76,11 +76,13 @@ def draw_boards(figure: Figure, boards: Sequence[Board]) -> None:
             if name in names:
                 style = _style(board, row, names.index(name))
                 entries.setdefault(name, _curve(axes, board, row, style, band=len(board.rows) <= _DIRECT))
+        for line in _full_lines(axes, _drawn(board)).values():
+            entries.setdefault(ALL_LABELS, line)
         _label_axes([axes], [], board)
         axes.set_title(plain(board.dataset))
     for axes in grid[::columns]:
         axes.set_ylabel("test accuracy (%)")
-    legend(figure, {name: entries[name] for name in names if name in entries})
+    legend(figure, {name: entries[name] for name in [*names, ALL_LABELS] if name in entries})
 
 
 def _drawn(board: Board) -> list[Row]:
@@ -95,9 +97,7 @@ def _one_panel(axes: Axes, board: Board, rows: Sequence[Row]) -> None:
         line = _curve(axes, board, row, style, band=True)
         x, y = (float(values[-1]) for values in line.get_data())
         ends.append((x, y, row_label(board, row), style["color"]))
-    # The same for methods that train alike: each height once.
-    levels = {round(level, 2): level for row in rows if (level := _full(axes, row)) is not None}
-    ends += [(ends[0][0], level, "all labels", _REFERENCE) for level in levels.values()]
+    ends += [(ends[0][0], level, ALL_LABELS, _REFERENCE) for level in _full_lines(axes, rows)]
     _names_at_ends(axes, ends)
 
 
@@ -139,25 +139,22 @@ def _small_multiples(figure: Figure, board: Board, rows: Sequence[Row]) -> None:
             dashed = {"color": _REFERENCE, "marker": "", "linestyle": "--", "linewidth": 1.0}
             _curve(axes, board, reference, dashed, band=False)
         _curve(axes, board, row, style, band=True)
-        _full(axes, row)
+        _full_lines(axes, [row])
         axes.set_title(plain(row_label(board, row)), fontsize=7.5)
     below = [panels[at] for at in range(len(shown)) if at + _ACROSS >= len(shown)]
     for axes in below:
         axes.tick_params(labelbottom=True)
     _label_axes(below, list(grid[:, 0]), board)
     dashed_name = f"; dashed: {plain(row_label(board, reference))}" if reference is not None else ""
-    full = "; dotted: all labels" if any(row.cells.get(FULL_SUPERVISION) for row in shown) else ""
+    full = f"; dotted: {ALL_LABELS}" if any(row.cells.get(FULL_SUPERVISION) for row in shown) else ""
     few = f", best {len(shown)} of {len(rows)} methods" if len(shown) < len(rows) else ""
     figure.suptitle(f"{plain(board.dataset)}{few}{dashed_name}{full}", fontsize=9)
 
 
-def _full(axes: Axes, row: Row) -> float | None:
-    """A dotted line at the accuracy with all labels, which is given back in points; None where it is not known."""
-    cell = row.cells.get(FULL_SUPERVISION)
-    if cell is None:
-        return None
-    axes.axhline(100 * cell.mean, color=_REFERENCE, linestyle=":", linewidth=1)
-    return 100 * cell.mean
+def _full_lines(axes: Axes, rows: Sequence[Row]) -> dict[float, Any]:
+    """Dotted lines at the accuracies in points with all labels; methods that train alike have one."""
+    levels = {round(100 * cell.mean, 2) for row in rows if (cell := row.cells.get(FULL_SUPERVISION)) is not None}
+    return {y: axes.axhline(y, color=_REFERENCE, linestyle=":", linewidth=1) for y in sorted(levels)}
 
 
 def _curve(axes: Axes, board: Board, row: Row, style: dict[str, Any], *, band: bool) -> Any:

@@ -49,6 +49,28 @@ def test_equal_means_share_a_rank_and_the_order_of_records_does_not_count(record
     assert harness.leaderboard(records) == harness.leaderboard(records[::-1])
 
 
+def test_the_accuracy_with_all_labels_is_a_row_that_is_not_ranked(record, rows):
+    def run(acquisition, learning, seed, full):
+        metrics = {"accuracy@10": 0.5 + seed / 100, "accuracy@20": 0.6, "full_supervision": full + seed / 100}
+        made = record(acquisition, seed=seed, kind="acquisition", task="active-learning", metrics=metrics, details={})
+        method = made.methods["acquisition"].model_copy(update={"kind": "learning", "name": learning})
+        methods = {"acquisition": made.methods["acquisition"], "learning": method}
+        return made.model_copy(update={"methods": methods, "id": f"{acquisition}{learning}{seed}"})
+
+    names = [(a, n, full) for a in ("random", "margin") for n, full in (("supervised", 0.9), ("semi", 0.95))]
+    records = [run(a, n, seed, full) for a, n, full in names for seed in range(2)]
+    table = rows(harness.leaderboard(records, cost=False))
+    assert table[0][:4] == ["#", "acquisition", "learning", "AUC (log)"]
+    assert "all labels" not in table[0]
+    references = [row for row in table if row[1] == "all labels"]
+    assert sorted((row[0], row[2], row[3], row[-1]) for row in references) == [
+        ("", "semi", "95.50 ± 0.71", "2"),
+        ("", "supervised", "90.50 ± 0.71", "2"),
+    ]
+    alone = rows(harness.leaderboard([r for r in records if r.methods["acquisition"].name == "random"], cost=False))
+    assert {row[1] for row in alone[1:]} == {"semi", "supervised", "semi, all labels", "supervised, all labels"}
+
+
 def test_failed_and_missing_runs_stay_visible_with_their_reason(record, rows):
     text = harness.leaderboard([record("a"), record("b", status="failed"), record("c", status="missing")])
     assert "failed: no memory" in text

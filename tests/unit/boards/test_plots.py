@@ -185,3 +185,10 @@ def test_the_front_is_what_no_other_point_beats(points):
         assert not any(c <= cost and q >= quality and (c, q) != (cost, quality) for c, q in points)
     for cost, quality in points:
         assert any(c <= cost and q >= quality for c, q in front)
+
+
+def test_the_line_of_all_labels_stands_in_the_picture_of_several_boards_too(monkeypatch):
+    made = [r.model_copy(update={"metrics": {**r.metrics, "full_supervision": 0.97}}) for r in of_settings(2)]
+    texts, panels = drawn(monkeypatch, made, "active-learning-curves.svg")
+    assert texts.count("all labels") == 1
+    assert [[line.get_linestyle() for line in axes.get_lines()].count(":") for axes in panels] == [1, 1]
