@@ -151,7 +151,7 @@ class RestoresModel(Protocol):
 
 @runtime_checkable
 class HasReport(Protocol):
-    """A trained model, a fitted whitening or expansion with more to say: the record stores it, for the cycle or run.
+    """A trained model, a fitted pooling, whitening or expansion with more to say: the record stores it.
 
     Example::
 

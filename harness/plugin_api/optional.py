@@ -32,7 +32,7 @@ OPTIONAL_HOOKS: Final[Mapping[type, tuple[str, ...]]] = {
     SeesLabels: ("acquisition",),
     KeepsFeatures: ("network",),
     RestoresModel: ("learning",),
-    HasReport: ("learning", "whitening", "expansion"),
+    HasReport: ("learning", "whitening", "expansion", "pooling"),
     HasModule: ("backbone",),
     HasCheckpoint: ("backbone",),
     LearnsFromMaps: ("pooling",),

@@ -225,6 +225,8 @@ class RetrievalTask:
         names, fitted = self._names, None
         described = self._described()
         self.costs.update(described.costs)
+        if described.report:
+            self.notes["pooling"] = dict(described.report)
         empty = sum(int((~rows.any(axis=1)).sum()) for rows in (described.database, described.queries))
         if empty:  # such images rank by chance
             self.notes["empty_descriptors"] = empty

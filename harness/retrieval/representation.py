@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from typing import Any, Final
 
@@ -11,13 +12,22 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from harness.cache import Cache
+from harness.cache import Arrays, Cache
 from harness.core.cost import Cost
 from harness.core.progress import PartialProgress, Progress
 from harness.core.threads import OPERATION, reproducible
 from harness.data import DECODING_VERSION
 from harness.data import RESULT_VERSION as DATA_VERSION
-from harness.plugin_api import FittedWhitening, LearnsFromMaps, MayLearn, Pooling, RetrievalSet, Role, Whitening
+from harness.plugin_api import (
+    FittedWhitening,
+    HasReport,
+    LearnsFromMaps,
+    MayLearn,
+    Pooling,
+    RetrievalSet,
+    Role,
+    Whitening,
+)
 from harness.plugin_api.contract import require_descriptors
 from harness.retrieval.distractors import PORTION, files_digest, joined, scratch, stored_shards
 from harness.retrieval.extraction import (
@@ -50,6 +60,7 @@ class Descriptors:
         costs: stage -> what it cost, now or once.
         distractors: on disk.
         distractor_key: all that decides the distractors.
+        report: what a pooling that learnt has to say of it.
     """
 
     database: Floats
@@ -57,6 +68,7 @@ class Descriptors:
     costs: Mapping[str, Cost]
     distractors: Shards = Shards(())
     distractor_key: Mapping[str, Any] | None = None
+    report: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -115,10 +127,10 @@ class Extraction:
         queries, query_cost = pooled.rows("query")
         costs = {"describe database": database_cost, "describe queries": query_cost}
         if not self.dataset.distractors:
-            return Descriptors(database, queries, costs)
+            return Descriptors(database, queries, costs, report=pooled.report())
         key = pooled.distractor_key()
         shards, costs["describe distractors"] = pooled.distractors(key, database.shape[1])
-        return Descriptors(database, queries, costs, shards, key)
+        return Descriptors(database, queries, costs, shards, key, pooled.report())
 
 
 @dataclass(frozen=True)
@@ -149,6 +161,19 @@ class _PooledDataset:
         rows, cost = stored_rows(contents, compute, self.name, self._key(role), self.cache)
         return combined(rows, self.extraction.protocol.scale_power), cost
 
+    def report(self) -> dict[str, Any]:
+        """What the fitted pooling says of itself; stored, as where all descriptors are stored nothing is fitted."""
+        if not _learns(self.pooling):
+            return {}
+
+        def text() -> Arrays:
+            said = dict(self.fitted.report) if isinstance(self.fitted, HasReport) else {}
+            return {"json": np.frombuffer(json.dumps(said).encode(), np.uint8)}
+
+        entry = self.cache.get_or_compute({**self._key("database"), "stage": "report of the pooling"}, text)
+        said: dict[str, Any] = json.loads(entry.arrays["json"].tobytes())
+        return said
+
     def distractors(self, key: Mapping[str, Any], dimension: int) -> tuple[Shards, Cost]:
         """Descriptors of the distractors."""
         images, total = self.extraction.images("database"), self.extraction.dataset.distractors
@@ -175,7 +200,7 @@ class _PooledDataset:
     def _key(self, role: Role) -> dict[str, Any]:
         protocol = self.extraction.protocol
         # What a pooling learns from a database makes its descriptors those of this database only.
-        learns = self.pooling.learns if isinstance(self.pooling, MayLearn) else isinstance(self.pooling, LearnsFromMaps)
+        learns = _learns(self.pooling)
         return {
             "code": [DESCRIPTORS_VERSION, DATA_VERSION, DECODING_VERSION],
             **{kind: self.keys[kind] for kind in ("backbone", "pooling", *(("dataset",) if learns else ()))},
@@ -185,6 +210,10 @@ class _PooledDataset:
             "numerics": NUMERICS,
             "orientation": self.extraction.dataset.orientation,
         }
+
+
+def _learns(pooling: Pooling) -> bool:
+    return pooling.learns if isinstance(pooling, MayLearn) else isinstance(pooling, LearnsFromMaps)
 
 
 def whiten(

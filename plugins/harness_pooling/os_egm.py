@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Final, Literal, NamedTuple
 
 import numpy as np
 from annotated_types import Ge, Gt, Lt
@@ -20,6 +20,10 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float32]
     Doubles = NDArray[np.float64]
+
+_SAMPLED_MAPS: Final = 32
+_SAMPLED_PATCHES: Final = 16
+"""Maps, and patches of each, on which the recall of an approximate search is measured."""
 
 Centrality = Literal["degree", "eigenvector", "pagerank", "katz", "betweenness", "closeness"]
 
@@ -50,7 +54,8 @@ class ObjectSaliencyEGM(RegionPooling):
         patch: side in cells of the square around a cell.
         patch_pooling: ``max`` as printed, or ``gem`` as regions are.
         neighbours: regions that vote on a cell.
-        search: ``exact``, or ``approximate`` (inverted file, one list in 32 searched).
+        search: ``exact``, or ``approximate`` (inverted file, one list in 32 searched); the record then has its recall
+            on some patches of the database (``details.notes.pooling.recall``).
     """
 
     exponent: Annotated[float, Gt(0)] = 2.0  # thesis 5.4.2
@@ -74,11 +79,15 @@ class ObjectSaliencyEGM(RegionPooling):
         Raises:
             InvalidInput: no maps.
         """
-        regions = self.discover(maps)
+        samples: list[Floats] = []
+        regions = self.discover(self._sampled(maps, samples) if self.search == "approximate" else maps)
         whitening = RegionWhitening.learn([regions.descriptors], self.dim)
         descriptors = whitening.apply(regions.descriptors)
         worth = regions.saliency**self.theta * self.significance(descriptors)
-        return FittedObjectSaliency(self, whitening, RegionIndex(descriptors, worth.astype(np.float32), self.search))
+        index = RegionIndex(descriptors, worth.astype(np.float32), self.search)
+        some = np.concatenate(samples) if samples else np.empty((0, 1), np.float32)
+        recall = index.recall(whitening.apply(some), self.neighbours) if len(some) else None
+        return FittedObjectSaliency(self, whitening, index, recall)
 
     def pool(self, maps: Tensor) -> Tensor:
         """Not without a database.
@@ -109,6 +118,31 @@ class ObjectSaliencyEGM(RegionPooling):
             raise InvalidInput("os-egm cannot learn from zero images", fix="a database of one image or more")
         return Regions(np.concatenate(rows), np.array(means))
 
+    def asked(self, maps: Tensor, features: Tensor) -> tuple[Tensor, Tensor, Floats]:
+        """Of an image (C, H, W) with its feature saliency (H, W): what the sum over neighbours is multiplied with.
+
+        Returns:
+            The factor (H, W), where it is not negligible (H, W), and the patches there (m, C).
+        """
+        import torch
+
+        own = features**self.theta
+        asked = torch.from_numpy(self.samples(np.asarray(own.detach().cpu())) > 0).to(own.device)
+        power = float("inf") if self.patch_pooling == "max" else self.p
+        rows = patches(maps, self.patch, power)[:, asked].T
+        return own, asked, np.asarray(rows.detach().cpu())
+
+    def _sampled(self, maps: Iterator[Tensor], into: list[Floats]) -> Iterator[Tensor]:
+        """The maps as they are; a few patches of the first of them are left in ``into``."""
+        import torch
+
+        for number, image in enumerate(maps):
+            if number < _SAMPLED_MAPS:
+                with torch.no_grad():
+                    _, _, rows = self.asked(image, self.first_pass.saliency(image))
+                into.append(rows[:: max(1, -(-len(rows) // _SAMPLED_PATCHES))])
+            yield image
+
     def significance(self, descriptors: Floats) -> Doubles:
         """Centrality (n,) of each region in the graph of whitened regions (n, d) (thesis 5.3.6-5.3.7)."""
         from harness.graph import affinity, centrality
@@ -131,6 +165,12 @@ class FittedObjectSaliency:
     parameters: ObjectSaliencyEGM
     whitening: RegionWhitening
     index: RegionIndex
+    recall: float | None = None
+
+    @property
+    def report(self) -> dict[str, float]:
+        """Recall of the approximate search for regions on some patches of the database; empty where it is exact."""
+        return {} if self.recall is None else {"recall": self.recall}
 
     def pool(self, maps: Tensor) -> Tensor:
         """(..., C, H, W) float32, not negative -> (..., C) float32. Raises ``InvalidInput`` for H = 0 or W = 0."""
@@ -153,13 +193,9 @@ class FittedObjectSaliency:
         """Of one image (C, H, W) with its feature saliency (H, W)."""
         import torch
 
-        own = features**self.parameters.theta
         # Where the first factor of eq. 5.14 is negligible the sum over neighbours does not matter.
-        asked = torch.from_numpy(self.parameters.samples(np.asarray(own.detach().cpu())) > 0).to(own.device)
-        power = float("inf") if self.parameters.patch_pooling == "max" else self.parameters.p
-        rows = patches(maps, self.parameters.patch, power)[:, asked].T
-        whitened = self.whitening.apply(np.asarray(rows.detach().cpu()))
-        sums = self.index.regress(whitened, self.parameters.neighbours)
+        own, asked, rows = self.parameters.asked(maps, features)
+        sums = self.index.regress(self.whitening.apply(rows), self.parameters.neighbours)
         result = torch.zeros_like(own)
         result[asked] = own[asked] * torch.from_numpy(sums).to(own.device)
         return result

@@ -110,6 +110,14 @@ class RegionIndex:
         similarities, positions = self._index.search(np.ascontiguousarray(patches, np.float32), k)
         return similarities, positions
 
+    def recall(self, patches: Floats, k: int) -> float:
+        """Share of the k nearest regions of some patches (m, d) that the search finds."""
+        from harness.search import top_k
+
+        k = min(k, len(self.descriptors))
+        exact, found = top_k(patches, self.descriptors, k).indices, self.neighbours(patches, k)[1]
+        return float((exact[:, :, None] == found[:, None, :]).any(axis=2).mean())
+
     def regress(self, patches: Floats, k: int) -> Floats:
         """The sum of eq. 5.14 for patches (m, d): worth of the k nearest regions times similarity -> (m,) float32.
 

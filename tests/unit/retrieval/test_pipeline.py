@@ -178,6 +178,8 @@ def test_supervised_whitening(dataset):
 
 def test_pooling_with_fit_reads_the_database(dataset, tmp_path):
     class Fitted(SPoC):
+        report = {"images": 12}
+
         def pool(self, maps):
             return super().pool(maps) + 1
 
@@ -191,10 +193,11 @@ def test_pooling_with_fit_reads_the_database(dataset, tmp_path):
             raise AssertionError("the fitted pooling pools")
 
     shapes = []
-    run(dataset, tmp_path / "cache", pooling=Learning())
+    first = run(dataset, tmp_path / "cache", pooling=Learning())
     assert shapes == [[(3, 8, 12)] * 12] * 2
-    run(dataset, tmp_path / "cache", pooling=Learning())
+    again = run(dataset, tmp_path / "cache", pooling=Learning())
     assert len(shapes) == 2
+    assert first.notes == again.notes == {"pooling": {"images": 12}}
 
 
 def test_depth_cuts_the_ranking(dataset):

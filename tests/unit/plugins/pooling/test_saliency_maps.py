@@ -79,6 +79,29 @@ def test_approximate_index_finds_itself():
     assert RegionIndex(regions, np.ones(500)).regress(regions[:0], 3).shape == (0,)
 
 
+def test_recall_is_the_share_of_nearest_regions_that_are_found():
+    rng = np.random.default_rng(0)
+    regions, asked = unit(rng, 2000, 8), unit(rng, 50, 8)
+    index = RegionIndex(regions, np.ones(2000), "approximate")
+    exact = np.argsort(-asked @ regions.T, axis=1)[:, :5]
+    found = index.neighbours(asked, 5)[1]
+    shares = [len({*row} & {*best}) / 5 for row, best in zip(found.tolist(), exact.tolist(), strict=True)]
+    assert index.recall(asked, 5) == pytest.approx(np.mean(shares))
+    assert 0 < index.recall(asked, 5) < 1
+    assert RegionIndex(regions, np.ones(2000)).recall(asked, 5) == 1
+    assert RegionIndex(regions[:3], np.ones(3)).recall(asked, 5) == 1
+
+
+def test_an_approximate_search_reports_its_recall_on_patches_of_the_database():
+    images = [some_maps(seed) for seed in range(3)]
+    parameters = {"k": 3, "threshold": 0.0}
+    exact = ObjectSaliencyEGM(**parameters).fit(iter(images))
+    fitted = ObjectSaliencyEGM(**parameters, search="approximate").fit(iter(images))
+    assert exact.report == {}
+    assert 0 < fitted.report["recall"] <= 1
+    np.testing.assert_array_equal(fitted.index.descriptors, exact.index.descriptors)
+
+
 def test_whitened_regions_are_white():
     rows = np.random.default_rng(0).random((300, 5)).astype(np.float32) ** 2
     whitening = RegionWhitening.learn([rows], 3)
