@@ -75,11 +75,11 @@ def sequential_rule(rule: Rule, baseline: int | None, methods: int) -> Sequentia
 def tables(
     methods: Mapping[str, Sequence[Record]], seeds: Sequence[int], measure: str
 ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    """The measure (n, m) by seed and method, NaN where there is none, and which runs failed."""
+    """The measure (n, m) by seed and method, NaN where there is none, and which runs failed or lack the measure."""
     values = measured(methods, measure).values
     table = np.array([[values.get(key, {}).get(seed, np.nan) for key in methods] for seed in seeds])
-    lost = {key: {r.seed for r in records if r.status == "failed"} for key, records in methods.items()}
-    return table, np.array([[seed in lost[key] for key in methods] for seed in seeds])
+    lost = {key: {r.seed for r in records if r.status in ("done", "failed")} for key, records in methods.items()}
+    return table, np.isnan(table) & np.array([[seed in lost[key] for key in methods] for seed in seeds])
 
 
 def state_text(outcome: Outcome, rule: SequentialRule) -> str:

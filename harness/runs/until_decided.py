@@ -17,6 +17,7 @@ from harness.runs.decidable import Setting, settings_of
 from harness.runs.design import DEFAULT_MEASURE, Rule, target_of
 from harness.runs.identity import Run
 from harness.runs.plan import Plan
+from harness.runs.repeats import first_failures, keep_first_failures, to_repeat
 from harness.runs.rules import sequential_rule, state_text, tables
 from harness.runs.store import Store
 
@@ -114,7 +115,9 @@ def until_decided(plan: Plan, store: Store, rule: Rule, perform: Perform) -> lis
             return stand
         perform(replace(plan, runs=tuple(wanted)), retry_failed=False)
         records = store.read_many(run.id for run in wanted)
-        failed = [run for run in wanted if run.id in records and records[run.id].status == "failed"]
+        keep_first_failures(records.values(), store.folder)
+        first = first_failures(store.folder)
+        failed = [run for run in wanted if run.id in records and to_repeat(records[run.id], first)]
         if failed:  # each once more; then the method leaves
             perform(replace(plan, runs=tuple(failed)), retry_failed=True)
 
@@ -141,6 +144,8 @@ def board_progress(board: Board, rule: Rule, store: Store) -> Progress:
     records = store.read_many(
         run.id for by_seed in board.setting.methods.values() for seed, run in by_seed.items() if seed in rule.seeds
     )
+    first = first_failures(store.folder)
+    records = {run: record for run, record in records.items() if not to_repeat(record, first)}
     groups = {
         key: [record for run in by_seed.values() if (record := records.get(run.id)) is not None]
         for key, by_seed in board.setting.methods.items()

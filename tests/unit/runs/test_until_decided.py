@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import replace
 
 import numpy as np
@@ -32,14 +33,16 @@ methods:
   learning: supervised
   acquisition: [random, margin, entropy]
 """
+TIMES = itertools.count()
 GAIN = {"random": 0.0, "margin": 0.1, "entropy": 0.002}
 
 
 class Simulation:
     """Writes a record for every run, in place of an executor."""
 
-    def __init__(self, store, fails=(), stop_after=None):
+    def __init__(self, store, fails=(), stop_after=None, fails_once=()):
         self.store, self.fails, self.stop_after, self.done = store, fails, stop_after, []
+        self.fails_once = fails_once
 
     def __call__(self, plan, *, retry_failed):
         known = self.store.read_many(run.id for run in plan.runs)
@@ -50,7 +53,9 @@ class Simulation:
                 raise KeyboardInterrupt
             name = run.methods["acquisition"].id.name
             self.done.append((name, run.seed))
-            self.store.write(record_of(run, name, failed=(name, run.seed) in self.fails))
+            failed = (name, run.seed) in self.fails or ((name, run.seed) in self.fails_once and run.id not in known)
+            record = record_of(run, name, failed=failed)
+            self.store.write(record.model_copy(update={"finished": str(next(TIMES))}))
 
 
 def record_of(run, name, *, failed):
@@ -102,17 +107,40 @@ def test_seeds_are_added_only_where_a_comparison_is_open(spec, tmp_path):
 def test_an_interrupted_test_resumes_to_the_same_end(spec, tmp_path):
     whole = Simulation(Store(tmp_path / "whole"))
     ((_, expected),), _ = do(spec, whole)
-    folder, attempts = tmp_path / "parts", 0
+    found, done = in_parts(spec, tmp_path / "parts", 12)
+    assert len(done) > 12
+    assert (found, done) == (expected, whole.done)
+
+
+def in_parts(spec, folder, runs, **failing):
+    """What an interrupted test comes to, and what it did, ``runs`` at a time."""
+    done = []
     while True:
-        simulation = Simulation(Store(folder), stop_after=12)
-        attempts += 1
+        simulation = Simulation(Store(folder), stop_after=runs, **failing)
         try:
             ((_, found),), _ = do(spec, simulation)
-            break
+            return found, done + simulation.done
         except KeyboardInterrupt:
-            continue
-    assert attempts > 2
-    assert found == expected
+            done += simulation.done
+
+
+@pytest.mark.parametrize("runs", [1, 2, 3, 5])
+def test_failed_runs_are_repeated_once_however_often_a_test_is_interrupted(spec, tmp_path, runs):
+    """One method recovers, one fails twice; interrupted at any time, no run is done more often than in one go."""
+    spec.write_text(SPEC.replace("[0, 1, 2]", "[0]"))
+    failing = {"fails_once": {("random", 2), ("margin", 1)}, "fails": {("entropy", 1)}}
+    whole = Simulation(Store(tmp_path / "whole"), **failing)
+    ((_, expected),), _ = do(spec, whole)
+    assert sorted(outcome.state for outcome in expected.outcomes) == ["differs", "failed"]
+    assert whole.done.count(("entropy", 1)) == 2
+    found, done = in_parts(spec, tmp_path / "parts", runs, **failing)
+    assert (found, sorted(done)) == (expected, sorted(whole.done))
+
+
+def test_a_method_without_the_measure_leaves_and_does_not_hold_up_the_others(spec, tmp_path):
+    simulation = Simulation(Store(tmp_path / "runs"))
+    ((_, found),), _ = do(spec, simulation, measure="accuracy@50")
+    assert {outcome.state for outcome in found.outcomes} == {"failed"}
 
 
 def test_a_run_that_fails_is_repeated_once_and_its_method_leaves(spec, tmp_path):
