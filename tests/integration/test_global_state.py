@@ -18,7 +18,7 @@ QUICK = ("accuracy", "normalised")
 def measured(folder, *names, options=()):
     """Metrics of both tasks by mutation."""
     done = subprocess.run(
-        [sys.executable, str(DRIVER), str(folder), *names, *options], capture_output=True, text=True, timeout=500
+        [sys.executable, str(DRIVER), str(folder), *names, *options], capture_output=True, text=True, timeout=1800
     )
     assert done.returncode == 0, done.stderr[-3000:]
     return {name: json.loads((folder / f"{name}.json").read_text()) for name in names}
