@@ -190,10 +190,10 @@ def combined(scales: NDArray[np.float32], power: float = 1.0) -> NDArray[np.floa
 
     Args:
         scales: what ``pooled_scales`` gives.
-        power: exponent of the mean.
+        power: exponent of the mean; infinite: the largest entry of all scales.
 
     Raises:
-        InvalidInput: ``power`` is not 1 and a descriptor has negative entries.
+        InvalidInput: ``power`` is neither 1 nor infinite, and a descriptor has negative entries.
     """
     if scales.shape[1] == 1 or not len(scales):
         return scales.reshape(len(scales), scales.shape[-1])
@@ -252,6 +252,8 @@ def _combined(scales: Tensor, power: float) -> Tensor:
     """Of one image: (scales, D) -> (D,)."""
     if power == 1:
         return _normalised(scales.mean(0))
+    if power == math.inf:
+        return _normalised(scales.amax(0))
     if bool((scales < 0).any()):
         raise InvalidInput(f"scale_power = {power} needs descriptors without negative entries", fix="scale_power: 1")
     return _normalised(scales.pow(power).mean(0).pow(1 / power))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from annotated_types import Ge, Gt
 
@@ -23,6 +23,7 @@ class RetrievalProtocol:
         image_size: longest side of an image in pixels; smaller images stay as they are.
         scales: factors at which the network sees an image; their descriptors are combined.
         scale_power: exponent of the generalised mean over scales; other than 1 only for non-negative descriptors.
+            ``inf`` is the largest entry of all scales, of any descriptors (Shao et al. 2023, Scale-GeM).
         ks: ranks at which precision is measured.
         depth: length of the rankings; 0 ranks the whole database.
         evaluation: protocols by name (``harness evaluate --list``) that count besides the one of the revisited sets,
@@ -31,7 +32,7 @@ class RetrievalProtocol:
 
     image_size: Annotated[int, Ge(1)] = 1024  # Radenovic et al. 2018, §6
     scales: tuple[float, ...] = (1.0,)  # cirtorch, test.py
-    scale_power: Annotated[float, Gt(0)] = 1.0  # cirtorch, test.py:137-143
+    scale_power: Annotated[float, Gt(0)] | Literal["inf"] = 1.0  # cirtorch, test.py:137-143
     ks: tuple[int, ...] = (1, 5, 10)  # Radenovic et al. 2018 (revisited Oxford and Paris), §2
     depth: Annotated[int, Ge(0)] = 0
     evaluation: str = field(default="", metadata=LATER)
@@ -44,7 +45,7 @@ class RetrievalProtocol:
             self.scales,
             "different factors above 0",
         )
-        _require(0 < self.scale_power < math.inf, "scale_power", self.scale_power, "above 0")
+        _require(0 < float(self.scale_power), "scale_power", self.scale_power, "above 0")
         _require(all(k >= 1 for k in self.ks) and _unique(self.ks), "ks", self.ks, "different ranks of at least 1")
         self.evaluations()
         _require(self.depth >= 0, "depth", self.depth, "0 for the whole database, or a number of images")

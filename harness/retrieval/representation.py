@@ -159,7 +159,7 @@ class _PooledDataset:
             return pooled_scales(maps, self.fitted, self.name, role)
 
         rows, cost = stored_rows(contents, compute, self.name, self._key(role), self.cache)
-        return combined(rows, self.extraction.protocol.scale_power), cost
+        return combined(rows, float(self.extraction.protocol.scale_power)), cost
 
     def report(self) -> dict[str, Any]:
         """What the fitted pooling says of itself; stored, as where all descriptors are stored nothing is fitted."""
@@ -183,7 +183,7 @@ class _PooledDataset:
         def compute(positions: range) -> Floats:
             shown = images.some(range(first + positions.start, first + positions.stop))
             maps = self._maps(backbone, shown, "describe distractors", positions.start, total)
-            return describe(maps, self.fitted, self.name, power)
+            return describe(maps, self.fitted, self.name, float(power))
 
         return stored_shards(key, self.cache, (total, dimension), compute)
 

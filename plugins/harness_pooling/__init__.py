@@ -16,6 +16,7 @@ def harness_register(registry: Registrar) -> None:
     )
     registry.pooling("rmac", "harness_pooling.rmac:RMAC")
     registry.pooling("rgem", "harness_pooling.rgem:RGeM")
+    registry.pooling("superglobal", "harness_pooling.superglobal:SuperGlobal")
     registry.pooling("crow", "harness_pooling.crow:CroW")
     registry.pooling("fs-egm", "harness_pooling.fs_egm:FeatureSaliencyEGM")
     registry.pooling("os-egm", "harness_pooling.os_egm:ObjectSaliencyEGM")

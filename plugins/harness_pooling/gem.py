@@ -28,19 +28,19 @@ class GeM:
         f_c = (1/(H W) sum_hw x_chw^p)^(1/p)
 
     Attributes:
-        p: exponent; 1 is SPoC, infinity is MAC. Any size: the maximum is factored out, so that no power overflows.
+        p: exponent; 1 is SPoC, ``inf`` is MAC. Any size: the maximum is factored out, so that no power overflows.
         eps: lowest activation with preset ``released-code``.
         preset: ``thesis`` pools the activations as they are: an empty map gives 0. ``released-code`` lifts every
             activation to ``eps`` first: an empty map gives ``eps``, so all blank images get the same descriptor.
     """
 
-    p: Annotated[float, Gt(0)] = 3.0  # Radenovic et al. 2018, §5: initial value
+    p: Annotated[float, Gt(0)] | Literal["inf"] = 3.0  # Radenovic et al. 2018, §5: initial value
     eps: Annotated[float, Gt(0)] = 1e-6  # cirtorch, functional.py:21
     preset: Literal["thesis", "released-code"] = "thesis"
 
     def pool(self, maps: Tensor) -> Tensor:
         """(..., C, H, W) float32, not negative -> (..., C) float32. Raises ``InvalidInput`` for H = 0 or W = 0."""
-        return power_mean(maps, self.p, self.lowest)
+        return power_mean(maps, float(self.p), self.lowest)
 
     @property
     def lowest(self) -> float:

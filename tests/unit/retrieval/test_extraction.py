@@ -85,6 +85,14 @@ def test_describe_is_the_mean_over_scales():
             np.testing.assert_allclose(row, unit((pooled**power).mean(0) ** (1 / power)), atol=1e-6)
 
 
+def test_an_infinite_power_takes_the_largest_entry_of_all_scales_whatever_their_sign():
+    rng = np.random.default_rng(2)
+    maps = [[torch.from_numpy(rng.normal(size=(5, 4, k)).astype(np.float32)) for k in (3, 6, 2)] for _ in range(4)]
+    for row, scales in zip(describe(maps, SPoC(), "spoc", float("inf")), maps, strict=True):
+        pooled = np.stack([unit(scale.double().numpy().mean((1, 2))) for scale in scales])
+        np.testing.assert_allclose(row, unit(pooled.max(0)), atol=1e-6)
+
+
 def test_an_empty_image_gets_zeros():
     found = describe([[torch.zeros(3, 2, 2), torch.zeros(3, 1, 1)]], GeM(), "gem")
     assert not found.any()

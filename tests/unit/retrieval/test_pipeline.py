@@ -10,8 +10,9 @@ import pytest
 from drawn import Average, keys, run
 from PIL import Image
 
-from harness.core.errors import ContractError, InvalidInput
+from harness.core.errors import ContractError, Errors, InvalidInput
 from harness.plugin_api import Ranking, RetrievalSet
+from harness.registry.parameters import resolved, validate
 from harness.retrieval import rows
 from harness.retrieval.health import doubts
 from harness.retrieval.protocol import RetrievalProtocol
@@ -329,3 +330,10 @@ def test_no_images_is_said(dataset):
 def test_wrong_protocols_are_refused(wrong):
     with pytest.raises(InvalidInput, match=next(iter(wrong))):
         RetrievalProtocol(**wrong)
+
+
+def test_a_spec_may_ask_for_the_largest_entry_over_scales():
+    protocol = validate("protocol", RetrievalProtocol, {"scales": [1.0, 0.5], "scale_power": "inf"})
+    assert resolved(protocol)["scale_power"] == "inf"
+    with pytest.raises(Errors, match="scale_power"):
+        validate("protocol", RetrievalProtocol, {"scale_power": "max"})
