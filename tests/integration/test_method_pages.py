@@ -7,10 +7,13 @@ import re
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
+import harness
 from harness.registry import load_registry
 from harness.registry.parameters import describe
+from harness.runs.record import Record
 
 
 @pytest.fixture
@@ -41,6 +44,48 @@ def test_a_page_holds_what_the_registry_knows(pages, root):
     assert re.search(r"\| `p` \| `Annotated\[float, Gt\(0\)\]` \| `3.0` \| exponent; ", text)
     assert re.search(r"\| \[first-look\]\(\S*\) \| gem \| ", text)
     assert "methods: {pooling: gem}" in text
+
+
+def test_a_page_says_where_a_method_stands_and_why_it_is_worse(root, monkeypatch, tmp_path):
+    monkeypatch.syspath_prepend(str(root / "tools" / "site"))
+    standing = importlib.import_module("method_standing")
+    rng = np.random.default_rng(0)
+    gain = {"random": 0.0, "jlp": -0.1, "margin": 0.05, "coreset": 0.0}
+    records = [run_of(name, seed, 0.5 + by + rng.normal(0, 0.01)) for name, by in gain.items() for seed in range(6)]
+    board = tmp_path / "leaderboards" / "measured"
+    board.mkdir(parents=True)
+    (board / "README.md").write_text("# measured")
+    (board / "results.json").write_text(harness.leaderboard(records, format="json"))
+
+    def section(kind, name):
+        return "\n".join(standing.lines(load_registry().entry(kind, name), tmp_path))
+
+    assert "Of 1 comparison with `random` on committed boards: worse in 1." in section("acquisition", "jlp")
+    assert re.search(r"\| jlp \| .* \| 4 of 4 \| -10\.\d+ \(.*\) \| worse \|", section("acquisition", "jlp"))
+    assert "Why it is worse there: It takes" in section("acquisition", "jlp")
+    assert "better in 1" in section("acquisition", "margin")
+    assert "not significantly different in 1" in section("acquisition", "coreset")
+    assert "Why" not in section("acquisition", "coreset")
+    assert "Other methods of this kind are compared with it" in section("acquisition", "random")
+    assert "No committed board has it" in section("acquisition", "badge")
+    assert section("network", "small-cnn") == ""
+
+
+def run_of(acquisition, seed, accuracy):
+    method = {"plugin": "p", "version": "1", "origin": "o", "parameters": {}, "digest": "d"}
+    return Record(
+        id=f"{acquisition}{seed}",
+        status="done",
+        task="active-learning",
+        protocol={},
+        protocol_id="a",
+        dataset={"name": "digits", "loader": "l", "parameters": {}, "fingerprint": "f"},
+        methods={"acquisition": {"kind": "acquisition", "name": acquisition, **method}},
+        seed=seed,
+        metrics={f"accuracy@{n}": accuracy + n / 100 for n in (10, 20)},
+        started="",
+        finished="",
+    )
 
 
 def test_products_are_no_tags(pages):

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import method_costs
 import method_pictures
+import method_standing
 
 from harness.plugin_api import KINDS
 from harness.registry import Entry, load_registry
@@ -130,6 +131,7 @@ def _page(entry: Entry, root: Path, picture: method_pictures.Picture | None) -> 
         yield f"## What it does\n\n{_escaped(found.text)}\n"
     yield "## Parameters\n"
     yield from _parameters(method, found)
+    yield from method_standing.lines(entry, root)
     yield "## Cost\n"
     yield from method_costs.lines(entry, root)
     if picture is not None:

@@ -50,8 +50,7 @@ class Draft:
     @cached_property
     def values(self) -> Floats:
         """(n, 2) before and after."""
-        paired = self.units.paired
-        return np.column_stack([paired[_BEFORE], paired[_AFTER]])
+        return np.column_stack([*self.units.paired.values()])
 
     @property
     def differences(self) -> Floats:
@@ -62,27 +61,41 @@ class Draft:
 def draft(pair: Pair, metric: str) -> Draft:
     """What is known of one metric on both sides; of methods that may be two, nothing but that numbers are identical."""
     before, after = pair.before, pair.after
-    higher = not metric.startswith("labels_to@")
     ours, theirs = before.samples(metric), after.samples(metric)
-    shared = sorted(ours.keys() & theirs.keys())
+    shared = frozenset(ours.keys() & theirs.keys())
     if not shared:
         old, new = before.means.get(metric), after.means.get(metric)
         known: Verdict = "identical" if old == new else "inconclusive"
         verdict: Verdict = "not measured" if old is None or new is None else known
-        return Draft(Change(metric, old, new, higher, None, None, verdict, 0))
-    a, b = np.array([ours[u] for u in shared]), np.array([theirs[u] for u in shared])
+        return Draft(Change(metric, old, new, _higher_is_better(metric), None, None, verdict, 0))
     if before.committed != after.committed:
-        a, b = a.round(STORED_DIGITS), b.round(STORED_DIGITS)
-    change = Change(metric, float(a.mean()), float(b.mean()), higher, None, None, "inconclusive", len(shared))
-    sides = {_BEFORE: dict(zip(shared, a.tolist(), strict=True)), _AFTER: dict(zip(shared, b.tolist(), strict=True))}
+        ours, theirs = ({u: float(np.round(v, STORED_DIGITS)) for u, v in side.items()} for side in (ours, theirs))
     grouped = before.board.unit == "query"
-    units = Units(sides, frozenset(shared), grouped, after.groups or before.groups)
-    change = replace(change, groups=units.count if grouped else None)
+    units = Units({_BEFORE: ours, _AFTER: theirs}, shared, grouped, after.groups or before.groups)
+    drafted = draft_of(metric, units, after.board.fingerprint or after.board.dataset)
+    return drafted if pair.certain else replace(drafted, testable=False)
+
+
+def draft_of(metric: str, units: Units, data: str) -> Draft:
+    """The change of the second of two values of each shared unit against the first.
+
+    Args:
+        metric: what it is.
+        units: of two methods.
+        data: of which the units are.
+    """
+    a, b = units.paired.values()
+    groups = units.count if units.grouped else None
+    change = Change(
+        metric, float(a.mean()), float(b.mean()), _higher_is_better(metric), None, None, "inconclusive", len(a), groups
+    )
     if not (b - a).any():
         return Draft(replace(change, interval=(0.0, 0.0), verdict="identical"))
-    enough = units.count >= (LEAST_GROUPS if grouped else LEAST_SEEDS)
-    data = after.board.fingerprint or after.board.dataset
-    return Draft(change, units, enough and pair.certain, data)
+    return Draft(change, units, units.count >= (LEAST_GROUPS if units.grouped else LEAST_SEEDS), data)
+
+
+def _higher_is_better(metric: str) -> bool:
+    return not metric.startswith("labels_to@")
 
 
 def judged(drafts: Sequence[Draft]) -> list[Change]:
