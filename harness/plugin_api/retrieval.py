@@ -170,10 +170,28 @@ class ShowsDetection(Protocol):
 
 
 class Whitening(Protocol):
-    """Post-processing of descriptors; parameters only, ``fit`` gives the object that applies."""
+    """Post-processing of descriptors; parameters only, ``fit`` gives the object that applies.
+
+    Optional: ``LearnsElsewhere``.
+    """
 
     def fit(self, descriptors: Floats, pairs: Ids | None = None) -> FittedWhitening:
         """Learn from descriptors (n, D) float32 and, where supervised, matching pairs (p, 2) int64."""
+        ...
+
+
+@runtime_checkable
+class LearnsElsewhere(Protocol):
+    """A whitening that can be learnt on another set than the one that is searched.
+
+    Example::
+
+        learn_on: str = field(default="", metadata={"later": True})
+    """
+
+    @property
+    def learn_on(self) -> str:
+        """Name of a retrieval set, as in a spec; ``fit`` gets descriptors of its database, and its pairs. Empty: no."""
         ...
 
 

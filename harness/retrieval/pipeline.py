@@ -62,7 +62,7 @@ from harness.retrieval.search_pipeline import LabelRanks, SearchPipeline
 from harness.retrieval.shards import Shards
 from harness.retrieval.untouched import untouched
 
-__all__ = ["RetrievalMethods", "RetrievalProtocol", "RetrievalResult", "RetrievalTask", "run_retrieval"]
+__all__ = ["LearningSet", "RetrievalMethods", "RetrievalProtocol", "RetrievalResult", "RetrievalTask", "run_retrieval"]
 
 _TIMED_QUERIES: Final = 20
 
@@ -77,6 +77,14 @@ class RetrievalMethods:
     reranking: Reranker | None = None
     expansion: QueryExpansion | None = None
     descriptors: DescriptorFiles | None = None
+
+
+@dataclass(frozen=True)
+class LearningSet:
+    """What a whitening is learnt on in place of the database that is searched, and what identifies its data."""
+
+    dataset: RetrievalSet
+    key: Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -130,9 +138,10 @@ def run_retrieval(
     progress: Progress,
     maps: MapStore | None = None,
     keep: int | None = None,
+    learning: LearningSet | None = None,
 ) -> RetrievalResult:
     """Describe, search, re-rank, expand, evaluate. Arguments and errors are those of ``RetrievalTask``."""
-    return RetrievalTask(dataset, methods, protocol, keys, cache, progress, maps, keep).run()
+    return RetrievalTask(dataset, methods, protocol, keys, cache, progress, maps, keep, learning).run()
 
 
 @dataclass(frozen=True)
@@ -152,6 +161,7 @@ class RetrievalTask:
         progress: shows how far it is.
         maps: where maps are kept that are needed more than once; None keeps none.
         keep: images of each ranking that the result has; None: all.
+        learning: what the whitening is learnt on; None: the database.
         costs: stage -> cost of the stages so far.
         notes: what a reader of the record should know so far.
         health: what is recorded of the descriptors so far.
@@ -171,6 +181,7 @@ class RetrievalTask:
     progress: Progress
     maps: MapStore | None = None
     keep: int | None = None
+    learning: LearningSet | None = None
     costs: dict[str, Cost] = field(default_factory=dict)
     notes: dict[str, Any] = field(default_factory=dict)
     health: dict[str, Any] = field(default_factory=dict)
@@ -231,14 +242,17 @@ class RetrievalTask:
         if empty:  # such images rank by chance
             self.notes["empty_descriptors"] = empty
         if self.methods.whitening is not None:
+            learnt_on, rows = self._learnt_from()
             with self._stage("whiten"):
                 described, fitted = whiten(
-                    described, self.methods.whitening, names["whitening"], self._dataset, self.keys, self.cache
+                    described, self.methods.whitening, names["whitening"], learnt_on, self.keys, self.cache, rows
                 )
             if isinstance(fitted, HasRank):
                 self.notes["whitening_rank"] = fitted.rank
             if isinstance(fitted, HasReport):
                 self.notes["whitening"] = dict(fitted.report)
+            if self.learning is not None:
+                self.notes["whitening_learnt_on"] = self.learning.dataset.name
         arrays = described.distractors.arrays
         self.health.update(descriptor_health(described.database, self._canonical.duplicates, empty))
         if (missing := self.notes.get("whitening", {}).get("missing")) and fitted is not None:
@@ -255,6 +269,16 @@ class RetrievalTask:
             whitening=fitted,
             leave_one_out=out,
         )
+
+    def _learnt_from(self) -> tuple[RetrievalSet, NDArray[np.float32] | None]:
+        """What the whitening is learnt on, and its descriptors where that is not the database that is searched."""
+        if self.learning is None:
+            return self._dataset, None
+        pooling, name = self._pooling
+        other = canonical(self.learning.dataset, self.learning.key, self.cache).dataset
+        rows, cost = self._extraction.of_other(other, self.learning.key, pooling, name, self.keys, self.cache)
+        self.costs["describe learning set"] = cost
+        return other, rows
 
     def _described(self) -> Descriptors:
         """Descriptors of both roles: of the images, or from files."""

@@ -132,25 +132,47 @@ class Extraction:
         shards, costs["describe distractors"] = pooled.distractors(key, database.shape[1])
         return Descriptors(database, queries, costs, shards, key, pooled.report())
 
+    @reproducible()
+    def of_other(
+        self, other: RetrievalSet, key: Any, pooling: Pooling, name: str, keys: Mapping[str, Any], cache: Cache
+    ) -> tuple[Floats, Cost]:
+        """Descriptors (n, D) of the database of another set, as those of this one, which a pooling learns from.
+
+        Args:
+            other: that set.
+            key: what its data are.
+            pooling: as of ``descriptors``.
+            name: what to call it in messages.
+            keys: identity of ``dataset``, ``backbone`` and ``pooling``.
+            cache: where descriptors are stored.
+        """
+        extraction = replace(self, dataset=other)
+        return _PooledDataset(extraction, pooling, name, keys, cache, learnt_on=self, data=key).rows("database")
+
 
 @dataclass(frozen=True)
 class _PooledDataset:
-    """The images of a dataset under one pooling: from the cache, or computed and stored."""
+    """The images of a dataset under one pooling: from the cache, or computed and stored.
+
+    ``learnt_on``: what the pooling learns from, where that is another set; ``data``: then what the images are.
+    """
 
     extraction: Extraction
     pooling: Pooling
     name: str
     keys: Mapping[str, Any]
     cache: Cache
+    learnt_on: Extraction | None = None
+    data: Any = None
 
     @cached_property
     def fitted(self) -> Pooling:
-        return self.extraction.fitted(self.pooling)
+        return (self.learnt_on or self.extraction).fitted(self.pooling)
 
     def rows(self, role: Role) -> tuple[Floats, Cost]:
         """Descriptors of one role without distractors."""
         images = self.extraction.without_distractors(role)
-        key = {"dataset": self.keys["dataset"], "role": role}
+        key = {"dataset": self.keys["dataset"] if self.data is None else self.data, "role": role}
         contents = identities(images.paths, images.boxes, key, self.cache)
         total = len(set(contents))
 
@@ -217,17 +239,24 @@ def _learns(pooling: Pooling) -> bool:
 
 
 def whiten(
-    raw: Descriptors, method: Whitening, name: str, dataset: RetrievalSet, keys: Mapping[str, Any], cache: Cache
+    raw: Descriptors,
+    method: Whitening,
+    name: str,
+    dataset: RetrievalSet,
+    keys: Mapping[str, Any],
+    cache: Cache,
+    learnt_from: Floats | None = None,
 ) -> tuple[Descriptors, FittedWhitening]:
-    """Learn a whitening from the database and apply it to all descriptors; those of distractors are stored again.
+    """Learn a whitening from a database and apply it to all descriptors; those of distractors are stored again.
 
     Args:
         raw: the descriptors.
         method: the whitening.
         name: what to call it in messages.
-        dataset: gives the matching pairs.
+        dataset: what is learnt on; gives the matching pairs.
         keys: identity of ``whitening`` and ``dataset``; only looked at where there are distractors.
         cache: where whitened distractors are stored.
+        learnt_from: descriptors (n, D) of the database that is learnt on; None: those that are searched.
 
     Returns:
         The whitened descriptors, and the learnt object.
@@ -243,7 +272,7 @@ def whiten(
     if raw.database.dtype != np.float32:  # descriptors that stay in their file
         raw = replace(raw, database=joined(raw.database, (), cache))
     with untouched(name, raw.database, raw.queries):
-        fitted = method.fit(raw.database, dataset.pairs)
+        fitted = method.fit(raw.database if learnt_from is None else learnt_from, dataset.pairs)
         whitened = replace(raw, database=_in_portions(apply, raw.database, cache), queries=apply(raw.queries))
     if raw.distractor_key is None:
         return whitened, fitted

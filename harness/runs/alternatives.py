@@ -28,6 +28,7 @@ from harness.plugin_api import DataFolders
 from harness.registry import Registry, parameters
 from harness.runs.file_parameters import file_parameters
 from harness.runs.identity import Configured, PlannedDataset, protocol_class
+from harness.runs.learning_sets import LEARN_ON, as_parameter, learns_on
 from harness.runs.spec import Choice, Combination, Spec
 
 
@@ -102,16 +103,19 @@ class Alternatives:
     def datasets(self) -> Iterator[PlannedDataset]:
         """The datasets of the catalogue or of plugins; their parameters may be swept too."""
         for choice in self._spec.datasets:
-            entry = self._catalogue.get(choice.name)
-            loader = entry.loader if entry else choice.name
-            if loader not in self._registry.names("dataset"):
-                names = {*self._catalogue, *self._registry.names("dataset")}
-                fix = f"{nearest(choice.name, names)} (harness datasets lists all)".strip()
-                self._mistake(UnknownName(f'unknown dataset "{choice.name}"', fix=fix), choice.at)
-                continue
-            values = {**(entry.parameters if entry else {}), **choice.parameters}
-            for configured in self._configured("dataset", Choice(loader, values, choice.at)):
-                yield from self._dataset(choice, configured, entry)
+            yield from self._datasets_of(choice)
+
+    def _datasets_of(self, choice: Choice) -> Iterator[PlannedDataset]:
+        entry = self._catalogue.get(choice.name)
+        loader = entry.loader if entry else choice.name
+        if loader not in self._registry.names("dataset"):
+            names = {*self._catalogue, *self._registry.names("dataset")}
+            fix = f"{nearest(choice.name, names)} (harness datasets lists all)".strip()
+            self._mistake(UnknownName(f'unknown dataset "{choice.name}"', fix=fix), choice.at)
+            return
+        values = {**(entry.parameters if entry else {}), **choice.parameters}
+        for configured in self._configured("dataset", Choice(loader, values, choice.at)):
+            yield from self._dataset(choice, configured, entry)
 
     def methods(self, combination: Combination) -> Iterator[dict[str, Configured]]:
         """All combinations of one alternative per kind; a stage that is none is left out."""
@@ -211,10 +215,21 @@ class Alternatives:
                 self._mistakes(Errors([e for e in wrong.errors if e.headline not in reported]), choice.at)
                 reported.update(error.headline for error in wrong.errors)
                 continue
+            learning = None
+            if named := learns_on(kind, instance):
+                if (learning := self._learning_set(named, (*choice.at, LEARN_ON))) is None:
+                    return
+                files = {**files, LEARN_ON: as_parameter(learning)}
+                incomplete = incomplete or not learning.fingerprint
             try:
-                yield Configured(instance, self._registry.identify(kind, choice.name, instance, files), incomplete)
+                identity = self._registry.identify(kind, choice.name, instance, files)
+                yield Configured(instance, identity, incomplete, learning)
             except PluginError as error:
                 self._mistakes(error, choice.at)
+
+    def _learning_set(self, name: str, at: At) -> PlannedDataset | None:
+        """The dataset of this name, the first where its entry sweeps; None after a mistake."""
+        return next(self._datasets_of(Choice(name, {}, at)), None)
 
     def _mistakes(self, error: HarnessError, at: At) -> None:
         """A mistake, or several, each at the parameter that is wrong."""

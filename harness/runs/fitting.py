@@ -1,4 +1,4 @@
-"""Whether what a spec of active learning puts together can work: mistakes that a run would find after hours."""
+"""Whether what a spec puts together can work: mistakes that a run would find after hours."""
 
 from __future__ import annotations
 
@@ -20,6 +20,8 @@ def unfitting(runs: Iterable[Run], folders: DataFolders) -> list[HarnessError]:
     found: dict[str, HarnessError] = {}
     read: set[tuple[str, str]] = set()
     for run in runs:
+        if run.task == "retrieval" and "descriptors" in run.methods:
+            found |= {error.headline: error for error in _of_descriptors(run)}
         if run.task != "active-learning" or run.incomplete:
             continue
         mistakes = list(_of_methods(run))
@@ -28,6 +30,16 @@ def unfitting(runs: Iterable[Run], folders: DataFolders) -> list[HarnessError]:
             mistakes += _of_data(run, folders)
         found |= {error.headline: error for error in reversed(mistakes)}
     return list(found.values())
+
+
+def _of_descriptors(run: Run) -> Iterator[HarnessError]:
+    whitening = run.methods.get("whitening")
+    if whitening is not None and whitening.learning_set is not None:
+        yield BadParameter(
+            f'whitening "{whitening.id.name}" cannot be learnt on {whitening.learning_set.name}: '
+            "descriptors from files are those of one set",
+            fix="leave out learn_on, or a backbone and a pooling",
+        )
 
 
 def _of_methods(run: Run) -> Iterator[HarnessError]:

@@ -36,11 +36,17 @@ COMPONENTS: Final[Mapping[str, tuple[str, ...]]] = {
 
 @dataclass(frozen=True)
 class Configured:
-    """A method with its parameters, and what identifies it; ``incomplete``: a file that it names is missing."""
+    """A method with its parameters, and what identifies it.
+
+    Attributes:
+        incomplete: a file or a dataset that it names is missing.
+        learning_set: what a whitening is learnt on, where that is not the dataset of the run.
+    """
 
     method: Any
     id: MethodId
     incomplete: bool = False
+    learning_set: PlannedDataset | None = None
 
     @property
     def key(self) -> dict[str, Any]:

@@ -25,6 +25,7 @@ from harness.data.folders import data_folders
 from harness.plugin_api import RetrievalSet
 from harness.runs.executors.choose import preloaded
 from harness.runs.identity import Run
+from harness.runs.learning_sets import learning_set
 from harness.runs.plan import Plan, make_plan
 from harness.runs.shared_maps import kept_maps
 
@@ -101,7 +102,13 @@ def expected(run: Run, plan: Plan, cache: Path) -> Expected:
         start = (start[0] + images, start[1] + queries)
         keys: dict[str, Any] = {kind: method.key for kind, method in run.methods.items()}
         keys["dataset"] = {"fingerprint": f"{run.dataset.fingerprint} {images}"}
-        result = RetrievalTask(sample, methods, run.protocol, keys, Cache(cache), SilentProgress(), maps).run()
+        learning = learning_set(run, plan.folders)
+        if learning is not None:
+            learning = replace(learning, dataset=sampled(learning.dataset, images, queries, start))
+        task = RetrievalTask(
+            sample, methods, run.protocol, keys, Cache(cache), SilentProgress(), maps, learning=learning
+        )
+        result = task.run()
         measured.append({**result.costs, "queries": Cost(wall_s=float(result.query_seconds.mean()))})
         drivers.append(_drivers(len(sample.images), len(sample.queries), getattr(methods.reranking, "top", 0)))
         figures = result.bytes_per_image, result.dimension

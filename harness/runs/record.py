@@ -61,10 +61,12 @@ class MethodRecord(_Part):
     """Rules of ``harness check`` that the method declares to break, with the reasons."""
     stand_in: bool = False
     """Whether a file that a parameter names, such as weights, is a stand-in."""
+    learning_set: DatasetRecord | None = None
+    """What a whitening was learnt on, where that is not the dataset of the run."""
 
 
 class DatasetRecord(_Part):
-    """What the run was measured on."""
+    """What the run was measured on, or a whitening learnt on."""
 
     name: str
     """As the spec names it."""

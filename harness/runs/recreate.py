@@ -15,12 +15,12 @@ from harness.registry.composition import deviations_of
 from harness.registry.parameters import resolved
 from harness.runs.file_parameters import file_parameters
 from harness.runs.identity import Configured, PlannedDataset, Run, engine_source, protocol_class, result_versions
+from harness.runs.learning_sets import LEARN_ON, as_parameter
 from harness.runs.record import DatasetRecord, MethodRecord, Record
 
 
 def describe(run: Run) -> Record:
     """The record of a run that was not done: all that is known before it. Such a record is never written."""
-    loader = run.dataset.loader.id
     presets = {m.id.parameters["preset"] for m in run.methods.values() if "preset" in m.id.parameters}
     return Record(
         id=run.id,
@@ -30,15 +30,7 @@ def describe(run: Run) -> Record:
         versions=result_versions(run.task),
         source=engine_source(run.task),
         protocol_id=run.protocol_id,
-        dataset=DatasetRecord(
-            name=run.dataset.name,
-            loader=loader.name,
-            parameters=dict(loader.parameters),
-            fingerprint=run.dataset.fingerprint,
-            expected=dict(run.dataset.expected),
-            digest=loader.digest,
-            files=dict(loader.files),
-        ),
+        dataset=_dataset(run.dataset),
         methods={kind: _method(configured) for kind, configured in run.methods.items()},
         non_default={
             "protocol": parameters.non_default(run.protocol),
@@ -78,7 +70,7 @@ def recreate(
         fingerprint = run.dataset.loader.method.fingerprint(folders)
     except DataMissing as error:
         missing = error.headline
-    _warn(record, run.methods, fingerprint, missing)
+    _warn(record, run.methods, fingerprint, missing, folders)
     return replace(run, dataset=replace(run.dataset, fingerprint=fingerprint))
 
 
@@ -108,9 +100,20 @@ def restored(record: Record, registry: Registry, places: Sequence[Path], folders
         made = registry.create(kind, name, **values | {name: file.path for name, file in files.items()})
         return Configured(made, registry.identify(kind, name, made, files))
 
+    def method_of(kind: str, method: MethodRecord) -> Configured:
+        made = configured(kind, method.name, method.parameters)
+        if (learnt := method.learning_set) is None:
+            return made
+        loader = configured("dataset", learnt.loader, learnt.parameters)
+        planned = PlannedDataset(learnt.name, loader, learnt.fingerprint, learnt.expected)
+        files = file_parameters(f'{kind} "{method.name}"', type(made.method), method.parameters, places, folders)
+        files[LEARN_ON] = as_parameter(planned)
+        identity = registry.identify(kind, method.name, made.method, files)
+        return Configured(made.method, identity, learning_set=planned)
+
     # Of an imported record the data alone can be had again.
     here = {} if record.measured_by else record.methods
-    methods = {kind: configured(kind, m.name, m.parameters) for kind, m in here.items()}
+    methods = {kind: method_of(kind, m) for kind, m in here.items()}
     loader = configured("dataset", record.dataset.loader, record.dataset.parameters)
     return Run(
         id=record.id,
@@ -129,7 +132,17 @@ def restored(record: Record, registry: Registry, places: Sequence[Path], folders
     )
 
 
-def _warn(record: Record, methods: Mapping[str, Configured], fingerprint: str, missing: str) -> None:
+def _fingerprint(dataset: PlannedDataset, folders: DataFolders) -> str:
+    """Of the data as they are now; empty where they are missing."""
+    try:
+        return str(dataset.loader.method.fingerprint(folders))
+    except DataMissing:
+        return ""
+
+
+def _warn(
+    record: Record, methods: Mapping[str, Configured], fingerprint: str, missing: str, folders: DataFolders
+) -> None:
     changes = []
     for kind, configured in methods.items():
         then, now = record.methods[kind], configured.id
@@ -139,6 +152,8 @@ def _warn(record: Record, methods: Mapping[str, Configured], fingerprint: str, m
             changes.append(f'{kind} "{now.name}" has another source')
         elif dict(then.files) != dict(now.files):
             changes.append(f'{kind} "{now.name}" reads other files')
+        if (learnt := configured.learning_set) and learnt.fingerprint != _fingerprint(learnt, folders):
+            changes.append(f"{learnt.name}, on which {kind} was learnt, holds other data or is missing")
     if missing:
         changes.append(f"the data cannot be read now: {missing}")
     elif fingerprint != record.dataset.fingerprint:
@@ -160,4 +175,18 @@ def _method(configured: Configured) -> MethodRecord:
         origin=identity.origin,
         source=identity.source,
         deviations=deviations_of(type(configured.method)),
+        learning_set=None if configured.learning_set is None else _dataset(configured.learning_set),
+    )
+
+
+def _dataset(planned: PlannedDataset) -> DatasetRecord:
+    loader = planned.loader.id
+    return DatasetRecord(
+        name=planned.name,
+        loader=loader.name,
+        parameters=dict(loader.parameters),
+        fingerprint=planned.fingerprint,
+        expected=dict(planned.expected),
+        digest=loader.digest,
+        files=dict(loader.files),
     )

@@ -19,6 +19,7 @@ from harness.data.folders import use
 from harness.plugin_api import DataFolders
 from harness.runs.identity import Run
 from harness.runs.kept_ranks import leave_ranks
+from harness.runs.learning_sets import learning_set
 from harness.runs.record import STORED_RANKS, CostRecord, Number
 from harness.runs.shared_maps import kept_maps
 
@@ -64,7 +65,15 @@ def _retrieval(
     # Beside foreign code maps lie apart, like entries of the cache: no cleaner process reads them.
     maps = MapStore(folder / digest(foreign_names())[:16], charged=True) if folder else None
     result = run_retrieval(
-        dataset, methods, run.protocol, keys=keys, cache=cache, progress=progress, maps=maps, keep=run.keep_ranks
+        dataset,
+        methods,
+        run.protocol,
+        keys=keys,
+        cache=cache,
+        progress=progress,
+        maps=maps,
+        keep=run.keep_ranks,
+        learning=learning_set(run, folders),
     )
     details: dict[str, Any] = {"ranks": result.ranks[:, :STORED_RANKS].tolist(), "notes": dict(result.notes)}
     if run.stores_ranks:

@@ -10,6 +10,7 @@ import numpy as np
 from harness.core.errors import SpecError
 from harness.core.progress import Progress, SilentProgress
 from harness.plugin_api import DrawsMatches
+from harness.runs.learning_sets import learning_set
 from harness.studies.pictures import Format
 from harness.studies.pictures.matches import draw_inliers, draw_matches
 from harness.studies.view import ImageRun
@@ -87,7 +88,8 @@ def view_inliers(opened: ImageRun, *, format: Format = "png", progress: Progress
     keys: dict[str, Any] = {kind: configured.key for kind, configured in run.methods.items()}
     keys["dataset"] = run.dataset.key
     cache = Cache(opened.folders.cache / "arrays")
-    task = RetrievalTask(dataset, methods, run.protocol, keys, cache, progress or SilentProgress())
+    learning = learning_set(run, opened.folders)
+    task = RetrievalTask(dataset, methods, run.protocol, keys, cache, progress or SilentProgress(), learning=learning)
     title = f"{run.dataset.name}, {run.methods['reranking'].id.name}: top {top} of {len(dataset.queries)} queries"
     return draw_inliers(*inliers(task.reranked(), dataset, top), title=title, format=format)
 

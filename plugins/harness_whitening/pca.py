@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated, ClassVar, Final, Literal
 
 import numpy as np
@@ -41,6 +41,8 @@ class PCA:
             out where s is 0; a board marks such a run.
         eps: variances up to this share of the largest count as none.
         preset: ``recommended`` shrinks by ``oas`` and limits the directions; ``thesis`` does neither.
+        learn_on: name of a retrieval set, as in a spec, of whose database it is learnt in place of the one that is
+            searched; both are described alike, and once.
     """
 
     result_version: ClassVar[int] = 2
@@ -49,6 +51,7 @@ class PCA:
     shrink: Shrink = "auto"
     eps: Annotated[float, Gt(0)] = 1e-10
     preset: Literal["thesis", "recommended"] = "recommended"
+    learn_on: str = field(default="", metadata={"later": True})
 
     def fit(self, descriptors: NDArray[np.float32], pairs: NDArray[np.int64] | None = None) -> LinearWhitening:
         """Learn from (n, D) float32; ``pairs`` are not used.

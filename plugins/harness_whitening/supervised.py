@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 import numpy as np
@@ -42,6 +42,8 @@ class Supervised:
         preset: ``thesis`` centres on the mean of all descriptors and rotates by the covariance of non-matching pairs.
             ``released-code`` centres on the mean of each pair's first descriptor and rotates by the scatter of all.
             Neither shrinks; ``recommended`` is ``thesis`` with ``oas``.
+        learn_on: name of a retrieval set, as in a spec, of whose database and pairs it is learnt in place of the one
+            that is searched; both are described alike, and once.
     """
 
     result_version: ClassVar[int] = 2
@@ -50,6 +52,7 @@ class Supervised:
     shrink: Shrink = "auto"
     eps: Annotated[float, Gt(0)] = 1e-6
     preset: Literal["thesis", "released-code", "recommended"] = "recommended"
+    learn_on: str = field(default="", metadata={"later": True})
 
     def fit(self, descriptors: NDArray[np.float32], pairs: NDArray[np.int64] | None = None) -> LinearWhitening:
         """Learn from (n, D) float32 and matching pairs (p, 2) int64.
