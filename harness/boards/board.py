@@ -92,6 +92,7 @@ class Board:
         baseline: name of the row that all others are compared with; empty without one.
         groups: group of each query, by its number; empty where the records do not say.
         data: the dataset's name and the parameters of its loader; None as ``methods`` of a row.
+        shown: columns that its tables show, by key or title; empty for a few that fit (``harness.boards.choice``).
     """
 
     task: str
@@ -110,6 +111,7 @@ class Board:
     warnings: tuple[str, ...] = ()
     baseline: str = ""
     groups: tuple[int, ...] = ()
+    shown: tuple[str, ...] = ()
 
     @property
     def metric(self) -> str:

@@ -186,3 +186,32 @@ def _deviations(records: Sequence[Record]) -> Iterable[str]:
     for (kind, name), rules in sorted(declared.items()):
         reasons = "; ".join(f"{rule} ({reason})" for rule, reason in sorted(rules.items()))
         yield f"By its author's declaration {kind} {name} deviates from the rules of its kind: {reasons}."
+
+
+_SAID_SHORTER: Final = ("#: ", "Against ", "With ", "The methods vary unlike", "Dataset ", "Protocol ", "Seeds: ")
+_ONLY_IN_DETAILS: Final = ("Plugins: ", MEASURED_ON)
+
+
+def short_footer(board: Board) -> Iterator[str]:
+    """What a reader must know: what ranks mean, on which data and by which protocol; then what else is said.
+
+    All sentences of ``Board.provenance`` that only say it at length are left out.
+    """
+    tests = board.tests
+    if tests is not None and tests.tests and tests.can_decide and tests.test != SEQUENTIAL:
+        yield _short_ranks(tests, board)
+    data = f"Data {board.fingerprint[:12]}" if board.fingerprint else "The data are missing"
+    yield f"{data}; protocol {board.protocol_id}." if board.protocol_id else f"{data}."
+    yield from (text for text in board.provenance if not text.startswith((*_SAID_SHORTER, *_ONLY_IN_DETAILS)))
+
+
+def _short_ranks(tests: PairwiseTests, board: Board) -> str:
+    units = f"{tests.pairs} {plural(board.unit)}"
+    if tests.groups not in (None, tests.pairs):
+        units += f" in {tests.groups} groups"
+    first = sum(row.rank == 1 for row in board.rows)
+    points = board.columns[0].scale == 100 and math.isfinite(tests.detectable)
+    least = f"; minimum detectable difference {100 * tests.detectable:.1f} points" if points else ""
+    level = f"{tests.level:.0%} level" if tests.level else "corrected"
+    best = f"{first} of {tests.methods} not significantly different from the best"
+    return f"#: rank interval ({tests.test}, {units}, {level}); {best}{least}."

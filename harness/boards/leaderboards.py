@@ -8,7 +8,7 @@ from typing import Final
 from harness.boards.board import Board
 from harness.boards.published import with_published
 from harness.boards.reference import Reference
-from harness.boards.render import DOCUMENTS, check_format, csv_text, json_text, render_tables
+from harness.boards.render import DOCUMENTS, LATEX, check_format, csv_text, json_text, render_tables
 from harness.boards.stored import boards_content, boards_of
 from harness.boards.tables import all_tables, data_table
 from harness.runs.record import Record
@@ -25,33 +25,39 @@ def leaderboard(
     description: str = "",
     cost: bool = True,
     reference: Reference | None = None,
+    columns: Sequence[str] = (),
 ) -> str:
     """Records as a leaderboard: one table per dataset, best method first.
 
     Args:
         records: of one or more runs, those of several seeds are averaged; or what ``harness.find_results`` found.
-        format: ``markdown``, ``html``, ``latex``, ``csv`` or ``json``.
+        format: ``markdown``, ``terminal``, ``html``, ``latex``, ``latex-wide``, ``csv`` or ``json``.
         title: heading of the document; none if empty.
         description: text under the heading; markdown in markdown, plain in HTML.
         cost: whether to show time and memory, which differ from run to run.
         reference: published numbers, to stand beside what was measured with the difference.
+        columns: that tables show beside the first, by key or title (``map_hard``, ``ms/query``), or ``all``; empty for
+            those that the spec names, or a few that fit. CSV and JSON hold all.
 
     Raises:
         NotComparable: records of one dataset were measured by different protocols or on different data.
-        UnknownName: no such format.
+        UnknownName: no such format, or a column that no board has.
     """
     results = records if isinstance(records, Results) else Results("records", tuple(records))
     measured = boards_of(results, cost=cost)
     if reference is not None:
         measured = [with_published(board, reference) for board in measured]
-    return render_boards(measured, format, title=title, description=description)
+    return render_boards(measured, format, title=title, description=description, columns=columns)
 
 
-def render_boards(boards: Sequence[Board], format: str, *, title: str = "", description: str = "") -> str:
+def render_boards(
+    boards: Sequence[Board], format: str, *, title: str = "", description: str = "", columns: Sequence[str] = ()
+) -> str:
     """The boards in one of ``FORMATS``, ending in a newline. Raises ``UnknownName``."""
     check_format(format, FORMATS)
     if format == "csv":
         return csv_text(data_table(boards))
     if format == "json":
         return json_text(boards_content(boards, title, description))
-    return render_tables(all_tables(boards), format, title=title, description=description)
+    tables = all_tables(boards, columns, compact=format in (*LATEX, "terminal"))
+    return render_tables(tables, format, title=title, description=description)

@@ -54,7 +54,8 @@ def boards_of(results: Results, *, cost: bool = True) -> list[Board]:
         DataDamaged: a ``results.json`` is not what ``harness leaderboard --format json`` writes.
     """
     if not results.boards:
-        return boards(results.records, cost=cost, design=results.design)
+        made = boards(results.records, cost=cost, design=results.design)
+        return [replace(board, shown=results.columns) for board in made] if results.columns else made
     stored = read_boards(results)
     return stored if cost else list(map(_without_costs, stored))
 
@@ -82,6 +83,7 @@ def boards_content(boards: Sequence[Board], title: str, description: str) -> dic
 def _board(board: Board) -> dict[str, Any]:
     return {
         **_named(board, _BOARD),
+        **({"shown": board.shown} if board.shown else {}),
         "data": board.data and _named(board.data, _METHOD),
         "comparison": _tests(board.tests) if board.tests else None,
         "columns": [_column(column) for column in board.columns],
@@ -121,7 +123,7 @@ def _across(ranks: Across) -> dict[str, Any]:
 
 
 def _read_board(content: Mapping[str, Any]) -> Board:
-    texts = {name: content[name] for name in (*_BOARD, "data") if name in content}
+    texts = {name: content[name] for name in (*_BOARD, "data", "shown") if name in content}
     board = _adapter().validate_python({**texts, "columns": (), "rows": content["rows"]})
     # The oldest files had no list of columns: the keys of the cells are in its order.
     first = board.rows[0].cells if board.rows else {}

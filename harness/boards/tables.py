@@ -8,66 +8,102 @@ from typing import Final
 
 from harness.boards.across import Across, across
 from harness.boards.board import Board, Row, parameters_sentence, row_name
+from harness.boards.choice import ALL, check_columns, chosen_columns
 from harness.boards.columns import ALL_LABELS, FULL_SUPERVISION, Cell, Column
+from harness.boards.footer import short_footer
+from harness.boards.full_supervision import reference_rows
 from harness.boards.render.table import MARKS, NOTHING, Mark, Table, TableCell, TableColumn, make_table
 from harness.runs.labels import SHOWN_KINDS, Method
 
 _LONGEST_REASON: Final = 40
 
 
-def all_tables(boards: Sequence[Board]) -> list[Table]:
-    """The table of each board, then those of ranks over several boards."""
-    return [*map(board_table, boards), *map(across_table, across(boards))]
+def all_tables(boards: Sequence[Board], columns: Sequence[str] = (), *, compact: bool = False) -> list[Table]:
+    """The table of each board, then those of ranks over several boards.
+
+    Args:
+        boards: in the order in which they are shown.
+        columns: that the tables show, by key or title, or ``all``; empty for what the boards say.
+        compact: name the methods of a row in one column.
+
+    Raises:
+        UnknownName: a column that no board has.
+    """
+    check_columns(boards, columns or [name for board in boards for name in board.shown])
+    made = [board_table(board, columns, compact=compact) for board in boards]
+    return [*made, *map(across_table, across(boards))]
 
 
-def board_table(board: Board) -> Table:
-    """The table of a board."""
-    columns = list(_columns(board))
+def board_table(board: Board, columns: Sequence[str] = (), *, compact: bool = False) -> Table:
+    """The table of a board; what it does not show is in its details. The arguments are those of ``all_tables``."""
+    references = reference_rows(board)
+    there = [column for column in board.columns if not references or column.key != FULL_SUPERVISION]  # else twice
+    shown = [column for column in chosen_columns(board, columns) if column in there]
+    hidden = [column for column in there if column not in shown]
     common = " · ".join(f"{kind} {name}" for kind, name in board.common.items())
     intro = [*board.warnings, f"All rows: {common}." if common else "", parameters_sentence(board)]
+    rows, whole = (*board.rows, *references), ALL in columns or not hidden
+    grid = [*_rank(rows), *_methods(board, rows, compact), *_numbers(board, rows, shown), *_runs(board, rows, whole)]
     return Table(
-        columns=tuple(column for column, _ in columns),
-        rows=tuple(zip(*(cells for _, cells in columns), strict=True)),
+        *_grid(grid),
         title=board.dataset,
         intro=" ".join(filter(None, intro)),
-        notes=tuple(
-            f"{row_name(row, board.kinds)}: {note}" for row in board.rows for note in (*row.notes, *row.doubts)
-        ),
-        footer=(*board.provenance, *_legend(board)),
+        notes=tuple(_notes(board)),
+        footer=(*short_footer(board), *_legend(board, shown)),
+        details=board.provenance,
+        more=_more(board, hidden, compact),
     )
 
 
-def _full_supervision(board: Board) -> list[Row]:
-    """A row for each way of training whose accuracy with all labels is known; only beside other accuracies."""
-    if not board.columns or board.columns[0].scale != 100:
-        return []
-    found: dict[tuple[str, ...], tuple[Row, Cell]] = {}
-    for row in board.rows:
-        cell = row.cells.get(FULL_SUPERVISION)
-        training = tuple(row.labels.get(kind, "none") for kind in board.kinds if kind != "acquisition")
-        # Seeds decide the model, acquisitions do not.
-        if cell is not None and (training not in found or cell.n > found[training][1].n):
-            found[training] = row, cell
-    return [_reference(row, cell, board) for row, cell in found.values()]
+def _more(board: Board, columns: Sequence[Column], compact: bool) -> Table | None:
+    """The columns that a table does not show, in one of their own."""
+    if not columns:
+        return None
+    grid = [*_methods(board, board.rows, compact), *_numbers(board, board.rows, columns)]
+    return Table(*_grid(grid), footer=tuple(_legend(board, columns)))
 
 
-def _reference(row: Row, cell: Cell, board: Board) -> Row:
-    labels = {**row.labels, "acquisition": ALL_LABELS}
-    if "acquisition" not in board.kinds:
-        labels[board.kinds[-1]] = f"{row.labels.get(board.kinds[-1], 'none')}, {ALL_LABELS}"
-    cells = dict.fromkeys((column.key for column in board.columns), None) | {board.columns[0].key: cell}
-    return Row(None, labels, cells, None, cell.n, cell.n, ())
+def _notes(board: Board) -> Iterator[str]:
+    """What is to be said of rows; once, where it is the same of all."""
+    said = [(*row.notes, *row.doubts) for row in board.rows]
+    if len(said) > 1 and len({*said}) == 1:
+        yield from (f"All rows: {note}" for note in said[0])
+        return
+    yield from (
+        f"{row_name(row, board.kinds)}: {note}" for row, own in zip(board.rows, said, strict=True) for note in own
+    )
 
 
-def _columns(board: Board) -> Iterator[tuple[TableColumn, list[TableCell]]]:
-    references = _full_supervision(board)
-    rows = (*board.rows, *references)
-    yield TableColumn("#", "right"), [TableCell(_rank(row)) for row in rows]
+_Columns = Iterator[tuple[TableColumn, list[TableCell]]]
+
+
+def _grid(
+    columns: Sequence[tuple[TableColumn, list[TableCell]]],
+) -> tuple[tuple[TableColumn, ...], tuple[tuple[TableCell, ...], ...]]:
+    """Columns with their cells as columns and rows."""
+    return tuple(column for column, _ in columns), tuple(zip(*(cells for _, cells in columns), strict=True))
+
+
+def _rank(rows: Sequence[Row]) -> _Columns:
+    yield TableColumn("#", "right"), [TableCell(_rank_text(row)) for row in rows]
+
+
+def _methods(board: Board, rows: Sequence[Row], compact: bool) -> _Columns:
+    if compact and board.kinds:
+        yield TableColumn("method"), [TableCell(_short_name(row, board.kinds)) for row in rows]
+        return
     for kind in board.kinds:
         yield TableColumn(kind), [TableCell(row.labels.get(kind, "none")) for row in rows]
-    for column in board.columns:
-        if references and column.key == FULL_SUPERVISION:
-            continue
+
+
+def _short_name(row: Row, kinds: Sequence[str]) -> str:
+    """What a row has; kinds that it does without are left out."""
+    labels = [label for kind in kinds if (label := row.labels.get(kind, "none")) != "none"]
+    return " · ".join(labels) or "none"
+
+
+def _numbers(board: Board, rows: Sequence[Row], columns: Sequence[Column]) -> _Columns:
+    for column in columns:
         best, headline = _best(board.rows, column), column is board.columns[0]
         yield TableColumn(column.title, "right"), [_cell(row, column, best, headline) for row in rows]
         if headline and any(row.interval for row in rows):
@@ -76,8 +112,14 @@ def _columns(board: Board) -> Iterator[tuple[TableColumn, list[TableCell]]]:
             yield TableColumn(f"against {board.baseline}", "right"), [_against(row, column) for row in rows]
     if not board.columns:
         yield TableColumn("result"), [TableCell(_shortened(row.reason) or NOTHING) for row in rows]
-    runs = (f"{row.runs}" if row.runs == row.expected else f"{row.runs} of {row.expected}" for row in rows)
-    yield TableColumn("runs", "right"), [TableCell(text) for text in runs]
+
+
+def _runs(board: Board, rows: Sequence[Row], whole: bool) -> _Columns:
+    """How many runs a row has; left out of a short table where all rows have all of as many."""
+    counts = {(row.runs, row.expected) for row in board.rows}
+    if whole or len(counts) > 1 or any(done != expected for done, expected in counts):
+        texts = (f"{row.runs}" if row.runs == row.expected else f"{row.runs} of {row.expected}" for row in rows)
+        yield TableColumn("runs", "right"), [TableCell(text) for text in texts]
 
 
 def across_table(ranks: Across) -> Table:
@@ -153,7 +195,7 @@ def _parameters(method: Method | None) -> str:
     return json.dumps(method.parameters, sort_keys=True, ensure_ascii=False) if method else ""
 
 
-def _rank(row: Row) -> str:
+def _rank_text(row: Row) -> str:
     """``3``, or the rank interval ``2–5``."""
     if row.rank is None:
         return ""
@@ -222,9 +264,10 @@ def _best(rows: Sequence[Row], column: Column) -> str:
     return column.shown(max(means) if column.higher_is_better else min(means))
 
 
-def _legend(board: Board) -> list[str]:
-    """What the marks mean that stand in this table."""
+def _legend(board: Board, columns: Sequence[Column]) -> list[str]:
+    """What the marks mean that stand in these columns."""
     headline = board.columns[0].title if board.columns else ""
+    has_headline = bool(columns) and columns[0] in board.columns[:1]
     others = sorted({name for row in board.rows for name in row.measured_by})
     meaning: dict[Mark, str] = {
         "imported": f"not measured here but imported; measured by {', '.join(others)}.",
@@ -233,17 +276,17 @@ def _legend(board: Board) -> list[str]:
         "contended": "measured while other runs shared the machine.",
         "cached": "spent, at least in part, by an earlier run that shared the work; the cost of that time.",
     }
-    cells = [cell for row in board.rows for cell in row.cells.values() if cell]
+    cells = [cell for row in board.rows for column in columns if (cell := row.cells.get(column.key))]
+    keys = {column.key for column in columns}
     shown = {
-        "imported": bool(others),
-        "doubtful": any(row.doubts for row in board.rows),
-        "front": any(row.front for row in board.rows),
+        "imported": has_headline and bool(others),
+        "doubtful": has_headline and any(row.doubts for row in board.rows),
+        "front": any(keys & {*row.front} for row in board.rows),
         "contended": any(cell.contended for cell in cells),
         "cached": any(cell.cached for cell in cells),
     }
-    auc = any(column.key in ("area", "area-linear", "area_under_curve") for column in board.columns)
+    auc = any(column.key in ("area", "area-linear", "area_under_curve") for column in columns)
     meant = ["AUC: area under the budget curve, along the logarithm of the labels or their number."] if auc else []
-    meant += [f"{ALL_LABELS}: a model trained on all labels, for comparison; not ranked."] * bool(
-        _full_supervision(board)
-    )
+    if has_headline and reference_rows(board):
+        meant.append(f"{ALL_LABELS}: a model trained on all labels, for comparison; not ranked.")
     return [*meant, *(f"{MARKS[mark].strip()}: {text}" for mark, text in meaning.items() if shown[mark])]

@@ -25,7 +25,18 @@ def leaderboard(
     cache: Cache = None,
     runs: Runs = None,
     catalogue: Catalogues = None,
-    format: Annotated[str, typer.Option("--format", help="markdown, html, latex, csv or json.")] = "markdown",
+    format: Annotated[
+        str | None,
+        typer.Option(
+            "--format",
+            help="markdown, terminal, html, latex, latex-wide, csv or json [default: terminal on one, else markdown].",
+            show_default=False,
+        ),
+    ] = None,
+    columns: Annotated[
+        str | None,
+        typer.Option("--columns", metavar="A,B", help="Columns beside the first, by key or title; all for every one."),
+    ] = None,
     out: Out = None,
     plots: Plots = None,
     png: Annotated[bool, typer.Option("--png", help="With --plots: draw PNG too.")] = False,
@@ -56,6 +67,7 @@ def leaderboard(
     from harness.core.files import write_atomically
     from harness.runs.targets import find_results
 
+    format = format or ("terminal" if out is None and sys.stdout.isatty() else "markdown")
     with _no_search_for_cycles():
         results = find_results(
             target,
@@ -89,6 +101,7 @@ def leaderboard(
                 description=results.description,
                 cost=cost,
                 reference=published,
+                columns=[name.strip() for name in columns.split(",") if name.strip()] if columns else (),
             )
         pictures = draw(boards_of(results, cost=cost), images) if plots is not None else {}
         _remember(results)

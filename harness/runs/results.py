@@ -26,6 +26,7 @@ class Results:
         reference: published numbers beside the spec (``reference.yaml``), None where there are none.
         missing: data and files that runs of the spec need and that are not there.
         design: what the spec tests; the default without one.
+        columns: that the tables of the spec's boards show; empty for a few that fit.
         folder: of the records of a spec; None without one.
         plugin_warnings: installed plugins that were not loaded, or were written for an older API.
     """
@@ -39,6 +40,7 @@ class Results:
     reference: Path | None = None
     missing: tuple[HarnessError, ...] = ()
     design: Design = field(default_factory=Design)
+    columns: tuple[str, ...] = ()
     folder: Path | None = None
     plugin_warnings: tuple[str, ...] = ()
 

@@ -85,6 +85,8 @@ class Spec:
     """What is tested, of all runs together."""
     keep_ranks: int | None = STORED_RANKS
     """Images of each ranking that are stored beside a record; None: all. The numbers of a run do not depend on it."""
+    columns: tuple[str, ...] = ()
+    """Columns that the tables of its boards show; empty for a few that fit."""
 
     @property
     def folder(self) -> Path:
@@ -126,6 +128,8 @@ class _Shape(BaseModel):
     """The row that all others are compared with, by name or words of it: ``random``."""
     smallest_difference: Any = None
     """Points below which two methods count as equal."""
+    columns: list[str] = []
+    """Columns of the boards beside the first, by key or title (``map_hard``, ``ms/query``), or ``all``."""
     keep_ranks: Annotated[int, Ge(1)] | Literal["all"] = STORED_RANKS
     """Images of each ranking that are stored, or ``all``; more than 100 in a file beside the record."""
 
@@ -163,6 +167,7 @@ def read_spec(source: str | Path | Mapping[str, Any]) -> tuple[Spec, list[Harnes
         description=str(data.get("description", "")),
         document=document,
         design=design,
+        columns=tuple(map(str, _sequence(data.get("columns")))),
         keep_ranks=_kept(data.get("keep_ranks", STORED_RANKS)),
     )
     return spec, errors

@@ -201,6 +201,7 @@ class Resolver:
             reference=_beside(path),
             missing=plan.missing,
             design=replace(design, seen=seen_seeds(store.folder)),
+            columns=plan.spec.columns,
             folder=store.folder,
             plugin_warnings=tuple(map(str, (*plan.registry.broken, *plan.registry.outdated))),
         )

@@ -8,7 +8,9 @@ from typing import Any, Final, Literal
 
 from harness.boards.across import Across
 from harness.boards.board import Board, Row, parameters_sentence
+from harness.boards.choice import ALL
 from harness.boards.columns import Column
+from harness.boards.full_supervision import reference_rows
 from harness.boards.plots import plots, rank_plots
 from harness.boards.render.table import Table, TableCell
 from harness.boards.tables import across_table, board_table
@@ -121,8 +123,9 @@ def across_views(tables: Sequence[Across], *, pictures: bool) -> list[AcrossView
 
 
 def _view(board: Board, anchor: str, pictures: bool) -> BoardView:
-    table = board_table(board)
+    table = board_table(board, [ALL])
     headings = tuple(_headings(board, table))
+    rows = (*board.rows, *reference_rows(board))
     bounds = [bound for row in board.rows if row.interval for bound in row.interval]
     drawn = plots([board]) if pictures else {}
     return BoardView(
@@ -133,8 +136,8 @@ def _view(board: Board, anchor: str, pictures: bool) -> BoardView:
         parameters=parameters_sentence(board),
         warnings=board.warnings,
         headings=headings,
-        rows=tuple(_row(board, row, cells, bounds) for row, cells in zip(board.rows, table.rows, strict=True)),
-        footer=table.footer,
+        rows=tuple(_row(board, row, cells, bounds) for row, cells in zip(rows, table.rows, strict=True)),
+        footer=(*table.footer, *table.details),
         plots=tuple((_caption(name), picture) for name, picture in drawn.items()),
         columns=board.columns,
     )

@@ -10,10 +10,12 @@ from harness.boards.render.html import html_document
 from harness.boards.render.latex import latex_document
 from harness.boards.render.markdown import markdown_document, plain_text
 from harness.boards.render.table import NOTHING, Table, TableCell, TableColumn, make_table
+from harness.boards.render.terminal import terminal_document
 from harness.core.errors import UnknownName, nearest
 
 __all__ = [
     "DOCUMENTS",
+    "LATEX",
     "NOTHING",
     "Table",
     "TableCell",
@@ -26,7 +28,8 @@ __all__ = [
     "render_tables",
 ]
 
-DOCUMENTS: Final = ("markdown", "html", "latex")
+LATEX: Final = ("latex", "latex-wide")
+DOCUMENTS: Final = ("markdown", "terminal", "html", *LATEX)
 """Formats for reading; CSV and JSON hold more than a table shows and are made from data."""
 
 
@@ -42,7 +45,7 @@ def render_tables(
 
     Args:
         tables: in the order in which they are shown.
-        format: ``markdown``, ``html`` or ``latex``.
+        format: ``markdown``, ``terminal``, ``html``, ``latex``, or ``latex-wide`` for tables as wide as two columns.
         title: heading of the document; none if empty.
         description: text under the heading: Markdown in Markdown, plain in HTML.
         command: which command writes the document, for a comment in it; none if empty.
@@ -53,8 +56,10 @@ def render_tables(
     check_format(format, DOCUMENTS)
     if format == "html":
         return html_document(tables, title, description, command)
-    if format == "latex":
-        return latex_document(tables, title, command)
+    if format in LATEX:
+        return latex_document(tables, title, command, wide=format == "latex-wide")
+    if format == "terminal":
+        return terminal_document(tables, title, description)
     return markdown_document(tables, title, description, command)
 
 

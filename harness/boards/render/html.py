@@ -16,7 +16,7 @@ table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
 th, td { padding: .25rem .6rem; text-align: left; white-space: nowrap; border-bottom: 1px solid #8884; }
 thead th { border-bottom: 2px solid #888; }
 .right { text-align: right; }
-footer { font-size: .85rem; max-width: 75rem; }"""
+summary, footer { font-size: .85rem; max-width: 75rem; }"""
 
 
 _DOCUMENT: Final = """\
@@ -53,7 +53,14 @@ def _section(table: Table) -> str:
     intro = [f"<p>{text(table.intro)}</p>"] if table.intro else []
     notes = ["<ul>", *(f"<li>{text(note)}</li>" for note in table.notes), "</ul>"] if table.notes else []
     footer = [f"<footer>{text(' '.join(table.footer))}</footer>"] if table.footer else []
-    return "\n".join(["<section>", *heading, *intro, *_grid(table), *notes, *footer, "</section>"])
+    return "\n".join(["<section>", *heading, *intro, *_grid(table), *notes, *footer, *_details(table), "</section>"])
+
+
+def _details(table: Table) -> list[str]:
+    more = [*_grid(table.more), f"<footer>{text(' '.join(table.more.footer))}</footer>"] if table.more else []
+    inside = [*more, f"<footer>{text(' '.join(table.details))}</footer>"] if table.details else more
+    summary = "Other columns, and where the numbers come from" if more else "Where the numbers come from"
+    return [f"<details><summary>{summary}</summary>", *inside, "</details>"] if inside else []
 
 
 def _grid(table: Table) -> list[str]:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from harness.boards.render.table import MARKS, Table, TableCell
+from harness.boards.render.table import MARKS, Table, TableCell, TableColumn
+
+_METHOD: Final = r">{\raggedright\arraybackslash}p{%s\linewidth}"
+"""A column of names, of a share of the line; they are broken between words."""
 
 _ESCAPES: Final[Mapping[str, str]] = {
     "\\": r"\textbackslash{}",
@@ -41,11 +45,22 @@ _ESCAPES: Final[Mapping[str, str]] = {
 }
 
 
-def latex_document(tables: Sequence[Table], title: str, command: str) -> str:
-    """One ``table`` environment for each, all text escaped. Needs ``booktabs``, and ``textcomp`` before LaTeX 2020."""
-    head = [f"% Written by {command}; changes made by hand are lost.", r"% Needs \usepackage{booktabs}."]
-    caption = f"{title}: " if title else ""
-    return "\n".join([*head, *(_table(table, caption) for table in tables)]) + "\n"
+def latex_document(tables: Sequence[Table], title: str, command: str, *, wide: bool = False) -> str:
+    """One ``table`` environment for each, all text escaped. Needs ``array``, ``booktabs`` and ``graphicx``.
+
+    A grid that is wider than its line is made smaller until it fits.
+
+    Args:
+        tables: in the order in which they are shown.
+        title: of the document; part of the captions and labels.
+        command: which command writes it, for a comment.
+        wide: whether tables are as wide as both columns of a page (``table*``).
+    """
+    head = [
+        f"% Written by {command}; changes made by hand are lost.",
+        r"% Needs \usepackage{array,booktabs,graphicx}, and textcomp before LaTeX 2020.",
+    ]
+    return "\n".join([*head, *(_table(table, title, wide) for table in tables)]) + "\n"
 
 
 def latex(text: str) -> str:
@@ -53,24 +68,48 @@ def latex(text: str) -> str:
     return "".join(_ESCAPES.get(letter, letter if letter.isprintable() else " ") for letter in text)
 
 
-def _table(table: Table, caption: str) -> str:
-    below = " ".join([*(f"{note}." for note in table.notes), *table.footer])
+def _table(table: Table, title: str, wide: bool) -> str:
+    name, below = "table*" if wide else "table", " ".join([*(f"{note}." for note in table.notes), *table.footer])
+    heading = ": ".join(dict.fromkeys(filter(None, [title, table.title])))
     return "\n".join(
         [
-            r"\begin{table}",
-            r"\centering",
-            rf"\caption{{{latex(' '.join(filter(None, [caption + table.title + '.', table.intro])))}}}",
-            rf"\begin{{tabular}}{{{''.join(column.align[0] for column in table.columns)}}}",
-            r"\toprule",
-            rf"{' & '.join(latex(column.title) for column in table.columns)} \\",
-            r"\midrule",
-            *(rf"{' & '.join(map(_cell, row))} \\" for row in table.rows),
-            r"\bottomrule",
-            r"\end{tabular}",
-            rf"\par\smallskip{{\footnotesize {latex(below)}}}",
-            r"\end{table}",
+            rf"\begin{{{name}}}",
+            r"\centering\footnotesize",
+            rf"\caption{{{latex(' '.join(filter(None, [heading + '.', table.intro])))}}}",
+            rf"\label{{tab:{_label(heading)}}}",
+            r"\setlength{\tabcolsep}{4pt}",
+            *_grid(table, _METHOD % ("0.55" if wide else "0.45")),
+            rf"\par\smallskip\parbox{{\linewidth}}{{\scriptsize\sloppy {latex(below)}}}",
+            rf"\end{{{name}}}",
         ]
     )
+
+
+def _grid(table: Table, names: str) -> list[str]:
+    """The rows between rules, in a box that is scaled to the line where it is wider."""
+    sides = "".join(names if column.title == "method" else column.align[0] for column in table.columns)
+    return [
+        rf"\sbox0{{\begin{{tabular}}{{@{{}}{sides}@{{}}}}",
+        r"\toprule",
+        rf"{' & '.join(map(_header, table.columns))} \\",
+        r"\midrule",
+        *(rf"{' & '.join(map(_cell, row))} \\" for row in table.rows),
+        r"\bottomrule",
+        r"\end{tabular}}%",
+        r"\ifdim\wd0>\linewidth\resizebox{\linewidth}{!}{\usebox0}\else\usebox0\fi",
+    ]
+
+
+def _header(column: TableColumn) -> str:
+    """A heading; one of several words stands in two lines, so that it is no wider than its numbers."""
+    first, _, rest = column.title.partition(" ")
+    if not rest or column.align == "left":
+        return latex(column.title)
+    return rf"\shortstack[r]{{{latex(first)}\\{latex(rest)}}}"
+
+
+def _label(heading: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "-", heading.lower()).strip("-") or "board"
 
 
 def _cell(cell: TableCell) -> str:

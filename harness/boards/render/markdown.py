@@ -45,7 +45,19 @@ def _section(table: Table) -> list[str]:
     parts += [escaped(table.intro)] if table.intro else []
     parts += [_grid(table)] if table.columns else []
     parts += ["\n".join(f"- {escaped(note)}" for note in table.notes)] if table.notes else []
-    return [*parts, f"<sub>{escaped(' '.join(table.footer))}</sub>"] if table.footer else parts
+    return [*parts, *_below(table.footer), *_details(table)]
+
+
+def _below(sentences: Sequence[str]) -> list[str]:
+    return [f"<sub>{escaped(' '.join(sentences))}</sub>"] if sentences else []
+
+
+def _details(table: Table) -> list[str]:
+    """A section that opens at a click; ``markdown`` tells Python-Markdown that there is some inside."""
+    more = [_grid(table.more), *_below(table.more.footer)] if table.more else []
+    inside = [*more, *_below(table.details)]
+    summary = "Other columns, and where the numbers come from" if more else "Where the numbers come from"
+    return [f'<details markdown="1"><summary>{summary}</summary>', *inside, "</details>"] if inside else []
 
 
 def _grid(table: Table) -> str:

@@ -55,6 +55,8 @@ class Table:
         intro: a sentence above the grid; may be empty.
         notes: what is to be said of single rows.
         footer: sentences below.
+        details: sentences for those who ask where the numbers come from; short formats leave them out.
+        more: columns that the table does not show; short formats leave them out.
     """
 
     columns: tuple[TableColumn, ...] = ()
@@ -63,6 +65,8 @@ class Table:
     intro: str = ""
     notes: tuple[str, ...] = ()
     footer: tuple[str, ...] = ()
+    details: tuple[str, ...] = ()
+    more: Table | None = None
 
 
 def make_table(

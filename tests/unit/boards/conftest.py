@@ -37,7 +37,8 @@ def make_record(pooling="gem", value=0.5, seed=0, *, parameters=None, status="do
 
 
 def table_rows(text):
-    lines = [line for line in text.splitlines() if line.startswith("|")]
+    """Rows of the tables of a board, heading first; those in its details are left out."""
+    lines = [line for line in text.partition("<details")[0].splitlines() if line.startswith("|")]
     return [[cell.strip() for cell in line.strip("|").split(" | ")] for line in [lines[0], *lines[2:]]]
 
 
