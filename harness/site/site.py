@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -73,7 +74,7 @@ def write_page(
     """
     folders = data_folders(data, cache)
     resolver = Resolver(plugins, folders.root, folders.cache, catalogues=catalogues, ranks=galleries > 0)
-    collection = collect([sources] if isinstance(sources, str | Path | Record) else sources, resolver)
+    collection = collect([sources] if isinstance(sources, str | Path | Record) else [*sources], resolver)
     registry = load_registry(plugins)
     about = summaries(registry, collection.records)
     shown_boards, left_out = _boards(collection)
@@ -97,9 +98,9 @@ def write_page(
 
 
 def _boards(collection: Collection) -> tuple[list[Board], list[str]]:
-    """The boards, each beside the first published numbers that there are for it; and which were left out."""
+    """The boards in the order of the sources, each beside the first published numbers for it; which were left out."""
     shown, notes = [], []
-    for board in boards(collection.records, design=collection.design):
+    for board in sorted(boards(collection.records, design=collection.design), key=partial(_place, collection)):
         beside = [(with_published(board, one), one.source) for one in collection.references]
         beside = [(changed, source) for changed, source in beside if changed is not board]
         shown.append(beside[0][0] if beside else board)
@@ -109,6 +110,11 @@ def _boards(collection: Collection) -> tuple[list[Board], list[str]]:
                 f"{board.dataset}: published numbers of {kept} are shown; for those of {rest}, make other pages"
             )
     return shown, notes
+
+
+def _place(collection: Collection, board: Board) -> int:
+    """The first source that names a run of a board."""
+    return min(collection.places[run] for row in board.rows for run in row.run_ids)
 
 
 def _index(

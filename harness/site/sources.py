@@ -28,6 +28,7 @@ class Collection:
         files: of the runs whose record is in a file, that file.
         references: published numbers beside the specs.
         notes: missing data of the specs, in a sentence each.
+        places: run id -> number of the first source that names it.
         design: what is tested, where all sources agree; else the default.
     """
 
@@ -36,10 +37,11 @@ class Collection:
     files: Mapping[str, Path]
     references: tuple[Reference, ...]
     notes: tuple[str, ...]
+    places: Mapping[str, int]
     design: Design = field(default_factory=Design)
 
 
-def collect(sources: Iterable[str | Path | Record], resolver: Resolver) -> Collection:
+def collect(sources: Sequence[str | Path | Record], resolver: Resolver) -> Collection:
     """Read targets (pending runs become records that say so) and single records.
 
     Raises:
@@ -50,8 +52,10 @@ def collect(sources: Iterable[str | Path | Record], resolver: Resolver) -> Colle
     results = [_results(source, resolver) for source in sources]
     records: dict[str, Record] = {}
     files: dict[str, Path] = {}
-    for result in results:
+    places: dict[str, int] = {}
+    for place, (source, result) in enumerate(zip(sources, results, strict=True)):
         for record in result.records:
+            places.setdefault(record.id, 0 if isinstance(source, Record) else place)  # records alone have no order
             other = records.get(record.id)
             if other and _PREFERENCE.index(other.status) <= _PREFERENCE.index(record.status):
                 continue
@@ -67,6 +71,7 @@ def collect(sources: Iterable[str | Path | Record], resolver: Resolver) -> Colle
         files=files,
         references=tuple(read_reference(result.reference) for result in results if result.reference),
         notes=tuple(error.headline for result in results for error in result.missing),
+        places=places,
         design=_common([result.design for result in results]),
     )
 

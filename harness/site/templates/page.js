@@ -121,7 +121,9 @@
       output.textContent = `${shown} of ${rows.length} rows`;
     };
     input.addEventListener("input", filter);
-    costs?.addEventListener("change", () => table.classList.toggle("costless", !costs.checked));
+    const fold = () => table.classList.toggle("costless", !costs.checked);
+    costs?.addEventListener("change", fold);
+    if (costs) fold(); // quality fits most screens, with costs beside it nothing does
     if (input.value) filter(); // a browser that goes back keeps what was typed
   }
 

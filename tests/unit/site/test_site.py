@@ -346,3 +346,15 @@ def test_a_record_with_half_a_character_is_damaged(tmp_path):
     text = signed(record.model_dump(by_alias=True)).decode().replace("\U0001f600", "\\ud83d\\ude00")
     (tmp_path / "x.json").write_text(signed_again(text))
     assert "\U0001f600" in harness.write_page(tmp_path / "x.json", tmp_path / "site").index.read_text("utf-8")
+
+
+def test_the_first_tab_is_the_first_board_that_was_named(tmp_path):
+    for name in "ab":
+        (tmp_path / name).mkdir()
+        one = made.plausible(made.retrieval(name))
+        one = one.model_copy(update={"dataset": one.dataset.model_copy(update={"name": f"set-{name}"})})
+        (tmp_path / name / f"{one.id}.json").write_bytes(signed(one.model_dump(by_alias=True)))
+    for order in ("ab", "ba"):
+        harness.write_page([tmp_path / name for name in order], tmp_path / order, pictures=False)
+        page = (tmp_path / order / "index.html").read_text()
+        assert (page.index('href="#board-set-a"') < page.index('href="#board-set-b"')) == (order == "ab")
