@@ -42,6 +42,7 @@ def board_table(board: Board, columns: Sequence[str] = (), *, compact: bool = Fa
     hidden = [column for column in there if column not in shown]
     common = " · ".join(f"{kind} {name}" for kind, name in board.common.items())
     intro = [*board.warnings, f"All rows: {common}." if common else "", parameters_sentence(board)]
+    said = tuple(short_footer(board))
     rows, whole = (*board.rows, *references), ALL in columns or not hidden
     grid = [*_rank(rows), *_methods(board, rows, compact), *_numbers(board, rows, shown), *_runs(board, rows, whole)]
     return Table(
@@ -49,8 +50,8 @@ def board_table(board: Board, columns: Sequence[str] = (), *, compact: bool = Fa
         title=board.dataset,
         intro=" ".join(filter(None, intro)),
         notes=tuple(_notes(board)),
-        footer=(*short_footer(board), *_legend(board, shown)),
-        details=board.provenance,
+        footer=(*said, *_legend(board, shown)),
+        details=tuple(text for text in board.provenance if text not in said),
         more=_more(board, hidden, compact),
     )
 
