@@ -74,3 +74,12 @@ def test_networks_times_images_times_scales(root, board, stand_ins, tmp_path):
     assert [record.failure for record in records if record.status == "failed"] == []
     assert passes == expected
     assert not list((cache / "maps").glob("*"))
+
+
+def test_each_run_has_the_cost_of_the_pass_that_it_shares(tmp_path):
+    images = {"synthetic-instances": {"objects": 2, "images": 6, "queries": 2, "size": 48}}
+    methods = {"backbone": "tiny", "pooling": ["gem", "mac", "spoc"]}
+    spec = {"name": "s", "task": "retrieval", "datasets": [images], "methods": methods, "protocol": {"image_size": 48}}
+    records = run_plan(make_plan(spec, data_folders(tmp_path, tmp_path / "cache")), Store(tmp_path / "runs"))
+    for stage in ("describe database", "describe queries"):
+        assert [record.cost[stage].cached for record in records] == [False, True, True]
