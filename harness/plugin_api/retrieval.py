@@ -91,7 +91,7 @@ class LearnsFromMaps(Protocol):
 
 @runtime_checkable
 class MayLearn(Protocol):
-    """A pooling with ``fit`` that has nothing to learn with some of its parameters.
+    """A pooling or re-ranker with ``fit`` that has nothing to learn with some of its parameters.
 
     Example::
 
@@ -102,7 +102,7 @@ class MayLearn(Protocol):
 
     @property
     def learns(self) -> bool:
-        """Whether ``fit`` learns anything; if not, descriptors do not depend on the database."""
+        """Whether ``fit`` learns anything; if not, what is stored of images does not depend on the database."""
         ...
 
 
@@ -294,7 +294,7 @@ class Reranker(Protocol):
     """Reorders the top of a ranking from what is stored per image.
 
     ``top`` (a field) says how many images are reordered; below it nothing moves. Optional: ``DescribesImages``,
-    ``Packs``, ``DrawsMatches``, ``GuidesTraining``.
+    ``LearnsFromFeatures``, ``Packs``, ``DrawsMatches``, ``GuidesTraining``.
     """
 
     @property
@@ -306,6 +306,35 @@ class Reranker(Protocol):
 
     def score(self, query: Any, candidates: Sequence[Any]) -> Floats:
         """(len(candidates),) float32, higher is better; ties keep the initial order."""
+        ...
+
+
+@runtime_checkable
+class LearnsFromFeatures(Protocol):
+    """A re-ranker that learns from what it stores of a database; ``MayLearn`` says whether it does.
+
+    Without ``fit`` it works too: what is learnt makes it better.
+
+    Example::
+
+        def fit(self, features):
+            return Centred(self, np.mean([image.mean(0) for image in features], 0))
+    """
+
+    def fit(self, features: Iterator[Any]) -> LearntReranker:
+        """Learn from what ``describe`` gave of each image of the database, distractors left out; never of a query."""
+        ...
+
+
+class LearntReranker(Protocol):
+    """A re-ranker that has learnt. Optional: ``HasReport``."""
+
+    def prepared(self, features: Any) -> Any:
+        """What ``score`` takes of one image: from what ``describe`` gave of it."""
+        ...
+
+    def score(self, query: Any, candidates: Sequence[Any]) -> Floats:
+        """As ``Reranker.score``, of what was prepared."""
         ...
 
 

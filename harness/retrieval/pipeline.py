@@ -323,6 +323,8 @@ class RetrievalTask:
             self.keys,
             self.cache,
         )
+        if isinstance(pipeline.reranker.learnt, HasReport):
+            self.notes["reranking_learnt"] = dict(pipeline.reranker.learnt.report)
         with untouched(name, ranking.indices, ranking.scores), self._stage("rerank"):
             return pipeline.rerank(range(len(pipeline.queries)), ranking)
 

@@ -20,7 +20,16 @@ from harness.core.progress import track
 from harness.data import DECODING_VERSION
 from harness.data import RESULT_VERSION as DATA_VERSION
 from harness.metrics.ties import tie_numbers
-from harness.plugin_api import DescribesImages, Packs, Ranking, Reranker, Role
+from harness.plugin_api import (
+    DescribesImages,
+    LearnsFromFeatures,
+    LearntReranker,
+    MayLearn,
+    Packs,
+    Ranking,
+    Reranker,
+    Role,
+)
 from harness.plugin_api.contract import require_scores
 from harness.retrieval.representation import NUMERICS, Extraction
 
@@ -40,6 +49,7 @@ class BoundReranker:
         queries: features per query.
         database: features by database id, of all images that are among the top of some query.
         first: (n,) the first image with the same content: identical images are re-ranked together.
+        learnt: what the re-ranker has learnt, where it learns: it then scores.
     """
 
     method: Reranker
@@ -47,6 +57,7 @@ class BoundReranker:
     queries: Mapping[int, Any]
     database: Mapping[int, Any]
     first: Ids
+    learnt: LearntReranker | None = None
 
     def rerank(self, queries: range, ranking: Ranking) -> Ranking:
         """Reorder the top of the rankings of these queries.
@@ -67,7 +78,7 @@ class BoundReranker:
         if top == 0:
             return indices, similarities, np.zeros_like(similarities), groups
         candidates = [self.database[int(image)] for image in indices[:top]]
-        scores = require_scores(self.name, self.method.score(self.queries[query], candidates), top)
+        scores = require_scores(self.name, (self.learnt or self.method).score(self.queries[query], candidates), top)
         order = np.argsort(-scores, kind="stable")
         scores = scores[order]
         ties = tie_numbers(scores, groups[:top][order])
@@ -108,7 +119,9 @@ def bind_reranker(
     keys: Mapping[str, Any],
     cache: Cache,
 ) -> tuple[BoundReranker, Cost]:
-    """The re-ranker with the features of all queries and of the images it will look at; no other image is described.
+    """The re-ranker with the features of all queries and of the images it will look at.
+
+    No other image is described, unless the re-ranker learns: then all but the distractors are, and it learns from them.
 
     Args:
         method: the re-ranker.
@@ -124,6 +137,17 @@ def bind_reranker(
     """
     queries, database = list(range(len(ranking.indices))), candidates(ranking, method.top, first)
     of_queries, cost = _features(method, extraction, "query", queries, keys, cache)
+    if isinstance(method, LearnsFromFeatures) and not (isinstance(method, MayLearn) and not method.learns):
+        everything = list(range(extraction.first_distractor))
+        described, learning_cost = _features(method, extraction, "database", everything, keys, cache)
+        learnt = method.fit(described[image] for image in everything)
+        database = [image for image in database if image not in described]
+        of_database, database_cost = _features(method, extraction, "database", database, keys, cache)
+        of_queries, of_database = (
+            {image: learnt.prepared(features) for image, features in group.items()}
+            for group in (of_queries, described | of_database)
+        )
+        return BoundReranker(method, name, of_queries, of_database, first, learnt), cost + learning_cost + database_cost
     of_database, database_cost = _features(method, extraction, "database", database, keys, cache)
     return BoundReranker(method, name, of_queries, of_database, first), cost + database_cost
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, Literal
 
 import numpy as np
 from annotated_types import Ge, Gt
@@ -16,18 +16,23 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from harness.plugin_api import Floats, Role
+    from harness_whitening.linear import LinearWhitening
 
     Doubles = NDArray[np.float64]
 
 _TURNS: Final = 20
 """Turns of expectation and maximisation; a few dozen vectors come to rest before."""
+_LEARNT_FROM: Final = 200_000
+"""Regions at most from which a whitening is learnt."""
 
 
 @dataclass(frozen=True)
 class RMatch:
     """Each region of the query finds its most similar one; similarities are added (Razavian et al. 2016; thesis 5.4.3).
 
-    To rank by it alone, let ``top`` be the number of images. Vectors are not whitened: a re-ranker learns nothing.
+    To rank by it alone, let ``top`` be the number of images. Its regions are not those of the pooling and are whitened
+    by themselves, if at all: by ``pca`` with its recommended shrinkage, learnt from the regions of all images of the
+    database, which are all described for it.
 
     Formula:
         score = sum_r max_s <q_r, x_s>, over regions r of the query and s of the image
@@ -41,7 +46,11 @@ class RMatch:
         keep: vectors an image is reduced to; 0: all. Queries keep all.
         reduction: ``gmm``, the means of a Gaussian mixture with one variance (Iscen et al. 2017, who say no more of
             it), or ``k-means``.
+        whiten: whether regions are whitened, after a reduction; ``auto``: as the preset says.
+        preset: ``recommended`` whitens, ``thesis`` does not.
     """
+
+    result_version: ClassVar[int] = 2  # whitened regions
 
     top: Annotated[int, Gt(0)] = 100  # as dsm
     regions: Literal["grid", "egm"] = "grid"
@@ -49,6 +58,26 @@ class RMatch:
     p: Annotated[float, Gt(0)] = 3.0  # Radenovic et al. 2018, §5: initial value
     keep: Annotated[int, Ge(0)] = 0
     reduction: Literal["gmm", "k-means"] = "gmm"
+    whiten: bool | Literal["auto"] = "auto"
+    preset: Literal["thesis", "recommended"] = "recommended"
+
+    @property
+    def learns(self) -> bool:
+        """Whether regions are whitened."""
+        return self.preset == "recommended" if self.whiten == "auto" else self.whiten
+
+    def fit(self, features: Iterator[Floats]) -> WhitenedRMatch:
+        """Learn the whitening of regions from those of each image (r, C); of very many images from some of them."""
+        from harness_whitening.pca import PCA
+
+        kept: list[Floats] = []
+        step = 1
+        for number, rows in enumerate(features):
+            if number % step == 0:
+                kept.append(rows)
+            if sum(map(len, kept)) > _LEARNT_FROM:
+                kept, step = kept[::2], 2 * step
+        return WhitenedRMatch(self, PCA().fit(np.concatenate(kept)))
 
     def describe(self, maps: Sequence[Tensor], role: Role) -> Floats:
         """(r, C) float32, rows of norm 1 or zero: the regions of all scales together."""
@@ -85,6 +114,27 @@ class RMatch:
             method = FeatureSaliencyEGM(p=self.p)
             regions = method.detect(np.asarray(method.saliency(maps).cpu()))
         return unit_rows(region_means(maps, regions, self.p).cpu().numpy())
+
+
+@dataclass(frozen=True)
+class WhitenedRMatch:
+    """Cross-matching of whitened regions."""
+
+    method: RMatch
+    whitening: LinearWhitening
+
+    @property
+    def report(self) -> Mapping[str, Any]:
+        """What a record says of the whitening of regions."""
+        return {"regions": "whitened", "dimension": len(self.whitening.projection), **self.whitening.report}
+
+    def prepared(self, features: Floats) -> Floats:
+        """Regions (r, C) -> (r, d) whitened."""
+        return self.whitening.apply(features)
+
+    def score(self, query: Floats, candidates: Sequence[Floats]) -> Floats:
+        """As that of the method, of whitened regions."""
+        return self.method.score(query, candidates)
 
 
 def reduced(rows: Floats, count: int, soft: bool) -> Floats:

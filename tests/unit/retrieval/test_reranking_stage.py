@@ -177,3 +177,21 @@ def test_scales_of_the_protocol_reach_the_reranker(dataset):
     run(dataset, reranking=Scales(), protocol=RetrievalProtocol(image_size=48, scales=(1.0, 0.5)))
     assert seen.count([(3, 4, 4), (3, 2, 2)]) == 4
     assert seen.count([(3, 8, 12), (3, 4, 6)]) == len(seen) - 4
+
+
+def test_a_reranker_learns_from_all_images_of_the_database(dataset):
+    from harness_reranking.r_match import RMatch
+
+    seen = []
+
+    class Watched(RMatch):
+        def fit(self, features):
+            seen.extend(features)
+            return super().fit(iter(seen))
+
+    found = run(dataset, reranking=Watched(top=2))
+    assert len(seen) == len(dataset.images)
+    assert found.notes["reranking_learnt"]["regions"] == "whitened"
+    plain = run(dataset, reranking=RMatch(top=2, preset="thesis"))
+    assert "reranking_learnt" not in plain.notes
+    np.testing.assert_array_equal(np.sort(found.ranks[:, :2]), np.sort(plain.ranks[:, :2]))

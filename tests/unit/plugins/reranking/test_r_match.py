@@ -9,6 +9,7 @@ import torch
 from harness.retrieval.reranking import packed, stored_bytes, unpacked
 from harness_pooling.regions import region_grid
 from harness_reranking.r_match import RMatch, reduced
+from harness_whitening.pca import PCA
 
 
 def some_maps(seed=0, shape=(8, 10, 12)):
@@ -89,3 +90,29 @@ def test_what_is_stored_goes_through_the_cache_unchanged():
     features = [method.describe([some_maps(i, (8, 4 + i, 5))], "database") for i in range(3)]
     again = [method.unpack(arrays) for arrays in unpacked(packed([method.pack(one) for one in features]), 3)]
     assert all(np.array_equal(a, b) for a, b in zip(features, again, strict=True))
+
+
+def test_regions_are_whitened_by_what_the_database_shows():
+    rng = np.random.default_rng(0)
+    scales = np.array([5, 5, 1, 1, 1, 1])
+    images = [unit(rng.normal(size=(7, 6)) * scales + 1).astype(np.float32) for _ in range(12)]
+    learnt = RMatch().fit(iter(images))
+    whitening = PCA().fit(np.concatenate(images))
+    query, candidates = images[0], images[1:]
+    expected = [(whitening.apply(query) @ whitening.apply(image).T).max(1).sum() for image in candidates]
+    prepared = [learnt.prepared(image) for image in candidates]
+    np.testing.assert_allclose(learnt.score(learnt.prepared(query), prepared), expected, rtol=1e-4)
+    assert learnt.report["regions"] == "whitened"
+
+
+@pytest.mark.parametrize(
+    ("parameters", "learns"),
+    [
+        ({}, True),
+        ({"preset": "thesis"}, False),
+        ({"whiten": False}, False),
+        ({"preset": "thesis", "whiten": True}, True),
+    ],
+)
+def test_the_preset_says_whether_regions_are_whitened(parameters, learns):
+    assert RMatch(**parameters).learns is learns
