@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from harness.search import top_k, unit_rows
+from harness.search import any_order, top_k, unit_rows
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -68,7 +68,7 @@ class Nearest(nn.Module):
     """The classes of the nearest labelled examples, weighted by similarity.
 
     Args:
-        features: (l, d) float32 of the labelled examples, unit length.
+        features: (l, d) float32 of the labelled examples, unit length; of equally near ones the first count.
         classes: (l,) int64.
         n_classes: number of classes.
         k: neighbours.
@@ -95,8 +95,18 @@ class Nearest(nn.Module):
         return shares.clamp_min(LEAST).log().float().to(features.device)
 
 
+def _means(values: NDArray[np.float32], groups: Ids) -> NDArray[np.float32]:
+    """Means (g, c) float32 of the rows of each group."""
+    sums = np.zeros((groups.max(initial=-1) + 1, values.shape[1]))
+    np.add.at(sums, groups, values)
+    return np.asarray(sums / np.bincount(groups)[:, None], np.float32)
+
+
 class Spread(nn.Module):
     """Class shares of pool examples, and for any other one those of its neighbours in the pool.
+
+    Pool examples with the same features have the mean of their shares; which of equally near ones count does not follow
+    from where they are stored.
 
     Args:
         pool: (n, d) float32 features.
@@ -110,18 +120,21 @@ class Spread(nn.Module):
     def __init__(self, pool: Floats, shares: Tensor, k: int, gamma: float) -> None:
         super().__init__()
         self.register_buffer("shares", shares)
-        self.unit, self.k, self.gamma = unit_rows(pool, "features"), min(k, len(pool)), gamma
-        self.places = {row.tobytes(): place for place, row in enumerate(pool)}
+        self.order, self.k, self.gamma = any_order(len(pool)), min(k, len(pool)), gamma
+        self.unit = unit_rows(pool, "features")[self.order]
+        self.places: dict[bytes, int] = {}
+        same = np.array([self.places.setdefault(row.tobytes(), len(self.places)) for row in pool])
+        self.known = _means(shares.cpu().numpy(), same)
 
     def forward(self, features: Tensor) -> Tensor:
         """Logarithms of the shares (B, c)."""
         rows, known = features.float().cpu().numpy(), self.shares.cpu().numpy()
         places = np.array([self.places.get(row.tobytes(), -1) for row in rows])
-        shares = known[places]
+        shares = self.known[places]
         if (new := np.flatnonzero(places < 0)).size:
             found = top_k(unit_rows(rows[new], "features"), self.unit, self.k)
             weights = np.maximum(found.scores, 0) ** self.gamma
-            shares[new] = (weights[:, :, None] * known[found.indices]).sum(axis=1)
+            shares[new] = (weights[:, :, None] * known[self.order[found.indices]]).sum(axis=1)
         total = shares.sum(axis=1, keepdims=True)
         shares = np.where(total > 0, shares / np.where(total > 0, total, 1), 1 / shares.shape[1])
         return torch.from_numpy(np.log(np.maximum(shares, LEAST)).astype(np.float32)).to(features.device)

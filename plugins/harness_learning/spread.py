@@ -22,7 +22,8 @@ class LabelPropagation:
 
     The network is left as it is. An example of the pool has its share of each class; any other has the mean of its
     ``k`` nearest pool examples, weighted as edges are. Labels of a class are divided by their number, so that a class
-    with more labels does not win by that. Where no label reaches all classes are equally likely.
+    with more labels does not win by that. Where no label reaches all classes are equally likely. Which of equally near
+    examples are neighbours does not follow from where they are stored.
     O(n^2 d) for the graph, once where features do not change; O(n k c) an iteration of the solver.
 
     Formula:
@@ -35,6 +36,8 @@ class LabelPropagation:
         alpha: how far labels spread.
         tol: relative residual of the solve.
     """
+
+    result_version = 2
 
     k: Annotated[int, Gt(0)] = 50  # thesis §3.5.1
     gamma: Annotated[float, Gt(0)] = 3.0  # thesis §3.5.1
@@ -50,11 +53,12 @@ class LabelPropagation:
         from torch import from_numpy
 
         from harness.graph import affinity, normalise, propagate
+        from harness.search import any_order
         from harness_learning.heads import OnFeatures, Spread, features_of
 
         features = features_of(model, data.images, np.arange(len(data.images)))
         if data.affinity is None:
-            graph = normalise(affinity(features, self.k, self.gamma))
+            graph = normalise(affinity(features, self.k, self.gamma, preferred=any_order(len(features))))
         else:
             graph = data.affinity(features, self.k, self.gamma, "reciprocal")
         spread = propagate(graph, data.labels, data.n_classes, alpha=self.alpha, tol=self.tol)

@@ -127,6 +127,21 @@ def test_where_no_label_reaches_all_classes_are_equally_likely():
     np.testing.assert_allclose(probabilities(model, features)[25:], 0.25, rtol=1e-5)
 
 
+@pytest.mark.parametrize("name", ["knn", "propagation"])
+def test_of_equally_near_examples_of_a_set_stored_class_by_class_none_is_preferred(name):
+    """Half of the pool are copies of one example, the first class first: the query between them gets both classes."""
+    head = {"knn": NearestNeighbours(k=20), "propagation": LabelPropagation(k=20)}[name]
+    rng = RNG(0)
+    same = np.repeat(np.eye(12, dtype=np.float32)[:1], 80, axis=0)
+    apart = (np.eye(12)[1 + np.arange(80) % 2] + 0.05 * rng.normal(size=(80, 12))).astype(np.float32)
+    labels = np.concatenate([np.repeat([0, 1], 40), np.arange(80) % 2])
+    model, _ = trained(head, np.concatenate([same, apart]), labels, labelled=160, classes=2)
+    near = same[:1] + np.float32(1e-3) * np.eye(12, dtype=np.float32)[11:]
+    for query in (same[:1], near):  # an example of the pool, and another
+        shares = probabilities(model, query)[0]
+        assert 0.2 < shares[0] < 0.8
+
+
 @pytest.mark.parametrize("name", HEADS)
 def test_turning_the_features_changes_no_prediction(name):
     """Tolerance: probabilities within 1e-3, as features are float32."""
