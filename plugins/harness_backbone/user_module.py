@@ -58,7 +58,7 @@ class UserModule:
     def __post_init__(self) -> None:
         if self.weights:
             object.__setattr__(self, "checksum", checked_sum(self.weights, self.checksum))
-        object.__setattr__(self, "code", self.code or _code_of(self.factory))
+        object.__setattr__(self, "code", self.code or code_of(self.factory, "factory", _FORM))
 
     def maps(self, image: Tensor) -> Tensor:
         """Image (3, H, W) float32 in [0, 1], RGB -> maps (C, h, w) float32, not negative.
@@ -83,14 +83,19 @@ class UserModule:
         return dict(built.state_dict())
 
 
-def _code_of(factory: str) -> str:
-    module, _, name = factory.partition(":")
+def code_of(function: str, what: str, form: str) -> str:
+    """SHA-256 of the file of a function ``package.module:function``.
+
+    Raises:
+        InvalidInput: there is no such module; ``what`` is what the message calls it, ``form`` what it should be.
+    """
+    module, _, name = function.partition(":")
     try:
         spec = find_spec(module) if module and name else None
     except (ImportError, ValueError):
         spec = None
     if spec is None or not spec.origin:
-        raise InvalidInput(f"factory {factory} cannot be found", fix=f"package.module:function, {_FORM}")
+        raise InvalidInput(f"{what} {function} cannot be found", fix=f"package.module:function, {form}")
     return hashlib.sha256(Path(spec.origin).read_bytes()).hexdigest()
 
 
@@ -100,7 +105,7 @@ def _network(backbone: UserModule, device: str) -> ImageNetwork:
 
     from harness_backbone.network import ImageNetwork
 
-    if _code_of(backbone.factory) != backbone.code:
+    if code_of(backbone.factory, "factory", _FORM) != backbone.code:
         raise DataDamaged(f"the file of {backbone.factory} has changed since the run was planned")
     module, _, name = backbone.factory.partition(":")
     with torch.random.fork_rng(devices=[]):
