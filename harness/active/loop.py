@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import zlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -30,6 +29,7 @@ from harness.active.health import (
     require_trained,
     training_health,
 )
+from harness.active.models import WEIGHT, Models, Shown, generator, weights_of
 from harness.active.pool import Pool, sealed
 from harness.active.protocol import ActiveProtocol
 from harness.active.split import annotated, balanced_labels, long_tail, random_labels
@@ -58,11 +58,8 @@ from harness.plugin_api.contract import require_picks
 from harness.registry.composition import preparation
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from harness.plugin_api import Floats, Ids
 
-_WEIGHT: Final = "weight "
 COLD_START: Final = "first_set: balanced or random, or an acquisition such as typiclust first (typiclust+margin)"
 
 __all__ = ["ActiveProtocol", "ActiveResult", "Cycle", "run_cycles"]
@@ -256,11 +253,6 @@ def _long_tailed(dataset: ClassificationSet, imbalance: float, seed: int) -> tup
     return pool, positions
 
 
-def generator(seed: int, component: str, cycle: int = 0) -> np.random.Generator:
-    """The generator of one component in one cycle: none depends on how much another has drawn."""
-    return np.random.default_rng(np.random.SeedSequence([seed, zlib.crc32(component.encode()), cycle]))
-
-
 @dataclass(frozen=True)
 class _Run:
     dataset: ClassificationSet
@@ -289,8 +281,8 @@ class _Run:
         identity = self.keys["acquisition"]
         name = self._name("acquisition")
         extracted = self.cache.get_or_compute(self._key("extract", state, cycle), lambda: self._extract(arrays))
-        dropout = _Dropout(self._models, _weights(arrays), cycle, self.order)
-        pool = self._pool(extracted.arrays, state, dropout)
+        shown = Shown(self._models, weights_of(arrays), self._data(state, cycle), self.order)
+        pool = self._pool(extracted.arrays, state, shown)
         method = self._method(acquisition, cycle)
         costs: list[Cost] = []
 
@@ -338,7 +330,7 @@ class _Run:
             return method.select_knowing(pool, budget, rng, self.dataset.train_labels[self.order])
         return method.select(pool, budget, rng)
 
-    def _pool(self, extracted: Arrays, state: _State, dropout: _Dropout | None) -> Pool:
+    def _pool(self, extracted: Arrays, state: _State, shown: Shown | None) -> Pool:
         order, images = self.order, self.dataset.train_images
         features, graph = self._seen(extracted)
         return Pool(
@@ -346,9 +338,13 @@ class _Run:
             probabilities=extracted["probabilities"][order],
             labels=state.labels[order],
             images=lambda indices: images[order[indices]],
-            dropout=dropout,
+            dropout=shown.dropout if shown else None,
             positions=self.positions[order],
             affinity=lambda: reordered(graph(features, *POOL_GRAPH), order),
+            shared_dropout=shown.shared_dropout if shown else None,
+            members=shown.members if shown else None,
+            # Other features than the model's own are not what its last layer is a function of.
+            head=shown.head if shown and self.dataset.selection_features is None else None,
         )
 
     def _extract_untrained(self, empty: _State) -> Arrays:
@@ -372,17 +368,20 @@ class _Run:
         pool = {name: self.keys[name] for name in ("pool", "noise", "warm_start") if name in self.keys}
         return {"stage": stage, **methods, **pool, "seed": self.seed, "numerics": numerics, "engine": engine}
 
-    def _train(self, state: _State, cycle: int) -> Arrays:
-        labels, classes = state.labels.copy(), len(self.dataset.classes)
-        images, flip = self.dataset.train_images, self.dataset.flip
+    def _data(self, state: _State, cycle: int) -> TrainingSet:
+        """What a training of this cycle may see."""
+        images, classes = self.dataset.train_images, len(self.dataset.classes)
         graphs = self._graphs(isinstance(self.network, KeepsFeatures))
-        data = TrainingSet(images, labels, classes, flip, cycle, state.previous, graphs)
-        model = self._models.restored(_weights(state.model)) if state.model else self._initial_model(data)
+        return TrainingSet(images, state.labels.copy(), classes, self.dataset.flip, cycle, state.previous, graphs)
+
+    def _train(self, state: _State, cycle: int) -> Arrays:
+        data, labels, classes = self._data(state, cycle), state.labels.copy(), len(self.dataset.classes)
+        model = self._models.restored(weights_of(state.model)) if state.model else self._initial_model(data)
         with self._explained(model, cycle):
             model = self.learning.train(model, data, generator(self.seed, "training", cycle))
         health = self._health(model, labels, cycle)
         predicted = training.extract(model, self.dataset.test_images)[1].argmax(axis=1)
-        weights = {f"{_WEIGHT}{name}": value.cpu().numpy() for name, value in model.state_dict().items()}
+        weights = {f"{WEIGHT}{name}": value.cpu().numpy() for name, value in model.state_dict().items()}
         told = {
             "report": dict(model.report) if isinstance(model, HasReport) else {},
             "class_accuracy": class_accuracies(predicted, self.dataset.test_labels, classes),
@@ -416,7 +415,7 @@ class _Run:
         return f'{kind} "{identity.get("name", "") if isinstance(identity, Mapping) else identity}"'
 
     def _extract(self, arrays: Arrays) -> Arrays:
-        features, probabilities = training.extract(self._models.restored(_weights(arrays)), self.dataset.train_images)
+        features, probabilities = training.extract(self._models.restored(weights_of(arrays)), self.dataset.train_images)
         return {"probabilities": probabilities, **({"features": features} if self.fixed_features is None else {})}
 
     @cached_property
@@ -458,53 +457,6 @@ class _Run:
         return model
 
     @cached_property
-    def _models(self) -> _Models:
+    def _models(self) -> Models:
         images, classes = self.dataset.train_images, len(self.dataset.classes)
-        return _Models(self.network, self.learning, images, classes, self.seed, self.device)
-
-
-@dataclass(frozen=True)
-class _Models:
-    """Makes the models of a run. Methods can reach it, so it knows neither labels nor test images."""
-
-    network: Network
-    learning: LearningScheme
-    images: NDArray[np.uint8]
-    classes: int
-    seed: int
-    device: torch.device
-
-    def fresh(self) -> nn.Module:
-        """The network with its random initial weights."""
-        rng = generator(self.seed, "initialisation")
-        return training.initialise(self.network, self.images, self.classes, rng).to(self.device)
-
-    def restored(self, weights: Arrays) -> nn.Module:
-        """The network with stored weights."""
-        model, tensors = self.fresh(), {name: torch.from_numpy(value) for name, value in weights.items()}
-        if isinstance(self.learning, RestoresModel):
-            return self.learning.restore(model, self.images, tensors)
-        model.load_state_dict(tensors)
-        return model
-
-
-@dataclass(frozen=True)
-class _Dropout:
-    """Probabilities of a cycle's model with dropout on: part of what an acquisition is given, without any label."""
-
-    models: _Models
-    weights: Arrays
-    cycle: int
-    order: Ids
-
-    def __call__(self, t: int) -> Floats:
-        rng = generator(self.models.seed, "dropout", self.cycle)
-        passes = training.dropout_probabilities(self.models.restored(self.weights), self.models.images, t, rng)
-        if t > 1 and (passes == passes[0]).all():
-            raise InvalidInput("dropout changes no prediction of this model", fix="dropout above 0 of the network")
-        return passes[:, self.order]
-
-
-def _weights(arrays: Arrays) -> Arrays:
-    """What is stored of a cycle's model, without what else is stored of the cycle."""
-    return {k.removeprefix(_WEIGHT): v for k, v in arrays.items() if k.startswith(_WEIGHT)}
+        return Models(self.network, self.learning, images, classes, self.seed, self.device)

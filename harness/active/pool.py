@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from harness.core.errors import InvalidInput
+from harness.plugin_api import LinearHead
 
 Floats = NDArray[np.float32]
 Ids = NDArray[np.int64]
@@ -34,6 +35,10 @@ class Pool:
         dropout: function from a number of passes t to (t, n, c) probabilities with dropout on.
         positions: (n,) integers, where each example stands in its dataset; None: as here.
         affinity: gives the graph that the property of this name shows; None: computed from the features.
+        shared_dropout: as ``dropout``, each pass dropping the same for all examples; None: ``dropout``.
+        members: function from a number of models t, and whether each has its own draw of the labels, to (t, n, c)
+            probabilities of models trained on their own; None: passes of ``dropout`` stand for them.
+        head: gives the last layer of the model as a function of the features; None: there is none.
 
     Raises:
         InvalidInput: shapes that do not fit, values that are not finite, a label that is no class.
@@ -48,6 +53,9 @@ class Pool:
         dropout: Callable[[int], Floats] | None = None,
         positions: ArrayLike | None = None,
         affinity: Callable[[], Any] | None = None,
+        shared_dropout: Callable[[int], Floats] | None = None,
+        members: Callable[[int, bool], Floats] | None = None,
+        head: Callable[[], LinearHead | None] | None = None,
     ) -> None:
         self._features = _matrix("features", features)
         self._probabilities = _matrix("probabilities", probabilities)
@@ -62,6 +70,7 @@ class Pool:
             row = int(np.nonzero((self._probabilities < 0).any(axis=1))[0][0])
             raise InvalidInput(f"probabilities has a negative value in row {row}")
         self._images, self._dropout, self._affinity = images, dropout, affinity
+        self._shared_dropout, self._members, self._head = shared_dropout, members, head
 
     @property
     def features(self) -> Floats:
@@ -108,6 +117,26 @@ class Pool:
         if self._dropout is None:
             raise InvalidInput("this pool has no model", fix="give Pool(dropout=) a function of the number of passes")
         return self._dropout(t)
+
+    def shared_dropout_probabilities(self, t: int) -> Floats:
+        """As ``dropout_probabilities``, each pass dropping the same for all examples, so that they can be joined.
+
+        Of a pool whose model is a function of the number of passes alone it is what that gives.
+        """
+        return self._shared_dropout(t) if self._shared_dropout else self.dropout_probabilities(t)
+
+    def members(self, t: int, bootstrap: bool = False) -> Floats:
+        """(t, n, c) float32 of ``t`` models, each trained from its own initial weights on the known labels.
+
+        With ``bootstrap`` each has its own draw of the labels. Where a pool trains no models passes with dropout stand
+        for them. Raises ``InvalidInput`` where there is no model at all.
+        """
+        return self._members(t, bootstrap) if self._members else self.dropout_probabilities(t)
+
+    @cached_property
+    def head(self) -> LinearHead | None:
+        """The last layer as a function of ``features``: it gives ``probabilities``, to 1e-5; None if there is none."""
+        return self._head() if self._head else None
 
     def images(self, indices: Ids) -> Images:
         """(b, C, H, W) uint8, a copy: it may be changed. Raises ``InvalidInput`` where there are none."""

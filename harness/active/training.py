@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from harness.plugin_api import KeepsFeatures
+from harness.plugin_api import KeepsFeatures, LinearHead
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -51,6 +51,11 @@ class Normalised(nn.Module):
         """Images (B, C, H, W) with values in [0, 255] -> logits (B, c) and features (B, d)."""
         logits, features = self.network((images - self.mean) / self.std)
         return logits, features
+
+    def linear_head(self) -> tuple[Tensor, Tensor] | None:
+        """Weight (c, d) and bias (c,) of the network's last layer on its features; None if it does not say."""
+        own: Callable[[], tuple[Tensor, Tensor] | None] | None = getattr(self.network, "linear_head", None)
+        return own() if own else None
 
 
 def pixel_statistics(images: NDArray[np.uint8]) -> tuple[Floats, Floats]:
@@ -200,6 +205,42 @@ def extract(
             features.append(vectors.float().cpu())
             probabilities.append(logits.float().softmax(1).cpu())
     return torch.cat(features).numpy(), torch.cat(probabilities).numpy()
+
+
+def linear_head(model: nn.Module) -> LinearHead | None:
+    """The last layer of a model as a function of its features, if its ``linear_head()`` gives one."""
+    own: Callable[[], tuple[Tensor, Tensor] | None] | None = getattr(model, "linear_head", None)
+    found = own() if own else None
+    return None if found is None else LinearHead(*(part.detach().float().cpu().numpy() for part in found))
+
+
+def shared_dropout_probabilities(
+    model: nn.Module, images: NDArray[np.uint8], t: int, rng: np.random.Generator, batch: int = EXTRACTION_BATCH
+) -> Floats:
+    """As ``dropout_probabilities``, but in a pass the same entries are dropped for all images."""
+    device = device_of(model)
+    model.eval()
+    masks: dict[tuple[Any, ...], Tensor] = {}
+
+    def drop(module: Any, inputs: Any, output: Tensor) -> Tensor:
+        place = (module, *output.shape[1:])
+        if place not in masks:
+            masks[place] = module.train().forward(torch.ones(1, *output.shape[1:], device=output.device))
+            module.eval()
+        return output * masks[place]
+
+    dropouts = [module for module in model.modules() if isinstance(module, nn.modules.dropout._DropoutNd)]
+    hooks = [module.register_forward_hook(drop) for module in dropouts]
+    passes = []
+    try:
+        with seeded(rng, device):
+            for _ in range(t):
+                masks.clear()
+                passes.append(extract(model, images, batch)[1])
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return np.stack(passes)
 
 
 def dropout_probabilities(

@@ -15,6 +15,29 @@ if TYPE_CHECKING:
     from harness.plugin_api.arrays import Floats, Ids
 
 
+@dataclass(frozen=True)
+class LinearHead:
+    """The last layer of a model as a function of its features: softmax(weight z + bias).
+
+    Attributes:
+        weight: (c, d) float32.
+        bias: (c,) float32.
+    """
+
+    weight: Floats
+    bias: Floats
+
+    def __call__(self, features: Floats) -> Floats:
+        """Class probabilities (m, c) float32 of features (m, d)."""
+        import numpy as np
+
+        logits = np.asarray(features, np.float32) @ self.weight.T + self.bias
+        powers = np.exp((logits - logits.max(axis=1, keepdims=True)).astype(np.float64))
+        powers /= powers.sum(axis=1, keepdims=True)
+        probabilities: Floats = powers.astype(np.float32)
+        return probabilities
+
+
 class PoolView(Protocol):
     """What an acquisition sees: everything but the hidden labels. Arrays are read-only.
 
@@ -22,6 +45,10 @@ class PoolView(Protocol):
     ``labelled`` and ``unlabelled`` sorted int64 positions · ``affinity`` the normalised reciprocal k-NN graph (lazy) ·
     ``dropout_probabilities(t)`` (t, n, c) float32 · ``images(indices)`` (b, C, H, W) uint8 · ``positions`` (n,) int64,
     where each example stands in its dataset. The order of the examples is drawn by the seed, the same in all cycles.
+
+    ``shared_dropout_probabilities(t)`` as ``dropout_probabilities``, each pass dropping the same for all examples ·
+    ``members(t, bootstrap)`` (t, n, c) float32 of t models trained on their own, of passes with dropout where a pool
+    trains none · ``head`` the last layer on ``features``, None where it is not linear or the features are not its own.
     """
 
     @property
@@ -38,15 +65,20 @@ class PoolView(Protocol):
     def positions(self) -> Ids: ...
     @property
     def affinity(self) -> Any: ...  # scipy.sparse.csr_array, which has no useful static type
+    @property
+    def head(self) -> LinearHead | None: ...
     def dropout_probabilities(self, t: int) -> Floats: ...
+    def shared_dropout_probabilities(self, t: int) -> Floats: ...
+    def members(self, t: int, bootstrap: bool = False) -> Floats: ...
     def images(self, indices: Ids) -> NDArray[np.uint8]: ...
 
 
 class AcquisitionFunction(Protocol):
     """Chooses which examples to label next. Optional: ``ChangesByCycle``, ``SeesLabels``.
 
-    Two attributes of the class may say more, for mistakes to be found when planning: ``cold_start = True``, it can
-    choose without any label, by features alone; ``needs_dropout = True``, it needs a network with dropout.
+    Attributes of the class may say more, for mistakes to be found when planning: ``cold_start = True``, it can choose
+    without any label, by features alone; ``needs_dropout = True``, it needs a network with dropout; ``needs_head =
+    True``, it needs ``PoolView.head``, which a learning scheme that says ``linear_head = False`` does not give.
     """
 
     def select(self, pool: PoolView, budget: int, rng: np.random.Generator) -> Ids:

@@ -52,6 +52,13 @@ def _of_methods(run: Run) -> Iterator[HarnessError]:
             f'acquisition "{acquisition.id.name}" needs dropout, network "{network.id.name}" has none',
             fix=f"{network.id.name}: {{dropout: 0.25}}",
         )
+    learning = run.methods["learning"]
+    parts = getattr(type(learning.method), "parts", (type(learning.method),))
+    if not getattr(parts[-1], "linear_head", True) and any(getattr(one, "needs_head", False) for one in choices):
+        yield BadParameter(
+            f'acquisition "{acquisition.id.name}" needs a linear last layer, learning "{learning.id.name}" has none',
+            fix="learning: logistic or supervised",
+        )
     if protocol.first_set == "acquisition" and not getattr(choices[0], "cold_start", False):
         yield BadParameter(
             f'acquisition "{acquisition.id.name}" cannot choose the first labels: it needs some',

@@ -164,7 +164,7 @@ class _CycleView:
     picks: Ids
 
     def rng(self, component: str = "acquisition") -> np.random.Generator:
-        from harness.active.loop import generator
+        from harness.active.models import generator
 
         return generator(self.setting.seed, component, self.cycle)
 

@@ -31,3 +31,6 @@ def harness_register(registry: Registrar) -> None:
     registry.acquisition("cluster-margin", "harness_acquisition.cluster_margin:ClusterMargin")
     registry.acquisition("clue", "harness_acquisition.clue:Clue")
     registry.acquisition("falcun", "harness_acquisition.falcun:Falcun")
+    registry.acquisition("batch-bald", "harness_acquisition.batch_bald:BatchBald")
+    registry.acquisition("dropquery", "harness_acquisition.dropquery:DropQuery")
+    registry.acquisition("committee", "harness_acquisition.committee:Committee")

@@ -62,9 +62,14 @@ def disagreement(passes: Floats, rows: Ids) -> NDArray[np.float64]:
     return scores
 
 
-def dropout_passes(pool: PoolView, t: int) -> Floats:
-    """Class probabilities (t, n, c) of ``t`` passes. Raises ``InvalidInput`` where they have another shape."""
-    passes, wanted = pool.dropout_probabilities(t), (t, *pool.probabilities.shape)
+def dropout_passes(pool: PoolView, t: int, shared: bool = False) -> Floats:
+    """Class probabilities (t, n, c) of ``t`` passes; ``shared``: each drops the same for all examples.
+
+    Raises:
+        InvalidInput: they have another shape.
+    """
+    passes = pool.shared_dropout_probabilities(t) if shared else pool.dropout_probabilities(t)
+    wanted = (t, *pool.probabilities.shape)
     if passes.shape != wanted:
         raise InvalidInput(f"dropout gave probabilities of shape {passes.shape}; should be {wanted}")
     return passes

@@ -37,6 +37,10 @@ class OnFeatures(nn.Module):
         features = self.model(images)[1]
         return self.head(features), features
 
+    def linear_head(self) -> tuple[Tensor, Tensor] | None:
+        """Weight (c, d) and bias (c,) of the head; None where it is not linear."""
+        return (self.head.weight, self.head.bias) if isinstance(self.head, nn.Linear) else None
+
 
 def parts(weights: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
     """The ``state_dict`` of an ``OnFeatures`` as that of its model and that of its head."""

@@ -37,6 +37,8 @@ class NearestNeighbours:
     k: Annotated[int, Gt(0)] = 20  # Caron et al. 2021, table 2
     temperature: Annotated[float, Gt(0)] = 0.07  # Caron et al. 2021, released code
 
+    linear_head = False
+
     def prepare(self, model: Module, data: TrainingSet, rng: np.random.Generator) -> Mapping[str, Tensor] | None:
         """None: the network is left as it is."""
         return None

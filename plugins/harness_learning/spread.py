@@ -44,6 +44,8 @@ class LabelPropagation:
     alpha: Annotated[float, Ge(0), Lt(1)] = 0.99  # thesis §3.5.1
     tol: Annotated[float, Gt(0)] = 1e-6  # Iscen et al. 2019, released code
 
+    linear_head = False
+
     def prepare(self, model: Module, data: TrainingSet, rng: np.random.Generator) -> Mapping[str, Tensor] | None:
         """None: the network is left as it is."""
         return None

@@ -31,3 +31,9 @@ class Classifier(nn.Module):
             features = normalize(features)
         scaled = features if self.length == 1 else features * self.length
         return self.head(self.dropout(scaled)), features
+
+    def linear_head(self) -> tuple[Tensor, Tensor] | None:
+        """Weight (c, d) and bias (c,) of the head on the features; None where it is not linear."""
+        if not isinstance(self.head, nn.Linear):
+            return None
+        return self.head.weight * self.length, self.head.bias

@@ -10,7 +10,19 @@ from harness.plugin_api import KINDS
 
 BUILT_IN = find("vision-evaluation-harness")
 HEAVY = frozenset(
-    {"efficientnet-lite0", "vgg16", "resnet50", "resnet101", "timm", "cnn13", "semi", "badge", "dal", "os-egm"}
+    {
+        "efficientnet-lite0",
+        "vgg16",
+        "resnet50",
+        "resnet101",
+        "timm",
+        "cnn13",
+        "semi",
+        "badge",
+        "dal",
+        "os-egm",
+        "batch-bald",
+    }
 )
 """Those whose checks take longest; `make test-all` does them."""
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from harness.active.pool import Pool
 from harness.conformance import checks
 from harness.conformance.case import Case, Inputs, Kind
+from harness.plugin_api import LinearHead
 
 
 class AcquisitionKind(Kind):
@@ -88,7 +89,15 @@ def some_pool(
     if change is not None:
         change(features, probabilities, labels)
     images = rng.integers(0, 255, (n, 1, 8, 8), dtype=np.uint8)
-    return ShownPool(features, probabilities, labels, images, lambda t: passes(probabilities, t))
+    return ShownPool(
+        features, probabilities, labels, images, lambda t: passes(probabilities, t), head=lambda: head(d, c)
+    )
+
+
+def head(d: int, c: int) -> LinearHead:
+    """A last layer on d features: what it says is not what ``probabilities`` says, which no method may rely on."""
+    rng = np.random.default_rng([d, c])
+    return LinearHead(rng.normal(size=(c, d)).astype(np.float32), rng.normal(size=c).astype(np.float32))
 
 
 def passes(probabilities: NDArray[np.float32], t: int) -> NDArray[np.float32]:

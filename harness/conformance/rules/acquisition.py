@@ -88,7 +88,7 @@ def _with_secret(pool: ShownPool, labels: Any) -> ShownPool:
     def dropout(t: int) -> Any:
         return passes(pool.probabilities, t)[:, : len(labels)]  # len: so that the closure holds them
 
-    return ShownPool(pool.features, pool.probabilities, pool.labels, pool.images, dropout)
+    return ShownPool(pool.features, pool.probabilities, pool.labels, pool.images, dropout, head=lambda: pool.head)
 
 
 class _Watched:
@@ -148,6 +148,7 @@ def _position(trial: Trial) -> None:
         np.asarray(pool.labels)[order],
         pool.images(np.arange(n))[order],
         lambda t: passes(p, t),
+        head=lambda: pool.head,
     )
     found = order[trial.of({"pool": moved, "budget": budget})]
     if set(found.tolist()) != set(picks[0].tolist()):

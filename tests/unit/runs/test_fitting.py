@@ -37,6 +37,9 @@ def plan(folders, acquisition="random", learning="logistic", network="linear-hea
         ({"label_costs": [1.0, 2.0]}, "label_costs has 2 numbers, .* has 3 classes"),
         ({"acquisition": "bald"}, 'acquisition "bald" needs dropout, network "linear-head" has none'),
         ({"acquisition": ["random", "random+variation-ratio"]}, "needs dropout"),
+        ({"acquisition": "power-bald"}, "needs dropout"),
+        ({"acquisition": "batch-bald"}, "needs dropout"),
+        ({"acquisition": "dropquery", "learning": "knn"}, 'needs a linear last layer, learning "knn" has none'),
         ({"acquisition": "entropy", "first_set": "acquisition"}, '"entropy" cannot choose the first labels'),
         ({"acquisition": "margin+typiclust", "first_set": "acquisition"}, "cannot choose the first labels"),
         ({"warm_start": True}, 'learning "logistic" has no weights to start from'),
@@ -51,6 +54,8 @@ def test_what_can_work_is_planned(folders):
     assert len(plan(folders, initial=9).runs) == 1
     assert len(plan(folders, initial=60, first_set="random").runs) == 1
     assert len(plan(folders, acquisition="typiclust+entropy", first_set="acquisition").runs) == 1
+    assert len(plan(folders, acquisition={"power-bald": {"score": "entropy"}}).runs) == 1
+    assert len(plan(folders, acquisition="dropquery").runs) == 1
     head = {"linear-head": {"dropout": 0.5}}
     assert len(plan(folders, acquisition="bald", learning="supervised", network=head).runs) == 1
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from harness.active import Pool
+from harness.plugin_api import LinearHead
 
 
 def small_pool(seed: int, kind: str = "") -> tuple[Pool, int]:
@@ -27,7 +28,9 @@ def small_pool(seed: int, kind: str = "") -> tuple[Pool, int]:
     elif kind == "no label":
         labels[:] = -1
     noise = rng.dirichlet(np.ones(c), (40, n)).astype(np.float32)
-    pool = Pool(features, probabilities, labels, dropout=lambda t: (probabilities + noise[:t]) / 2)
+    head = LinearHead(rng.normal(size=(c, d)).astype(np.float32), rng.normal(size=c).astype(np.float32))
+    dropout = {"dropout": lambda t: (probabilities + noise[:t]) / 2}
+    pool = Pool(features, probabilities, labels, **dropout, head=lambda: head)
     return pool, int(rng.integers(1, len(pool.unlabelled) + 1))
 
 

@@ -8,6 +8,7 @@ import torch
 
 from harness.active import Pool
 from harness.core.errors import InvalidInput
+from harness.plugin_api import LinearHead
 from harness.plugin_api.contract import require_picks
 from harness.registry import load_registry
 from harness.registry.parameters import describe
@@ -21,6 +22,7 @@ NAMES = [
 ]
 
 
+HEAVY = {"batch-bald"}
 NEED_LABELS = {"jlp", "dal"}
 KINDS = [
     "plain",
@@ -68,7 +70,8 @@ def case(kind="plain", n=120, c=4, d=8):
         shares = np.linspace(0.5, 1, t, dtype=np.float32)[:, None, None]
         return shares * probabilities + (1 - shares) / c
 
-    return Pool(features, probabilities, labels, images, dropout)
+    head = LinearHead(rng.normal(size=(c, d)).astype(np.float32), np.zeros(c, np.float32))
+    return Pool(features, probabilities, labels, images, dropout, head=lambda: head)
 
 
 def select(name, pool, budget, seed=0):
@@ -82,7 +85,7 @@ def test_all_of_the_specification_are_registered():
     assert set(expected.split()) <= set(NAMES)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", [pytest.param(n, marks=pytest.mark.slow) if n in HEAVY else n for n in NAMES])
 @pytest.mark.parametrize("kind", KINDS)
 def test_unlabelled_unique_and_exactly_the_budget_or_all_that_is_left(name, kind):
     pool = case(kind)
@@ -148,7 +151,8 @@ def test_a_negative_budget_is_refused(name):
 @pytest.mark.parametrize("name", NAMES)
 def test_without_any_label_it_works_or_says_that_it_cannot(name):
     model = case()
-    pool = Pool(model.features, model.probabilities, np.full(120, -1), model.images, model.dropout_probabilities)
+    given = (model.features, model.probabilities, np.full(120, -1), model.images, model.dropout_probabilities)
+    pool = Pool(*given, head=lambda: model.head)
     if name in NEED_LABELS:
         with pytest.raises(InvalidInput, match="at least one labelled"):
             select(name, pool, 5)
