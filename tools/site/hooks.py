@@ -15,8 +15,8 @@ from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 
 ROOT = Path(__file__).parents[2]
-_OUTSIDE = re.compile(r"\]\(\.\./(leaderboards/[^)\s]+)\)")
-"""A link from docs/PAGE.md to a board beside the folder of the documentation."""
+_OUTSIDE = re.compile(r"\]\((?:\.\./)+(leaderboards/[^)\s]+)\)")
+"""A link from a page of docs to a board beside the folder of the documentation."""
 
 
 def on_config(config: MkDocsConfig) -> MkDocsConfig:
