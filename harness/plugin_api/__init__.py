@@ -65,14 +65,18 @@ from harness.plugin_api.retrieval import (
     Packs,
     Pooling,
     PoolsQueries,
+    PoolsUncroppedQueries,
     QueryExpansion,
     Ranking,
     Region,
     Reranker,
     Role,
+    SeesRotations,
     ShowsDetection,
+    UsesSimilarity,
     Whitening,
 )
+from harness.plugin_api.verification import ORDERING, OrderDefaults, Verification
 from harness.plugin_api.version import OLDEST_PLUGIN_API, PLUGIN_API_VERSION
 
 if TYPE_CHECKING:
@@ -120,12 +124,15 @@ __all__ = [
     "Network",
     "OLDEST_PLUGIN_API",
     "OPTIONAL_HOOKS",
+    "ORDERING",
+    "OrderDefaults",
     "Orientation",
     "PLUGIN_API_VERSION",
     "Packs",
     "PoolView",
     "Pooling",
     "PoolsQueries",
+    "PoolsUncroppedQueries",
     "QueryExpansion",
     "Ranking",
     "RecordView",
@@ -138,9 +145,12 @@ __all__ = [
     "Role",
     "RunView",
     "SeesLabels",
+    "SeesRotations",
     "ShowsDetection",
     "Task",
     "TrainingSet",
+    "UsesSimilarity",
+    "Verification",
     "Whitening",
     "hookimpl",
 ]

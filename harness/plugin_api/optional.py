@@ -26,7 +26,10 @@ from harness.plugin_api.retrieval import (
     MayLearn,
     Packs,
     PoolsQueries,
+    PoolsUncroppedQueries,
+    SeesRotations,
     ShowsDetection,
+    UsesSimilarity,
 )
 
 OPTIONAL_HOOKS: Final[Mapping[type, tuple[str, ...]]] = {
@@ -40,6 +43,7 @@ OPTIONAL_HOOKS: Final[Mapping[type, tuple[str, ...]]] = {
     LearnsFromMaps: ("pooling",),
     MayLearn: ("pooling", "reranking"),
     PoolsQueries: ("pooling",),
+    PoolsUncroppedQueries: ("pooling",),
     HasSaliency: ("pooling",),
     DetectsRegions: ("pooling",),
     GivesRegions: ("pooling",),
@@ -52,6 +56,8 @@ OPTIONAL_HOOKS: Final[Mapping[type, tuple[str, ...]]] = {
     DescribesImages: ("reranking",),
     LearnsFromFeatures: ("reranking",),
     Packs: ("reranking",),
+    SeesRotations: ("reranking",),
+    UsesSimilarity: ("reranking",),
     DrawsMatches: ("reranking",),
     GuidesTraining: ("reranking",),
     HasInstances: ("dataset",),

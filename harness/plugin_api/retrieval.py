@@ -116,6 +116,15 @@ class PoolsQueries(Protocol):
 
 
 @runtime_checkable
+class PoolsUncroppedQueries(Protocol):
+    """A pooling that treats queries without a box, which show more than an object, in another way than cropped ones."""
+
+    def pool_uncropped_query(self, maps: Tensor) -> Tensor:
+        """As ``Pooling.pool``, of a query without a box: (..., C, H, W) float32 -> (..., D) float32, not normalised."""
+        ...
+
+
+@runtime_checkable
 class HasSaliency(Protocol):
     """A pooling, or what its ``fit`` returns, that computes saliency maps: ``harness view saliency`` draws them."""
 
@@ -294,7 +303,7 @@ class Reranker(Protocol):
     """Reorders the top of a ranking from what is stored per image.
 
     ``top`` (a field) says how many images are reordered; below it nothing moves. Optional: ``DescribesImages``,
-    ``LearnsFromFeatures``, ``Packs``, ``DrawsMatches``, ``GuidesTraining``.
+    ``LearnsFromFeatures``, ``Packs``, ``SeesRotations``, ``UsesSimilarity``, ``DrawsMatches``, ``GuidesTraining``.
     """
 
     @property
@@ -368,6 +377,51 @@ class Packs(Protocol):
 
     def unpack(self, arrays: Mapping[str, NDArray[Any]]) -> Any:
         """The features that were packed."""
+        ...
+
+
+@runtime_checkable
+class SeesRotations(Protocol):
+    """A re-ranker from maps that can look at a query at several rotations; ``rotations`` is one of its parameters."""
+
+    @property
+    def rotations(self) -> int:
+        """Views of a query, evenly spread over a full turn; 0: it is described by ``describe``, as it is."""
+        ...
+
+    def describe_rotations(self, views: Sequence[Sequence[Tensor]]) -> Any:
+        """What is stored of a query: from the maps (C, h, w) of each view, one per scale.
+
+        The first view is the query; each further one is turned by 360 / rotations degrees more, counterclockwise about
+        its middle, on the smallest canvas that holds all of it.
+        """
+        ...
+
+
+@runtime_checkable
+class UsesSimilarity(Protocol):
+    """A re-ranker that does not order by its score alone; one that counts inliers inherits ``Verification``.
+
+    Example::
+
+        def verified(self, scores):
+            return scores
+
+        def order(self, similarities, scores):
+            return 0.5 * similarities + 0.5 * scores
+    """
+
+    def verified(self, scores: Floats) -> Floats:
+        """What ``score`` returned, (k,) float32, as weights of a verification, (k,) float32: 0 where there is none."""
+        ...
+
+    def order(self, similarities: Floats, scores: Floats) -> Floats:
+        """What the top is ordered by, (k,) float32, higher is better; ties keep the initial order.
+
+        Args:
+            similarities: (k,) float32 scores of the ranking before.
+            scores: (k,) float32, what ``score`` returned of the same images.
+        """
         ...
 
 

@@ -20,10 +20,11 @@ from torch import Tensor
 from harness.core.errors import InvalidInput
 from harness.core.progress import Progress, track
 from harness.core.threads import settle_thread
-from harness.plugin_api import Backbone, Box, Orientation, Pooling, PoolsQueries, Role
+from harness.plugin_api import Backbone, Box, Orientation, Pooling, PoolsQueries, PoolsUncroppedQueries, Role
 from harness.plugin_api.contract import require_maps, require_one_length, require_pooled
 from harness.retrieval.images import read_image
 from harness.retrieval.map_store import MapStore
+from harness.retrieval.rotation import turned
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -104,6 +105,14 @@ class NamedBackbone:
         for maps in track(stored, len(images), label, progress):
             yield maps() if callable(maps) else maps
 
+    def turned_maps(
+        self, images: ImageList, rotations: int, label: str, progress: Progress
+    ) -> Iterator[list[list[Tensor]]]:
+        """Per image and rotation its maps as ``maps`` gives them; the first rotation is none. Nothing is stored."""
+        angles = [360 * k / rotations for k in range(rotations)]
+        for image in track(images.read(_tensor), len(images), label, progress):
+            yield [[self._seen(turned(image, angle), scale) for scale in images.scales] for angle in angles]
+
     def _stored(
         self, store: MapStore, images: ImageList, path: Path, box: Box | None
     ) -> list[Tensor] | Callable[[], list[Tensor]]:
@@ -154,15 +163,21 @@ class MapStream(Iterator[Tensor]):
 
 
 def pooled_scales(
-    maps: Iterable[list[Tensor]], pooling: Pooling, name: str, role: Role = "database"
+    maps: Iterable[list[Tensor]],
+    pooling: Pooling,
+    name: str,
+    role: Role = "database",
+    boxes: Iterable[Box | None] | None = None,
 ) -> NDArray[np.float32]:
     """Each scale of each image pooled and L2-normalised; an image without any activation gets zeros.
 
     Args:
         maps: per image its maps, one per scale.
-        pooling: gives (D,) for one tensor of maps; queries are pooled by its ``pool_query``, if it has one.
+        pooling: gives (D,) for one tensor of maps; queries are pooled by its ``pool_query``, and those without a box by
+            its ``pool_uncropped_query``, if it has them.
         name: what to call the pooling in messages.
         role: what the images are.
+        boxes: per image its box or None; None: all are cropped, or all that counts is the role.
 
     Returns:
         (n, scales, D) float32.
@@ -170,19 +185,28 @@ def pooled_scales(
     Raises:
         ContractError: the pooling returned something else than finite vectors of one length.
     """
-    pool = pooling.pool_query if role == "query" and isinstance(pooling, PoolsQueries) else pooling.pool
+    cropped = itertools.repeat(True) if boxes is None else (box is not None for box in boxes)
 
-    def descriptors(scales: list[Tensor]) -> NDArray[np.float32]:
+    def descriptors(image: tuple[list[Tensor], bool]) -> NDArray[np.float32]:
+        scales, is_cropped = image
+        pool = _pool_of(pooling, role, is_cropped)
         with torch.inference_mode():
             pooled = [require_pooled(name, pool(scale)) for scale in scales]
             require_one_length(name, pooled)
             return torch.stack([_normalised(vector) for vector in pooled]).numpy()
 
     rows: list[NDArray[np.float32]] = []
-    for row in prefetched(descriptors, maps, _POOL_BEHIND):
+    for row in prefetched(descriptors, zip(maps, cropped, strict=False), _POOL_BEHIND):
         rows.append(row)
         require_one_length(name, [rows[0][0], row[0]])
     return np.stack(rows) if rows else np.empty((0, 0, 0), np.float32)
+
+
+def _pool_of(pooling: Pooling, role: Role, cropped: bool) -> Callable[[Tensor], Tensor]:
+    """What pools an image of a role."""
+    if role == "query" and not cropped and isinstance(pooling, PoolsUncroppedQueries):
+        return pooling.pool_uncropped_query
+    return pooling.pool_query if role == "query" and isinstance(pooling, PoolsQueries) else pooling.pool
 
 
 def combined(scales: NDArray[np.float32], power: float = 1.0) -> NDArray[np.float32]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -11,6 +11,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from harness.metrics.ranking import Scores
+
+    Ids = NDArray[np.int64]
+    Floats = NDArray[np.float32]
 
 _EMPTY: Final = 0.05
 """Share of empty descriptors that is doubtful: blank images are rare in collections."""
@@ -55,6 +58,38 @@ def _different(database: NDArray[Any]) -> int:
         rows = np.asarray(database[start : start + _ROWS], np.float32) + np.float32(0)
         numbers[start : start + _ROWS] = rows.view(np.uint32).astype(np.uint64) @ factors
     return len(np.unique(numbers))
+
+
+def split_pairs(
+    images: Iterable[Ids], scores: Iterable[Floats], ground_truth: Iterable[Mapping[str, Any]]
+) -> tuple[Floats, Floats]:
+    """A re-ranker's scores of related pairs and of unrelated ones; junk counts nowhere.
+
+    Args:
+        images: per query ids (k,) of images, best first.
+        scores: per query scores (at most k,) of the first of them.
+        ground_truth: per query ids that are ``easy``, ``hard`` and ``junk``.
+    """
+    related, unrelated = [np.zeros(0, np.float32)], [np.zeros(0, np.float32)]
+    for ids, of_query, truth in zip(images, scores, ground_truth, strict=True):
+        ids = ids[: len(of_query)]
+        relevant = np.isin(ids, [*truth["easy"], *truth["hard"]])
+        related.append(of_query[relevant])
+        unrelated.append(of_query[~relevant & ~np.isin(ids, truth["junk"])])
+    return np.concatenate(related), np.concatenate(unrelated)
+
+
+def pair_statistics(
+    images: Iterable[Ids], scores: Iterable[Floats], ground_truth: Iterable[Mapping[str, Any]]
+) -> dict[str, Any]:
+    """Number of ``related`` and ``unrelated`` pairs and the quartiles of their scores; arguments of ``split_pairs``."""
+    groups = zip(("related", "unrelated"), split_pairs(images, scores, ground_truth), strict=True)
+    return {
+        name: {"pairs": len(of_group), "quartiles": np.quantile(of_group, (0.25, 0.5, 0.75)).round(4).tolist()}
+        if len(of_group)
+        else {"pairs": 0}
+        for name, of_group in groups
+    }
 
 
 def tied_relevant(scores: Mapping[str, Scores]) -> dict[str, float | None]:

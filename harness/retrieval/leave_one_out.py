@@ -104,6 +104,10 @@ class LeaveOneOut:
                 scores[place, -int(last.sum()) :] = _below(scores[place, : -int(last.sum())])
         return Ranking(indices[:, :length], scores[:, :length])
 
+    def listed(self, row: int, indices: Ids) -> Ids:
+        """The ids (k,) of a query's ranking without its own images."""
+        return indices[~np.isin(indices, self.own[row])] if row in self.own else indices
+
     def ranks(self, row: int, ranks: LabelRanks, labelled: Sequence[int], size: int) -> LabelRanks:
         """Ranks of the images of a query, its own among them -> those of its labelled images without its own."""
         if row not in self.own:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Final
 
@@ -43,7 +43,7 @@ from harness.retrieval.descriptors import DescriptorFiles
 from harness.retrieval.distractors import joined
 from harness.retrieval.evaluations import evaluations
 from harness.retrieval.extraction import NamedBackbone
-from harness.retrieval.health import descriptor_health, tied_relevant
+from harness.retrieval.health import descriptor_health, pair_statistics, tied_relevant
 from harness.retrieval.leave_one_out import (
     Expand,
     LeaveOneOut,
@@ -57,7 +57,7 @@ from harness.retrieval.map_store import MapStore
 from harness.retrieval.protocol import RetrievalProtocol
 from harness.retrieval.regions import RegionalExpansion, RegionExtraction, whitened_regions
 from harness.retrieval.representation import Descriptors, Extraction, whiten
-from harness.retrieval.reranking import bind_reranker
+from harness.retrieval.reranking import BoundReranker, bind_reranker, pair_scores
 from harness.retrieval.search_pipeline import LabelRanks, SearchPipeline
 from harness.retrieval.shards import Shards
 from harness.retrieval.untouched import untouched
@@ -149,7 +149,7 @@ class RetrievalTask:
     """The stages of one run, in their order: ``describe``, ``search``, ``rerank``, ``expand``.
 
     They number the images of the database by the order of their content (``retrieval.canonical``); ``run`` and
-    ``reranked`` give the ids of the dataset.
+    ``scored_pairs`` give the ids of the dataset.
 
     Attributes:
         dataset: images, queries and ground truth.
@@ -224,11 +224,18 @@ class RetrievalTask:
         )
 
     @reproducible()
-    def reranked(self) -> Ranking:
-        """The ranking of every query after re-ranking and before expansion, with the weights of verification."""
+    def scored_pairs(self) -> tuple[list[NDArray[np.int64]], list[NDArray[np.float32]]]:
+        """Of every query the ids of the images that are re-ranked, best first before that, and the re-ranker's scores.
+
+        Raises:
+            InvalidInput: the run re-ranks nothing.
+        """
         pipeline = self.describe()
-        ranking = self.rerank(pipeline, self.search(pipeline)[0])
-        return replace(ranking, indices=self._canonical.original(ranking.indices))
+        ranking = self.search(pipeline)[0]
+        lists = pipeline.without_own(ranking)
+        scores = self._pair_scores(self._bound(pipeline, ranking), lists)[0]
+        ids = [self._canonical.original(row[: len(of_query)]) for row, of_query in zip(lists, scores, strict=True)]
+        return ids, scores
 
     @reproducible()
     def describe(self) -> SearchPipeline:
@@ -313,20 +320,33 @@ class RetrievalTask:
         """The ranking with its top reordered; ``pipeline`` gets the re-ranker with the features of the images."""
         if self.methods.reranking is None:
             return ranking
-        name = pipeline.names["reranking"]
-        pipeline.reranker, self.costs["describe for re-ranking"] = bind_reranker(
-            self.methods.reranking,
-            name,
-            self._extraction,
-            ranking,
-            self._canonical.first,
-            self.keys,
-            self.cache,
+        pipeline.reranker = reranker = self._bound(pipeline, ranking)
+        with untouched(pipeline.names["reranking"], ranking.indices, ranking.scores):
+            lists = pipeline.without_own(ranking)
+            scores, cost = self._pair_scores(reranker, lists)
+            self.health["verification"] = pair_statistics(lists, scores, self._truth)
+            with self._stage("rerank"):
+                ranking = pipeline.rerank(range(len(lists)), ranking, scores)
+        self.costs["rerank"] += cost
+        return ranking
+
+    def _bound(self, pipeline: SearchPipeline, ranking: Ranking) -> BoundReranker:
+        """The re-ranker with the features of the images that it will compare."""
+        if self.methods.reranking is None:
+            raise InvalidInput("there is no re-ranker", fix="a run with reranking")
+        name, first = pipeline.names["reranking"], self._canonical.first
+        reranker, self.costs["describe for re-ranking"] = bind_reranker(
+            self.methods.reranking, name, self._extraction, ranking, first, self.keys, self.cache
         )
-        if isinstance(pipeline.reranker.learnt, HasReport):
-            self.notes["reranking_learnt"] = dict(pipeline.reranker.learnt.report)
-        with untouched(name, ranking.indices, ranking.scores), self._stage("rerank"):
-            return pipeline.rerank(range(len(pipeline.queries)), ranking)
+        if isinstance(reranker.learnt, HasReport):
+            self.notes["reranking_learnt"] = dict(reranker.learnt.report)
+        return reranker
+
+    def _pair_scores(
+        self, reranker: BoundReranker, lists: Sequence[NDArray[np.int64]]
+    ) -> tuple[list[NDArray[np.float32]], Cost]:
+        """What the re-ranker scores of the top of each of the rankings, one a query, and what that cost."""
+        return pair_scores(reranker, self._extraction, lists, self.keys, self.cache)
 
     @reproducible()
     def expand(self, pipeline: SearchPipeline, ranking: Ranking) -> Ranking:

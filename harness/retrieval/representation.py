@@ -177,8 +177,9 @@ class _PooledDataset:
         total = len(set(contents))
 
         def compute(positions: Sequence[int], done: int) -> Floats:
-            maps = self._maps(self.extraction.backbone, images.some(positions), f"describe {role}", done, total)
-            return pooled_scales(maps, self.fitted, self.name, role)
+            shown = images.some(positions)
+            maps = self._maps(self.extraction.backbone, shown, f"describe {role}", done, total)
+            return pooled_scales(maps, self.fitted, self.name, role, shown.boxes)
 
         rows, cost = stored_rows(contents, compute, self.name, self._key(role), self.cache)
         return combined(rows, float(self.extraction.protocol.scale_power)), cost

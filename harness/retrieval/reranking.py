@@ -1,7 +1,8 @@
 """The top of a ranking reordered by what a re-ranker stores of each image.
 
 ``harness.plugin_api.retrieval`` says what a re-ranker may offer: no network runs for one that ``DescribesImages``; only
-features of one that ``Packs`` are stored in the cache.
+features of one that ``Packs`` are stored in the cache; one that ``UsesSimilarity`` orders by more than its score.
+Scores of pairs are stored for all: runs that differ in the expansion or in that order compute them once.
 """
 
 from __future__ import annotations
@@ -16,11 +17,13 @@ from numpy.typing import NDArray
 
 from harness.cache import Arrays, Cache
 from harness.core.cost import Cost, measured
+from harness.core.digest import digest
 from harness.core.progress import track
 from harness.data import DECODING_VERSION
 from harness.data import RESULT_VERSION as DATA_VERSION
 from harness.metrics.ties import tie_numbers
 from harness.plugin_api import (
+    ORDERING,
     DescribesImages,
     LearnsFromFeatures,
     LearntReranker,
@@ -29,12 +32,17 @@ from harness.plugin_api import (
     Ranking,
     Reranker,
     Role,
+    SeesRotations,
+    UsesSimilarity,
 )
 from harness.plugin_api.contract import require_scores
+from harness.registry.parameters import fields_of
 from harness.retrieval.representation import NUMERICS, Extraction
 
 FEATURES_VERSION: Final = 1
 """Of stored features. Raised when numbers change: docs/explanation/identity.md."""
+SCORES_VERSION: Final = 1
+"""Of stored scores of pairs."""
 Floats = NDArray[np.float32]
 Ids = NDArray[np.int64]
 
@@ -59,37 +67,55 @@ class BoundReranker:
     first: Ids
     learnt: LearntReranker | None = None
 
-    def rerank(self, queries: range, ranking: Ranking) -> Ranking:
-        """Reorder the top of the rankings of these queries.
+    def scores(self, queries: range, lists: Iterable[Ids]) -> list[Floats]:
+        """What the re-ranker scores of the top of the rankings (k,) of these queries, (top,) float32 each."""
+        return [self._scored(*row) for row in zip(queries, lists, strict=True)]
 
-        By the re-ranker's score, equal scores in the initial order; below the top nothing moves. ``verified`` gets the
-        scores of the top and 0 below; ``scores`` at the top become the re-ranker's, lifted above those below. Tied are
-        images of the top with one score that were tied before.
+    def _scored(self, query: int, indices: Ids) -> Floats:
+        candidates = [self.database[int(image)] for image in indices[: self.top(indices)]]
+        if not candidates:
+            return np.zeros(0, np.float32)
+        method = self.learnt or self.method
+        return require_scores(self.name, method.score(self.queries[query], candidates), len(candidates))
+
+    def rerank(self, ranking: Ranking, scores: Sequence[Floats]) -> Ranking:
+        """Reorder the top of rankings by what ``scores`` returned of them.
+
+        By the score, or by what a re-ranker that ``UsesSimilarity`` makes of it and of the similarity; equal values in
+        the initial order; below the top nothing moves. ``verified`` gets the scores of the top, or their weights, and 0
+        below; ``scores`` at the top become what it is ordered by, lifted above those below. Tied are images of the top
+        with one value that were tied before.
         """
-        table = zip(queries, ranking.indices, ranking.scores, ranking.tied, strict=True)
-        indices, scores, verified, ties = zip(*(self._reordered(*row) for row in table), strict=True)
-        return Ranking(np.stack(indices), np.stack(scores), np.stack(verified), np.stack(ties))
+        table = zip(ranking.indices, ranking.scores, ranking.tied, scores, strict=True)
+        indices, lifted, verified, ties = zip(*(self._reordered(*row) for row in table), strict=True)
+        return Ranking(np.stack(indices), np.stack(lifted), np.stack(verified), np.stack(ties))
 
     def _reordered(
-        self, query: int, indices: Ids, similarities: Floats, tied: NDArray[Any]
+        self, indices: Ids, similarities: Floats, tied: NDArray[Any], scores: Floats
     ) -> tuple[Ids, Floats, Floats, Ids]:
         """Indices, scores, verification weights and numbers of ties of one query."""
-        top, groups = self.top(indices), tie_numbers(tied)
+        top, groups = len(scores), tie_numbers(tied)
         if top == 0:
             return indices, similarities, np.zeros_like(similarities), groups
-        candidates = [self.database[int(image)] for image in indices[:top]]
-        scores = require_scores(self.name, (self.learnt or self.method).score(self.queries[query], candidates), top)
-        order = np.argsort(-scores, kind="stable")
-        scores = scores[order]
-        ties = tie_numbers(scores, groups[:top][order])
+        values, weights = self._values(similarities[:top], scores)
+        order = np.argsort(-values, kind="stable")
+        values, weights = values[order], weights[order]
+        ties = tie_numbers(values, groups[:top][order])
         below = similarities[top] if top < len(similarities) else similarities[-1]
-        lifted = scores - scores[-1] + below
+        lifted = values - values[-1] + below
         return (
             np.concatenate([indices[:top][order], indices[top:]]),
             np.concatenate([lifted, similarities[top:]]).astype(np.float32),
-            np.concatenate([scores, np.zeros(len(indices) - top, np.float32)]),
+            np.concatenate([weights, np.zeros(len(indices) - top, np.float32)]),
             np.concatenate([ties, ties[-1] + 1 + groups[top:]]),
         )
+
+    def _values(self, similarities: Floats, scores: Floats) -> tuple[Floats, Floats]:
+        """What a top is ordered by, and its weights for an expansion."""
+        if not isinstance(self.method, UsesSimilarity):
+            return scores, scores
+        values, weights = self.method.order(similarities.copy(), scores.copy()), self.method.verified(scores.copy())
+        return require_scores(self.name, values, len(scores)), require_scores(self.name, weights, len(scores))
 
     def top(self, indices: Ids) -> int:
         """How many of this ranking (k,) are re-ranked."""
@@ -166,9 +192,38 @@ def _features(
         return packed([method.pack(each) for each in features])
 
     features = []
-    entry = cache.get_or_compute(_key(method, extraction, role, images, keys), compute)
+    # Which images are described is part of the key: another ranking needs others.
+    unseen = ("rotations",) if role == "database" and isinstance(method, SeesRotations) else ()
+    key = _key("features for re-ranking", method, extraction, keys, *unseen) | {"role": role, "images": images}
+    entry = cache.get_or_compute(key, compute)
     features = features or [method.unpack(arrays) for arrays in unpacked(entry.arrays, len(images))]
     return dict(zip(images, features, strict=True)), entry.cost
+
+
+def pair_scores(
+    reranker: BoundReranker, extraction: Extraction, lists: Sequence[Ids], keys: Mapping[str, Any], cache: Cache
+) -> tuple[list[Floats], Cost]:
+    """The scores of the top of every query, from the cache where the same pairs were scored, and what they cost.
+
+    Args:
+        reranker: with the features of the images.
+        extraction: the images and the backbone that sees them.
+        lists: the ranking (k,) of each query.
+        keys: identity of ``dataset``, ``backbone`` and ``reranking``.
+        cache: where scores are stored.
+    """
+    queries = range(len(lists))
+    if "reranking" not in keys:
+        with measured() as cost:
+            scores = reranker.scores(queries, lists)
+        return scores, cost
+    pairs = [row[: reranker.top(row)].tolist() for row in lists]
+    key = _key("scores of pairs", reranker.method, extraction, keys)
+    entry = cache.get_or_compute(
+        key | {"scores": SCORES_VERSION, "pairs": digest(pairs)},
+        lambda: packed([{"scores": scores} for scores in reranker.scores(queries, lists)]),
+    )
+    return [arrays["scores"] for arrays in unpacked(entry.arrays, len(queries))], entry.cost
 
 
 def describe(method: Reranker, extraction: Extraction, role: Role, images: Sequence[int]) -> Iterator[Any]:
@@ -178,6 +233,9 @@ def describe(method: Reranker, extraction: Extraction, role: Role, images: Seque
     if isinstance(method, DescribesImages):
         for image in track(chosen.read(np.asarray), len(chosen), label, extraction.progress):
             yield method.describe_image(image, role)
+    elif role == "query" and isinstance(method, SeesRotations) and method.rotations:
+        for views in extraction.backbone.turned_maps(chosen, method.rotations, label, extraction.progress):
+            yield method.describe_rotations(views)
     else:
         for maps in extraction.backbone.maps(chosen, label, extraction.progress):
             yield method.describe(maps, role)
@@ -197,17 +255,13 @@ def unpacked(arrays: Arrays, n: int) -> list[Arrays]:
     return [{name: split[name][image] for name in names} for image in range(n)]
 
 
-def _key(
-    method: Reranker, extraction: Extraction, role: Role, images: list[int], keys: Mapping[str, Any]
-) -> dict[str, Any]:
-    """Which images are described is part of it: another ranking needs others."""
+def _key(stage: str, method: Reranker, extraction: Extraction, keys: Mapping[str, Any], *unseen: str) -> dict[str, Any]:
+    """What features and scores of pairs depend on; they do not on the parameters ``unseen``."""
     key: dict[str, Any] = {
-        "stage": "features for re-ranking",
+        "stage": stage,
         "code": [FEATURES_VERSION, DATA_VERSION, DECODING_VERSION],
         "dataset": keys["dataset"],
-        "reranking": keys["reranking"],
-        "role": role,
-        "images": images,
+        "reranking": _identity(method, keys["reranking"], unseen),
         "order": "content",
         "image_size": extraction.protocol.image_size,
     }
@@ -217,6 +271,16 @@ def _key(
         "backbone": keys["backbone"],
         "scales": list(extraction.protocol.scales),
         "numerics": NUMERICS,
+    }
+
+
+def _identity(method: Reranker, key: Mapping[str, Any], unseen: Iterable[str]) -> dict[str, Any]:
+    """The identity of a re-ranker without its depth, what only says how scores order a ranking, and ``unseen``."""
+    fields: Sequence[dataclasses.Field[Any]] = fields_of(type(method)) if dataclasses.is_dataclass(method) else ()
+    free = {"top", *unseen, *(field.name for field in fields if field.metadata.items() >= ORDERING.items())}
+    return {
+        name: {one: given for one, given in value.items() if one not in free} if name == "parameters" else value
+        for name, value in key.items()
     }
 
 

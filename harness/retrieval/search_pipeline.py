@@ -103,9 +103,21 @@ class SearchPipeline:
             return self.depth or None
         return max(1, min(LONGEST, MOST_RANKS // len(self.queries)))
 
-    def rerank(self, queries: range, ranking: Ranking) -> Ranking:
-        """The ranking of these queries with its top reordered."""
-        return ranking if self.reranker is None else self.leave_one_out.apart(queries, ranking, self.reranker.rerank)
+    def rerank(self, queries: range, ranking: Ranking, scores: Sequence[Floats] | None = None) -> Ranking:
+        """The ranking of these queries with its top reordered; ``scores`` of their tops where they are known."""
+        if (reranker := self.reranker) is None:
+            return ranking
+
+        def act(rows: range, given: Ranking) -> Ranking:
+            if scores is None:
+                return reranker.rerank(given, reranker.scores(rows, given.indices))
+            return reranker.rerank(given, scores[rows.start - queries.start : rows.stop - queries.start])
+
+        return self.leave_one_out.apart(queries, ranking, act)
+
+    def without_own(self, ranking: Ranking) -> list[NDArray[np.int64]]:
+        """The ids (k,) of each query's ranking without its own images."""
+        return [self.leave_one_out.listed(row, ids) for row, ids in enumerate(ranking.indices)]
 
     def expand(self, rows: slice, ranking: Ranking) -> Ranking:
         """The ranking of some queries after expansion."""

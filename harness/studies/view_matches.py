@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
+from typing import Any
 
 from harness.core.errors import SpecError
 from harness.core.progress import Progress, SilentProgress
@@ -14,11 +12,6 @@ from harness.runs.learning_sets import learning_set
 from harness.studies.pictures import Format
 from harness.studies.pictures.matches import draw_inliers, draw_matches
 from harness.studies.view import ImageRun
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from harness.plugin_api import Ranking, RetrievalSet
 
 
 @dataclass(frozen=True)
@@ -81,6 +74,7 @@ def view_inliers(opened: ImageRun, *, format: Format = "png", progress: Progress
         SpecError: the run re-ranks nothing.
     """
     from harness.cache import Cache
+    from harness.retrieval.health import split_pairs
     from harness.retrieval.pipeline import RetrievalMethods, RetrievalTask
 
     run, dataset, top = opened.run, opened.dataset, _reranker(opened).top
@@ -91,20 +85,7 @@ def view_inliers(opened: ImageRun, *, format: Format = "png", progress: Progress
     learning = learning_set(run, opened.folders)
     task = RetrievalTask(dataset, methods, run.protocol, keys, cache, progress or SilentProgress(), learning=learning)
     title = f"{run.dataset.name}, {run.methods['reranking'].id.name}: top {top} of {len(dataset.queries)} queries"
-    return draw_inliers(*inliers(task.reranked(), dataset, top), title=title, format=format)
-
-
-def inliers(ranking: Ranking, dataset: RetrievalSet, top: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Weights of the relevant images among the first ``top``, and of the others; junk counts nowhere."""
-    positives: list[float] = []
-    negatives: list[float] = []
-    verified = np.zeros_like(ranking.scores) if ranking.verified is None else ranking.verified
-    for images, weights, truth in zip(ranking.indices, verified, dataset.ground_truth, strict=True):
-        relevant, junk = {*truth["easy"], *truth["hard"]}, set(truth["junk"])
-        for image, weight in zip(images[:top].tolist(), weights[:top].tolist(), strict=True):
-            if image not in junk:
-                (positives if image in relevant else negatives).append(weight)
-    return np.array(positives, np.float32), np.array(negatives, np.float32)
+    return draw_inliers(*split_pairs(*task.scored_pairs(), dataset.ground_truth), title=title, format=format)
 
 
 def _reranker(opened: ImageRun) -> Any:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 import numpy as np
 from annotated_types import Gt
@@ -29,16 +29,28 @@ class RegionPooling(Detection):
         eps: added to each map's share of active cells (thesis eq. 5.1, which states no value).
         preset: ``thesis`` adds up the normalised regions as they are; ``recommended`` first weighs each by its
             component's weight in the mixture: without, small regions of clutter count as much as an object.
+        query: how queries are pooled: ``whole``, by the plain generalised mean; by ``regions``, as the database;
+            ``auto``: with the preset ``thesis`` whole, else by regions where a query has no box, as it then shows more
+            than an object.
     """
+
+    result_version: ClassVar[int] = 2
 
     weight_samples: bool = False  # as printed; measured to be the better for retrieval (docs/representation.md)
     p: Annotated[float, Gt(0)] = 3.0  # Radenovic et al. 2018, §5: initial value
     eps: Annotated[float, Gt(0)] = 1e-6
     preset: Literal["thesis", "recommended"] = "recommended"
+    query: Literal["auto", "whole", "regions"] = "auto"
 
-    def pool_query(self, maps: Tensor) -> Tensor:
-        """As ``pool``, without detection: the plain generalised mean (thesis 5.4.1)."""
+    def whole(self, maps: Tensor) -> Tensor:
+        """Without detection: the plain generalised mean (thesis 5.4.1)."""
         return power_mean(maps, self.p)
+
+    def queries_by_regions(self, cropped: bool) -> bool:
+        """Whether a query is pooled as the images of the database are."""
+        if self.query == "auto":
+            return self.preset == "recommended" and not cropped
+        return self.query == "regions"
 
     def aggregated(self, maps: Tensor, saliency: Tensor) -> Tensor:
         """Sum of the normalised descriptors of the regions detected on ``saliency`` (..., H, W): (..., C) float32."""
@@ -61,8 +73,8 @@ class RegionPooling(Detection):
 class FeatureSaliencyEGM(RegionPooling):
     """Sum of normalised generalised means over regions of high feature saliency (Simeoni et al. 2019; thesis 5.3.3-9).
 
-    A Gaussian mixture is laid over the saliency map; each component that survives is a rectangle. Queries are expected
-    to be crops of an object and are pooled whole.
+    A Gaussian mixture is laid over the saliency map; each component that survives is a rectangle. Queries that are
+    crops of an object are pooled whole.
 
     Formula:
         f = sum_R w_R g_R / |g_R|, over the rectangles R of a Gaussian mixture on the saliency F
@@ -76,6 +88,14 @@ class FeatureSaliencyEGM(RegionPooling):
     def pool(self, maps: Tensor) -> Tensor:
         """(..., C, H, W) float32, not negative -> (..., C) float32. Raises ``InvalidInput`` for H = 0 or W = 0."""
         return self.aggregated(maps, self.saliency(maps))
+
+    def pool_query(self, maps: Tensor) -> Tensor:
+        """As ``pool``, of a query with a box."""
+        return self.pool(maps) if self.queries_by_regions(cropped=True) else self.whole(maps)
+
+    def pool_uncropped_query(self, maps: Tensor) -> Tensor:
+        """As ``pool``, of a query without a box."""
+        return self.pool(maps) if self.queries_by_regions(cropped=False) else self.whole(maps)
 
     def saliency(self, maps: Tensor) -> Tensor:
         """Feature saliency of maps (..., C, H, W): (..., H, W) float32."""

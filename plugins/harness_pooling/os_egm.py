@@ -177,8 +177,12 @@ class FittedObjectSaliency:
         return self.parameters.aggregated(maps, self.saliency(maps))
 
     def pool_query(self, maps: Tensor) -> Tensor:
-        """As ``pool``, without detection: the plain generalised mean (thesis 5.4.1)."""
-        return self.parameters.pool_query(maps)
+        """As ``pool``, of a query with a box."""
+        return self.pool(maps) if self.parameters.queries_by_regions(cropped=True) else self.parameters.whole(maps)
+
+    def pool_uncropped_query(self, maps: Tensor) -> Tensor:
+        """As ``pool``, of a query without a box."""
+        return self.pool(maps) if self.parameters.queries_by_regions(cropped=False) else self.parameters.whole(maps)
 
     def saliency(self, maps: Tensor) -> Tensor:
         """Object saliency (thesis eq. 5.14) of maps (..., C, H, W): (..., H, W) float32, not negative."""

@@ -292,6 +292,9 @@ class Looked:
     def pool_query(self, maps):
         return maps.amax((-2, -1))
 
+    def pool_uncropped_query(self, maps):
+        return self.pool(maps)
+
 
 @dataclass(frozen=True)
 class Ranked(Whitening):
@@ -308,7 +311,18 @@ class RankedCentred(Centred):
 
 @dataclass(frozen=True)
 class Matching(Reranking):
-    """The first cells match."""
+    """The first cells match; the similarity counts as much as the score."""
+
+    rotations: int = 0
+
+    def describe_rotations(self, views):
+        return self.describe(views[0], "query")
+
+    def verified(self, scores):
+        return scores
+
+    def order(self, similarities, scores):
+        return similarities + scores
 
     def correspondences(self, query, candidate, query_size, candidate_size):
         return {"query": np.zeros((1, 2)), "image": np.zeros((1, 2)), "words": np.zeros(1, np.int64)}

@@ -13,12 +13,12 @@ from typer.testing import CliRunner
 import harness
 from harness.cli.view import view as app
 from harness.core.errors import InvalidInput, SpecError, UnknownName
-from harness.plugin_api import Ranking, RetrievalSet
+from harness.retrieval.health import pair_statistics, split_pairs
 from harness.runs.store import Store
 from harness.runs.targets import Resolver
 from harness.studies.pictures.matches import draw_inliers, draw_matches
 from harness.studies.view import open_run, position
-from harness.studies.view_matches import inliers, view_matches
+from harness.studies.view_matches import view_matches
 
 SPEC = {
     "name": "small",
@@ -100,14 +100,21 @@ def test_positions_are_names_or_numbers(tmp_path):
         position("3", files, "image")
 
 
-def test_inliers_of_positives_and_negatives(tmp_path):
+def test_inliers_of_positives_and_negatives():
     truth = [{"easy": [1], "hard": [3], "junk": [0]}, {"easy": [], "hard": [2], "junk": []}]
-    dataset = RetrievalSet("some", [tmp_path] * 5, [tmp_path] * 2, [None] * 2, truth)
-    indices = np.array([[0, 1, 2, 3, 4], [4, 3, 2, 1, 0]])
-    weights = np.array([[9, 8, 7, 6, 0], [5, 4, 3, 0, 0]], np.float32)
-    positives, negatives = inliers(Ranking(indices, weights, weights), dataset, 4)
+    indices = [np.array([0, 1, 2, 3]), np.array([4, 3, 2, 1])]
+    scores = [np.array([9, 8, 7, 6], np.float32), np.array([5, 4, 3, 0], np.float32)]
+    positives, negatives = split_pairs(indices, scores, truth)
     assert positives.tolist() == [8, 6, 3]
     assert negatives.tolist() == [7, 5, 4, 0]
+    assert pair_statistics(indices, scores, truth) == {
+        "related": {"pairs": 3, "quartiles": [4.5, 6.0, 7.0]},
+        "unrelated": {"pairs": 4, "quartiles": [3.0, 4.5, 5.5]},
+    }
+    assert pair_statistics(indices[:1], [scores[0][:1]], truth[:1]) == {
+        "related": {"pairs": 0},
+        "unrelated": {"pairs": 0},
+    }
 
 
 def test_pictures_at_the_edge():

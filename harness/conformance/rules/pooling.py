@@ -20,6 +20,7 @@ from harness.plugin_api import (
     LearnsFromMaps,
     MayLearn,
     PoolsQueries,
+    PoolsUncroppedQueries,
     ShowsDetection,
 )
 
@@ -151,6 +152,16 @@ def _pool_query(trial: Trial, answered: Answered) -> None:
     with torch.inference_mode(), isolated(0):
         descriptors = fitted.pool_query(answered.inputs["maps"].clone())
     _require_like(descriptors, tuple(answered.raw.shape), "as pool", "what pool_query returned")
+
+
+@RULES.each("pool-uncropped-query", "Such queries are compared too.", SOUND, hook=PoolsUncroppedQueries, some=True)
+def _pool_uncropped_query(trial: Trial, answered: Answered) -> None:
+    import torch
+
+    fitted = offered(PoolsUncroppedQueries, trial.prepared(answered.inputs), trial.method())
+    with torch.inference_mode(), isolated(0):
+        descriptors = fitted.pool_uncropped_query(answered.inputs["maps"].clone())
+    _require_like(descriptors, tuple(answered.raw.shape), "as pool", "what pool_uncropped_query returned")
 
 
 @RULES.each("saliency", "A map of saliency lies over the maps of its image.", SOUND, hook=HasSaliency, some=True)

@@ -11,7 +11,7 @@ from harness.conformance.guards import isolated
 from harness.conformance.rule import SOUND, NotApplicable, RuleSet, Violation
 from harness.conformance.trial import Answered, Trial, offered
 from harness.conformance.values import close, difference, plain, same
-from harness.plugin_api import DescribesImages, DrawsMatches, GuidesTraining, Packs
+from harness.plugin_api import DescribesImages, DrawsMatches, GuidesTraining, Packs, SeesRotations, UsesSimilarity
 
 RULES: Final = RuleSet("reranking")
 _MATCHES: Final = {"query": 2, "image": 2, "query_shapes": 3, "image_shapes": 3}
@@ -71,6 +71,34 @@ def _pack(trial: Trial) -> None:
                 inputs=answered.inputs,
                 right="unpack(pack(features)) equal to the features: a cached run is the same run",
             )
+
+
+@RULES.each("rotations", "The query as it is is one of its rotations.", SOUND, hook=SeesRotations, some=True)
+def _rotations(trial: Trial, answered: Answered) -> None:
+    method, _, candidates = trial.prepared(answered.inputs)
+    with isolated(0):
+        query = offered(SeesRotations, method).describe_rotations([answered.inputs["query"]])
+        scores = plain(trial.kind.apply((method, query, candidates), answered.inputs, None))
+    if not same(scores, answered.plain):
+        raise Violation(
+            f"a query at its only rotation scores differently: {difference(answered.plain, scores)}",
+            inputs=answered.inputs,
+            right="describe_rotations([maps]) worth what describe(maps, 'query') is",
+        )
+
+
+@RULES.rule("order", "Of images equally similar to the query the best score ranks first.", SOUND, hook=UsesSimilarity)
+def _order(trial: Trial) -> None:
+    method = offered(UsesSimilarity, trial.method())
+    scores, similarities = np.arange(60, dtype=np.float32), np.full(60, 0.5, np.float32)
+    with isolated(0):
+        answers = {"order": method.order(similarities, scores), "verified": method.verified(scores)}
+    for name, values in answers.items():
+        checks.require_array(values, f"what {name} returned")
+        checks.require_dtype(values, "float32", f"what {name} returned")
+        checks.require_shape(values, (len(scores),), "one number a score", f"what {name} returned")
+        if (np.diff(values) < 0).any():
+            raise Violation(f"{name} falls where the score rises", right="a better score is never worth less")
 
 
 @RULES.each("correspondences", "Matches are drawn as pairs of positions.", SOUND, hook=DrawsMatches, some=True)

@@ -10,6 +10,8 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    Doubles = NDArray[np.float64]
+
 _PER_FEATURE: Final = ("channels", "scales", "positions", "covariances", "strengths", "seeds")
 
 
@@ -26,6 +28,7 @@ class Features:
         seeds: (n,) int32 cell y * W + x: the region is the connected part around it of cells that are not weaker.
         sizes: (s, 2) int32 height and width of the map at every scale.
         gain: factor from activations to the 255 steps in which regions were sought.
+        turns: (s,) degrees, counterclockwise, by which the image of a map was turned; None: by none.
     """
 
     channels: NDArray[np.int32]
@@ -36,6 +39,7 @@ class Features:
     seeds: NDArray[np.int32]
     sizes: NDArray[np.int32]
     gain: float
+    turns: NDArray[np.float64] | None = None
 
     def __len__(self) -> int:
         return len(self.channels)
@@ -55,10 +59,52 @@ class Features:
         A map covers its image evenly, so a cell stands for the middle of its part: exact for networks that pool, half
         a cell off for those that convolve with a stride.
         """
-        cells = np.array(size, np.float64) / self.sizes[self.scales.astype(np.int64), ::-1]
-        x, y = cells.T
+        scales = self.scales.astype(np.int64)
+        views = np.array(size, np.float64)
+        if self.turns is not None:
+            views = np.array([view_size(size, turn) for turn in self.turns])[scales]
+        x, y = (cells := views / self.sizes[scales, ::-1]).T
         positions = (self.positions + 0.5) * cells - 0.5
-        return positions, self.covariances * np.stack([x * x, x * y, y * y], axis=1)
+        covariances = self.covariances * np.stack([x * x, x * y, y * y], axis=1)
+        if self.turns is None:
+            return positions, covariances
+        return turned_back(positions, covariances, np.radians(self.turns[scales]), views, np.array(size, np.float64))
+
+
+def view_size(size: tuple[int, int], degrees: float) -> tuple[int, int]:
+    """Width and height of the smallest canvas for an image of this width and height that was turned."""
+    if degrees % 90 == 0:
+        return size if degrees % 180 == 0 else (size[1], size[0])
+    cosine, sine = abs(np.cos(np.radians(degrees))), abs(np.sin(np.radians(degrees)))
+    return int(np.ceil(size[0] * cosine + size[1] * sine)), int(np.ceil(size[1] * cosine + size[0] * sine))
+
+
+def turned_back(
+    positions: Doubles, covariances: Doubles, angles: Doubles, views: Doubles, size: Doubles
+) -> tuple[Doubles, Doubles]:
+    """Positions (n, 2) and covariances (n, 3) in turned images, as they are in the image.
+
+    Args:
+        positions: in pixels of a view.
+        covariances: xx, xy, yy.
+        angles: (n,) radians by which the view of each was turned, counterclockwise.
+        views: (n, 2) width and height of the view.
+        size: (2,) width and height of the image.
+    """
+    cosine, sine = np.cos(angles), np.sin(angles)
+    u, v = (positions - (views - 1) / 2).T
+    xx, xy, yy = covariances.T
+    middle = (size - 1) / 2
+    turned = np.stack([u * cosine - v * sine, u * sine + v * cosine], axis=1) + middle
+    square, mixed, other = cosine**2, cosine * sine, sine**2
+    return turned, np.stack(
+        [
+            square * xx - 2 * mixed * xy + other * yy,
+            mixed * (xx - yy) + (square - other) * xy,
+            other * xx + 2 * mixed * xy + square * yy,
+        ],
+        axis=1,
+    )
 
 
 def join(scales: list[Features]) -> Features:

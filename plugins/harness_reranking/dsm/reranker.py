@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import numpy as np
-from annotated_types import Gt
+from annotated_types import Gt, Interval
 
 from harness.core.errors import InvalidInput
+from harness.plugin_api import OrderDefaults, Verification
 from harness_reranking.dsm.detect import Detection, detect
-from harness_reranking.dsm.features import Features
+from harness_reranking.dsm.features import Features, join
 from harness_reranking.dsm.match import Gates, Match, match
 
 if TYPE_CHECKING:
@@ -22,23 +23,33 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class DSM(Detection, Gates):
+class DSM(Detection, Gates, Verification):
     """Deep spatial matching: inliers between local features of the maps (Simeoni et al. 2019; thesis 4.3).
 
     The preset says how the thesis' numbers are read: as its text does, as the released code does, or (recommended)
     as the released code, but with bright regions only and the shapes of the text. ``detect.Detection`` and
-    ``match.Gates`` list what differs.
+    ``match.Gates`` list what differs. Recommended orders by inliers times similarity, the others by inliers.
 
     Formula:
         score = max over pairs of scales and affine transforms T of the number of correspondences
         with |T p - p'| within error, p and p' centres of regions of one channel
 
-    Attributes: those of ``Detection`` and ``Gates``, and
+    Attributes: those of ``Detection``, ``Gates`` and ``Verification``, and
 
         top: number of images that are re-ranked.
+        rotations: a query is described at so many rotations over a full turn, and the most inliers count; 0: as it is.
+            The model itself covers turns of some 20 degrees.
     """
 
+    result_version: ClassVar[int] = 2
+
     top: Annotated[int, Gt(0)] = 100  # Simeoni et al. 2019 (thesis), §4.4.1
+    rotations: Annotated[int, Interval(ge=0, le=16)] = 0
+
+    @property
+    def order_defaults(self) -> OrderDefaults:
+        """The thesis and the released code order by the plain inliers; recommended is measured in docs/dsm.md."""
+        return OrderDefaults("product") if self.preset == "recommended" else OrderDefaults()
 
     def describe(self, maps: Sequence[Tensor], role: Role) -> Features:
         """Local features of one image from its maps (C, h, w), one per scale; overlapping ones go in the database.
@@ -48,9 +59,23 @@ class DSM(Detection, Gates):
         """
         return detect([scale.detach().cpu().float().numpy() for scale in maps], role, self)
 
+    def describe_rotations(self, views: Sequence[Sequence[Tensor]]) -> Features:
+        """Local features of a query from the maps (C, h, w) of its views, turned evenly over a full turn.
+
+        Maps of further views stand as further scales.
+        """
+        features = [self.describe(maps, "query") for maps in views]
+        counts = [len(view.sizes) for view in features]
+        first = np.cumsum([0, *counts[:-1]]).tolist()
+        shifted = [
+            replace(view, scales=(view.scales + start).astype(np.uint8))
+            for view, start in zip(features, first, strict=True)
+        ]
+        return replace(join(shifted), turns=np.repeat(360 * np.arange(len(views)) / len(views), counts))
+
     def pack(self, features: Features) -> dict[str, NDArray[Any]]:
         """What is stored of an image as arrays, to be stored in a file."""
-        arrays = {name: value for name, value in vars(features).items() if name != "gain"}
+        arrays = {name: value for name, value in vars(features).items() if name != "gain" and value is not None}
         return {**arrays, "gain": np.array([features.gain])}
 
     def unpack(self, arrays: Mapping[str, NDArray[Any]]) -> Features:

@@ -67,6 +67,20 @@ class Unequal(honest.Looking):
         return OtherQueries(super().fit(maps).means)
 
 
+class OtherUncroppedQueries(honest.Looked):
+    def pool_uncropped_query(self, maps):
+        return torch.cat([self.pool(maps)] * 2, dim=-1)
+
+
+@breaks("pooling", "pool-uncropped-query")
+@dataclass(frozen=True)
+class UnequalUncropped(honest.Looking):
+    """Descriptors of queries without a box are twice as long."""
+
+    def fit(self, maps):
+        return OtherUncroppedQueries(super().fit(maps).means)
+
+
 @breaks("pooling", "saliency")
 @dataclass(frozen=True)
 class Manifold(honest.Looking):

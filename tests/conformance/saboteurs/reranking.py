@@ -48,6 +48,25 @@ class AsItLies(honest.OnPixels):
         return np.array([pixels.mean(), (pixels * np.linspace(0, 1, len(pixels))).mean()])
 
 
+@breaks("reranking", "rotations")
+@dataclass(frozen=True)
+class Dizzy(honest.Matching):
+    """Sees half of a turned query."""
+
+    def describe_rotations(self, views):
+        half = super().describe_rotations(views)
+        return np.where(np.arange(len(half)) % 2, half, 0)
+
+
+@breaks("reranking", "order")
+@dataclass(frozen=True)
+class Reversed(honest.Matching):
+    """Ranks by the similarity less the score."""
+
+    def order(self, similarities, scores):
+        return similarities - scores
+
+
 @breaks("reranking", "correspondences")
 @dataclass(frozen=True)
 class Spatial(honest.Matching):

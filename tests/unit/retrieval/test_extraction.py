@@ -15,7 +15,7 @@ from harness.cache import Cache
 from harness.core.errors import ContractError, DataDamaged, InvalidInput
 from harness.core.progress import SilentProgress
 from harness.plugin_api import RetrievalSet
-from harness.retrieval.extraction import ImageList, MapStream, NamedBackbone, describe, prefetched
+from harness.retrieval.extraction import ImageList, MapStream, NamedBackbone, describe, pooled_scales, prefetched
 from harness.retrieval.pipeline import RetrievalMethods, run_retrieval
 from harness.retrieval.protocol import RetrievalProtocol
 from harness_pooling.gem import GeM
@@ -148,6 +148,22 @@ def test_queries_are_pooled_by_pool_query_where_there_is_one():
     maps = [[torch.rand(3, 4, 5), torch.rand(3, 2, 2)] for _ in range(4)]
     for role, same in (("query", SPoC()), ("database", MAC())):
         np.testing.assert_array_equal(describe(maps, Halves(), "h", 1.0, role), describe(maps, same, "s", 1.0, role))
+
+
+class Thirds(Halves):
+    """Pools queries without a box by the maximum, too."""
+
+    def pool_uncropped_query(self, maps):
+        return maps.amax((-2, -1))
+
+
+def test_queries_without_a_box_may_be_pooled_otherwise():
+    maps, boxes = [[torch.rand(3, 4, 5)] for _ in range(3)], [(0, 0, 2, 2), None, (0, 0, 1, 1)]
+    mean, most = (pooled_scales(maps, method, "m", "database") for method in (SPoC(), MAC()))
+    rows = pooled_scales(maps, Thirds(), "t", "query", boxes)
+    np.testing.assert_array_equal(rows, np.stack([mean[0], most[1], mean[2]]))
+    np.testing.assert_array_equal(pooled_scales(maps, Halves(), "h", "query", boxes), mean)
+    np.testing.assert_array_equal(pooled_scales(maps, Thirds(), "t", "database", boxes), most)
 
 
 @dataclass

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import pytest
 from drawn import Average, keys, run
 
+from harness.plugin_api import Verification
 from harness.retrieval.protocol import RetrievalProtocol
 from harness.retrieval.reranking import packed, unpacked
 from harness_expansion.diffusion import Diffusion
@@ -137,6 +139,61 @@ def test_features_that_can_be_packed_are_kept(dataset, tmp_path):
         Packing.described.clear()
         run(dataset, tmp_path, reranking=Packing(), **{"its_keys": identified, **changed})
         assert Packing.described.count("query") == 4, changed
+
+
+@dataclass(frozen=True)
+class Counting(Verification):
+    """The images seen last have the most inliers; counts the pairs that it scored."""
+
+    pairs: ClassVar[list] = []
+    top: int = 4
+    detail: int = 1
+
+    def describe(self, maps, role):
+        return None
+
+    def score(self, query, candidates):
+        self.pairs.append(len(candidates))
+        return np.arange(len(candidates), dtype=np.float32)
+
+
+def counting(**options):
+    """It, and its identity as a run has it."""
+    method = Counting(**options)
+    return {"reranking": method, "its_keys": keys(reranking={"name": "counting", "parameters": vars(method)})}
+
+
+def test_pairs_are_scored_once_for_all_expansions_and_orders(dataset, tmp_path):
+    Counting.pairs.clear()
+    first = run(dataset, tmp_path, **counting())
+    once = len(Counting.pairs)
+    timed = 5  # one query to warm up and each alone: seconds are those of the method
+    assert once == 4 + timed
+    for more in ({"expansion": Diffusion(k=4)}, {}):
+        again = run(dataset, tmp_path, **more, **counting(order_by="product", min_inliers=2))
+        assert again.costs["rerank"].cached
+    assert len(Counting.pairs) == once + 2 * timed
+    np.testing.assert_array_equal(run(dataset, **counting()).ranks, first.ranks)
+    for changed in ({"detail": 2}, {"top": 3}):
+        Counting.pairs.clear()
+        assert not run(dataset, tmp_path, **counting(**changed)).costs["rerank"].cached
+        assert len(Counting.pairs) == 4 + timed, changed
+
+
+def test_a_ranking_is_ordered_by_inliers_and_similarity(dataset):
+    plain = run(dataset).ranks
+    assert (run(dataset, **counting()).ranks[:, :4] == plain[:, 3::-1]).all()
+    least = run(dataset, **counting(min_inliers=2)).ranks
+    np.testing.assert_array_equal(least, plain[:, [3, 2, 0, 1, *range(4, 12)]])
+    similar = run(dataset, **counting(order_by="mix", mix_weight=1.0)).ranks
+    np.testing.assert_array_equal(similar, plain)
+
+
+def test_inliers_of_related_and_unrelated_pairs_are_recorded(dataset):
+    health = run(dataset, **counting(top=12, min_inliers=5)).health["verification"]
+    assert (health["related"]["pairs"], health["unrelated"]["pairs"]) == (8, 36)  # without four of junk
+    assert 0 <= health["related"]["quartiles"][0] < health["unrelated"]["quartiles"][1] < 11
+    assert "verification" not in run(dataset).health
 
 
 def test_packing_gives_back_what_was_packed():

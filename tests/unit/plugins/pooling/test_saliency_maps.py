@@ -161,10 +161,22 @@ def test_both_poolings_equal_the_formula_on_every_shape(shape, fill, preset):
         np.testing.assert_allclose(found, slow_pooled(maps.numpy(), regions, shares), rtol=1e-5, atol=1e-7)
 
 
-def test_queries_are_pooled_whole():
-    maps = some_maps()
-    torch.testing.assert_close(FeatureSaliencyEGM().pool_query(maps), GeM().pool(maps))
-    torch.testing.assert_close(ObjectSaliencyEGM().fit(iter([maps])).pool_query(maps), GeM().pool(maps))
+@pytest.mark.parametrize(
+    ("options", "cropped_whole", "uncropped_whole"),
+    [
+        ({}, True, False),
+        ({"preset": "thesis"}, True, True),
+        ({"query": "whole"}, True, True),
+        ({"query": "regions"}, False, False),
+        ({"preset": "thesis", "query": "regions"}, False, False),
+    ],
+)
+def test_how_queries_are_pooled(options, cropped_whole, uncropped_whole):
+    maps, whole = some_maps(), GeM().pool(some_maps())
+    for method in (FeatureSaliencyEGM(**options), ObjectSaliencyEGM(**options).fit(iter([maps]))):
+        regions = method.pool(maps)
+        torch.testing.assert_close(method.pool_query(maps), whole if cropped_whole else regions)
+        torch.testing.assert_close(method.pool_uncropped_query(maps), whole if uncropped_whole else regions)
 
 
 @pytest.mark.parametrize("patch_pooling", ["max", "gem"])
