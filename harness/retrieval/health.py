@@ -68,14 +68,14 @@ def split_pairs(
     Args:
         images: per query ids (k,) of images, best first.
         scores: per query scores (at most k,) of the first of them.
-        ground_truth: per query ids that are ``easy``, ``hard`` and ``junk``.
+        ground_truth: per query ids that are ``easy``, ``hard`` and ``junk``, where it has such.
     """
     related, unrelated = [np.zeros(0, np.float32)], [np.zeros(0, np.float32)]
     for ids, of_query, truth in zip(images, scores, ground_truth, strict=True):
         ids = ids[: len(of_query)]
-        relevant = np.isin(ids, [*truth["easy"], *truth["hard"]])
+        relevant = np.isin(ids, [*truth.get("easy", ()), *truth.get("hard", ())])
         related.append(of_query[relevant])
-        unrelated.append(of_query[~relevant & ~np.isin(ids, truth["junk"])])
+        unrelated.append(of_query[~relevant & ~np.isin(ids, [*truth.get("junk", ())])])
     return np.concatenate(related), np.concatenate(unrelated)
 
 
