@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.boards.board import Board, Row, full_name
+from harness.boards.joint import JointTest, joint_test
 from harness.metrics.verdicts.paired import LEVEL
 from harness.runs.labels import SHOWN_KINDS, method_labels
 
@@ -43,6 +44,7 @@ class Across:
             found nothing.
         why_not: why the test was not done; empty if it was.
         datasets: number of different datasets among the boards.
+        joint: the test of the mean over data sets; None where there is none.
     """
 
     task: str
@@ -55,6 +57,7 @@ class Across:
     critical: float | None
     why_not: str
     datasets: int
+    joint: JointTest | None = None
 
     @property
     def sentence(self) -> str:
@@ -90,8 +93,10 @@ def _across(task: str, boards: Sequence[Board]) -> Across | None:
         full_name(boards[number], row) for number, row, _ in measured
     ]
     scores: dict[str, dict[int, float]] = {}
-    for name, (number, _, mean) in zip(names, measured, strict=True):
+    rows: dict[str, dict[int, Row]] = {}
+    for name, (number, row, mean) in zip(names, measured, strict=True):
         scores.setdefault(name, {})[number] = mean
+        rows.setdefault(name, {})[number] = row
     complete = {name: found for name, found in scores.items() if len(found) == len(boards)}
     if len(boards) < 2 or len(complete) < 2:
         return None
@@ -112,6 +117,7 @@ def _across(task: str, boards: Sequence[Board]) -> Across | None:
         critical=critical_difference(len(boards), len(names)) if p is not None and p <= LEVEL else None,
         why_not=why_not,
         datasets=len({board.fingerprint for board in boards}),
+        joint=joint_test(boards, [[rows[names[place]][at] for at in range(len(boards))] for place in order]),
     )
 
 

@@ -10,7 +10,18 @@ from dataclasses import replace
 import numpy as np
 
 from harness.boards.board import STORED_DIGITS, Board, NotComparable, Row, row_name
-from harness.boards.columns import Cell, Column, accuracy_of, board_columns, cells, front, mean_and_std, measure_column
+from harness.boards.columns import (
+    Cell,
+    Column,
+    accuracy_of,
+    board_columns,
+    cells,
+    column_of,
+    front,
+    mean_and_std,
+    measure_column,
+    stated_key,
+)
 from harness.boards.evidence import paired_units, query_groups_of, unit_values
 from harness.boards.failures import done, doubt_notes, failure_notes, incomplete_note
 from harness.boards.footer import machines, ranks_sentences, sources_of, unit_notes
@@ -128,7 +139,11 @@ def unranked_board(
             _row(name, group, {kind: labels[name].get(kind, "none") for kind in kinds}, columns, computed)
             for name, group in groups.items()
         ),
-        provenance=(*_measure_sentences(columns, computed), *sources_of(records)),
+        provenance=(
+            *_measure_sentences(columns, computed),
+            *_absent(first.task, columns, measure),
+            *sources_of(records),
+        ),
         fingerprint=first.dataset.fingerprint,
         protocol_id=first.protocol_id,
         protocol=first.protocol,
@@ -153,6 +168,16 @@ def _columns(
         if target is not None and column.key not in computed:
             computed[column.key] = measured(groups, f"{LABELS_TO}@{100 * target:g}")
     return columns, computed
+
+
+def _absent(task: str, columns: Sequence[Column], measure: str) -> Iterator[str]:
+    """That no record has the measure of the spec, which others would take for tested."""
+    if task == "retrieval" and measure and columns and stated_key(measure, [column.key for column in columns]) is None:
+        column = column_of(measure)
+        yield (
+            f"No record has {column.title if column else measure}, the measure of the spec, so that "
+            f"{columns[0].title} is tested: protocol: {{evaluation: {measure}}} measures it."
+        )
 
 
 def _measure_sentences(columns: Sequence[Column], computed: Computed) -> Iterator[str]:

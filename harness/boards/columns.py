@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -17,6 +17,7 @@ FULL_SUPERVISION: Final = "full_supervision"
 """Accuracy of a model trained on all labels."""
 ALL_LABELS: Final = "all labels"
 """What that model is called in tables and pictures."""
+_SETUPS: Final = ("medium", "hard", "easy")
 LABELS_TO: Final = "labels_to@"
 """Before the accuracy, in the name of a metric."""
 
@@ -173,7 +174,14 @@ def board_columns(records: Sequence[Record], cost: bool, measure: str = "") -> t
         # What is tested stands there once.
         twice = {first.key, "area_under_curve" if first.key == AREA_LINEAR else first.key}
         return first, *(column for column in shown if column.key not in twice)
-    return tuple(sorted(shown, key=lambda column: column.key != measure))
+    stated = stated_key(measure, [column.key for column in shown])
+    return tuple(sorted(shown, key=lambda column: column.key != stated))
+
+
+def stated_key(measure: str, keys: Iterable[str]) -> str | None:
+    """The key that a measure means, Medium first where it is measured for several set-ups; None where it is absent."""
+    known = {*keys}
+    return next((key for key in (measure, *(f"{measure}_{setup}" for setup in _SETUPS)) if key in known), None)
 
 
 def _retrieval_columns(records: Sequence[Record]) -> tuple[Column, ...]:
@@ -187,7 +195,7 @@ def _retrieval_columns(records: Sequence[Record]) -> tuple[Column, ...]:
         named = [
             replace(metric, setup=setup).key
             for metric in metrics
-            for setup in ("", "medium", "hard", "easy")
+            for setup in ("", *_SETUPS)
             if metric.setup in ("", setup)
         ]
     plain: list[str] = []

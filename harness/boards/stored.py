@@ -119,7 +119,8 @@ def _tests(tests: PairwiseTests) -> dict[str, Any]:
 
 
 def _across(ranks: Across) -> dict[str, Any]:
-    return {**_named(ranks, _ACROSS), "ranks": ranks.ranks.tolist(), "mean": ranks.mean.tolist()}
+    joint = vars(ranks.joint) if ranks.joint else None
+    return {**_named(ranks, _ACROSS), "ranks": ranks.ranks.tolist(), "mean": ranks.mean.tolist(), "joint": joint}
 
 
 def _read_board(content: Mapping[str, Any]) -> Board:

@@ -126,15 +126,25 @@ def _runs(board: Board, rows: Sequence[Row], whole: bool) -> _Columns:
 def across_table(ranks: Across) -> Table:
     """Ranks of methods over several boards, best mean first."""
     left_out = f" {ranks.left_out} methods that a setting lacks are left out." if ranks.left_out else ""
-    lines = zip(ranks.methods, ranks.ranks.tolist(), ranks.mean.tolist(), strict=True)
+    lines = list(zip(ranks.methods, ranks.ranks.tolist(), ranks.mean.tolist(), strict=True))
+    rows = [(name, *(f"{rank:g}" for rank in ranks_of), f"{mean:.2f}") for name, ranks_of, mean in lines]
+    joint, headers = ranks.joint, ("method", *ranks.boards, "mean rank")
+    if joint is not None:
+        headers = (*headers, f"mean {joint.measure}", "#")
+        tested = [
+            (f"{mean:.2f}", f"{a}" if a == b else f"{a}–{b}")
+            for mean, (a, b) in zip(joint.means, joint.ranks, strict=True)
+        ]
+        rows = [(*row, *cells) for row, cells in zip(rows, tested, strict=True)]
     return make_table(
-        ("method", *ranks.boards, "mean rank"),
-        [(name, *(f"{rank:g}" for rank in ranks_of), f"{mean:.2f}") for name, ranks_of, mean in lines],
-        right=(*ranks.boards, "mean rank"),
+        headers,
+        rows,
+        right=headers[1:],
         title="Ranks across settings",
         footer=(
             f"Ranks by the measured means among these methods, whether they differ or not.{left_out}",
             ranks.sentence,
+            *([joint.sentence] if joint is not None else []),
         ),
     )
 

@@ -47,7 +47,8 @@ class Against:
 
     Attributes:
         difference: its mean minus that of the baseline.
-        p: adjusted for all comparisons with the baseline.
+        p: adjusted for all comparisons with the baseline; of a test that adds seeds that of its last look, not
+            adjusted, and where a method is within a difference of it the p-value of that claim.
         standing: ``better``, ``worse`` or ``not significantly different``; of a test that adds seeds also what closed
             the comparison, ``within 1 points`` or ``not to be settled``.
     """

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -191,7 +192,7 @@ def _query_values(
     """Names of the pilots, their values (n, m) on the queries that all have, and the group of each."""
     columns, groups = {}, None
     for key, records in pilots.items():
-        values = records[0].details.get("ap_" + measure.removeprefix("map_"))
+        values = records[0].details.get(re.sub("^map_", "ap_", measure))
         if isinstance(values, list):
             columns[key] = np.array([math.nan if value is None else value for value in values], np.float64)
             groups = groups or records[0].details.get("groups")

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from harness.core.errors import BadParameter, HarnessError, SpecError, nearest
+from harness.core.errors import BadParameter, HarnessError, SpecError, UnknownName, nearest
 
 AREA: Final = "area"
 AREA_LINEAR: Final = "area-linear"
@@ -49,8 +49,9 @@ class Design:
     """What is tested.
 
     Attributes:
-        measure: ``map_medium``; ``area``, ``area-linear``, ``accuracy`` (with most labels), ``accuracy@100`` or
-            ``labels-to@90``; empty for the default of the task.
+        measure: ``map_medium`` or the key of a metric of an evaluation protocol, ``gldv2-map@100``; ``area``,
+            ``area-linear``, ``accuracy`` (with most labels), ``accuracy@100`` or ``labels-to@90``; empty for the
+            default of the task.
         baseline: the row that all others are compared with, by name or by words of it; empty for none.
         smallest_difference: points below which two methods count as equal; None where that was not said.
         rule: of a test that added seeds until all was decided; None otherwise.
@@ -86,6 +87,8 @@ def read_design(data: Mapping[str, Any], task: str) -> tuple[Design, list[tuple[
     errors: list[tuple[HarnessError, str]] = []
     measure = _measure_text(data.get("measure"))
     errors += [(error, "measure") for error in measure_mistakes(measure, task)]
+    if task == "retrieval" and not errors:
+        measure = _metric_key(measure) or measure
     smallest = data.get("smallest_difference")
     is_number = isinstance(smallest, int | float) and not isinstance(smallest, bool)
     if smallest is not None and not (is_number and math.isfinite(smallest) and smallest > 0):
@@ -107,13 +110,25 @@ def _measure_text(stated: Any) -> str:
     return "" if stated is None else str(stated)
 
 
+def _metric_key(measure: str) -> str | None:
+    """The key in records of a metric of an evaluation protocol, ``mAP@100(gldv2, hard)``; None of another measure."""
+    from harness.metrics.protocols import parse_name
+
+    try:
+        return parse_name(measure).key
+    except UnknownName:
+        return None
+
+
 def measure_mistakes(measure: str, task: str) -> Iterator[HarnessError]:
     """What is wrong with the name of a measure; nothing for an empty one."""
     known = _MEASURES[task]
-    forms = [*known, "accuracy@LABELS", "{labels-to: ACCURACY}"] if task != "retrieval" else known
+    forms = [*known, "accuracy@LABELS", "{labels-to: ACCURACY}"]
+    if task == "retrieval":
+        forms = [*known, "or the name of a metric (harness evaluate --list)"]
     target = target_of(measure) if task != "retrieval" else None
     curve = task != "retrieval" and (budget_of(measure) is not None or target is not None)
-    if measure and measure not in known and not curve:
+    if measure and measure not in known and not curve and not (task == "retrieval" and _metric_key(measure)):
         fix = f"{nearest(measure, known)} measures of this task: {', '.join(forms)}".strip()
         yield SpecError(f'unknown measure "{measure}"', fix=fix)
     elif target is not None and not 0 < target < 1:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Final, Protocol
 
 from harness.core.errors import SpecError
-from harness.metrics.verdicts.sequential import Progress, SequentialRule, progress
+from harness.metrics.verdicts.sequential import Outcome, Progress, SequentialRule, progress
 from harness.runs.decidable import Setting, settings_of
 from harness.runs.design import DEFAULT_MEASURE, Rule, target_of
 from harness.runs.identity import Run
@@ -163,12 +163,17 @@ def report_lines(stand: Sequence[tuple[Board, Progress]], store: Store, measure:
         for outcome in found.outcomes:
             lines.append(
                 f"  {names[outcome.first]} against {names[outcome.second]}: {state_text(outcome, board.rule)} after "
-                f"{outcome.seeds} seeds{_difference_text(outcome.difference, measure)}"
+                f"{outcome.seeds} seeds{_difference_text(outcome.difference, measure)}{_p_text(outcome)}"
             )
         runs = [run.id for by_seed in board.setting.methods.values() for run in by_seed.values()]
         done = len(store.read_many(runs))
         lines.append(f"  {done} of {len(runs)} runs done, {len(runs) - done} saved")
     return lines
+
+
+def _p_text(outcome: Outcome) -> str:
+    """``, p = 0.0012``, of what was claimed; nothing without a claim."""
+    return f", p = {outcome.p:.2g} at this look" if outcome.state in ("differs", "within") else ""
 
 
 def _difference_text(difference: float, measure: str) -> str:

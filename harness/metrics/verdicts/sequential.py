@@ -65,7 +65,8 @@ class Outcome:
             without a claim; ``undecided`` after all of them; ``failed``: a method has no results.
         seeds: after how many it was closed; of an open one how many both methods have.
         difference: mean of the first minus mean of the second on these.
-        p: of the paired t-test, not adjusted.
+        p: of the test behind the state, of this look alone and not adjusted: of the paired t-test, or where two are
+            ``within`` a difference of the test that they are further apart.
     """
 
     first: int
@@ -157,6 +158,15 @@ def progress(values: Floats, rule: SequentialRule, failed: Mask | None = None) -
     return Progress(state.outcomes(values), tuple(looked), (0,) * rule.methods)
 
 
+def within_p(values: Floats, first: NDArray[np.intp], second: NDArray[np.intp], smallest: float) -> Floats:
+    """One-sided p-values (k,) of columns of ``values`` (n, m) being ``smallest`` or more apart, not adjusted."""
+    from scipy.special import stdtr
+
+    n, apart = len(values), values[:, first] - values[:, second]
+    spread = np.maximum(apart.std(axis=0, ddof=1), 1e-12 * np.abs(values[:, first]).max(initial=0.0) + 1e-300)
+    return np.asarray(stdtr(n - 1, -(smallest - np.abs(apart.mean(axis=0))) * math.sqrt(n) / spread))
+
+
 @dataclass
 class _State:
     """The comparisons while the looks are replayed."""
@@ -208,16 +218,12 @@ class _State:
 
     def _tests(self, values: Floats) -> tuple[dict[int, float], dict[int, float]]:
         """P-values of the open comparisons: of a difference, and of one below the smallest that counts."""
-        from scipy.special import stdtr
-
-        n, chosen = len(values), self.open
+        chosen = self.open
         first, second = (np.array([side[c] for c in chosen], np.intp) for side in (self.first, self.second))
         p = paired_p(values, first, second)
-        within = np.ones(len(chosen))
+        within: Floats = np.ones(len(chosen))
         if self.rule.smallest is not None and chosen:
-            apart = values[:, first] - values[:, second]
-            spread = np.maximum(apart.std(axis=0, ddof=1), 1e-12 * np.abs(values[:, first]).max(initial=0.0) + 1e-300)
-            within = stdtr(n - 1, -(self.rule.smallest - np.abs(apart.mean(axis=0))) * math.sqrt(n) / spread)
+            within = within_p(values, first, second, self.rule.smallest)
         return dict(zip(chosen, p.tolist(), strict=True)), dict(zip(chosen, within.tolist(), strict=True))
 
     def _left(self, state: State) -> int:
@@ -255,6 +261,10 @@ class _State:
         both = values[: self.closed[c] or len(values)][:, [first, second]]
         both = both[~np.isnan(both).any(axis=1)]
         apart = both[:, 0] - both[:, 1]
-        p = float(paired_p(both, np.array([0]), np.array([1]))[0]) if len(both) > 1 else 1.0
+        pair, p = (np.array([0]), np.array([1])), 1.0
+        if len(both) > 1:
+            is_within = self.states[c] == "within" and self.rule.smallest is not None
+            tested = within_p(both, *pair, self.rule.smallest or 0.0) if is_within else paired_p(both, *pair)
+            p = float(tested[0])
         difference = float(apart.mean()) if len(both) else math.nan
         return Outcome(first, second, self.states[c], len(both), difference, p)

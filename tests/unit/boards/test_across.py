@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 
@@ -86,3 +88,45 @@ def test_a_method_is_one_over_boards_only_with_the_same_parameters(record):
     (apart,) = across(boards([*at(1, 3.0), *at(2, 4.0)]))
     assert apart.methods == ("tiny · m1", "tiny · m0")
     assert apart.left_out == 2
+
+
+def of_dataset(record, fingerprint, quality, groups):
+    """One record a method; groups of queries share what they gain."""
+    dataset = record().dataset.model_copy(update={"fingerprint": fingerprint, "name": fingerprint})
+    made = []
+    for name, values in quality.items():
+        details = {"ap_medium": values.tolist(), "groups": list(groups)}
+        metrics = {"map_medium": float(values.mean())}
+        made.append(record(name, details=details, metrics=metrics, id=f"{name}{fingerprint}", dataset=dataset))
+    return made
+
+
+def test_the_mean_over_data_sets_is_tested_by_flips_of_the_groups_of_all(record):
+    """Two data sets of 6 and 7 groups, against all 2^13 sign flips."""
+    rng = np.random.default_rng(0)
+    records, sums = [], []
+    for fingerprint, groups in (("a" * 64, [0, 0, 1, 2, 3, 4, 5]), ("b" * 64, [0, 1, 1, 1, 2, 3, 4, 5, 6])):
+        n = len(groups)
+        base = rng.random(n) * 0.5
+        quality = {"gem": base + 0.08 + 0.05 * rng.normal(size=n), "mac": base}
+        records += of_dataset(record, fingerprint, quality, groups)
+        apart = (quality["gem"] - quality["mac"]) / n / 2
+        sums += [apart[np.array(groups) == group].sum() for group in dict.fromkeys(groups)]
+    (found,) = across(boards(records))
+    assert found.joint.groups == 13
+    assert found.joint.datasets == 2
+    assert found.joint.means[0] - found.joint.means[1] == pytest.approx(100 * sum(sums), abs=1e-4)
+    signs = 1 - 2 * ((np.arange(2**13)[:, None] >> np.arange(13)) & 1)
+    p = np.mean(np.abs(signs @ sums) >= abs(sum(sums)) - 1e-12)
+    assert p < 0.04
+    assert found.joint.ranks == ((1, 1), (2, 2))
+    text = harness.leaderboard(records)
+    assert "mean mAP Medium" in text
+    assert "(2 data sets; joint sign flips of 13 groups of queries, 5% level)" in text
+    content = json.loads(harness.leaderboard(records, format="json"))
+    assert content["across"][0]["joint"]["groups"] == 13
+
+
+def test_settings_of_one_data_set_and_active_learning_have_no_joint_test(settings):
+    (found,) = across(boards(settings(4)))
+    assert found.joint is None

@@ -137,3 +137,12 @@ def test_all_pairs_keep_methods_while_any_two_are_open():
     found = progress(values[:4], SequentialRule(3, 20, baseline=None))
     assert len(found.outcomes) == 3
     assert found.needed[:2] == (6, 6)
+
+
+def test_the_p_value_of_within_is_that_of_a_one_sided_test_against_the_smallest_difference():
+    values = RNG(4).normal(size=(20, 2)) * 0.1
+    (outcome,) = progress(values, SequentialRule(2, 20, baseline=1, smallest=0.5)).outcomes
+    assert outcome.state == "within"
+    apart = values[: outcome.seeds, 0] - values[: outcome.seeds, 1]
+    theirs = stats.ttest_1samp(np.abs(apart.mean()) + apart - apart.mean(), 0.5, alternative="less").pvalue
+    assert outcome.p == pytest.approx(theirs)

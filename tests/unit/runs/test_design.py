@@ -50,6 +50,7 @@ def test_mistakes_of_a_design_are_named_with_their_key(given, message):
 
 def test_retrieval_has_its_own_measures():
     assert read_design({"measure": "map_hard"}, "retrieval") == (Design("map_hard"), [])
+    assert read_design({"measure": "mAP@100(gldv2)"}, "retrieval") == (Design("gldv2-map@100"), [])
     assert read_design({"measure": "area"}, "retrieval")[1]
 
 

@@ -154,6 +154,12 @@ def test_close_methods_are_closed_by_the_smallest_difference(spec, tmp_path):
     simulation = Simulation(Store(tmp_path / "runs"))
     ((_, found),), _ = do(spec, simulation, smallest_difference=4.0)
     assert {o.state for o in found.outcomes} == {"differs", "within"}
+    (within,) = [o for o in found.outcomes if o.state == "within"]
+    ((board, _),), rule = do(spec, simulation, smallest_difference=4.0)
+    lines = report_lines([(board, found)], simulation.store, rule.measure)
+    assert any(
+        f"within 4 points after {within.seeds} seeds" in line and f"p = {within.p:.2g}" in line for line in lines
+    )
 
 
 def test_the_rule_cannot_be_changed_after_the_start(spec, tmp_path):
@@ -224,7 +230,7 @@ def test_the_report_gives_differences_in_the_unit_of_the_measure(spec, tmp_path,
     _, *lines, _ = report_lines(stand, simulation.store, rule.measure)
     margin, entropy = sorted(lines, key=lambda line: "entropy against" in line)
     assert "better after" in margin
-    assert margin.endswith(said)
+    assert f"{said}, p = " in margin
     assert entropy.endswith("failed after 0 seeds")
 
 
