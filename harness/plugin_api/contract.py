@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 T = TypeVar("T", bound=np.generic)
 
 
-def require_maps(method: str, maps: object) -> Tensor:
-    """Maps of a backbone: (C, h, w) float32, none of them empty, finite, not negative."""
+def require_maps(method: str, maps: object, *, signed: bool = False) -> Tensor:
+    """Maps of a backbone: (C, h, w) float32, none of them empty, finite, and not negative unless it is ``signed``."""
     tensor, lowest = _tensor(method, "maps", maps, 3)
-    if lowest < 0:
+    if lowest < 0 and not signed:
         raise ContractError(f"{method}: maps have negative activations", fix="end with a ReLU")
     return tensor
 

@@ -13,6 +13,7 @@ from harness.plugin_api.retrieval import (
     DrawsMatches,
     ExpandsRegions,
     GivesRegions,
+    GivesSignedMaps,
     GuidesTraining,
     HasCheckpoint,
     HasFirstPass,
@@ -29,6 +30,7 @@ from harness.plugin_api.retrieval import (
     PoolsUncroppedQueries,
     SeesRotations,
     ShowsDetection,
+    TakesSignedMaps,
     UsesSimilarity,
 )
 
@@ -39,6 +41,8 @@ OPTIONAL_HOOKS: Final[Mapping[type, tuple[str, ...]]] = {
     RestoresModel: ("learning",),
     HasReport: ("learning", "whitening", "expansion", "pooling"),
     HasModule: ("backbone",),
+    GivesSignedMaps: ("backbone",),
+    TakesSignedMaps: ("pooling", "reranking"),
     HasCheckpoint: ("backbone",),
     LearnsFromMaps: ("pooling",),
     MayLearn: ("pooling", "reranking"),

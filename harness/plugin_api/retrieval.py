@@ -20,7 +20,7 @@ Region = tuple[int, int, int, int]
 
 
 class Backbone(Protocol):
-    """A fully convolutional network. Optional: ``HasModule``, ``HasCheckpoint``."""
+    """A fully convolutional network. Optional: ``HasModule``, ``HasCheckpoint``, ``GivesSignedMaps``."""
 
     @property
     def stride(self) -> int:
@@ -30,6 +30,33 @@ class Backbone(Protocol):
     def maps(self, image: Tensor) -> Tensor:
         """Image (3, H, W) float32 in [0, 1], RGB -> non-negative maps (C, h, w) float32."""
         ...
+
+
+@runtime_checkable
+class GivesSignedMaps(Protocol):
+    """A backbone whose maps may have negative values, where ``signed`` says so.
+
+    Such a run is planned only with poolings and re-rankers that take them (``TakesSignedMaps``): powers, regions and
+    local maxima of activations mean nothing below 0.
+    """
+
+    @property
+    def signed(self) -> bool:
+        """Whether ``maps`` may be negative."""
+        ...
+
+
+@runtime_checkable
+class TakesSignedMaps(Protocol):
+    """A pooling or re-ranker that is defined for maps of both signs.
+
+    Example::
+
+        takes_signed: ClassVar[bool] = True
+    """
+
+    @property
+    def takes_signed(self) -> bool: ...
 
 
 @runtime_checkable

@@ -25,6 +25,7 @@ from harness.plugin_api.contract import require_maps, require_one_length, requir
 from harness.retrieval.images import read_image
 from harness.retrieval.map_store import MapStore
 from harness.retrieval.rotation import turned
+from harness.retrieval.signed import gives_signed
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -140,7 +141,8 @@ class NamedBackbone:
 
     def _seen(self, image: Tensor, scale: float) -> Tensor:
         with torch.inference_mode():
-            return require_maps(self.name, self.backbone.maps(_scaled(image, scale)))
+            maps = self.backbone.maps(_scaled(image, scale))
+        return require_maps(self.name, maps, signed=gives_signed(self.backbone))
 
 
 class MapStream(Iterator[Tensor]):

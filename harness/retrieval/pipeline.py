@@ -60,6 +60,7 @@ from harness.retrieval.representation import Descriptors, Extraction, whiten
 from harness.retrieval.reranking import BoundReranker, bind_reranker, pair_scores
 from harness.retrieval.search_pipeline import LabelRanks, SearchPipeline
 from harness.retrieval.shards import Shards
+from harness.retrieval.signed import require_signs
 from harness.retrieval.untouched import untouched
 
 __all__ = ["LearningSet", "RetrievalMethods", "RetrievalProtocol", "RetrievalResult", "RetrievalTask", "run_retrieval"]
@@ -190,6 +191,8 @@ class RetrievalTask:
         images, queries = len(self.dataset.images), len(self.dataset.queries)
         if not images or not queries:
             raise InvalidInput(f"dataset {self.dataset.name} has {images} images, {queries} queries")
+        used = {self._names[kind]: getattr(self.methods, kind) for kind in ("pooling", "reranking")}
+        require_signs(self.methods.backbone, used)
 
     @reproducible()
     def run(self) -> RetrievalResult:

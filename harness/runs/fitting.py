@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from harness.core.errors import BadParameter, HarnessError
+from harness.core.errors import BadParameter, HarnessError, InvalidInput
 from harness.plugin_api import ChangesByCycle, DataFolders, KnowsLabels, RestoresModel
+from harness.retrieval.signed import require_signs
 from harness.runs.identity import Run
 
 
@@ -20,8 +21,8 @@ def unfitting(runs: Iterable[Run], folders: DataFolders) -> list[HarnessError]:
     found: dict[str, HarnessError] = {}
     read: set[tuple[str, str]] = set()
     for run in runs:
-        if run.task == "retrieval" and "descriptors" in run.methods:
-            found |= {error.headline: error for error in _of_descriptors(run)}
+        if run.task == "retrieval":
+            found |= {error.headline: error for error in (*_of_descriptors(run), *_of_signed_maps(run))}
         if run.task != "active-learning" or run.incomplete:
             continue
         mistakes = list(_of_methods(run))
@@ -34,12 +35,22 @@ def unfitting(runs: Iterable[Run], folders: DataFolders) -> list[HarnessError]:
 
 def _of_descriptors(run: Run) -> Iterator[HarnessError]:
     whitening = run.methods.get("whitening")
-    if whitening is not None and whitening.learning_set is not None:
+    if "descriptors" in run.methods and whitening is not None and whitening.learning_set is not None:
         yield BadParameter(
             f'whitening "{whitening.id.name}" cannot be learnt on {whitening.learning_set.name}: '
             "descriptors from files are those of one set",
             fix="leave out learn_on, or a backbone and a pooling",
         )
+
+
+def _of_signed_maps(run: Run) -> Iterator[HarnessError]:
+    if (backbone := run.methods.get("backbone")) is None:
+        return
+    used = {kind: run.methods[kind] for kind in ("pooling", "reranking") if kind in run.methods}
+    try:
+        require_signs(backbone.method, {f'{kind} "{m.id.name}"': m.method for kind, m in used.items()})
+    except InvalidInput as error:
+        yield BadParameter(error.headline, fix=error.fix)
 
 
 def _of_methods(run: Run) -> Iterator[HarnessError]:

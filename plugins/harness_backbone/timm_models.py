@@ -41,8 +41,8 @@ class Timm:
         seed: of random initial weights.
         stage: of a convolutional network, pixels per cell where it ends; 0: its last stage.
         tokens: of a Vision Transformer, ``patches``, or ``class``: its class token as a map of one cell.
-        signed: keep negative values, which poolings by powers and re-rankers cannot use; for ``spoc`` and ``mac``.
-            Otherwise they become 0.
+        signed: keep negative values, for ``spoc`` and ``mac``; with other poolings and with re-rankers that see maps
+            such a run is refused when it is planned. Otherwise negative values become 0.
     """
 
     model: str

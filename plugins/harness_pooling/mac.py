@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from harness_pooling.maps import require_maps
 
@@ -18,6 +18,8 @@ class MAC:
     Formula:
         f_c = max_hw x_chw
     """
+
+    takes_signed: ClassVar[bool] = True
 
     def pool(self, maps: Tensor) -> Tensor:
         """(..., C, H, W) float32 -> (..., C) float32. Raises ``InvalidInput`` for H = 0 or W = 0."""

@@ -10,15 +10,15 @@ from harness.conformance.rule import SOUND, RuleSet, Violation
 from harness.conformance.trial import Answered, Trial, offered
 from harness.conformance.values import close, difference, plain, same
 from harness.core.errors import HarnessError
-from harness.plugin_api import HasCheckpoint, HasModule
+from harness.plugin_api import GivesSignedMaps, HasCheckpoint, HasModule
 
 RULES: Final = RuleSet("backbone")
 
 
 @RULES.each("non-negative", "Poolings take powers and maxima of activations.", ("shape",))
 def _negative(trial: Trial, answered: Answered) -> None:
-    lowest = float(answered.raw.min())
-    if lowest < 0:
+    method, lowest = trial.method(), float(answered.raw.min())
+    if lowest < 0 and not (isinstance(method, GivesSignedMaps) and method.signed):
         raise Violation(f"{answered.case.name}: an activation of {lowest:.4g}", right="a ReLU at the end")
 
 
