@@ -18,6 +18,9 @@ ORDERING: Final[Mapping[str, Any]] = MappingProxyType({"ordering": True})
 """Metadata of a re-ranker's field that only says how scores order a ranking: neither what ``describe`` returns nor what
 ``score`` returns depends on it, so that both are computed once for all its values."""
 
+_OPTION: Final = {**ORDERING, "later": True}
+"""The options are no part of the identity of a run at their defaults: re-rankers had results before they had them."""
+
 
 class OrderDefaults(NamedTuple):
     """What ``auto`` stands for in ``Verification``."""
@@ -38,16 +41,16 @@ class Verification:
         n the inliers, g the similarity of the ranking before
 
     Attributes:
-        order_by: see above; ``auto``: as the preset says. Equal values keep the order before.
-        min_inliers: fewer count as none, in the order and as a weight for an expansion; ``auto``: as the preset says.
+        order_by: see above; ``auto``: as the method or its preset says. Equal values keep the order before.
+        min_inliers: fewer count as none, in the order and as a weight for an expansion; ``auto``: as the method says.
         mix_weight: share of the similarity in ``mix``.
         mix_scale: inliers that make half of their part of ``mix``.
     """
 
-    order_by: Literal["auto", "inliers", "product", "mix"] = field(default="auto", metadata=ORDERING)
-    min_inliers: Annotated[int, Ge(0)] | Literal["auto"] = field(default="auto", metadata=ORDERING)
-    mix_weight: Annotated[float, Interval(ge=0, le=1)] = field(default=0.5, metadata=ORDERING)
-    mix_scale: Annotated[float, Gt(0)] = field(default=30.0, metadata=ORDERING)
+    order_by: Literal["auto", "inliers", "product", "mix"] = field(default="auto", metadata=_OPTION)
+    min_inliers: Annotated[int, Ge(0)] | Literal["auto"] = field(default="auto", metadata=_OPTION)
+    mix_weight: Annotated[float, Interval(ge=0, le=1)] = field(default=0.5, metadata=_OPTION)
+    mix_scale: Annotated[float, Gt(0)] = field(default=30.0, metadata=_OPTION)
 
     @property
     def order_defaults(self) -> OrderDefaults:

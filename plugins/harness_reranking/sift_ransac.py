@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 from annotated_types import Gt, Interval
 
 from harness.core.errors import InvalidInput
-from harness.plugin_api import ORDERING, OrderDefaults, Verification
+from harness.plugin_api import Verification
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -69,29 +69,20 @@ class SiftRansac(Verification):
     Formula:
         score = number of pairs of keypoints with |H p - p'| <= error, H the homography with most of them
 
-    Attributes: those of ``Verification``, and
+    Attributes: those of ``Verification``, whose ``auto`` is all inliers, and
 
         top: number of images that are re-ranked.
         max_keypoints: strongest keypoints of an image that are kept.
         ratio: a nearest neighbour counts if it is nearer than this times the second nearest.
         error: largest transfer error of an inlier in pixels.
         iterations: of RANSAC at most.
-        preset: ``thesis`` orders by all inliers, as dsm there; ``recommended`` where there are at least 10.
     """
-
-    result_version: ClassVar[int] = 2
 
     top: Annotated[int, Gt(0)] = 100  # as dsm
     max_keypoints: Annotated[int, Gt(0)] = 1000
     ratio: Annotated[float, Interval(gt=0, le=1)] = 0.8  # Lowe 2004, §7.1
     error: Annotated[float, Gt(0)] = 5.0
     iterations: Annotated[int, Gt(0)] = 2000
-    preset: Literal["recommended", "thesis"] = field(default="recommended", metadata=ORDERING)
-
-    @property
-    def order_defaults(self) -> OrderDefaults:
-        """What the preset orders by; recommended is measured in docs/dsm.md."""
-        return OrderDefaults("inliers", 10) if self.preset == "recommended" else OrderDefaults()
 
     def describe(self, maps: Sequence[Tensor], role: Role) -> Keypoints:
         """Always raises ``InvalidInput``: maps show no keypoints; see ``describe_image``."""

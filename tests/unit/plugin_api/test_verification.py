@@ -8,6 +8,7 @@ import pytest
 from harness.core.errors import HarnessError
 from harness.plugin_api import OrderDefaults, Verification
 from harness.registry import load_registry
+from harness.registry.parameters import resolved
 from harness_reranking.dsm.reranker import DSM
 from harness_reranking.sift_ransac import SiftRansac
 
@@ -38,11 +39,16 @@ def test_few_inliers_are_no_weight():
     np.testing.assert_array_equal(Verification().verified(INLIERS), INLIERS)
 
 
-@pytest.mark.parametrize("plain", [DSM(preset="thesis"), DSM(preset="released-code"), SiftRansac(preset="thesis")])
-def test_the_thesis_orders_by_plain_inliers(plain):
+@pytest.mark.parametrize("plain", [DSM(preset="thesis"), DSM(preset="released-code"), SiftRansac()])
+def test_the_thesis_and_sift_ransac_order_by_plain_inliers(plain):
     assert plain.order_defaults == OrderDefaults("inliers", 0)
     np.testing.assert_array_equal(plain.order(SIMILARITIES, INLIERS), INLIERS)
     np.testing.assert_array_equal(plain.verified(INLIERS), INLIERS)
+
+
+def test_options_at_their_default_are_no_part_of_an_identity():
+    assert not {"order_by", "min_inliers", "mix_weight", "mix_scale"} & set(resolved(SiftRansac()))
+    assert resolved(SiftRansac(min_inliers=8))["min_inliers"] == 8
 
 
 def test_options_count_before_the_preset():
