@@ -77,7 +77,9 @@ def grouped(records: Iterable[Record]) -> list[tuple[str, list[Record]]]:
 
 
 def _setting(record: Record) -> tuple[str, ...]:
-    parameters, options = (json.dumps(given, sort_keys=True) for given in (record.dataset.parameters, record.protocol))
+    # Loaders get parameters in later versions, None where they change nothing.
+    stated = {name: value for name, value in record.dataset.parameters.items() if value is not None}
+    parameters, options = (json.dumps(given, sort_keys=True) for given in (stated, record.protocol))
     return record.task, record.dataset.name, parameters, options
 
 

@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import dataclasses
-import zipfile
-import zlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from harness.core.errors import DataDamaged
+from harness.data.array_files import ARRAY_ERRORS, array_in
 from harness.plugin_api import ClassificationSet
+
+if TYPE_CHECKING:
+    from harness.plugin_api import Ids
+
+_FORM: Final = "an .npy file (n, d), or an .npz file with train"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,32 +26,49 @@ class SelectionFeatures:
     """The parameter of classification sets for what acquisitions see in place of the network's features.
 
     Attributes:
-        selection_features: an .npy file (n, d) of floats, a row for each image of the pool, or an .npz file that has
-            them as ``train``, as for the dataset ``embeddings``.
+        selection_features: features that acquisitions see in place of the network's: an .npy file (n, d) of floats, a
+            row for each image of the whole pool, or an .npz file that has them as ``train``.
     """
 
     selection_features: Path | None = None
 
-    def with_selection(self, dataset: ClassificationSet) -> ClassificationSet:
-        """The dataset with these features, if any. Raises ``DataDamaged`` where they do not fit its pool."""
-        path = self.selection_features
-        if path is None:
+    def with_selection(
+        self, dataset: ClassificationSet, of_pool: int | None = None, rows: Ids | None = None
+    ) -> ClassificationSet:
+        """The dataset with these features, if any. Raises ``DataDamaged`` where they do not fit its pool.
+
+        Args:
+            dataset: as loaded.
+            of_pool: images of the whole pool, where the dataset is a part of it already.
+            rows: positions in the whole pool of the images of that part.
+        """
+        if self.selection_features is None:
             return dataset
-        try:
-            content = np.load(path, allow_pickle=False)
-            features = content if isinstance(content, np.ndarray) else content["train"]
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-            fix = "an .npy file (n, d), or an .npz file with train"
-            raise DataDamaged(f"{path} cannot be read: {error}", fix=fix) from error
-        if features.ndim != 2 or features.dtype.kind != "f" or len(features) != len(dataset.train_images):
-            raise DataDamaged(
-                f"{path} holds {features.dtype} {features.shape}",
-                fix=f"selection_features: floats (n, d) of the {len(dataset.train_images)} examples of the pool",
-            )
+        features = self._features(self.selection_features, len(dataset.train_images) if of_pool is None else of_pool)
         if not np.isfinite(features).all():
             row = int(np.flatnonzero(~np.isfinite(features).all(axis=1))[0])
-            raise DataDamaged(f"{path} is not finite in row {row}")
-        return dataclasses.replace(dataset, selection_features=features.astype(np.float32))
+            raise DataDamaged(f"{self.selection_features} is not finite in row {row}")
+        part = features if rows is None else features[rows]
+        return dataclasses.replace(dataset, selection_features=part.astype(np.float32))
+
+    def require_rows(self, of_pool: Callable[[], int]) -> None:
+        """For plans: raises ``DataDamaged`` where there are features, but not one for each image of the whole pool."""
+        if self.selection_features is not None:
+            self._features(self.selection_features, of_pool())
+
+    def _features(self, path: Path, of_pool: int) -> NDArray[np.floating]:
+        try:
+            features = array_in(path, "train")
+        except ARRAY_ERRORS as error:
+            raise DataDamaged(f"{path} cannot be read: {error}", fix=_FORM) from error
+        if features is None:
+            raise DataDamaged(f"{path} has no train", fix=_FORM)
+        if features.ndim != 2 or features.dtype.kind != "f" or len(features) != of_pool:
+            raise DataDamaged(
+                f"{path} holds {features.dtype} {features.shape}",
+                fix=f"selection_features: floats (n, d) of the {of_pool} examples of the pool",
+            )
+        return features
 
 
 def checked(dataset: ClassificationSet) -> ClassificationSet:

@@ -10,7 +10,7 @@ import numpy as np
 from annotated_types import Ge
 
 from harness.core.errors import DataDamaged
-from harness.data.classification_sets import checked
+from harness.data.classification_sets import SelectionFeatures, checked
 from harness.data.files import first_file, refuse_unpublished
 from harness.data.fingerprint import file_digest, value_digest
 from harness.data.pickled import read_pickle
@@ -67,7 +67,7 @@ _SIDE: Final = 32
 
 
 @dataclass(frozen=True)
-class Cifar:
+class Cifar(SelectionFeatures):
     """Photographs of 32 x 32 pixels from the published Python batches (Krizhevsky 2009).
 
     The batches are pickles: they are read without running anything, once their MD5 is the published one.
@@ -93,6 +93,7 @@ class Cifar:
         for file, md5 in zip(files, _CIFAR[number].md5.values(), strict=True):
             refuse_unpublished(file, md5, folders)
         digests = [file_digest(file, folders) for file in files]
+        self.require_rows(lambda: len(self._part("train", folders)[1]))
         return value_digest(["cifar", number, *digests, *marks(files[0]), *Subset.of(self).key])
 
     def load(self, folders: DataFolders) -> ClassificationSet:
@@ -100,16 +101,21 @@ class Cifar:
         number = self._number(folders)
         published = _CIFAR[number]
         parts: dict[str, Any] = {}
-        for part, batches in (("train", published.train), ("test", published.test)):
-            read = [_batch(self._published(name, number, folders), published.labels) for name in batches]
-            parts[f"{part}_images"] = np.concatenate([images for images, _ in read])
-            parts[f"{part}_labels"] = np.concatenate([labels for _, labels in read])
+        for part in ("train", "test"):
+            parts[f"{part}_images"], parts[f"{part}_labels"] = self._part(part, folders)
         (meta,) = (self._published(name, number, folders) for name in published.meta)
         names = _read(meta).get(published.names)
         if not isinstance(names, list) or len(names) != number:
             raise DataDamaged(f"{meta} should name {number} classes")
         loaded = checked(ClassificationSet(name=f"cifar{number}", classes=tuple(map(str, names)), **parts))
-        return Subset.of(self).cut(loaded)
+        return Subset.of(self).cut(self.with_selection(loaded))
+
+    def _part(self, part: Literal["train", "test"], folders: DataFolders) -> tuple[np.ndarray, np.ndarray]:
+        """Images and labels of all batches of the pool or of the test set."""
+        number = self._number(folders)
+        batches = _CIFAR[number].train if part == "train" else _CIFAR[number].test
+        read = [_batch(self._published(name, number, folders), _CIFAR[number].labels) for name in batches]
+        return np.concatenate([images for images, _ in read]), np.concatenate([labels for _, labels in read])
 
     def _number(self, folders: DataFolders) -> int:
         """10 or 100: as stated, or by which of the two the files are."""

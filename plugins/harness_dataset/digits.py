@@ -11,7 +11,7 @@ import numpy as np
 from annotated_types import Ge
 
 from harness.core.errors import DataMissing
-from harness.data.classification_sets import checked
+from harness.data.classification_sets import SelectionFeatures, checked
 from harness.data.fingerprint import file_digest, value_digest
 from harness.data.subsets import Subset, in_proportion
 from harness.plugin_api import ClassificationSet, Task
@@ -24,7 +24,7 @@ _CLASSES = tuple("0123456789")
 
 
 @dataclass(frozen=True)
-class Digits:
+class Digits(SelectionFeatures):
     """Handwritten digits of 8 x 8 pixels shipped with scikit-learn: 1,297 in the pool, 500 to test.
 
     Attributes:
@@ -43,12 +43,13 @@ class Digits:
 
     def fingerprint(self, folders: DataFolders) -> str:
         """Digest of the shipped file and of the split."""
+        self.require_rows(lambda: len(_table()) - _TEST)
         subset = Subset.of(self).checked(_CLASSES, "digits")
         return value_digest(["digits", file_digest(_file(), folders), self.split_seed, *subset.key])
 
     def load(self, folders: DataFolders) -> ClassificationSet:
         """Images (n, 1, 8, 8), the 17 grey levels spread over 0 to 255."""
-        table = np.loadtxt(_file(), delimiter=",", dtype=np.int64)
+        table = _table()
         images = (table[:, :-1] * 255 // 16).astype(np.uint8).reshape(-1, 1, 8, 8)
         labels = table[:, -1]
         test = _stratified(labels, _TEST, np.random.default_rng(self.split_seed))
@@ -63,7 +64,12 @@ class Digits:
                 flip=False,
             )
         )
-        return Subset.of(self).cut(loaded)
+        return Subset.of(self).cut(self.with_selection(loaded))
+
+
+def _table() -> np.ndarray:
+    """A line a digit: its pixels and its label."""
+    return np.loadtxt(_file(), delimiter=",", dtype=np.int64)
 
 
 def _file() -> Path:

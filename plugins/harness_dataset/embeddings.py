@@ -53,6 +53,7 @@ class Embeddings(SelectionFeatures):
         """Digest of the file, which is read and checked for it once. Raises as ``load`` does."""
         path = self._file(folders)
         content = checked_digest(path, folders, self._read)
+        self.require_rows(lambda: len(self._labels(path)))
         return value_digest(["embeddings", content, *Subset.of(self).key])
 
     def load(self, folders: DataFolders) -> ClassificationSet:
@@ -67,9 +68,14 @@ class Embeddings(SelectionFeatures):
     def labels(self, folders: DataFolders) -> Ids:
         """Labels (n,) of the pool."""
         path = self._file(folders)
-        with np.load(path, allow_pickle=False) as file:
-            labels = file["train_labels"].astype(np.int64)
+        labels = self._labels(path)
         return Subset.of(self).labels(labels, _classes(path, labels))
+
+    def _labels(self, path: Path) -> Ids:
+        """Of the whole pool."""
+        with np.load(path, allow_pickle=False) as file:
+            labels: Ids = file["train_labels"].astype(np.int64)
+        return labels
 
     def _read(self, path: Path) -> ClassificationSet:
         arrays = _arrays(path)

@@ -15,7 +15,7 @@ from harness.cache import Cache
 from harness.core.errors import DataDamaged
 from harness.data import DECODING_VERSION, RESULT_VERSION
 from harness.data.class_folders import class_files, scan_classes
-from harness.data.classification_sets import checked
+from harness.data.classification_sets import SelectionFeatures, checked
 from harness.data.decode import decode_squares
 from harness.data.fingerprint import files_digest, value_digest
 from harness.data.subsets import Subset
@@ -28,7 +28,7 @@ Files = Mapping[str, Sequence[Path]]
 
 
 @dataclass(frozen=True)
-class ImageClasses:
+class ImageClasses(SelectionFeatures):
     """Your own images: train/<class>/*.jpg and test/<class>/*.jpg.
 
     Attributes:
@@ -61,6 +61,7 @@ class ImageClasses:
     def fingerprint(self, folders: DataFolders) -> str:
         """Digest of all image files, their names, and how they are read. Raises as ``load`` does."""
         root = folders.root / self.path
+        self.require_rows(lambda: self._rows(root)[0])
         files = chain.from_iterable(chain.from_iterable(part.values()) for part in self._parts(root))
         content = [files_digest(files, root, folders), self.size, self.channels, self.flip, self.train, self.test]
         return value_digest([*content, *([] if self.orientation == "upright" else [self.orientation])])
@@ -92,7 +93,18 @@ class ImageClasses:
         code = [RESULT_VERSION, DECODING_VERSION]
         key = {"stage": "decode", "code": code, "fingerprint": self.fingerprint(folders)}
         arrays = cache.get_or_compute(key, lambda: self._decode(train, test)).arrays
-        return checked(ClassificationSet(name=root.name, classes=tuple(train), flip=self.flip, **arrays))
+        loaded = checked(ClassificationSet(name=root.name, classes=tuple(train), flip=self.flip, **arrays))
+        return loaded if self.selection_features is None else self.with_selection(loaded, *self._rows(root))
+
+    def _rows(self, root: Path) -> tuple[int, np.ndarray]:
+        """Images of the whole pool, by class and by name, and the positions of those that are taken."""
+        whole, taken = class_files(root / self.train), self._parts(root)[0]
+        rows: list[int] = []
+        start = 0
+        for name, files in whole.items():
+            rows += range(start, start + len(taken.get(name, ())))
+            start += len(files)
+        return start, np.array(rows, np.int64)
 
     def _parts(self, root: Path) -> tuple[Files, Files]:
         """Files of the pool and of the test set, by class."""

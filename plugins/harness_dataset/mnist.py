@@ -38,8 +38,6 @@ class IdxFiles(SelectionFeatures):
 
     Attributes:
         path: folder of the files, plain or gzipped; relative to the data folder.
-        selection_features: features that acquisitions see in place of the network's: .npy (n, d), or .npz with
-            ``train``.
         limit: images of the pool at most, each class in proportion, the first of each; 0 takes all.
         per_class: images of the pool in each class at most, the first of each; 0 takes all.
         classes: names of the classes to keep, in the pool and in the test set; empty keeps all.
@@ -64,6 +62,7 @@ class IdxFiles(SelectionFeatures):
         """Digest of the four files as they are."""
         files = [self._file(name, folders) for name, _ in self.idx_files().values()]
         digests = [file_digest(file, folders) for file in files]
+        self.require_rows(lambda: len(self._labels(folders)))
         subset = Subset.of(self).checked(self.all_classes, self.name)
         return value_digest([self.name, *digests, *marks(files[0]), *subset.key])
 
@@ -83,9 +82,12 @@ class IdxFiles(SelectionFeatures):
 
     def labels(self, folders: DataFolders) -> Ids:
         """Labels (n,) of the pool."""
+        return Subset.of(self).labels(self._labels(folders), self.all_classes)
+
+    def _labels(self, folders: DataFolders) -> Ids:
+        """Of the whole pool."""
         name, shape = self.idx_files()["train_labels"]
-        labels = read_idx(self._file(name, folders), shape).astype(np.int64)
-        return Subset.of(self).labels(labels, self.all_classes)
+        return read_idx(self._file(name, folders), shape).astype(np.int64)
 
     def _file(self, name: str, folders: DataFolders) -> Path:
         path = f"{self.path}/{name}"

@@ -10,7 +10,7 @@ import numpy as np
 from annotated_types import Ge
 
 from harness.core.errors import DataDamaged
-from harness.data.classification_sets import checked
+from harness.data.classification_sets import SelectionFeatures, checked
 from harness.data.files import first_file, read_mat, refuse_unpublished
 from harness.data.fingerprint import file_digest, value_digest
 from harness.data.stand_in.marker import marks
@@ -30,7 +30,7 @@ _CLASSES: Final = tuple("0123456789")
 
 
 @dataclass(frozen=True)
-class Svhn:
+class Svhn(SelectionFeatures):
     """House-number digits of 32 x 32 pixels, published split without the extra set (Netzer et al. 2011).
 
     Attributes:
@@ -53,6 +53,7 @@ class Svhn:
         for file, (_, md5) in zip(files, _FILES.values(), strict=True):
             refuse_unpublished(file, md5, folders)
         digests = [file_digest(file, folders) for file in files]
+        self.require_rows(lambda: len(read_svhn(files[0])[1]))
         return value_digest(["svhn", *digests, *marks(files[0]), *Subset.of(self).checked(_CLASSES, "svhn").key])
 
     def load(self, folders: DataFolders) -> ClassificationSet:
@@ -63,7 +64,7 @@ class Svhn:
             refuse_unpublished(file, md5)
             parts[f"{part}_images"], parts[f"{part}_labels"] = read_svhn(file)
         loaded = checked(ClassificationSet(name="svhn", classes=_CLASSES, flip=False, **parts))
-        return Subset.of(self).cut(loaded)
+        return Subset.of(self).cut(self.with_selection(loaded))
 
     def _file(self, name: str, folders: DataFolders) -> Path:
         return first_file(folders.root, [f"{self.path}/{name}", name], "the .mat files of the cropped digits")

@@ -54,6 +54,7 @@ class Usps(IdxFiles):
         if not (published := self._published(folders)):
             return super().fingerprint(folders)
         digests = [file_digest(file, folders) for file in published.values()]
+        self.require_rows(lambda: len(self._labels(folders)))
         return value_digest(["usps", *digests, *Subset.of(self).checked(self.all_classes, self.name).key])
 
     def load(self, folders: DataFolders) -> ClassificationSet:
@@ -66,12 +67,10 @@ class Usps(IdxFiles):
         loaded = ClassificationSet("usps", train, train_labels, test, test_labels, self.all_classes, flip=False)
         return Subset.of(self).cut(self.with_selection(checked(loaded)))
 
-    def labels(self, folders: DataFolders) -> Ids:
-        """Labels (n,) of the pool."""
+    def _labels(self, folders: DataFolders) -> Ids:
+        """Of the whole pool."""
         published = self._published(folders)
-        if not published:
-            return super().labels(folders)
-        return Subset.of(self).labels(read_text(published["train"], _TEXT["train"][1])[1], self.all_classes)
+        return read_text(published["train"], _TEXT["train"][1])[1] if published else super()._labels(folders)
 
     def _published(self, folders: DataFolders) -> dict[str, Path]:
         """The published files by part; empty where one is not there."""

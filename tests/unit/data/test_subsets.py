@@ -22,10 +22,10 @@ def folders(tmp_path):
     return DataFolders(root=tmp_path, cache=tmp_path / "cache")
 
 
-def test_every_loader_of_classification_sets_has_them():
+def test_every_loader_of_classification_sets_has_them_and_features_for_the_selection():
     for loader in (Cifar, Digits, Embeddings, ImageClasses, Mnist, Svhn):
         names = loader.__dataclass_fields__.keys()
-        assert {"limit", "per_class", "classes"} <= names, loader
+        assert {"limit", "per_class", "classes", "selection_features"} <= names, loader
 
 
 def test_digits_by_class_by_number_and_in_all(folders):
@@ -83,6 +83,43 @@ def test_embeddings_with_features_of_their_own_for_the_selection(folders, tmp_pa
     loaded = loader.load(folders)
     np.testing.assert_array_equal(loaded.selection_features, other[[0, 2, 3, 5]])
     assert loaded.train_labels.tolist() == [0, 1, 0, 1]
+
+
+def test_features_for_the_selection_of_folders_of_images_follow_the_images_that_are_taken(folders):
+    for part, count in (("train", 4), ("test", 1)):
+        for name in ("ant", "bee", "cow"):
+            (folders.root / "pets" / part / name).mkdir(parents=True)
+            for number in range(count):
+                shade = (number, 0, ord(name[0]))
+                Image.new("RGB", (8, 8), shade).save(folders.root / "pets" / part / name / f"{number}.png")
+    rows = np.arange(24, dtype=np.float32).reshape(12, 2)
+    np.save(folders.root / "other.npy", rows)
+    loader = ImageClasses(
+        path="pets", size=8, per_class=2, classes=("ant", "cow"), selection_features=folders.root / "other.npy"
+    )
+    np.testing.assert_array_equal(loader.load(folders).selection_features, rows[[0, 1, 8, 9]])
+    np.save(folders.root / "other.npy", rows[1:])
+    with pytest.raises(DataDamaged, match=r"\(11, 2\)") as error:
+        loader.fingerprint(folders)
+    assert "of the 12 examples of the pool" in error.value.fix
+
+
+def test_digits_have_features_for_the_selection_that_are_checked_when_planning(folders, tmp_path):
+    rows = np.arange(1297 * 2, dtype=np.float32).reshape(-1, 2)
+    np.savez(tmp_path / "other.npz", train=rows)
+    loader = Digits(limit=50, selection_features=tmp_path / "other.npz")
+    loaded = loader.load(folders)
+    chosen = [
+        np.flatnonzero((loader_image == Digits().load(folders).train_images).all((1, 2, 3)))[0]
+        for loader_image in loaded.train_images[:3]
+    ]
+    np.testing.assert_array_equal(loaded.selection_features[:3], rows[chosen])
+    np.savez(tmp_path / "other.npz", train=rows[:50])
+    with pytest.raises(DataDamaged, match="other.npz holds float32"):
+        loader.fingerprint(folders)
+    np.savez(tmp_path / "other.npz", test=rows)
+    with pytest.raises(DataDamaged, match="has no train"):
+        loader.fingerprint(folders)
 
 
 @pytest.mark.parametrize("name", ["other.npy", "other.npz"])

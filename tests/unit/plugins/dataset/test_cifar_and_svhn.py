@@ -56,6 +56,18 @@ def batches(request, folders, monkeypatch):
     return loader, folder, content, told
 
 
+def test_features_for_the_selection_are_counted_when_planning(batches, folders):
+    loader, folder, _, files = batches
+    rows = RNG.normal(size=(3 * len(files.train), 2)).astype(np.float32)
+    np.save(folder / "seen.npy", rows)
+    loader = dataclasses.replace(loader, selection_features=folder / "seen.npy")
+    loader.fingerprint(folders)
+    np.testing.assert_array_equal(loader.load(folders).selection_features, rows)
+    np.save(folder / "seen.npy", rows[:2])
+    with pytest.raises(DataDamaged, match="holds float32 \\(2, 2\\)"):
+        loader.fingerprint(folders)
+
+
 def test_images_labels_and_classes(batches, folders):
     loader, _, content, files = batches
     data = loader.load(folders)
