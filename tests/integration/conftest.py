@@ -77,6 +77,11 @@ def cluster(free_port):
 def without_costs():
     """What a record says besides when, where and at what cost it was made."""
 
+    def untimed(value):
+        if isinstance(value, dict):
+            return {key: untimed(part) for key, part in value.items() if not key.endswith("_seconds")}
+        return [untimed(part) for part in value] if isinstance(value, list) else value
+
     def plain(record) -> dict:
         content = record.model_dump(exclude={"started", "finished", "cost", "figures", "environment"})
         if content["failure"]:
@@ -84,6 +89,6 @@ def without_costs():
         for cycle in content["details"].get("cycles", ()):
             for stage in ("train", "extract", "acquire"):
                 del cycle[stage]
-        return content
+        return untimed(content)
 
     return plain
