@@ -21,44 +21,33 @@ from harness.core.errors import InvalidInput
 from harness.core.progress import Progress
 from harness.core.threads import reproducible
 from harness.metrics.protocols import Evaluation
-from harness.metrics.ranking import Scores, evaluate
+from harness.metrics.ranking import evaluate
 from harness.plugin_api import (
-    Backbone,
     ExpandsRegions,
     FittedWhitening,
     HasRank,
     HasReport,
-    LeavesOut,
     Pooling,
-    QueryExpansion,
     Ranking,
-    Reranker,
     RetrievalSet,
     Role,
-    Whitening,
 )
-from harness.retrieval.canonical import CanonicalSet, canonical, unchanged
+from harness.retrieval.canonical import canonical
 from harness.retrieval.cut_ties import with_whole_ties
-from harness.retrieval.descriptors import DescriptorFiles
-from harness.retrieval.distractors import joined
 from harness.retrieval.evaluations import evaluations
 from harness.retrieval.extraction import NamedBackbone
+from harness.retrieval.fit_expansion import fit_to_descriptors, fit_to_regions
 from harness.retrieval.health import descriptor_health, pair_statistics, tied_relevant
-from harness.retrieval.leave_one_out import (
-    Expand,
-    LeaveOneOut,
-    OwnImages,
-    as_junk,
-    leaves_out,
-    own_images,
-    without_images,
-)
+from harness.retrieval.leave_one_out import LeaveOneOut
 from harness.retrieval.map_store import MapStore
+from harness.retrieval.methods import LearningSet, RetrievalMethods
 from harness.retrieval.protocol import RetrievalProtocol
-from harness.retrieval.regions import RegionalExpansion, RegionExtraction, whitened_regions
+from harness.retrieval.regions import RegionExtraction, whitened_regions
 from harness.retrieval.representation import Descriptors, Extraction, whiten
 from harness.retrieval.reranking import BoundReranker, bind_reranker, pair_scores
+from harness.retrieval.result import RetrievalResult
 from harness.retrieval.search_pipeline import LabelRanks, SearchPipeline
+from harness.retrieval.searched_data import SearchedData
 from harness.retrieval.shards import Shards
 from harness.retrieval.signed import require_signs
 from harness.retrieval.untouched import untouched
@@ -66,67 +55,6 @@ from harness.retrieval.untouched import untouched
 __all__ = ["LearningSet", "RetrievalMethods", "RetrievalProtocol", "RetrievalResult", "RetrievalTask", "run_retrieval"]
 
 _TIMED_QUERIES: Final = 20
-
-
-@dataclass(frozen=True)
-class RetrievalMethods:
-    """The methods of one run; None leaves a stage out. Either backbone and pooling describe images, or files do."""
-
-    backbone: Backbone | None = None
-    pooling: Pooling | None = None
-    whitening: Whitening | None = None
-    reranking: Reranker | None = None
-    expansion: QueryExpansion | None = None
-    descriptors: DescriptorFiles | None = None
-
-
-@dataclass(frozen=True)
-class LearningSet:
-    """What a whitening is learnt on in place of the database that is searched, and what identifies its data."""
-
-    dataset: RetrievalSet
-    key: Mapping[str, Any]
-
-
-@dataclass(frozen=True)
-class RetrievalResult:
-    """What a run found.
-
-    Attributes:
-        scores: ``easy``, ``medium`` and ``hard`` -> scores of the revisited protocol.
-        evaluations: what the protocol options name besides, one a metric and set-up.
-        ranks: (q, k) int64, best first, at most as many as the task keeps.
-        query_seconds: (at most 20,) float64: search, re-ranking and expansion of one query after the other.
-        costs: stage -> cost.
-        bytes_per_image: descriptor, and mean of what the re-ranker stores.
-        n_database: images searched.
-        n_queries: queries searched.
-        dimension: of the descriptors that are searched.
-        notes: what a reader of the record should know, such as the rank of a whitening.
-        health: counts of constant, equal and empty descriptors, and the share of relevant images in ties.
-    """
-
-    scores: Mapping[str, Scores]
-    evaluations: Sequence[Evaluation]
-    ranks: NDArray[np.int64]
-    query_seconds: NDArray[np.float64]
-    costs: Mapping[str, Cost]
-    bytes_per_image: float
-    n_database: int
-    n_queries: int
-    dimension: int
-    notes: Mapping[str, Any]
-    health: Mapping[str, Any]
-
-    @property
-    def query_seconds_p50(self) -> float:
-        """Median time of a query."""
-        return float(np.percentile(self.query_seconds, 50))
-
-    @property
-    def query_seconds_p95(self) -> float:
-        """Time within which 95% of the queries took."""
-        return float(np.percentile(self.query_seconds, 95))
 
 
 def run_retrieval(
@@ -202,10 +130,10 @@ class RetrievalTask:
         ranking = self.rerank(pipeline, ranking)
         ranking = self.expand(pipeline, ranking)
         label_ranks, depth = self._label_ranks(pipeline, ranking, label_ranks)
-        ranking = self._canonical.with_ties(ranking)
+        ranking = self._data.canonical.with_ties(ranking)
         scores = evaluate(
             ranking.indices,
-            self._truth,
+            self._data.truth,
             ks=self.protocol.ks,
             scores=ranking.tied,
             n_database=pipeline.size,
@@ -215,7 +143,7 @@ class RetrievalTask:
         return RetrievalResult(
             scores=scores,
             evaluations=self._evaluations(ranking),
-            ranks=self._canonical.original(ranking.indices[:, : self.keep]),
+            ranks=self._data.canonical.original(ranking.indices[:, : self.keep]),
             query_seconds=pipeline.seconds(min(len(pipeline.queries), _TIMED_QUERIES)),
             costs=self.costs,
             bytes_per_image=pipeline.bytes_per_image,
@@ -237,7 +165,7 @@ class RetrievalTask:
         ranking = self.search(pipeline)[0]
         lists = pipeline.without_own(ranking)
         scores = self._pair_scores(self._bound(pipeline, ranking), lists)[0]
-        ids = [self._canonical.original(row[: len(of_query)]) for row, of_query in zip(lists, scores, strict=True)]
+        ids = [self._data.canonical.original(row[: len(of_query)]) for row, of_query in zip(lists, scores, strict=True)]
         return ids, scores
 
     @reproducible()
@@ -264,12 +192,12 @@ class RetrievalTask:
             if self.learning is not None:
                 self.notes["whitening_learnt_on"] = self.learning.dataset.name
         arrays = described.distractors.arrays
-        self.health.update(descriptor_health(described.database, self._canonical.duplicates, empty))
+        self.health.update(descriptor_health(described.database, self._data.canonical.duplicates, empty))
         if (missing := self.notes.get("whitening", {}).get("missing")) and fitted is not None:
             self.health["whitening"] = {"rank": self.notes["whitening_rank"], "missing": missing}
-        if self._own:
-            self.notes["queries_in_database"] = {"queries": len(self._own), "left_out": self._leaves_out}
-        out = LeaveOneOut(self._own if self._leaves_out else {})
+        if self._data.own:
+            self.notes["queries_in_database"] = {"queries": len(self._data.own), "left_out": self._data.leaves_out}
+        out = LeaveOneOut(self._data.own if self._data.leaves_out else {})
         return SearchPipeline(
             described.queries,
             described.database,
@@ -283,7 +211,7 @@ class RetrievalTask:
     def _learnt_from(self) -> tuple[RetrievalSet, NDArray[np.float32] | None]:
         """What the whitening is learnt on, and its descriptors where that is not the database that is searched."""
         if self.learning is None:
-            return self._dataset, None
+            return self._data.dataset, None
         pooling, name = self._pooling
         other = canonical(self.learning.dataset, self.learning.key, self.cache).dataset
         rows, cost = self._extraction.of_other(other, self.learning.key, pooling, name, self.keys, self.cache)
@@ -296,7 +224,7 @@ class RetrievalTask:
             pooling, name = self._pooling
             return self._extraction.descriptors(pooling, name, self.keys, self.cache)
         with measured() as cost:
-            rows = self.methods.descriptors.rows(self._dataset, self.cache)
+            rows = self.methods.descriptors.rows(self._data.dataset, self.cache)
         if not rows.unit:
             self.notes["normalised"] = True
         key = {"stage": "descriptor files", "descriptors": self.keys["descriptors"], "dataset": self.keys["dataset"]}
@@ -315,7 +243,7 @@ class RetrievalTask:
         counted = self.methods.expansion is None and 0 < self.protocol.depth < pipeline.size
         with self._stage("search"):
             if pipeline.cut or counted:
-                return pipeline.search_labelled(self._labelled)
+                return pipeline.search_labelled(self._data.labelled)
             return pipeline.search(slice(None)), []
 
     @reproducible()
@@ -327,7 +255,7 @@ class RetrievalTask:
         with untouched(pipeline.names["reranking"], ranking.indices, ranking.scores):
             lists = pipeline.without_own(ranking)
             scores, cost = self._pair_scores(reranker, lists)
-            self.health["verification"] = pair_statistics(lists, scores, self._truth)
+            self.health["verification"] = pair_statistics(lists, scores, self._data.truth)
             with self._stage("rerank"):
                 ranking = pipeline.rerank(range(len(lists)), ranking, scores)
         self.costs["rerank"] += cost
@@ -337,7 +265,7 @@ class RetrievalTask:
         """The re-ranker with the features of the images that it will compare."""
         if self.methods.reranking is None:
             raise InvalidInput("there is no re-ranker", fix="a run with reranking")
-        name, first = pipeline.names["reranking"], self._canonical.first
+        name, first = pipeline.names["reranking"], self._data.canonical.first
         reranker, self.costs["describe for re-ranking"] = bind_reranker(
             self.methods.reranking, name, self._extraction, ranking, first, self.keys, self.cache
         )
@@ -359,9 +287,12 @@ class RetrievalTask:
         given = pipeline.database, pipeline.queries, ranking.indices, ranking.scores
         with untouched(pipeline.names["expansion"], *given):
             if isinstance(self.methods.expansion, ExpandsRegions):
-                self._fit_regional(self.methods.expansion, pipeline)
+                regions = [self._regions(role, pipeline.whitening) for role in ("database", "query")]
+                with self._stage("fit expansion"):
+                    fit_to_regions(self.methods.expansion, pipeline, *regions)
             else:
-                self._fit(self.methods.expansion, pipeline)
+                with self._stage("fit expansion"):
+                    fit_to_descriptors(self.methods.expansion, pipeline, self.cache)
             with self._stage("expand"):
                 ranking = pipeline.expand(slice(None), ranking)
         if isinstance(pipeline.expansion, HasReport) and pipeline.expansion.report:
@@ -372,7 +303,7 @@ class RetrievalTask:
         """The ranking under the protocols that ``evaluation`` names, in the ids of the dataset as it was loaded."""
         if not self.protocol.evaluation:
             return []
-        return evaluations(self.protocol, self.dataset, self._canonical.original(ranking.indices), ranking.scores)
+        return evaluations(self.protocol, self.dataset, self._data.canonical.original(ranking.indices), ranking.scores)
 
     def _label_ranks(
         self, pipeline: SearchPipeline, ranking: Ranking, searched: list[LabelRanks]
@@ -385,42 +316,8 @@ class RetrievalTask:
             ranks = pipeline.reranked_ranks(ranking, searched)
             return ranks, None if pipeline.cut else depth
         # What an expansion would rank below the cut is not known: positives there count as missed.
-        rows = with_whole_ties(pipeline, ranking, self._labelled)
-        return list(self._canonical.listed_ranks(rows, self._labelled)), depth
-
-    def _fit(self, expansion: QueryExpansion, pipeline: SearchPipeline) -> None:
-        with self._stage("fit expansion"):
-            database, distractors = pipeline.database, pipeline.distractors
-            on_disk = distractors or database.dtype != np.float32
-            whole = joined(database, distractors, self.cache) if on_disk else database
-            fitted = pipeline.expansion = expansion.fit(whole)
-
-        def without(images: NDArray[np.int64]) -> Expand:
-            if on_disk and not isinstance(fitted, LeavesOut):
-                raise InvalidInput(
-                    f"{pipeline.names['expansion']} cannot leave out the image of each query of so large a database",
-                    fix="leave_one_out: false of the dataset, or diffusion, aqe, alphaqe",
-                )
-            return without_images(
-                fitted, images, lambda kept: expansion.fit(whole[kept]), pipeline.expanded_by, pipeline.size
-            )
-
-        pipeline.leave_one_out.refit = without
-
-    def _fit_regional(self, expansion: ExpandsRegions, pipeline: SearchPipeline) -> None:
-        database = self._regions("database", pipeline.whitening)
-        queries = self._regions("query", pipeline.whitening)
-        with self._stage("fit expansion"):
-            fitted = expansion.fit_regions(database)
-        pipeline.expansion, pipeline.regional = fitted, RegionalExpansion(fitted, queries)
-
-        def without(images: NDArray[np.int64]) -> Expand:
-            def refit(kept: NDArray[np.int64]) -> RegionalExpansion:
-                return RegionalExpansion(expansion.fit_regions([database[i] for i in kept]), queries)
-
-            return without_images(None, images, refit, pipeline.expanded_by, pipeline.size)
-
-        pipeline.leave_one_out.refit = without
+        rows = with_whole_ties(pipeline, ranking, self._data.labelled)
+        return list(self._data.canonical.listed_ranks(rows, self._data.labelled)), depth
 
     def _regions(self, role: Role, whitening: FittedWhitening | None) -> list[NDArray[np.float32]]:
         """Regions (r, d) of each image of a role: of a pooling, or from files."""
@@ -432,7 +329,7 @@ class RetrievalTask:
         else:
             name = self._names["descriptors"]
             with self._stage(stage):
-                regions = self.methods.descriptors.region_rows(self._dataset, role)
+                regions = self.methods.descriptors.region_rows(self._data.dataset, role)
         return whitened_regions(regions, whitening, name)
 
     @property
@@ -447,39 +344,12 @@ class RetrievalTask:
         if self.methods.backbone is None:
             raise InvalidInput("there is no backbone", fix="backbone and pooling, or descriptors without re-ranking")
         backbone = NamedBackbone(self.methods.backbone, self._names["backbone"], self.maps)
-        return Extraction(self._dataset, self.protocol, backbone, self.progress)
+        return Extraction(self._data.dataset, self.protocol, backbone, self.progress)
 
     @cached_property
-    def _canonical(self) -> CanonicalSet:
-        if self.methods.descriptors is not None:
-            return unchanged(self.dataset)
-        return canonical(self.dataset, self.keys["dataset"], self.cache)
-
-    @property
-    def _dataset(self) -> RetrievalSet:
-        """The dataset in canonical order."""
-        return self._canonical.dataset
-
-    @property
-    def _labelled(self) -> list[list[int]]:
-        """Per query all ids that the ground truth names."""
-        levels = ("easy", "hard", "junk")
-        return [[int(i) for level in levels for i in truth.get(level, ())] for truth in self._truth]
-
-    @cached_property
-    def _own(self) -> OwnImages:
-        """The queries that stand in the database; of data that do not leave them out, by name."""
-        by_content = self.methods.descriptors is None and self.dataset.leave_one_out
-        return own_images(self._dataset, self.keys["dataset"], self.cache, files=by_content)
-
-    @cached_property
-    def _leaves_out(self) -> bool:
-        return leaves_out(self.dataset, self.protocol)
-
-    @cached_property
-    def _truth(self) -> Sequence[Mapping[str, Any]]:
-        """The ground truth in canonical order; own images that are left out are junk."""
-        return as_junk(self._dataset.ground_truth, self._own) if self._leaves_out else self._dataset.ground_truth
+    def _data(self) -> SearchedData:
+        files = self.methods.descriptors is None
+        return SearchedData(self.dataset, self.protocol, self.keys["dataset"], self.cache, files)
 
     @cached_property
     def _names(self) -> dict[str, str]:
