@@ -41,7 +41,9 @@ class Verification:
         n the inliers, g the similarity of the ranking before
 
     Attributes:
-        order_by: see above; ``auto``: as the method or its preset says. Equal values keep the order before.
+        order_by: ``inliers`` n; ``product``, n times the similarity g of the ranking before, 0 where that is negative;
+            ``mix``, mix_weight g + (1 - mix_weight) n / (n + mix_scale); ``auto``, as the method or its preset says.
+            Equal values keep the order before.
         min_inliers: fewer count as none, in the order and as a weight for an expansion; ``auto``: as the method says.
         mix_weight: share of the similarity in ``mix``.
         mix_scale: inliers that make half of their part of ``mix``.

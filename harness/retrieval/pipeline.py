@@ -21,7 +21,7 @@ from harness.core.errors import InvalidInput
 from harness.core.progress import Progress
 from harness.core.threads import reproducible
 from harness.metrics.protocols import Evaluation
-from harness.metrics.ranking import evaluate
+from harness.metrics.ranking import SETUPS, Scores, evaluate
 from harness.plugin_api import (
     ExpandsRegions,
     FittedWhitening,
@@ -49,6 +49,7 @@ from harness.retrieval.result import RetrievalResult
 from harness.retrieval.search_pipeline import LabelRanks, SearchPipeline
 from harness.retrieval.searched_data import SearchedData
 from harness.retrieval.shards import Shards
+from harness.retrieval.shortlist import shortlisted
 from harness.retrieval.signed import require_signs
 from harness.retrieval.untouched import untouched
 
@@ -127,19 +128,10 @@ class RetrievalTask:
         """All stages, then the scores."""
         pipeline = self.describe()
         ranking, label_ranks = self.search(pipeline)
-        ranking = self.rerank(pipeline, ranking)
-        ranking = self.expand(pipeline, ranking)
-        label_ranks, depth = self._label_ranks(pipeline, ranking, label_ranks)
-        ranking = self._data.canonical.with_ties(ranking)
-        scores = evaluate(
-            ranking.indices,
-            self._data.truth,
-            ks=self.protocol.ks,
-            scores=ranking.tied,
-            n_database=pipeline.size,
-            label_ranks=label_ranks,
-            depth=depth,
-        )
+        if self.protocol.shortlist == "delg" and self.methods.reranking is not None:
+            ranking, scores = self._by_setup(pipeline, ranking)
+        else:
+            ranking, scores = self._answered(pipeline, ranking, label_ranks)
         return RetrievalResult(
             scores=scores,
             evaluations=self._evaluations(ranking),
@@ -153,6 +145,36 @@ class RetrievalTask:
             notes=self.notes,
             health={**self.health, "tied_relevant": tied_relevant(scores)},
         )
+
+    def _answered(
+        self, pipeline: SearchPipeline, ranking: Ranking, label_ranks: list[LabelRanks]
+    ) -> tuple[Ranking, Mapping[str, Scores]]:
+        """What was searched re-ranked, expanded and evaluated."""
+        ranking = self.expand(pipeline, self.rerank(pipeline, ranking))
+        label_ranks, depth = self._label_ranks(pipeline, ranking, label_ranks)
+        ranking = self._data.canonical.with_ties(ranking)
+        return ranking, evaluate(
+            ranking.indices,
+            self._data.truth,
+            ks=self.protocol.ks,
+            scores=ranking.tied,
+            n_database=pipeline.size,
+            label_ranks=label_ranks,
+            depth=depth,
+        )
+
+    def _by_setup(self, pipeline: SearchPipeline, ranking: Ranking) -> tuple[Ranking, Mapping[str, Scores]]:
+        """Each setup answered from its own shortlist; the ranking, costs and notes are those of medium."""
+        if pipeline.cut or self.protocol.depth:
+            raise InvalidInput(
+                "shortlist: delg needs rankings of the whole database", fix="depth: 0, and no distractors"
+            )
+        answers = {
+            setup: self._answered(pipeline, shortlisted(ranking, self._data.truth, setup), [])
+            for setup in ("easy", "hard", "medium")
+        }
+        pipeline.reranker = self._bound(pipeline, ranking)  # the seconds of queries are those of a plain search
+        return answers["medium"][0], {setup: answers[setup][1][setup] for setup in SETUPS}
 
     @reproducible()
     def scored_pairs(self) -> tuple[list[NDArray[np.int64]], list[NDArray[np.float32]]]:

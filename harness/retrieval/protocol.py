@@ -28,6 +28,9 @@ class RetrievalProtocol:
         depth: length of the rankings; 0 ranks the whole database.
         evaluation: protocols by name (``harness evaluate --list``) that count besides the one of the revisited sets,
             such as ``ilias-map@1k``; several are separated by spaces, and the first ranks the board.
+        shortlist: what is re-ranked: ``plain``, the top of the ranking; ``delg``, that after images which do not count
+            (junk, in hard also easy ones, in easy hard ones) were moved below all others by the ground truth, for each
+            setup by itself. Published rows of DELG, RRT, CVNet and AMES have it; no search can do it.
     """
 
     image_size: Annotated[int, Ge(1)] = 1024  # Radenovic et al. 2018, §6
@@ -36,6 +39,7 @@ class RetrievalProtocol:
     ks: tuple[int, ...] = (1, 5, 10)  # Radenovic et al. 2018 (revisited Oxford and Paris), §2
     depth: Annotated[int, Ge(0)] = 0
     evaluation: str = field(default="", metadata=LATER)
+    shortlist: Literal["plain", "delg"] = field(default="plain", metadata=LATER)
 
     def __post_init__(self) -> None:
         _require(self.image_size >= 1, "image_size", self.image_size, "at least 1 pixel")

@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 from drawn import Average, keys, run
 
+from harness.core.errors import InvalidInput
+from harness.metrics.ranking import SETUPS, evaluate
 from harness.plugin_api import Verification
 from harness.retrieval.protocol import RetrievalProtocol
 from harness.retrieval.reranking import packed, unpacked
@@ -187,6 +189,23 @@ def test_a_ranking_is_ordered_by_inliers_and_similarity(dataset):
     np.testing.assert_array_equal(least, plain[:, [3, 2, 0, 1, *range(4, 12)]])
     similar = run(dataset, **counting(order_by="mix", mix_weight=1.0)).ranks
     np.testing.assert_array_equal(similar, plain)
+
+
+def test_a_shortlist_may_be_free_of_images_that_do_not_count(dataset):
+    protocol = RetrievalProtocol(image_size=48, shortlist="delg")
+    plain, result = run(dataset).ranks, run(dataset, protocol=protocol, **counting())
+    for setup, (_, removed) in SETUPS.items():
+        rows = []
+        for ids, truth in zip(plain, dataset.ground_truth, strict=True):
+            last = np.isin(ids, [i for level in removed for i in truth[level]])
+            listed = ids[~last]
+            rows.append([*listed[3::-1], *listed[4:], *ids[last]])
+        expected = evaluate(np.array(rows), dataset.ground_truth, ks=(1,))[setup]
+        np.testing.assert_allclose(result.scores[setup].ap, expected.ap, err_msg=setup)
+        if setup == "medium":
+            np.testing.assert_array_equal(result.ranks, rows)
+    with pytest.raises(InvalidInput, match="whole database"):
+        run(dataset, protocol=RetrievalProtocol(image_size=48, shortlist="delg", depth=6), **counting())
 
 
 def test_inliers_of_related_and_unrelated_pairs_are_recorded(dataset):
