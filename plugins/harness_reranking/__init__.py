@@ -11,5 +11,6 @@ def harness_register(registry: Registrar) -> None:
     registry.reranking("dsm", "harness_reranking.dsm.reranker:DSM")
     registry.reranking("r-match", "harness_reranking.r_match:RMatch")
     registry.reranking("sift-ransac", "harness_reranking.sift_ransac:SiftRansac")
+    registry.reranking("asmk", "harness_reranking.asmk:ASMK", check={"words": 16})
     some = {"extractor": "harness_reranking.examples:patches"}
     registry.reranking("local-features", "harness_reranking.local_features:LocalFeatures", check=some)

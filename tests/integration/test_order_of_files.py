@@ -116,6 +116,7 @@ SMALL = {
     "superglobal": {"top": 5, "k": 2},
     "pca": {"dim": 4, "shrink": 0.1},
     "supervised": {"dim": 4, "shrink": 0.1},
+    "asmk": {"words": 8, "dim": 4},
     "dsm": {"overlap": 1.0},
 }
 """Few neighbours and small tops, so that cuts fall between duplicates."""
