@@ -43,7 +43,9 @@ def _extra_steps(height: int, width: int) -> int:
     short, long = np.float32(min(height, width)), np.float32(max(height, width))
     if short == long:
         return 0
-    gaps = [(long - short) / np.float32(steps - 1) for steps in _STEPS]
+    # The released code divides a number by a tensor: torch multiplies by the reciprocal, whose rounding decides between
+    # two numbers of regions that are equally good.
+    gaps = [(long - short) * (np.float32(1) / np.float32(steps - 1)) for steps in _STEPS]
     misses = [abs((short * short - short * gap) / (short * short) - _OVERLAP) for gap in gaps]
     return int(np.argmin(misses)) + 1
 

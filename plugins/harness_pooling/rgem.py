@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from annotated_types import Ge, Gt
 
@@ -30,6 +30,8 @@ class RGeM:
         eps: added to the norm of each region's vector; with preset ``released-code`` also the lowest activation.
         preset: as for ``gem``.
     """
+
+    result_version: ClassVar[int] = 2  # grids where two numbers of regions are equally good
 
     p: Annotated[float, Gt(0)] = 3.0  # Radenovic et al. 2018, §5: initial value
     levels: Annotated[int, Ge(1)] = 3  # Tolias et al. 2016, §5.1

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, ClassVar
 
 import numpy as np
 from annotated_types import Ge
@@ -36,6 +36,8 @@ class RMAC:
         whiten: whiten the regions one by one before they are added up, by the principal components of all regions of
             the database (thesis 2.5). The released code whitens the sum only, if at all.
     """
+
+    result_version: ClassVar[int] = 2  # grids where two numbers of regions are equally good
 
     levels: Annotated[int, Ge(1)] = 3  # Tolias et al. 2016, §5.1
     eps: Annotated[float, Ge(0)] = 1e-6  # cirtorch, functional.py:26

@@ -62,7 +62,7 @@ def slow_regions(h: int, w: int, levels: int) -> list[tuple[int, int, int, int]]
     if h != w:
         best, chosen = None, 0
         for steps in (2, 3, 4, 5, 6, 7):
-            b = f(f(max(h, w)) - f(side)) / f(steps - 1)
+            b = f(f(max(h, w)) - f(side)) * (f(1) / f(steps - 1))
             miss = abs(f(f(side) ** 2 - f(side) * b) / f(f(side) ** 2) - f(0.4))
             if best is None or miss < best:
                 best, chosen = miss, steps - 2
@@ -233,10 +233,21 @@ def test_regions_equal_the_slow_grid():
 
 
 @pytest.mark.parametrize(
-    ("shape", "count"), [((32, 32), 15), ((48, 64), 21), ((7, 10), 21), ((4, 31), 51), ((1, 1), 2), ((1, 5), 8)]
+    ("shape", "count"),
+    [((32, 32), 15), ((48, 64), 21), ((7, 10), 21), ((4, 31), 51), ((11, 47), 51), ((1, 1), 2), ((1, 5), 8)],
 )
 def test_published_numbers_of_regions(shape, count):
     assert len(region_grid(*shape, 3)) == count
+
+
+def test_the_number_of_regions_is_that_of_the_released_expression():
+    """A number divided by a tensor: torch multiplies by the reciprocal, and its rounding decides between equals."""
+    steps = torch.tensor([2.0, 3, 4, 5, 6, 7])
+    for h in range(1, 50):
+        for w in range(h + 1, 100):
+            gaps = (w - h) / (steps - 1)
+            more = int(torch.min(torch.abs(((h**2 - h * gaps) / h**2) - 0.4), 0)[1]) + 1
+            assert len(region_grid(h, w, 1)) == 2 + more, (h, w)
 
 
 def test_regions_lie_in_the_map():
