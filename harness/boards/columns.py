@@ -17,6 +17,8 @@ FULL_SUPERVISION: Final = "full_supervision"
 """Accuracy of a model trained on all labels."""
 ALL_LABELS: Final = "all labels"
 """What that model is called in tables and pictures."""
+PICKS_EVENNESS: Final = "picks_evenness"
+"""How evenly the examples that an acquisition chose are spread over the classes."""
 _SETUPS: Final = ("medium", "hard", "easy")
 LABELS_TO: Final = "labels_to@"
 """Before the accuracy, in the name of a metric."""
@@ -129,6 +131,7 @@ _RETRIEVAL: Final = (
 _ACTIVE: Final = (
     Column("area_under_curve", "AUC (linear)", 100),
     Column(FULL_SUPERVISION, ALL_LABELS, 100),
+    Column(PICKS_EVENNESS, "evenness of picks %", 100, 1, None),
     Column("acquire_s", "s/acquisition", 1, 4, False, is_cost=True, pareto=True),
     Column("acquire_bytes", "acquisition MB", 1e-6, 1, False, is_cost=True, pareto=True),
     Column("extract_s", "extraction ms/image", 1e3, 3, False, is_cost=True),
@@ -241,7 +244,20 @@ def value(record: Record, column: Column) -> float | None:
     """The number of a column in a record, None where it has none."""
     if column.key in STAGES:
         return STAGES[column.key].value(record)
+    if column.key == PICKS_EVENNESS:
+        return picks_evenness(record)
     return record.metrics.get(column.key, record.figures.get(column.key))
+
+
+def picks_evenness(record: Record) -> float | None:
+    """Entropy of the classes of what an acquisition picked, over that of an even spread; mean over acquisitions."""
+    counts = [cycle.get("picked") for cycle in record.details.get("cycles", [])[1:]]
+    known = [picked for picked in counts if isinstance(picked, list) and len(picked) > 1 and sum(picked)]
+    found = []
+    for picked in known:
+        shares = [number / sum(picked) for number in picked if number]
+        found.append(-math.fsum(share * math.log(share) for share in shares) / math.log(len(picked)))
+    return math.fsum(found) / len(found) if found else None
 
 
 def cells(records: Sequence[Record], columns: Sequence[Column]) -> dict[str, Cell | None]:

@@ -63,6 +63,8 @@ def test_a_page_says_where_a_method_stands_and_why_it_is_worse(root, monkeypatch
     assert "Of 1 comparison with `random` on committed boards: worse in 1." in section("acquisition", "jlp")
     assert re.search(r"\| jlp \| .* \| 4 of 4 \| -10\.\d+ \(.*\) \| worse \|", section("acquisition", "jlp"))
     assert "Why it is worse there: It takes" in section("acquisition", "jlp")
+    uneven = "spread over the classes less evenly than those of `random`: 0.0% of the largest entropy against 100.0%"
+    assert uneven in section("acquisition", "jlp")
     assert "better in 1" in section("acquisition", "margin")
     assert "not significantly different in 1" in section("acquisition", "coreset")
     assert "Why" not in section("acquisition", "coreset")
@@ -83,6 +85,7 @@ def run_of(acquisition, seed, accuracy):
         methods={"acquisition": {"kind": "acquisition", "name": acquisition, **method}},
         seed=seed,
         metrics={f"accuracy@{n}": accuracy + n / 100 for n in (10, 20)},
+        details={"cycles": [{}, {"picked": [10, 0] if acquisition == "jlp" else [5, 5]}]},
         started="",
         finished="",
     )

@@ -10,6 +10,7 @@ from functools import cache
 from pathlib import Path
 
 from harness.boards.board import Board, Row
+from harness.boards.columns import PICKS_EVENNESS
 from harness.boards.comparison.changes import Change
 from harness.boards.comparison.judging import draft_of, judged
 from harness.boards.evidence import Units
@@ -27,38 +28,38 @@ REFERENCES: Mapping[str, str] = {
     "expansion": "",
 }
 """What methods of a kind are compared with; empty: the row without one."""
+_UNCERTAIN = (
+    "A model of few labels is uncertain of whole regions: what it chooses lies closer together than a random choice, and "
+    "in fewer classes (`tests/benchmarks/bench_reasons.py`)."
+)
 _REASONS: Mapping[tuple[str, str], str] = {
     ("acquisition", "jlp"): (
-        "It takes the examples whose propagated labels are least certain. With few labels these are outliers and "
-        "examples far from every label, which say little about the others: it is the uncertainty of the graph, without "
-        "any measure of how typical an example is."
+        "It takes the examples that the labels reach least, which are those with hardly any neighbours in the graph: a "
+        "tenth of the average at its first choice on 8,000 images of MNIST (`tests/benchmarks/bench_reasons.py`). Such "
+        "outliers say little about the others."
     ),
-    ("acquisition", "entropy"): (
-        "A model of few labels is uncertain for reasons of its own: what it finds uncertain is often one region or one "
-        "class, so that a batch holds many alike."
-    ),
-    ("acquisition", "least-confidence"): (
-        "A model of few labels is uncertain for reasons of its own: what it finds uncertain is often one region or one "
-        "class, so that a batch holds many alike."
-    ),
+    ("acquisition", "entropy"): _UNCERTAIN,
+    ("acquisition", "least-confidence"): _UNCERTAIN,
     ("acquisition", "coreset"): (
-        "It takes the examples farthest from all labelled ones. With few labels these are outliers, which a head of few "
-        "labels learns little from; with more labels it catches up."
+        "It takes the examples farthest from all labelled ones. These are outliers, of the classes that spread most "
+        "(`tests/benchmarks/bench_reasons.py`)."
     ),
     ("acquisition", "probcover"): (
-        "It covers as many examples as possible with balls of one radius. Where classes differ in density the balls "
-        "cover the densest class first, and a batch may hold that class alone."
+        "It covers as many examples as possible with balls of one radius. Where classes differ in density a batch holds "
+        "the densest ones (`tests/benchmarks/bench_reasons.py`)."
     ),
     ("learning", "pretrain"): (
         "The boards pre-train for 10 epochs, where the thesis has 250. What 250 would change was not measured here."
     ),
     ("learning", "ceal"): (
-        "It trains on its own most certain predictions as if they were labels. With one label a class the model is often "
-        "wrong where it is certain, and later cycles train on these mistakes."
+        "It takes confident predictions for labels. A model of one label a class is confident of a good part of the pool "
+        "and often wrong there, and these pseudo-labels outnumber the labels by far (`tests/benchmarks/bench_reasons.py`)."
     ),
 }
 """Why methods are worse where they are, beyond what a table says; shown only where a board finds them worse."""
 _MOST = 12
+_UNEVEN = 0.02
+"""Less evenness of choices is worth a sentence."""
 
 
 @dataclass(frozen=True)
@@ -70,14 +71,14 @@ class Standing:
         board: in which the row stands.
         row: of the method.
         change: from the reference to the row; None where the board has no such row.
-        tests: number of comparisons on the board that are corrected together.
+        reference: with which it is compared.
     """
 
     folder: str
     board: Board
     row: Row
     change: Change | None
-    tests: int
+    reference: Row | None
 
 
 def lines(entry: Entry, root: Path) -> Iterator[str]:
@@ -100,9 +101,22 @@ def lines(entry: Entry, root: Path) -> Iterator[str]:
             f"\nDifference: from the same row {_beside(reference)}, in points of the column that the board tests, with its "
             f"95% interval; all such comparisons of a board are corrected together (5% level).\n"
         )
-    worse = any(s.change is not None and s.change.verdict == "worse" for s in found)
+    worse = [s for s in found if s.change is not None and s.change.verdict == "worse"]
     if worse and (reason := _REASONS.get((entry.kind, entry.name))):
         yield f"Why it is worse there: {reason}\n"
+    yield from _uneven(worse, reference)
+
+
+def _uneven(worse: Sequence[Standing], reference: str) -> Iterator[str]:
+    """Where the choices of an acquisition that is worse are spread over the classes less evenly than the reference's."""
+    for s in worse:
+        cells = [row.cells.get(PICKS_EVENNESS) for row in (s.row, s.reference) if row is not None]
+        own, other = cells if len(cells) == 2 else (None, None)
+        if own is not None and other is not None and own.mean < other.mean - _UNEVEN:
+            yield (
+                f"On {s.folder} its choices are spread over the classes less evenly than those of `{reference}`: "
+                f"{100 * own.mean:.1f}% of the largest entropy against {100 * other.mean:.1f}%.\n"
+            )
 
 
 def _beside(reference: str) -> str:
@@ -177,7 +191,7 @@ def _of_board(folder: str, board: Board, kind: str) -> list[Standing]:
     compared = [(row, other) for row, other in pairs if other is not None and {*row.units} & {*other.units}]
     changes = judged([draft_of(board.metric, _units(board, other, row), board.fingerprint) for row, other in compared])
     by_row = {id(row): change for (row, _), change in zip(compared, changes, strict=True)}
-    return [Standing(folder, board, row, by_row.get(id(row)), len(compared)) for row, _ in pairs]
+    return [Standing(folder, board, row, by_row.get(id(row)), other) for row, other in pairs]
 
 
 def _units(board: Board, reference: Row, row: Row) -> Units:

@@ -71,6 +71,16 @@ def test_the_accuracy_with_all_labels_is_a_row_that_is_not_ranked(record, rows):
     assert {row[1] for row in alone[1:]} == {"semi", "supervised", "semi, all labels", "supervised, all labels"}
 
 
+def test_the_evenness_of_what_an_acquisition_picks(record):
+    cycles = [{"picked": [9, 0]}, {"picked": [5, 5]}, {"picked": [10, 0]}]  # the first labels are not picked
+    metrics = {"accuracy@10": 0.5, "accuracy@20": 0.6}
+    made = record("margin", kind="acquisition", task="active-learning", metrics=metrics, details={"cycles": cycles})
+    (board,) = boards([made])
+    assert board.rows[0].cells["picks_evenness"].mean == 0.5
+    (board,) = boards([made.model_copy(update={"details": {"cycles": [{"picked": [1, 1]}]}})])
+    assert "picks_evenness" not in {column.key for column in board.columns}
+
+
 def test_failed_and_missing_runs_stay_visible_with_their_reason(record, rows):
     text = harness.leaderboard([record("a"), record("b", status="failed"), record("c", status="missing")])
     assert "failed: no memory" in text
