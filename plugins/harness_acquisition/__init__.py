@@ -34,3 +34,5 @@ def harness_register(registry: Registrar) -> None:
     registry.acquisition("batch-bald", "harness_acquisition.batch_bald:BatchBald")
     registry.acquisition("dropquery", "harness_acquisition.dropquery:DropQuery")
     registry.acquisition("committee", "harness_acquisition.committee:Committee")
+    registry.acquisition("activeft", "harness_acquisition.activeft:ActiveFT")
+    registry.acquisition("bait", "harness_acquisition.bait:Bait")

@@ -1,7 +1,7 @@
-"""What every registered acquisition costs: 50,000 x 128, 10 classes, 1,000 labelled, budget 1,000.
+"""What every registered acquisition costs: 50,000 x 128, 10 or 100 classes, 1,000 labelled, budget 1,000.
 
 Each runs in a process of its own, so that its peak memory is its own; libraries are loaded by a small pool before.
-``python tests/benchmarks/bench_acquisition.py NAME`` measures one and prints JSON.
+``python tests/benchmarks/bench_acquisition.py NAME [CLASSES]`` measures one and prints JSON.
 """
 
 from __future__ import annotations
@@ -17,16 +17,19 @@ import pytest
 
 from harness.active import Pool
 from harness.core.cost import measured
+from harness.plugin_api import LinearHead
 from harness.plugin_api.contract import require_picks
 from harness.registry import load_registry
 
-CLASSES, DIMENSION = 10, 128
+DIMENSION = 128
 NAMES = load_registry().names("acquisition")
+BUDGETS = {"batch-bald": 10, "bait": 100}
+"""Smaller ones, of methods that are made for small batches."""
 ROUNDS = 15
 GIB = 2**30
 
 
-def pool_of(n, labelled, seed=0):
+def pool_of(n, labelled, classes=10, seed=0):
     """Fifty overlapping Gaussians on the unit sphere; confident and doubtful predictions; dropout for nothing."""
     rng = np.random.default_rng(seed)
     centres = rng.normal(size=(50, DIMENSION))
@@ -36,18 +39,19 @@ def pool_of(n, labelled, seed=0):
     spread *= 1.2 / np.linalg.norm(spread, axis=1, keepdims=True)
     features = (centres[group] + spread).astype(np.float32)
     features /= np.linalg.norm(features, axis=1, keepdims=True)
-    logits = rng.normal(size=(n, CLASSES)) * 2
-    logits[np.arange(n), group % CLASSES] += 4
+    logits = rng.normal(size=(n, classes)) * 2
+    logits[np.arange(n), group % classes] += 4
     probabilities = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
     labels = np.full(n, -1)
     chosen = rng.choice(n, labelled, replace=False)
-    labels[chosen] = group[chosen] % CLASSES
+    labels[chosen] = group[chosen] % classes
 
     def dropout(t):
         shares = np.linspace(0.9, 1.0, t, dtype=np.float32)[:, None, None]
-        return shares * probabilities.astype(np.float32) + (1 - shares) / CLASSES
+        return shares * probabilities.astype(np.float32) + (1 - shares) / classes
 
-    return Pool(features, probabilities, labels, None, dropout)
+    head = LinearHead(rng.normal(size=(classes, DIMENSION)).astype(np.float32), np.zeros(classes, np.float32))
+    return Pool(features, probabilities, labels, None, dropout, head=lambda: head)
 
 
 def bare_entropy(p, budget):
@@ -66,11 +70,11 @@ def bare_least_confidence(p, budget):
 BARE = {"entropy": bare_entropy, "margin": bare_margin, "least-confidence": bare_least_confidence}
 
 
-def cost_of(name):
+def cost_of(name, classes=10):
     """Seconds, peak memory, and for three of them the ratio to the bare expression of numpy (medians, interleaved)."""
     method = load_registry().create("acquisition", name)
-    method.select(pool_of(400, 50), 20, np.random.default_rng(0))
-    pool, budget = pool_of(50_000, 1_000), 1_000
+    method.select(pool_of(400, 50, classes), 20, np.random.default_rng(0))
+    pool, budget = pool_of(50_000, 1_000, classes), BUDGETS.get(name, 1_000)
     assert len(pool.unlabelled) == 49_000
     with measured() as cost:
         picks = method.select(pool, budget, np.random.default_rng(0))
@@ -110,4 +114,4 @@ def test_every_acquisition_within_its_bounds():
 
 
 if __name__ == "__main__":
-    print(json.dumps(cost_of(sys.argv[1])))
+    print(json.dumps(cost_of(sys.argv[1], *map(int, sys.argv[2:]))))

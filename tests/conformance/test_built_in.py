@@ -22,6 +22,8 @@ HEAVY = frozenset(
         "dal",
         "os-egm",
         "batch-bald",
+        "activeft",
+        "bait",
     }
 )
 """Those whose checks take longest; `make test-all` does them."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 from harness.active import Pool
 from harness.plugin_api import LinearHead
@@ -37,3 +38,7 @@ def small_pool(seed: int, kind: str = "") -> tuple[Pool, int]:
 CASES = [(seed, "") for seed in range(200)] + [
     (seed, kind) for kind in ("duplicates", "certain", "equal", "zeros", "no label") for seed in range(8)
 ]
+SEVERAL = pytest.mark.parametrize(
+    "cases", [CASES[::12], pytest.param(CASES, marks=pytest.mark.slow)], ids=["some", "all"]
+)
+"""A few of them always, all of them where time does not count."""

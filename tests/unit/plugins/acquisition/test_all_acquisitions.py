@@ -22,7 +22,7 @@ NAMES = [
 ]
 
 
-HEAVY = {"batch-bald"}
+HEAVY = {"batch-bald", "activeft", "bait"}
 NEED_LABELS = {"jlp", "dal"}
 KINDS = [
     "plain",

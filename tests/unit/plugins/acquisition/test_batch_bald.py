@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from small_pools import CASES, small_pool
+from small_pools import SEVERAL, small_pool
 
 from harness.active import Pool
 from harness.core.errors import InvalidInput
@@ -23,8 +23,9 @@ def information(p, batch):
     return entropy(joint.mean(axis=0)) - sum(np.mean([entropy(row) for row in p[:, i]]) for i in batch)
 
 
-def test_picks_add_most_information_over_all_configurations():
-    for seed, kind in CASES:
+@SEVERAL
+def test_picks_add_most_information_over_all_configurations(cases):
+    for seed, kind in cases:
         pool, _ = small_pool(seed, kind)
         p = pool.dropout_probabilities(3)[:, pool.unlabelled[:8]].astype(np.float64)
         n, c = p.shape[1:]

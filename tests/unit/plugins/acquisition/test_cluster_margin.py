@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import numpy as np
-from small_pools import CASES, small_pool
+from small_pools import SEVERAL, small_pool
 
 from harness.active import Pool
 from harness_acquisition.cluster_margin import ClusterMargin, clusters
@@ -42,9 +42,10 @@ def slow(pool, budget, wide=1.25):
     return picks
 
 
-def test_picks_equal_the_visits_one_by_one():
+@SEVERAL
+def test_picks_equal_the_visits_one_by_one(cases):
     """Without duplicates: of equal distances either pair may be linked first."""
-    for seed, kind in CASES:
+    for seed, kind in cases:
         if kind not in ("duplicates", "zeros"):
             pool, budget = small_pool(seed, kind)
             wide = (1.25, 1.0, 10.0)[seed % 3]

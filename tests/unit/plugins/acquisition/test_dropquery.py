@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from small_pools import CASES, small_pool
+from small_pools import SEVERAL, small_pool
 
 from harness.active import Pool
 from harness.core.errors import InvalidInput
@@ -39,8 +39,9 @@ def slow(pool, budget, rng, released):
     return pool.unlabelled[picks].tolist()
 
 
-def test_picks_equal_those_found_one_by_one():
-    for seed, kind in CASES:
+@SEVERAL
+def test_picks_equal_those_found_one_by_one(cases):
+    for seed, kind in cases:
         pool, budget = small_pool(seed, kind)
         preset = ("recommended", "released-code")[seed % 2]
         budget = min(budget, 1 + seed % 5)

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import numpy as np
-from small_pools import CASES, small_pool
+from small_pools import SEVERAL, small_pool
 
 from harness.active import Pool
 from harness_acquisition.falcun import Falcun
@@ -28,8 +28,9 @@ def slow(pool, budget, gamma, rng):
     return pool.unlabelled[taken].tolist()
 
 
-def test_draws_equal_those_made_one_by_one():
-    for seed, kind in CASES:
+@SEVERAL
+def test_draws_equal_those_made_one_by_one(cases):
+    for seed, kind in cases:
         pool, budget = small_pool(seed, kind)
         gamma = (10.0, 1.0, 0.0)[seed % 3]
         picks = Falcun(gamma=gamma).select(pool, budget, RNG(seed)).tolist()

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from small_pools import CASES, small_pool
+from small_pools import SEVERAL, small_pool
 
 from harness.active import Pool
 from harness_acquisition.max_herding import MaxHerding
@@ -41,16 +41,18 @@ def margins(pool):
     return u if len(pool.labelled) else np.ones(len(u))
 
 
-def test_max_herding_picks_what_all_gains_say():
-    for seed, kind in CASES:
+@SEVERAL
+def test_max_herding_picks_what_all_gains_say(cases):
+    for seed, kind in cases:
         pool, budget = small_pool(seed, kind)
         kernel, h = ("rbf", "student", "laplace")[seed % 3], (1.0, 0.4)[seed % 2]
         picks = MaxHerding(kernel=kernel, bandwidth=h).select(pool, budget, RNG(0)).tolist()
         assert picks == slow(pool, budget, kernel, h), (seed, kind)
 
 
-def test_uncertainty_herding_picks_what_all_weighted_gains_say():
-    for seed, kind in CASES:
+@SEVERAL
+def test_uncertainty_herding_picks_what_all_weighted_gains_say(cases):
+    for seed, kind in cases:
         pool, budget = small_pool(seed, kind)
         picks = UncertaintyHerding().select(pool, budget, RNG(0)).tolist()
         assert picks == slow(pool, budget, u=margins(pool)), (seed, kind)

@@ -30,6 +30,7 @@ def pool(turned):
         "uncertainty-herding",
         "clue",
         "cluster-margin",
+        "bait",
     ],
 )
 def test_turning_the_features_changes_no_pick(name):
