@@ -118,3 +118,12 @@ def _checkpoint(trial: Trial) -> None:
             inputs=answered.inputs,
             right="the maps of the module that was written",
         )
+
+
+@RULES.rule(
+    "signed", "A plan refuses maps of both signs to what needs activations.", ("protocol",), hook=GivesSignedMaps
+)
+def _signed(trial: Trial) -> None:
+    signed = offered(GivesSignedMaps, trial.method()).signed
+    if not isinstance(signed, bool):
+        raise Violation(f"signed is {signed!r}", right="true or false")

@@ -12,7 +12,7 @@ from harness.conformance.kinds.expansion import inputs_of, ranked
 from harness.conformance.rule import SOUND, RuleSet, Violation
 from harness.conformance.trial import Answered, Trial, offered
 from harness.conformance.values import close
-from harness.plugin_api import ExpandsRegions, Ranking
+from harness.plugin_api import ExpandsRegions, LeavesOut, Ranking
 
 RULES: Final = RuleSet("expansion")
 _AFTER: Final = (*SOUND, "ranking-length", "ranking")
@@ -137,3 +137,21 @@ def _one_region(trial: Trial) -> None:
                 inputs=inputs,
                 right="the same ranking where every image is one region",
             )
+
+
+@RULES.rule("without", "A query that stands in the database is answered as if it did not.", _AFTER, hook=LeavesOut)
+def _without(trial: Trial) -> None:
+    inputs, gone = inputs_of(60, 3, d=16), np.array([3, 17])
+    kept, database, queries = np.delete(np.arange(60), gone), inputs["database"], inputs["queries"]
+    before = ranked(queries, database[kept])
+    with isolated(0):
+        fitted = offered(LeavesOut, trial.method().fit(database.copy())).without(gone)
+        found = fitted.expand(queries.copy(), Ranking(kept[before.indices], before.scores))
+    fewer = trial.of({"database": database[kept].copy(), "queries": queries, "ranking": before})
+    if np.isin(found.indices, gone).any() or not _alike(found, Ranking(kept[fewer.indices], fewer.scores)):
+        raise Violation(
+            f"without images {gone.tolist()} the first answer begins {found.indices[0][:5].tolist()}, fitted to a "
+            f"database that lacks them {kept[fewer.indices[0][:5]].tolist()}",
+            inputs=inputs,
+            right="the answer of a database without these images, in the ids of the whole",
+        )

@@ -22,6 +22,7 @@ from harness.plugin_api import (
     PoolsQueries,
     PoolsUncroppedQueries,
     ShowsDetection,
+    TakesSignedMaps,
 )
 
 RULES: Final = RuleSet("pooling")
@@ -246,3 +247,17 @@ def _blobs() -> Any:
     y, x = np.mgrid[:12, :16]
     spots = [np.exp(-((y - a) ** 2 + (x - b) ** 2) / 4) for a, b in ((3, 4), (8, 11))]
     return np.asarray(sum(spots), np.float32)
+
+
+@RULES.rule("takes-signed", "Who takes maps of both signs must see both.", SOUND, hook=TakesSignedMaps)
+def _takes_signed(trial: Trial) -> None:
+    takes = offered(TakesSignedMaps, trial.method()).takes_signed
+    if not isinstance(takes, bool):
+        raise Violation(f"takes_signed is {takes!r}", right="true or false")
+    maps = trial.some[0].inputs.get("maps")
+    if not takes or maps is None:
+        return
+    inputs = {**trial.some[0].inputs, "maps": -maps}
+    negative, clamped = plain(trial.of(inputs)), plain(trial.of({**inputs, "maps": 0 * maps}))
+    if same(negative, clamped):
+        raise Violation("maps below 0 are pooled as zeros", inputs=inputs, right="takes_signed false, or both signs")

@@ -11,7 +11,15 @@ from harness.conformance.guards import isolated
 from harness.conformance.rule import SOUND, NotApplicable, RuleSet, Violation
 from harness.conformance.trial import Answered, Trial, offered
 from harness.conformance.values import close, difference, plain, same
-from harness.plugin_api import DescribesImages, DrawsMatches, GuidesTraining, Packs, SeesRotations, UsesSimilarity
+from harness.plugin_api import (
+    DescribesImages,
+    DrawsMatches,
+    GuidesTraining,
+    LearnsFromFeatures,
+    Packs,
+    SeesRotations,
+    UsesSimilarity,
+)
 
 RULES: Final = RuleSet("reranking")
 _MATCHES: Final = {"query": 2, "image": 2, "query_shapes": 3, "image_shapes": 3}
@@ -71,6 +79,25 @@ def _pack(trial: Trial) -> None:
                 inputs=answered.inputs,
                 right="unpack(pack(features)) equal to the features: a cached run is the same run",
             )
+
+
+@RULES.each(
+    "learn", "What has learnt scores as before: one number a candidate.", SOUND, hook=LearnsFromFeatures, some=True
+)
+def _learn(trial: Trial, answered: Answered) -> None:
+    method, query, candidates = trial.prepared(answered.inputs)
+    with isolated(0):
+        learnt = offered(LearnsFromFeatures, method).fit(iter(candidates))
+        asked, given = learnt.prepared(query), [learnt.prepared(features) for features in candidates]
+        scores, alone = learnt.score(asked, given), learnt.score(asked, given[:1])
+    checks.require_array(scores, "what score returned after fit")
+    checks.require_dtype(scores, "float32", "what score returned after fit")
+    checks.require_shape(scores, (len(given),), "one score a candidate", "what score returned after fit")
+    if not np.isfinite(scores).all() or not close(alone[0], scores[0]):
+        raise Violation(
+            f"candidate 0 scores {alone[0]:.4g} alone and {scores[0]:.4g} among others after fit",
+            right="finite scores, each candidate on its own",
+        )
 
 
 @RULES.each("rotations", "The query as it is is one of its rotations.", SOUND, hook=SeesRotations, some=True)

@@ -9,7 +9,7 @@ import numpy as np
 from harness.conformance.rule import SOUND, RuleSet, Violation
 from harness.conformance.trial import Answered, Trial, offered
 from harness.conformance.values import close, difference, plain
-from harness.plugin_api import HasRank
+from harness.plugin_api import HasRank, LearnsElsewhere
 
 RULES: Final = RuleSet("whitening")
 
@@ -52,3 +52,10 @@ def _rank(trial: Trial, answered: Answered) -> None:
     most = min(answered.inputs["descriptors"].shape)
     if not isinstance(rank, int) or isinstance(rank, bool) or not 0 <= rank <= most:
         raise Violation(f"rank is {rank!r}", right=f"an integer from 0 to {most}")
+
+
+@RULES.rule("learn-on", "A plan looks the set up by its name.", ("protocol",), hook=LearnsElsewhere)
+def _learn_on(trial: Trial) -> None:
+    name = offered(LearnsElsewhere, trial.method()).learn_on
+    if not isinstance(name, str):
+        raise Violation(f"learn_on is {name!r}", right="the name of a retrieval set, or an empty text")

@@ -93,3 +93,11 @@ class Unreadable(honest.Trainable):
         if self.weights:
             raise DataDamaged("not one of mine")
         return super().module()
+
+
+@breaks("backbone", "signed")
+@dataclass(frozen=True)
+class Undecided(honest.Backbone):
+    """Signed at times."""
+
+    signed: ClassVar[str] = "at times"

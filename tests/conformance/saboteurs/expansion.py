@@ -87,3 +87,11 @@ class Idle(honest.Expansion):
 
     def fit_regions(self, database):
         return FirstRegions(np.concatenate(database))
+
+
+class Unmoved(honest.Expanded):
+    def without(self, images):
+        return self
+
+
+expansion("without", Unmoved, "Leaves nothing out.")

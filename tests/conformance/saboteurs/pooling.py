@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import honest
 import torch
@@ -128,3 +129,14 @@ class Pretending(honest.Looking):
 
     def detect(self, saliency):
         return [(0, 0, 1, 1)]
+
+
+@breaks("pooling", "takes-signed")
+@dataclass(frozen=True)
+class Clamping(honest.Pooling):
+    """Takes both signs and looks at one."""
+
+    takes_signed: ClassVar[bool] = True
+
+    def pool(self, maps):
+        return super().pool(maps.clamp(min=0))

@@ -83,3 +83,23 @@ class Weighing(honest.Matching):
 
     def attention(self, query_maps, image_maps):
         return torch.ones_like(query_maps), torch.ones_like(image_maps)
+
+
+@dataclass(frozen=True)
+class Shortened:
+    method: honest.Reranking
+
+    def prepared(self, features):
+        return features
+
+    def score(self, query, candidates):
+        return self.method.score(query, candidates[1:])
+
+
+@breaks("reranking", "learn")
+@dataclass(frozen=True)
+class Forgetful(honest.Reranking):
+    """Forgets the first candidate once it has learnt."""
+
+    def fit(self, features):
+        return Shortened(self)

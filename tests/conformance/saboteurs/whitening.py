@@ -45,3 +45,11 @@ class Fractional(honest.Whitening):
 
     def fit(self, descriptors, pairs=None):
         return honest.RankedCentred(descriptors.mean(axis=0), 2.5)
+
+
+@breaks("whitening", "learn-on")
+@dataclass(frozen=True)
+class Numbered(honest.Whitening):
+    """Learns on set number three."""
+
+    learn_on: int = 3
