@@ -146,7 +146,7 @@ def sources_of(records: Sequence[Record]) -> Iterable[str]:
     size = f" ({', '.join(f'{count} {what}' for what, count in sorted(counts.items()))})" if counts else ""
     what = f"fingerprint {first.dataset.fingerprint[:12]}" if first.dataset.fingerprint else "whose data are missing"
     yield f"Dataset {first.dataset.name}{size}, {what}."
-    yield from _own_images(first)
+    yield from _own_images(records)
     yield from (f"Audit of {first.dataset.name}: {sentence}." for sentence in _audited(records))
     options = ", ".join(f"{name} {option(value)}" for name, value in sorted(first.protocol.items()))
     yield f"Protocol {first.protocol_id}: {options}."
@@ -163,15 +163,13 @@ def sources_of(records: Sequence[Record]) -> Iterable[str]:
         yield "Costs come from different machines and cannot be compared."
 
 
-def _own_images(record: Record) -> Iterable[str]:
+def _own_images(records: Iterable[Record]) -> Iterable[str]:
     """What became of queries that stand in the database."""
-    notes = record.details.get("notes")
-    found = notes.get("queries_in_database") if isinstance(notes, Mapping) else None
-    if isinstance(found, Mapping):
-        what = (
-            "takes no part in its own search, verification and expansion" if found.get("left_out") else "finds itself"
-        )
-        yield f"{found.get('queries')} queries stand in the database; each {what}."
+    notes = (record.details.get("notes") for record in records)
+    found = (note.get("queries_in_database") for note in notes if isinstance(note, Mapping))
+    if own := next((own for own in found if isinstance(own, Mapping)), None):
+        what = "takes no part in its own search, verification and expansion" if own.get("left_out") else "finds itself"
+        yield f"{own.get('queries')} queries stand in the database; each {what}."
 
 
 def _audited(records: Sequence[Record]) -> Iterable[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 from harness.boards.building import boards
+from harness.boards.footer import sources_of
 from harness.boards.render import render_tables
 from harness.boards.stored import boards_content, read_boards
 from harness.boards.tables import all_tables
@@ -35,3 +36,13 @@ def test_of_several_runs_one_is_told(record):
     records = [record("gem", 0.5, seed=seed, details={"doubts": [f"seed {seed}"] * seed}) for seed in range(3)]
     ((row,),) = [board.rows for board in boards(records)]
     assert row.doubts == ("2 of 3 runs are doubtful, for instance: seed 1",)
+
+
+def test_queries_that_stand_in_the_database_are_said(record):
+    def text(**note):
+        notes = {"notes": {"queries_in_database": note}} if note else {}
+        return "\n".join(sources_of([record("gem", 0.5, status="failed"), record("mac", 0.5, details=notes)]))
+
+    assert "3 queries stand in the database; each takes no part in its own search" in text(queries=3, left_out=True)
+    assert "2 queries stand in the database; each finds itself." in text(queries=2, left_out=False)
+    assert "stand in the database" not in text()
