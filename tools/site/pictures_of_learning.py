@@ -23,6 +23,7 @@ def picks(name: str, method: type, folder: Path) -> tuple[Figure, str]:
     from sklearn.linear_model import LogisticRegression
 
     from harness.active import Pool
+    from harness.plugin_api import LinearHead
 
     points, truth = _plane()
     labels = np.full(len(points), -1)
@@ -39,7 +40,15 @@ def picks(name: str, method: type, folder: Path) -> tuple[Figure, str]:
 
     # A constant third feature: directions in space are then about as far apart as points in the plane.
     features = np.column_stack([points, np.full(len(points), 4.0)]).astype(np.float32)
-    pool = Pool(features, model.predict_proba(points).astype(np.float32), labels, dropout=dropout)
+    # The model does not look at it.
+    weight, bias = np.column_stack([model.coef_, np.zeros(3)]).astype(np.float32), model.intercept_.astype(np.float32)
+    pool = Pool(
+        features,
+        model.predict_proba(points).astype(np.float32),
+        labels,
+        dropout=dropout,
+        head=lambda: LinearHead(weight, bias),
+    )
     chosen = method().select(pool, _BUDGET, np.random.default_rng(0))
     figure = Figure(figsize=(5.4, 3.4), layout="constrained")
     axes = figure.subplots()
