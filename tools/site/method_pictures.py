@@ -7,6 +7,7 @@ import io
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,8 +27,8 @@ _DRAWN: dict[str, Callable[[str, type, Path], tuple[Figure, str] | None]] = {
     "backbone": pictures_of_retrieval.maps,
     "pooling": pictures_of_retrieval.influence,
     "whitening": pictures_of_retrieval.similarities,
-    "reranking": pictures_of_retrieval.answers,
-    "expansion": pictures_of_retrieval.answers,
+    "reranking": partial(pictures_of_retrieval.answers, "reranking"),
+    "expansion": partial(pictures_of_retrieval.answers, "expansion"),
     "dataset": pictures_of_retrieval.samples,
 }
 

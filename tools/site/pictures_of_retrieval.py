@@ -134,11 +134,14 @@ def similarities(name: str, method: type, folder: Path) -> tuple[Figure, str]:
     )
 
 
-def answers(name: str, method: type, folder: Path) -> tuple[Figure, str]:
+_FEW: dict[str, dict[str, Any]] = {"diffusion": {"k": 10}, "dsm": {"overlap": 1.0, "top": 10}, "asmk": {"words": 256}}
+"""Parameters that suit so few images."""
+
+
+def answers(kind: str, name: str, method: type, folder: Path) -> tuple[Figure, str]:
     """The first answers to the query that a re-ranker or an expansion changes most."""
-    kind = "expansion" if hasattr(method, "fit") else "reranking"
     pooling = "rmac" if hasattr(method, "fit_regions") else "gem"
-    few = {"k": 10} if name == "diffusion" else {"overlap": 1.0, "top": 10} if name == "dsm" else {}
+    few = _FEW.get(name, {})
     before, after = _ranked(folder, pooling), _ranked(folder, pooling, kind, name, method(**few))
     data = _collection(folder)
     changes = np.abs(np.nan_to_num(after[1] - before[1]))
@@ -172,9 +175,9 @@ def _ranked(folder: Path, pooling: str, kind: str = "", name: str = "", method: 
     from harness_pooling.rmac import RMAC
 
     methods = RetrievalMethods(Tiny(), RMAC() if pooling == "rmac" else GeM(), **({kind: method} if kind else {}))
-    keys = {"dataset": "pictures", "backbone": "tiny", "pooling": pooling}
+    keys: dict[str, Any] = {"dataset": "pictures", "backbone": "tiny", "pooling": pooling}
     if kind:
-        keys[kind] = f"{name} {source_digest(type(method).__module__)}"
+        keys[kind] = {"name": name, "parameters": vars(method), "digest": source_digest(type(method).__module__)}
     cache_folder = Cache(folder / "arrays")
     protocol = RetrievalProtocol(image_size=192)
     found = run_retrieval(
