@@ -103,28 +103,28 @@ PIPELINES = [
     {"pooling": "spoc", "reranking": "r-match", "expansion": "aqe", "top": 2},
 ]
 SMALL = {
-    "dba": {"k": 2},
-    "aqe": {"k": 2},
-    "alphaqe": {"k": 2},
-    "diffusion": {"k": 3, "kq": 1},
-    "regional-diffusion": {"k": 3, "kq": 2},
-    "aqe-decay": {"k": 2},
-    "dba-decay": {"k": 2},
-    "dqe": {"k": 2, "m": 2},
-    "k-reciprocal": {"k1": 3, "k2": 2},
-    "rocchio": {"k": 2, "m": 2},
-    "superglobal": {"top": 5, "k": 2},
-    "pca": {"dim": 4, "shrink": 0.1},
-    "supervised": {"dim": 4, "shrink": 0.1},
-    "asmk": {"words": 8, "dim": 4},
-    "dsm": {"overlap": 1.0},
+    ("expansion", "dba"): {"k": 2},
+    ("expansion", "aqe"): {"k": 2},
+    ("expansion", "alphaqe"): {"k": 2},
+    ("expansion", "diffusion"): {"k": 3, "kq": 1},
+    ("expansion", "regional-diffusion"): {"k": 3, "kq": 2},
+    ("expansion", "aqe-decay"): {"k": 2},
+    ("expansion", "dba-decay"): {"k": 2},
+    ("expansion", "dqe"): {"k": 2, "m": 2},
+    ("expansion", "k-reciprocal"): {"k1": 3, "k2": 2},
+    ("expansion", "rocchio"): {"k": 2, "m": 2},
+    ("expansion", "superglobal"): {"top": 5, "k": 2},
+    ("whitening", "pca"): {"dim": 4, "shrink": 0.1},
+    ("whitening", "supervised"): {"dim": 4, "shrink": 0.1},
+    ("reranking", "asmk"): {"words": 8, "dim": 4},
+    ("reranking", "dsm"): {"overlap": 1.0},
 }
 """Few neighbours and small tops, so that cuts fall between duplicates."""
 
 
 def methods(pipeline):
     kinds = {kind: name for kind, name in pipeline.items() if kind != "top"}
-    made = {kind: load(kind, name)(**SMALL.get(name, {})) for kind, name in kinds.items()}
+    made = {kind: load(kind, name)(**SMALL.get((kind, name), {})) for kind, name in kinds.items()}
     if "reranking" in made:
         made["reranking"] = dataclasses.replace(made["reranking"], top=pipeline["top"])
     return made
@@ -221,7 +221,9 @@ def test_dba_on_three_images_makes_them_equal_and_so_tied(dataset, order):
     """All three descriptors become the sum of all: what rounding leaves between them must not rank them."""
     truth = [{"easy": [0], "hard": [1], "junk": []}] * 3
     three = dataclasses.replace(dataset, images=dataset.images[:3], ground_truth=truth, pairs=np.array([[0, 1]]))
-    found = scores(reordered(three, order), load("pooling", "gem")(), expansion=load("expansion", "dba")())
+    found = scores(
+        reordered(three, order), load("pooling", "gem")(), expansion=load("expansion", "dba")(preset="thesis")
+    )
     # One relevant image of three in a tie: (1 + 1/4 + 1/6) / 3.
     assert found["hard"][0] == pytest.approx([(1 + 1 / 4) / 2] * 3)
     assert found["medium"][0] == pytest.approx([found["medium"][0][0]] * 3)

@@ -59,10 +59,12 @@ def retrieval(data) -> list[dict]:
         {"pooling": "rgem"},
         *({"pooling": "mac", "backbone": {name: untrained}} for name in backbones),
     ]
-    named = str(methods)
-    methods += [
-        {"pooling": "mac", "expansion": name} for name in registry.names("expansion") if f"'{name}'" not in named
-    ]
+    for kind in ("pooling", "whitening", "reranking", "expansion"):
+        named = {next(iter(own[kind])) if isinstance(own[kind], dict) else own[kind] for own in methods if kind in own}
+        for name in registry.names(kind):
+            tried = registry.entry(kind, name).check
+            if name not in named:
+                methods.append({"pooling": "mac", kind: {name: dict(tried)} if isinstance(tried, Mapping) else name})
     common = {"task": "retrieval", "protocol": {"image_size": 64, "scales": [1.0, 0.5]}}
     plain = {"backbone": "tiny", "pooling": "mac"}
     images = [
