@@ -42,7 +42,7 @@ class Detection:
     """Salient rectangles of a map: mask, exponent, expanding Gaussian mixture (thesis 5.3.4, 5.4.1).
 
     Attributes:
-        exponent: of the saliency, to raise its contrast.
+        exponent: of the saliency, to raise its contrast; ``auto``: as the method says, 7 of feature saliency.
         threshold: cells below it are masked out.
         mask: what the threshold is compared with: ``absolute``, the map as it is (the thesis's words, but the size of
             the map then decides, and on object saliency the scale of the centrality); ``before``, the map divided by
@@ -58,7 +58,7 @@ class Detection:
         regions: at most so many, the heaviest; 0: all.
     """
 
-    exponent: Annotated[float, Gt(0)] = 7.0  # thesis 5.4.2
+    exponent: Annotated[float, Gt(0)] | Literal["auto"] = "auto"
     threshold: Annotated[float, Ge(0), Lt(1)] = 0.01  # thesis 5.4.1
     mask: Literal["absolute", "before", "after"] = "after"
     sigma: Annotated[float, Gt(0)] = 2.5  # thesis 5.4.2
@@ -68,6 +68,11 @@ class Detection:
     variance_about: Literal["new", "old"] = "new"
     kappa: Annotated[float, Gt(0)] = 3**0.5
     regions: Annotated[int, Ge(0)] = 0
+
+    @property
+    def contrast(self) -> float:
+        """The exponent of the saliency."""
+        return 7.0 if self.exponent == "auto" else self.exponent  # thesis 5.4.2
 
     def detect(self, saliency: NDArray[Any]) -> list[Region]:
         """Regions of a map (H, W), at least one, the most salient first; the whole map where nothing is salient.
@@ -95,7 +100,7 @@ class Detection:
         if not (np.isfinite(peak) and salient.min() >= 0):
             raise InvalidInput("a saliency map has negative or infinite values or NaN", fix="0 or more, finite")
         relative = salient / (peak or 1.0)
-        powers = relative**self.exponent
+        powers = relative**self.contrast
         judged = {"absolute": salient, "before": relative, "after": powers}[self.mask]
         return np.where(judged >= self.threshold, powers, 0.0)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Annotated, Final, Literal, NamedTuple
+from typing import TYPE_CHECKING, Annotated, ClassVar, Final, Literal, NamedTuple
 
 import numpy as np
 from annotated_types import Ge, Gt, Lt
@@ -41,7 +41,8 @@ class ObjectSaliencyEGM(RegionPooling):
         y: whitened patch around a cell, whitened region of the database; F_r: mean saliency of a region;
         c_r: its centrality in the graph of regions; N: nearest regions
 
-    Attributes: those of ``RegionPooling``, of which ``exponent`` is that of object saliency, and
+    Attributes: those of ``RegionPooling``, of which ``exponent`` is that of object saliency (``auto``: 2 with the
+    preset ``thesis``, else 1), and
 
         feature_exponent: exponent of feature saliency in the first pass.
         theta: exponent of feature saliency, of the cell and of regions, within object saliency (eq. 5.14).
@@ -58,7 +59,8 @@ class ObjectSaliencyEGM(RegionPooling):
             on some patches of the database (``details.notes.pooling.recall``).
     """
 
-    exponent: Annotated[float, Gt(0)] = 2.0  # thesis 5.4.2
+    result_version: ClassVar[int] = 3
+
     feature_exponent: Annotated[float, Gt(0)] = 7.0  # thesis 5.4.2
     theta: Annotated[float, Ge(0)] = 3.0  # thesis 5.4.1
     centrality: Centrality = "katz"  # thesis 5.4.2
@@ -96,6 +98,13 @@ class ObjectSaliencyEGM(RegionPooling):
             InvalidInput: always; ``fit`` gives the pooling.
         """
         raise InvalidInput("os-egm has not seen a database", fix="pool with what fit(maps) returns")
+
+    @property
+    def contrast(self) -> float:
+        """The exponent of object saliency; recommended is measured in docs/representation.md."""
+        if self.exponent != "auto":
+            return self.exponent
+        return 2.0 if self.preset == "thesis" else 1.0  # thesis 5.4.2
 
     @property
     def first_pass(self) -> FeatureSaliencyEGM:

@@ -179,6 +179,14 @@ def test_how_queries_are_pooled(options, cropped_whole, uncropped_whole):
         torch.testing.assert_close(method.pool_uncropped_query(maps), whole if uncropped_whole else regions)
 
 
+def test_the_exponent_is_that_of_the_preset_where_none_is_stated():
+    methods = (FeatureSaliencyEGM, ObjectSaliencyEGM)
+    assert [method(preset="thesis").contrast for method in methods] == [7, 2]  # thesis 5.4.2
+    assert [method().contrast for method in methods] == [7, 1]
+    assert [method(exponent=3.0).contrast for method in methods] == [3, 3]
+    assert ObjectSaliencyEGM().first_pass.contrast == 7
+
+
 @pytest.mark.parametrize("patch_pooling", ["max", "gem"])
 def test_object_saliency_is_the_formula(patch_pooling):
     images = [some_maps(i) for i in range(12)]
