@@ -41,7 +41,7 @@ class DSM(Detection, Gates, Verification):
             The model itself covers turns of some 20 degrees.
     """
 
-    result_version: ClassVar[int] = 2
+    result_version: ClassVar[int] = 3  # cells of a region as poly2mask has them
 
     top: Annotated[int, Gt(0)] = 100  # Simeoni et al. 2019 (thesis), §4.4.1
     rotations: Annotated[int, Interval(ge=0, le=16)] = 0

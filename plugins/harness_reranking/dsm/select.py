@@ -11,12 +11,13 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+Bools = NDArray[np.bool_]
 Ints = NDArray[np.int64]
 Singles = NDArray[np.float32]
 Doubles = NDArray[np.float64]
 
 _VERTICES: Final = 40  # released code, cmp_mser_regions.m:104
-_TENTH: Final = 0.1  # MATLAB's poly2mask shifts a polygon with integer vertices by a tenth of a pixel
+_FINE: Final = 5  # MATLAB, poly2mask: parts of a cell
 
 
 @njit(cache=True)
@@ -42,10 +43,11 @@ def ellipse_support(values: Singles, channels: Ints, ellipses: Doubles) -> tuple
         boxes[i, 0], boxes[i, 1], boxes[i, 2], boxes[i, 3] = left, top, right, bottom
         if right <= left or bottom <= top:
             continue
+        mask = polygon_mask(xs, ys, left, top, right, bottom)
         for y in range(top, bottom + 1):
             for x in range(left, right + 1):
                 value = values[channels[i], y, x]
-                if value > maxima[i] and _inside(x - _TENTH, y - _TENTH, xs, ys):
+                if value > maxima[i] and mask[y - top, x - left]:
                     maxima[i] = value
     return boxes, maxima
 
@@ -62,14 +64,59 @@ def _draw(ellipse: Doubles, xs: Doubles, ys: Doubles) -> None:
 
 
 @njit(cache=True)
-def _inside(x: float, y: float, xs: Doubles, ys: Doubles) -> bool:
-    """Even-odd rule."""
-    inside = False
+def polygon_mask(xs: Doubles, ys: Doubles, left: int, top: int, right: int, bottom: int) -> Bools:
+    """Cells (bottom - top + 1, right - left + 1) inside a polygon of whole cells, as MATLAB's ``poly2mask`` has them.
+
+    Edges are drawn on a grid five times as fine, rounded to it, which decides on the cells of a thin tilted polygon; a
+    cell is inside if an odd number of edges cross the middle of its column above it.
+    """
+    mask = np.zeros((bottom - top + 1, right - left + 1), np.bool_)
     for k in range(len(xs)):
         j = k - 1 if k > 0 else len(xs) - 1
-        if (ys[k] > y) != (ys[j] > y) and x < xs[k] + (y - ys[k]) * (xs[j] - xs[k]) / (ys[j] - ys[k]):
-            inside = not inside
-    return inside
+        xa, ya, xb, yb = _fine(xs[j]), _fine(ys[j]), _fine(xs[k]), _fine(ys[k])
+        steep = abs(yb - ya) > abs(xb - xa)
+        if (ya > yb) if steep else (xa > xb):
+            xa, ya, xb, yb = xb, yb, xa, ya
+        steps = int(yb - ya if steep else xb - xa)
+        for step in range(steps):
+            if steep:
+                slope = (xb - xa) / (yb - ya)
+                x, other = _rounded(xa + slope * step), _rounded(xa + slope * (step + 1))
+                y = ya + step
+                if x == other:
+                    continue
+                x = min(x, other)
+            else:
+                slope = (yb - ya) / (xb - xa)
+                x = xa + step
+                y = min(_rounded(ya + slope * step), _rounded(ya + slope * (step + 1)))
+            _toggle(mask, x, y, left, top)
+    for row in range(1, len(mask)):
+        mask[row] ^= mask[row - 1]
+    return mask
+
+
+@njit(cache=True)
+def _toggle(mask: Bools, x: float, y: float, left: int, top: int) -> None:
+    """Where an edge at (x, y) of the fine grid crosses the middle of a column: from which cell on it counts."""
+    shift = (_FINE - 1) // 2
+    column = (x + shift) / _FINE
+    row = max(int(np.ceil((y + shift) / _FINE)) - 1 - top, 0)
+    place = int(column) - 1 - left
+    if column == np.floor(column) and 0 <= place < mask.shape[1] and row < mask.shape[0]:
+        mask[row, place] = not mask[row, place]
+
+
+@njit(cache=True)
+def _fine(cell: float) -> float:
+    """A coordinate on the fine grid, both counted as MATLAB does: cells from 0 here, from 1 there."""
+    return _rounded(_FINE * (cell + 1 - 0.5) + 1)
+
+
+@njit(cache=True)
+def _rounded(value: float) -> float:
+    """To the nearest whole number, halves away from 0."""
+    return float(np.floor(value + 0.5) if value >= 0 else np.ceil(value - 0.5))
 
 
 @njit(cache=True)

@@ -157,6 +157,31 @@ def test_drawn_ellipse_covers_its_disc_and_needs_two_cells():
     assert maxima.tolist() == [1, 0, 9]
 
 
+def test_cells_of_a_diamond_are_those_of_poly2mask():
+    """An edge through the middle of a cell counts it where the cell is below: the sides of a diamond differ."""
+    xs, ys = np.array([0.0, 2, 4, 2, 0]), np.array([2.0, 0, 2, 4, 2])
+    expected = [[0, 0, 0, 0, 0], [0, 0, 1, 1, 0], [0, 1, 1, 1, 1], [0, 0, 1, 1, 0], [0, 0, 0, 0, 0]]
+    assert select.polygon_mask(xs, ys, 0, 0, 4, 4).astype(int).tolist() == expected
+
+
+def test_cells_of_ellipses_are_those_of_poly2mask_also_of_thin_and_tilted_ones():
+    rng, (height, width) = np.random.default_rng(0), (18, 24)
+    for thinness in (1.0, 0.3, 0.1, 0.05) * 50:
+        radius, turn = rng.uniform(0.5, 10), rng.uniform(0, np.pi)
+        axes = np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]]) * [radius, radius * thinness]
+        covariance = axes @ axes.T
+        xs, ys = np.empty(40), np.empty(40)
+        centre = rng.uniform(-2, 26), rng.uniform(-2, 20)
+        select._draw(np.array([*centre, covariance[0, 0], covariance[0, 1], covariance[1, 1]]), xs, ys)
+        left, top = max(int(xs.min()), 0), max(int(ys.min()), 0)
+        right, bottom = min(int(xs.max()), width - 1), min(int(ys.max()), height - 1)
+        if right > left and bottom > top:
+            expected = reference.polygon_mask(xs, ys, (height, width))
+            found = select.polygon_mask(xs, ys, left, top, right, bottom)
+            np.testing.assert_array_equal(found, expected[top : bottom + 1, left : right + 1])
+            assert found.sum() == expected.sum()
+
+
 def test_gain_puts_the_share_at_the_last_step():
     values = np.linspace(-1, 1, 20001, dtype=np.float32)
     assert data_gain(values, 0.5) == pytest.approx(510, rel=1e-3)
