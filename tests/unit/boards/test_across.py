@@ -10,6 +10,7 @@ import pytest
 import harness
 from harness.boards import boards
 from harness.boards.across import across, critical_difference, friedman, indistinct, ranks_within
+from harness.boards.joint import compare_datasets
 
 
 def test_ranks_and_friedman_agree_with_scipy():
@@ -127,6 +128,40 @@ def test_the_mean_over_data_sets_is_tested_by_flips_of_the_groups_of_all(record)
     assert content["across"][0]["joint"]["groups"] == 13
 
 
-def test_settings_of_one_data_set_and_active_learning_have_no_joint_test(settings):
+def test_the_mean_over_data_sets_of_active_learning_adds_the_variances_of_the_data_sets():
+    """Two methods are one comparison: Welch's test of scipy on d_1 and -d_2, whose means differ by their sum."""
+    from scipy import stats
+
+    rng = np.random.default_rng(1)
+    tables = [rng.normal(0.7, 0.01, (n, 2)) + [0.0, shift] for n, shift in ((4, 0.01), (6, 0.02))]
+    apart = [table[:, 0] - table[:, 1] for table in tables]
+    found = compare_datasets(tables)
+    assert found.p[0] == pytest.approx(stats.ttest_ind(apart[0], -apart[1], equal_var=False).pvalue)
+    assert found.difference[0] == pytest.approx(np.mean([d.mean() for d in apart]))
+    three = compare_datasets([np.column_stack([table, table[:, 0] - 0.3]) for table in tables])
+    assert three.differs.tolist()[1:] == [False, True]  # equal differences in every seed say little
+    same = compare_datasets([table[:, [0, 0]] for table in tables])
+    assert same.p.tolist() == [1.0]
+
+
+def test_boards_of_several_data_sets_of_active_learning_have_the_mean(record):
+    rng = np.random.default_rng(2)
+
+    def runs(name, fingerprint, level):
+        dataset = record().dataset.model_copy(update={"fingerprint": fingerprint, "name": fingerprint})
+        return [
+            record(name, seed=seed, kind="acquisition", task="active-learning", dataset=dataset, details={},
+                   id=f"{name}{fingerprint}{seed}", metrics={"accuracy": level + rng.normal(0, 0.01)} | {
+                       f"accuracy@{n}": level + n / 1000 + rng.normal(0, 0.01) for n in (10, 20)})
+            for seed in range(6)
+        ]  # fmt: skip
+
+    records = [*runs("a", "x", 0.6), *runs("b", "x", 0.7), *runs("a", "y", 0.7), *runs("b", "y", 0.8)]
+    (found,) = across(boards(records))
+    assert (found.joint.ranks, found.joint.groups) == (((1, 1), (2, 2)), None)
+    assert "seeds paired within each data set" in harness.leaderboard(records)
+
+
+def test_settings_of_one_data_set_have_no_joint_test(settings):
     (found,) = across(boards(settings(4)))
     assert found.joint is None
