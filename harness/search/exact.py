@@ -10,6 +10,7 @@ product can have, and only their scores are computed. Loads torch and numba: imp
 
 from __future__ import annotations
 
+import itertools
 import os
 import warnings
 from collections.abc import Callable, Iterator, Sequence
@@ -32,14 +33,16 @@ _FEW: Final = 8
 """Up to so many queries scores take no longer than products."""
 _QUERIES: Final = 1024
 """Queries multiplied at a time."""
-_PRODUCTS: Final = 1 << 22
-"""Products held at a time: 16 MB, which stay in the cache of the processor."""
+_WITHIN: Final = 1024
+"""Rows and columns of a block of the products of a set with itself."""
+_PRODUCTS: Final = 1 << 20
+"""Products held at a time: 4 MB, which stay in the cache of the processor."""
 _CONVERTED: Final = 1 << 24
 """Numbers of the database held at a time as float32: 64 MB."""
 _ON_DEVICE: Final = 1 << 26
 """Either of them on a GPU."""
-_HEAP: Final = 512
-"""Up to this k a heap is fastest; above, the new candidates of a block and the best so far are partitioned."""
+_OVERFLOWS: Final = np.finfo(np.float32).max / 4
+"""Products of lengths above this may have overflowed on the way."""
 _LAST: Final = np.uint64(2**32 - 1)
 
 
@@ -70,7 +73,8 @@ def top_k(
 ) -> TopK:
     """The k images with the largest inner product with each query; exact.
 
-    Time O(q n d). Memory: twice the answer and 80 MB; on a GPU the queries and 512 MB.
+    Of a set searched in itself (the same array) half of the products are computed. Time O(q n d). Memory: at most
+    three times the answer and 80 MB; on a GPU the queries and 512 MB.
 
     Args:
         queries: (q, d) float32 or float16, finite.
@@ -88,22 +92,48 @@ def top_k(
     k = size if k is None else min(k, size)
     _check(queries, shards, k, ranks_of, size)
     queries = np.ascontiguousarray(queries, np.float32)
-    heaps = np.zeros((len(queries), k), np.uint64)
+    best = np.zeros((len(queries), k), np.uint64)
     products = _Products(queries, device)
     ranks = _Ranks(queries, shards, ranks_of) if len(ranks_of) else None
-    for first, rows in _blocks(shards, _rows_of_block(len(queries), queries.shape[1], device)):
+    itself = len(shards) == 1 and shards[0] is queries
+    if itself and device == "cpu" and 0 < k < size and ranks is None and not products.few:
+        _within(_Chunk(products, queries, 0), best)
+        shards = []
+    for first, rows in _chunks(shards, (_CONVERTED if device == "cpu" else _ON_DEVICE) // max(1, queries.shape[1])):
+        if k == size:
+            best[:, first : first + len(rows)] = _keys(_scores(queries, rows), first)
+            if not ranks:
+                continue
+        chunk = _Chunk(products, rows, first)
         for start in range(0, len(queries), _QUERIES):
             part = slice(start, start + _QUERIES)
-            if k == size:
-                heaps[part, first : first + len(rows)] = _keys(_scores(queries[part], rows), first)
-            if 0 < k < size or ranks:
-                block = products.block(part, rows, first)
-                if 0 < k < size:
-                    block.push(heaps[part])
+            candidates = (_Pools if device == "cpu" else _Pairs)(chunk, part, best[part]) if 0 < k < size else None
+            for block in chunk.blocks(part):
+                if candidates:
+                    candidates.add(block)
                 if ranks:
                     ranks.add(start, block)
-    heaps.sort(axis=1)
-    return TopK(*_decoded(heaps[:, ::-1]), *(ranks.found() if ranks else ()))
+            if candidates:
+                candidates.settle()
+    best.sort(axis=1)
+    return TopK(*_decoded(best[:, ::-1]), *(ranks.found() if ranks else ()))
+
+
+class _Products:
+    """Queries, ready to be multiplied on a device."""
+
+    def __init__(self, queries: Floats, device: str) -> None:
+        self.queries, self.device, self.few = queries, device, len(queries) <= _FEW
+        self.moved = torch.empty(0) if self.few else torch.from_numpy(queries).to(device)
+        self.lengths, self.error = kernels.lengths(queries), _relative_error(queries.shape[1])
+        self._buffer = torch.empty(0, device=device)
+
+    def buffer(self, queries: int, rows: int) -> torch.Tensor:
+        """Uninitialised, and used again and again."""
+        count = queries * rows
+        if self._buffer.numel() < count:
+            self._buffer = torch.empty(count, device=self.device)
+        return self._buffer[:count].view(queries, rows)
 
 
 class _Block(NamedTuple):
@@ -115,87 +145,131 @@ class _Block(NamedTuple):
     products: torch.Tensor
     slack: Floats
 
-    def push(self, heaps: Keys) -> None:
-        """Push what may be among the best into the heap (m, k) of each query."""
-        if self.products.device.type != "cpu":
-            self.push_pairs(heaps)
-        elif heaps.shape[1] > _HEAP:
-            self._push_many(heaps)
-        else:
-            products = self.products.numpy()
 
-            def work(part: slice) -> None:
-                kernels.push(products[part], self.queries[part], self.rows, self.first, self.slack[part], heaps[part])
+class _Chunk:
+    """Some rows of the database, of which ``first`` is the index of the first, and their products with queries.
 
-            _each(len(products), work)
+    Few queries have their scores instead of products.
+    """
 
-    def _push_many(self, heaps: Keys) -> None:
-        """The same for many best: keys (m, k) in any order, partitioned with the candidates of the block."""
-        products, k = self.products.numpy(), heaps.shape[1]
-        near = np.zeros(products.shape[::-1], bool)
+    def __init__(self, products: _Products, rows: Floats, first: int) -> None:
+        self._products, self.rows, self.first = products, rows, first
+        self._moved = torch.from_numpy(rows).to(products.device) if not products.few else None
+        self._longest = float(kernels.lengths(rows).max()) if not products.few else 0.0
 
-        def look(part: slice) -> None:
-            for query in range(part.start, part.stop):
-                least = _decoded(heaps[query].min(keepdims=True))[1][0]
-                if k < len(self.rows):
-                    least = max(least, np.partition(products[query], -k)[-k] - self.slack[query])
-                near[:, query] = ~(products[query] < least - self.slack[query])
+    def queries(self, part: slice) -> Floats:
+        """Some of the queries."""
+        return self._products.queries[part]
 
-        def merge(part: slice) -> None:
-            for query in range(part.start, part.stop):
-                heaps[query] = np.partition(np.concatenate([heaps[query], keys[ends[query] : ends[query + 1]]]), -k)[
-                    -k:
-                ]
-
-        _each(len(products), look)
-        # Row after row: each is read once for all queries.
-        row, query = np.divmod(np.flatnonzero(near), len(products))
-        scores = np.empty(len(row), np.float32)
-        _each(len(row), lambda part: kernels.score_pairs(self.queries, self.rows, query[part], row[part], scores[part]))
-        order = np.argsort(query.astype(np.uint16), kind="stable")
-        keys = _keys(scores[order], self.first + row[order])
-        ends = np.concatenate([[0], np.cumsum(np.bincount(query, minlength=len(products)))])
-        _each(len(products), merge)
-
-    def push_pairs(self, heaps: Keys) -> None:
-        """The same, where the device of the products looks for the pairs of a query and a row that may matter."""
-        slack = torch.from_numpy(self.slack[:, None]).to(self.products.device)
-        least = torch.from_numpy(_decoded(heaps[:, :1])[1]).to(self.products.device)
-        if heaps.shape[1] <= len(self.rows):
-            least = torch.maximum(least, self.products.topk(heaps.shape[1]).values[:, -1:] - slack)
-        query, row = (~(self.products < least - slack)).nonzero().T.cpu().numpy()
-        kernels.push_pairs(self.queries, self.rows, query, row, self.first, heaps)
-
-
-class _Products:
-    """Products of some queries and some rows as float32 matrices, on a device; of few queries their scores."""
-
-    def __init__(self, queries: Floats, device: str) -> None:
-        self._queries, self._device = queries, device
-        self._moved = torch.from_numpy(queries).to(device) if len(queries) > _FEW else None
-        self._lengths, self._error = kernels.lengths(queries), _relative_error(queries.shape[1])
-        self._buffer = torch.empty(0, device=device)
-        self._rows: tuple[Floats, torch.Tensor, float] | None = None
-
-    def block(self, part: slice, rows: Floats, first: int) -> _Block:
-        """Of the queries in ``part`` and rows (w, d), the first of which has the index ``first``."""
-        queries = self._queries[part]
-        if self._moved is None:
-            exact = torch.from_numpy(_scores(queries, rows))
-            return _Block(queries, rows, first, exact, np.zeros(len(queries), np.float32))
-        if self._rows is None or self._rows[0] is not rows:
-            self._rows = rows, torch.from_numpy(rows).to(self._device), float(kernels.lengths(rows).max())
-        _, moved, longest = self._rows
-        slack = self._lengths[part] * longest * self._error
+    def slack(self, part: slice) -> Floats:
+        """What the products of some queries may differ from the scores."""
+        products = self._products.lengths[part] * self._longest
+        slack = products * self._products.error
         # Terms below the smallest normal number may be taken for 0. Products with a vector of zeros are right.
-        slack[slack > 0] += queries.shape[1] * np.finfo(np.float32).tiny
-        count = len(queries) * len(rows)
-        if self._buffer.numel() < count:
-            self._buffer = torch.empty(count, device=self._device)
-        products = self._buffer[:count].view(len(queries), len(rows))
-        with many_threads():  # the order of sums does not matter: ``slack`` bounds what it may change
-            torch.mm(self._moved[part], moved.T, out=products)
-        return _Block(queries, rows, first, products, slack.astype(np.float32))
+        slack[slack > 0] += self.rows.shape[1] * np.finfo(np.float32).tiny
+        slack[products > _OVERFLOWS] = np.inf
+        return slack.astype(np.float32)
+
+    def blocks(self, part: slice) -> Iterator[_Block]:
+        """Of some queries and all rows, one after the other; the products live until the next."""
+        queries, slack = self.queries(part), self.slack(part)
+        limit = _PRODUCTS if self._products.device == "cpu" else _ON_DEVICE
+        width = max(1, limit // max(1, len(queries)))
+        for start in range(0, len(self.rows), width):
+            rows = self.rows[start : start + width]
+            if self._moved is None:
+                products = torch.from_numpy(_scores(queries, rows))
+            else:
+                products = self._products.buffer(len(queries), len(rows))
+                with many_threads():  # the order of sums does not matter: ``slack`` bounds what it may change
+                    torch.mm(self._products.moved[part], self._moved[start : start + width].T, out=products)
+            yield _Block(queries, rows, self.first + start, products, slack)
+
+    def square(self, start: int, row: int, side: int) -> Floats:
+        """Products of ``side`` queries and as many rows; they live until the next."""
+        left, right = self._products.moved[start : start + side], self._products.moved[row : row + side]
+        products = self._products.buffer(len(left), len(right))
+        with many_threads():
+            return torch.mm(left, right.T, out=products).numpy()
+
+
+class _Pools:
+    """Candidates for the best of some queries, gathered block after block; scores are computed once for a chunk."""
+
+    def __init__(self, chunk: _Chunk, part: slice, best: Keys, *, within: bool = False) -> None:
+        self._chunk, self._best = chunk, best
+        self._queries, self._slack = chunk.queries(part), chunk.slack(part)
+        self._pools = np.empty((len(best), kernels.pool_size(best.shape[1])), np.uint64)
+        # Rows come in any order: equal scores may be better even where products are right.
+        self._slack = np.maximum(self._slack, np.finfo(np.float32).tiny) if within else self._slack
+        self._counts, self._bounds = np.empty(len(best), np.int64), np.empty(len(best), np.float32)
+        kernels.open_pools(best, self._slack, self._pools, self._counts, self._bounds)
+
+    def add(self, block: _Block) -> None:
+        """Gather those of all queries."""
+        self.gather(block.products.numpy(), 0, block.first - self._chunk.first)
+
+    def gather(self, products: Floats, query: int, row: int, *, columns: bool = False) -> None:
+        """Gather those among products of the queries from ``query`` on and the chunk's rows from ``row`` on.
+
+        Products are (m, w), a query a row, or with ``columns`` (w, m).
+        """
+        rows, first, k = self._chunk.rows, self._chunk.first, self._best.shape[1]
+
+        def work(part: slice) -> None:
+            some = slice(query + part.start, query + part.stop)
+            pools = self._pools[some], self._counts[some], self._bounds[some]
+            shared = row, self._queries[some], rows, first, self._slack[some], k, *pools
+            if columns:
+                kernels.push_columns(products, part.start, *shared)
+            else:
+                kernels.push(products[part], *shared)
+
+        _each(products.shape[columns], work)
+
+    def settle(self) -> None:
+        """Update the best."""
+        rows, first = self._chunk.rows, self._chunk.first
+
+        def work(part: slice) -> None:
+            pools = self._pools[part], self._counts[part]
+            kernels.settle(self._queries[part], rows, first, self._slack[part], *pools, self._best[part])
+
+        _each(len(self._best), work)
+
+
+class _Pairs:
+    """The same, where the device of the products looks for the pairs of a query and a row that may matter."""
+
+    def __init__(self, chunk: _Chunk, part: slice, best: Keys) -> None:
+        self._best = best
+
+    def add(self, block: _Block) -> None:
+        """Update the best, the smallest of which comes first."""
+        device, best = block.products.device, self._best
+        slack = torch.from_numpy(block.slack[:, None]).to(device)
+        least = torch.from_numpy(_decoded(best[:, :1])[1]).to(device)
+        if best.shape[1] <= len(block.rows):
+            least = torch.maximum(least, block.products.topk(best.shape[1]).values[:, -1:] - slack)
+        query, row = (~(block.products < least - slack)).nonzero().T.cpu().numpy()
+        kernels.push_pairs(block.queries, block.rows, query, row, block.first, best)
+
+    def settle(self) -> None:
+        """Nothing is left to do."""
+
+
+def _within(chunk: _Chunk, best: Keys) -> None:
+    """The best among the queries themselves: each product of two blocks serves both, half of them are spared."""
+    pools = _Pools(chunk, slice(0, len(best)), best, within=True)
+    blocks = range(0, len(best), _WITHIN)
+    # First each block with itself, which gives all queries their bounds.
+    for start in blocks:
+        pools.gather(chunk.square(start, start, _WITHIN), start, start)
+    for start, row in itertools.combinations(blocks, 2):
+        products = chunk.square(start, row, _WITHIN)
+        pools.gather(products, start, row)
+        pools.gather(products, row, start, columns=True)
+    pools.settle()
 
 
 class _Ranks:
@@ -276,14 +350,9 @@ def _relative_error(d: int) -> float:
     return 1.01 * (d + 8) * 2.0**-24 + (0 if exact else 2.0**-6)  # bfloat16: both factors are rounded to 8 bits
 
 
-def _rows_of_block(q: int, d: int, device: str) -> int:
-    products, numbers = (_PRODUCTS, _CONVERTED) if device == "cpu" else (_ON_DEVICE, _ON_DEVICE)
-    return max(1, min(products // max(1, min(q, _QUERIES)), numbers // max(1, d)))
-
-
-def _blocks(shards: Sequence[Array], size: int) -> Iterator[tuple[int, Floats]]:
+def _chunks(shards: Sequence[Array], size: int) -> Iterator[tuple[int, Floats]]:
     """Index of the first row, and rows as C-ordered float32, at most ``size`` at a time, in one buffer."""
-    first, buffer = 0, torch.empty(0)
+    first, buffer, size = 0, torch.empty(0), max(1, size)
     for shard in shards:
         for start in range(0, len(shard), size):
             rows = shard[start : start + size]

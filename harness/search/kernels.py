@@ -17,8 +17,12 @@ Dense = NDArray[Any]
 Scalar = Any
 """A number of numpy's: compiled code is strict about their types, numpy's static types are not theirs."""
 
-_CHUNK: Final = 32
-"""Products compared at once with vector instructions: most chunks hold no candidate."""
+_CHUNK: Final = 64
+"""Products compared at once with vector instructions (not so for 32): most chunks hold no candidate."""
+_GROUPS: Final = 4
+"""Groups of products for each of the best: the best k of n products fall into nearly k different ones."""
+_ROOM: Final = 128
+"""Least places of a pool beside those of the best: it is trimmed once for so many candidates."""
 _TILE: Final = 512
 _BUCKETS: Final = 4
 _LAST: Final = np.uint64(2**32 - 1)
@@ -59,47 +63,271 @@ def score_pairs(queries: Dense, rows: Dense, query: Dense, row: Dense, out: Dens
 
 
 @njit(nogil=True, cache=True)
-def push(products: Dense, queries: Dense, rows: Dense, first: int, slack: Dense, heaps: Dense) -> None:
-    """Push the rows of a block that may be among the best into the heap of each query.
+def open_pools(best: Dense, slack: Dense, pools: Dense, counts: Dense, bounds: Dense) -> None:
+    """Begin pools with the best so far.
 
     Args:
-        products: (m, w) approximate scores, wrong by at most ``slack``.
-        queries: (m, d).
-        rows: (w, d) the block.
-        first: index of its first row in the database.
+        best: (m, k) uint64 keys, the smallest first, the others in any order; 0 where there is none yet.
         slack: (m,) what a product may differ from the score.
-        heaps: (m, k) uint64 keys, the smallest first; 0 at the beginning.
+        pools: (m, c) keys of candidates, c = ``pool_size(k)``; written.
+        counts: (m,) how many; written.
+        bounds: (m,) products below these cannot be among the best; written.
+    """
+    for i in range(len(best)):
+        counts[i] = _copied(best[i], pools[i])
+        bounds[i] = np.float32(-np.inf) if best[i, 0] == 0 else _bound(_score(best[i, 0]), slack[i])
+
+
+def pool_size(k: int) -> int:
+    """Candidates that a pool for the best k holds."""
+    return k + max(k // 2, _ROOM)
+
+
+@njit(nogil=True, cache=True)
+def push(
+    products: Dense,
+    place: int,
+    queries: Dense,
+    rows: Dense,
+    first: int,
+    slack: Dense,
+    k: int,
+    pools: Dense,
+    counts: Dense,
+    bounds: Dense,
+) -> None:
+    """Gather candidates by their products; whenever a pool is full those that cannot be among the best are dropped.
+
+    Args:
+        products: (m, w) approximate scores, wrong by at most ``slack``, of the rows from ``place`` on.
+        place: of the first of them among ``rows``.
+        queries: (m, d).
+        rows: (r, d) a chunk of the database.
+        first: index of its first row in the database.
+        slack: as for ``open_pools``, as the others.
+        k: how many are wanted.
+        pools: candidates, those of this chunk with their products.
+        counts: how many.
+        bounds: least products.
     """
     width = products.shape[1]
     for i in range(len(products)):
-        near, query, heap = products[i], queries[i], heaps[i]
-        bound = _bound(heap, slack[i])
-        for chunk in range(width // _CHUNK):
-            start = chunk * _CHUNK
-            below = np.int32(0)
-            for j in range(_CHUNK):
-                below += np.int32(near[start + j] < bound)
-            if below < _CHUNK:
-                bound = _push(near, start, start + _CHUNK, query, rows, first, slack[i], heap, bound)
-        bound = _push(near, width - width % _CHUNK, width, query, rows, first, slack[i], heap, bound)
+        near, query, pool, count, bound = products[i], queries[i], pools[i], counts[i], bounds[i]
+        if count == 0:
+            bound = _reached(near, k, slack[i])
+        start = _next_chunk(near, 0, bound)
+        while start < width:
+            end = min(start + _CHUNK, width)
+            for j in range(start, end):
+                value = near[j]
+                if value < bound:  # False for NaN
+                    continue
+                row = place + j
+                # A product that overflowed says nothing.
+                pool[count] = _key(value if np.isfinite(value) else score(query, rows[row]), first + row)
+                count += 1
+                if count == len(pool):
+                    count, bound = _trim(query, rows, first, slack[i], k, pool, count)
+            start = _next_chunk(near, end, bound)
+        counts[i], bounds[i] = count, bound
 
 
 @njit(nogil=True, cache=True)
-def _push(
-    near: Dense, start: int, end: int, query: Dense, rows: Dense, first: int, slack: Scalar, heap: Dense, bound: Scalar
-) -> Scalar:
-    for j in range(start, end):
-        # False for NaN: where a product overflowed the score is computed.
-        if not near[j] < bound and _put(heap, _key(score(query, rows[j]), first + j)):
-            bound = _bound(heap, slack)
-    return bound
+def push_columns(
+    products: Dense,
+    left: int,
+    place: int,
+    queries: Dense,
+    rows: Dense,
+    first: int,
+    slack: Dense,
+    k: int,
+    pools: Dense,
+    counts: Dense,
+    bounds: Dense,
+) -> None:
+    """The same for products (w, c) whose columns from ``left`` on belong to the queries."""
+    for start in range(0, len(queries), _CHUNK):
+        end = min(start + _CHUNK, len(queries))
+        least = bounds[start:end]
+        for i in range(len(products)):
+            near = products[i, left + start : left + end]
+            if len(least) == _CHUNK and _all_below(near, least):
+                continue
+            for j in range(len(least)):
+                value = near[j]
+                if value < least[j]:  # False for NaN
+                    continue
+                q, row = start + j, place + i
+                key = _key(value if np.isfinite(value) else score(queries[q], rows[row]), first + row)
+                pools[q, counts[q]] = key
+                counts[q] += 1
+                if counts[q] == pools.shape[1]:
+                    counts[q], least[j] = _trim(queries[q], rows, first, slack[q], k, pools[q], counts[q])
 
 
 @njit(nogil=True, cache=True)
-def push_pairs(queries: Dense, rows: Dense, query: Dense, row: Dense, first: int, heaps: Dense) -> None:
-    """Push pairs of a query and a row of the block: positions (p,) each."""
-    for p in range(len(query)):
-        _put(heaps[query[p]], _key(score(queries[query[p]], rows[row[p]]), first + row[p]))
+def _all_below(near: Dense, least: Dense) -> Scalar:
+    below = np.int32(0)
+    for j in range(_CHUNK):
+        below += np.int32(near[j] < least[j])
+    return below == _CHUNK
+
+
+@njit(nogil=True, cache=True)
+def settle(queries: Dense, rows: Dense, first: int, slack: Dense, pools: Dense, counts: Dense, best: Dense) -> None:
+    """The best of what was gathered: scores are computed for little more than them. Arguments as above."""
+    k = best.shape[1]
+    for i in range(len(queries)):
+        if counts[i] > k:
+            counts[i], _ = _trim(queries[i], rows, first, slack[i], k, pools[i], counts[i])
+    _rescore_all(queries, rows, first, slack, pools, counts)
+    for i in range(len(queries)):
+        _store(pools[i], counts[i], best[i])
+
+
+@njit(nogil=True, cache=True)
+def _rescore_all(queries: Dense, rows: Dense, first: int, slack: Dense, pools: Dense, counts: Dense) -> None:
+    """Scores instead of products, row after row: each is read once for all queries."""
+    ends = np.zeros(len(rows) + 1, np.int64)
+    for i in range(len(queries)):
+        for p in range(counts[i] if slack[i] > 0 else 0):
+            index = np.int64(_LAST - (pools[i, p] & _LAST))
+            if index >= first:
+                ends[index - first + 1] += 1
+    ends = np.cumsum(ends)
+    query, place = np.empty(ends[-1], np.int32), np.empty(ends[-1], np.int32)
+    for i in range(len(queries)):
+        for p in range(counts[i] if slack[i] > 0 else 0):
+            index = np.int64(_LAST - (pools[i, p] & _LAST))
+            if index >= first:
+                at = ends[index - first]
+                query[at], place[at] = i, p
+                ends[index - first] += 1
+    for row in range(len(rows)):
+        for e in range(ends[row - 1] if row else 0, ends[row]):
+            pools[query[e], place[e]] = _key(score(queries[query[e]], rows[row]), first + row)
+
+
+@njit(nogil=True, cache=True)
+def _reached(near: Dense, k: Any, slack: Scalar) -> Scalar:
+    """A bound that k products reach, and few more: of products in groups k of the groups have a maximum that does."""
+    groups = _CHUNK * (_GROUPS * k // _CHUNK + 1)
+    if len(near) < 2 * groups:
+        return np.float32(-np.inf)
+    maxima = near[:groups].copy()
+    for start in range(groups, len(near) - groups + 1, groups):
+        group = near[start : start + groups]
+        for j in range(groups):
+            maxima[j] = group[j] if group[j] > maxima[j] else maxima[j]
+    _select(maxima, groups, k)
+    # Its own score and that of the others may differ by the slack each.
+    return np.nextafter(np.float32(maxima[k - 1] - np.float32(2) * slack), np.float32(-np.inf))
+
+
+@njit(nogil=True, cache=True)
+def _next_chunk(near: Dense, start: int, bound: Scalar) -> int:
+    """Where the next chunk begins that holds a product not below the bound, or the last products; else their number."""
+    while start + _CHUNK <= len(near):
+        chunk, below = near[start : start + _CHUNK], np.int32(0)
+        for j in range(_CHUNK):
+            below += np.int32(chunk[j] < bound)
+        if below < _CHUNK:
+            return start
+        start += _CHUNK
+    return start
+
+
+@njit(nogil=True, cache=True)
+def _trim(query: Dense, rows: Dense, first: int, slack: Scalar, k: int, pool: Dense, count: int) -> tuple[int, Scalar]:
+    """Drop what cannot be among the best k: the new size, and the bound of what products can still be."""
+    _select(pool, count, k)
+    bound = _bound(_score(pool[k - 1]), np.float32(2) * slack)
+    left = k
+    for p in range(k, count):
+        if not _score(pool[p]) < bound:
+            pool[left] = pool[p]
+            left += 1
+    if left <= (k + len(pool)) // 2:
+        return left, bound
+    # More than products can tell apart.
+    _rescore(query, rows, first, pool, left)
+    _select(pool, left, k)
+    return k, _bound(_score(pool[k - 1]), slack)
+
+
+@njit(nogil=True, cache=True)
+def _rescore(query: Dense, rows: Dense, first: int, pool: Dense, count: Scalar) -> None:
+    """Scores instead of products, of those of this chunk."""
+    for p in range(count):
+        index = np.int64(_LAST - (pool[p] & _LAST))
+        if index >= first:
+            pool[p] = _key(score(query, rows[index - first]), index)
+
+
+@njit(nogil=True, cache=True)
+def _copied(keys: Dense, pool: Dense) -> int:
+    count = 0
+    for key in keys:
+        if key > 0:
+            pool[count] = key
+            count += 1
+    return count
+
+
+@njit(nogil=True, cache=True)
+def _store(pool: Dense, count: int, keys: Dense) -> None:
+    """Keep the largest keys (k,), the smallest of them first."""
+    k = len(keys)
+    if count < k:
+        keys[: k - count] = 0
+        keys[k - count :] = pool[:count]
+    else:
+        _select(pool, count, k)
+        keys[0] = pool[k - 1]
+        keys[1:] = pool[: k - 1]
+
+
+@njit(nogil=True, cache=True)
+def _select(pool: Dense, count: int, k: int) -> None:
+    """Bring the k largest of the first ``count`` keys to the front, the smallest of them last (Hoare's quickselect)."""
+    low, high = 0, count - 1
+    while low < high:
+        a, b, c = pool[low], pool[(low + high) // 2], pool[high]
+        pivot = max(min(a, b), min(max(a, b), c))
+        i, j = low, high
+        while i <= j:
+            while pool[i] > pivot:
+                i += 1
+            while pool[j] < pivot:
+                j -= 1
+            if i <= j:
+                pool[i], pool[j] = pool[j], pool[i]
+                i += 1
+                j -= 1
+        if k - 1 <= j:
+            high = j
+        elif k - 1 >= i:
+            low = i
+        else:
+            return
+
+
+@njit(nogil=True, cache=True)
+def push_pairs(queries: Dense, rows: Dense, query: Dense, row: Dense, first: int, best: Dense) -> None:
+    """Update the best with pairs of a query and a row of a chunk: positions (p,) each, query after query."""
+    start = 0
+    while start < len(query):
+        i, end = query[start], start
+        while end < len(query) and query[end] == i:
+            end += 1
+        pool = np.empty(best.shape[1] + end - start, np.uint64)
+        count = _copied(best[i], pool)
+        for p in range(start, end):
+            pool[count] = _key(score(queries[i], rows[row[p]]), first + row[p])
+            count += 1
+        _store(pool, count, best[i])
+        start = end
 
 
 @njit(nogil=True, cache=True)
@@ -177,7 +405,7 @@ def count(
 
 
 @njit(nogil=True, cache=True, inline="always")
-def _key(value: Scalar, index: int) -> Scalar:
+def _key(value: Scalar, index: Scalar) -> Scalar:
     bits = np.float32(value + np.float32(0)).view(np.uint32)  # 0 for -0: they are equal
     upper = np.uint32(~bits if bits & _SIGN else bits | _SIGN)
     return (np.uint64(upper) << np.uint64(32)) | (_LAST - np.uint64(index))
@@ -191,27 +419,7 @@ def _score(key: Scalar) -> Scalar:
 
 
 @njit(nogil=True, cache=True, inline="always")
-def _bound(heap: Dense, slack: Scalar) -> Scalar:
-    """Products below this cannot be among the best; of a query of zeros all products are right and later ones lose."""
-    if heap[0] == 0:
-        return np.float32(-np.inf)
-    least = np.float32(_score(heap[0]) - slack)
+def _bound(value: Scalar, slack: Scalar) -> Scalar:
+    """Products below this belong to scores below ``value``; an equal score that comes later is worse (no slack)."""
+    least = np.float32(value - slack)
     return np.nextafter(least, np.float32(np.inf if slack == 0 else -np.inf))
-
-
-@njit(nogil=True, cache=True)
-def _put(heap: Dense, key: Scalar) -> bool:
-    """Replace the smallest key of a heap, if it is smaller, and restore the order of the heap."""
-    if key <= heap[0]:
-        return False
-    place, size = 0, len(heap)
-    child = 1
-    while child < size:
-        if child + 1 < size and heap[child + 1] < heap[child]:
-            child += 1
-        if key <= heap[child]:
-            break
-        heap[place] = heap[child]
-        place, child = child, 2 * child + 1
-    heap[place] = key
-    return True

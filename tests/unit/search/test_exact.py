@@ -59,7 +59,7 @@ def test_blocks_threads_and_devices_do_not_show(monkeypatch, device, q, k):
     if device == "cuda" and not torch.cuda.is_available():
         pytest.skip("no CUDA device")
     if device == "cpu pairs":
-        monkeypatch.setattr(exact._Block, "push", exact._Block.push_pairs)
+        monkeypatch.setattr(exact, "_Pools", exact._Pairs)
     for name, value in (("_QUERIES", 64), ("_PRODUCTS", 6400), ("_ON_DEVICE", 9900)):
         monkeypatch.setattr(exact, name, value)
     queries, database = descriptors(q, 33, 1), descriptors(900, 33)
@@ -68,6 +68,34 @@ def test_blocks_threads_and_devices_do_not_show(monkeypatch, device, q, k):
     for threads in ("1", "3"):
         monkeypatch.setenv("OMP_NUM_THREADS", threads)
         check(top_k(queries, database, k, device=device.split()[0]), queries, database, k)
+
+
+@pytest.mark.parametrize("noise", [0, 1e-8, 1e-7, 1e-5])
+@pytest.mark.parametrize("q", [3, 20])
+@pytest.mark.parametrize("k", [1, 40, 600])
+def test_more_near_ties_than_a_pool_holds(noise, q, k):
+    rng = np.random.default_rng(0)
+    database = descriptors(6, 40)[rng.integers(0, 6, 3000)] + noise * rng.normal(size=(3000, 40))
+    database, queries = database.astype(np.float32), descriptors(q, 40, 1)
+    queries[-1] = 0
+    check(top_k(queries, database, k), queries, database, k)
+
+
+@pytest.mark.parametrize("kind", ["real", "whole", "near ties"])
+@pytest.mark.parametrize("n", [9, 128, 700])
+@pytest.mark.parametrize("k", [1, 8, 300])
+def test_a_set_searched_in_itself(monkeypatch, kind, n, k):
+    monkeypatch.setattr(exact, "_WITHIN", 64)
+    rng = np.random.default_rng(0)
+    x = {
+        "real": lambda: descriptors(n, 30),
+        "whole": lambda: whole_numbers(n, 3, rng),
+        "near ties": lambda: descriptors(4, 30)[rng.integers(0, 4, n)] + 1e-8 * rng.normal(size=(n, 30)),
+    }[kind]().astype(np.float32)
+    x[[2, n // 2, n - 1]] = 0
+    for threads in ("1", "3"):
+        monkeypatch.setenv("OMP_NUM_THREADS", threads)
+        check(top_k(x, x, k), x, x, k)
 
 
 @pytest.mark.parametrize("precision", ["highest", "medium"])
@@ -122,7 +150,6 @@ def test_a_query_of_zeros_gets_the_indices_in_order(q):
 @pytest.mark.parametrize("q", [5, 12])
 def test_shards_and_ranks(monkeypatch, tmp_path, dtype, rows, k, q):
     monkeypatch.setattr(exact, "_CONVERTED", 4 * rows)
-    monkeypatch.setattr(exact, "_HEAP", 50)
     rng = np.random.default_rng(0)
     queries, shards = whole_numbers(q, 4, rng), [whole_numbers(n, 4, rng).astype(dtype) for n in (60, 90, 1, 150)]
     np.save(tmp_path / "shard.npy", shards[1])
