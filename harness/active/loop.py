@@ -20,6 +20,7 @@ import torch
 from torch import nn
 
 from harness.active import RESULT_VERSION, training
+from harness.active.choosing import Memory, choose
 from harness.active.graphs import POOL_GRAPH, StoredGraphs, affinity, reordered
 from harness.active.health import (
     class_accuracies,
@@ -51,15 +52,14 @@ from harness.plugin_api import (
     LearningScheme,
     Network,
     RestoresModel,
-    SeesLabels,
     TrainingSet,
 )
-from harness.plugin_api.contract import require_picks
 from harness.registry.composition import preparation
 
 if TYPE_CHECKING:
     from harness.plugin_api import Floats, Ids
 
+_MEMORY: Final = "memory "
 COLD_START: Final = "first_set: balanced or random, or an acquisition such as typiclust first (typiclust+margin)"
 
 __all__ = ["ActiveProtocol", "ActiveResult", "Cycle", "run_cycles"]
@@ -164,7 +164,7 @@ def run_cycles(
     )
     costs = _costs_of(truth, classes, protocol)
     dataset = dataclasses.replace(dataset, train_images=sealed(dataset.train_images))
-    run = _Run(dataset, positions, learning, network, seed, keys, cache, torch.device(device), protocol)
+    run = _Run(dataset, positions, learning, network, seed, keys, cache, torch.device(device), protocol, labels)
     empty = _State(np.full(len(labels), -1, dtype=np.int64))
     new = run.first(acquisition, empty)
     state, cycles = empty.after(new, labels), []
@@ -190,7 +190,10 @@ def run_cycles(
         if picked is None:
             break
         new = picked.picks
-        state = state.after(new, labels, picked.probabilities, trained.arrays if protocol.warm_start else None)
+        model = trained.arrays if protocol.warm_start else None
+        state = dataclasses.replace(
+            state.after(new, labels), previous=picked.probabilities, model=model, memory=picked.memory
+        )
     full = (
         float(run.trained(empty.after(np.arange(len(labels)), labels), 0).arrays["accuracy"])
         if protocol.full_supervision
@@ -220,18 +223,19 @@ class _State:
     """The beginning of a cycle.
 
     Labels (n,), -1 where unknown; digests of each acquisition; probabilities of the last model, and its arrays where
-    training starts from them.
+    training starts from them; what the acquisition remembers.
     """
 
     labels: Ids
     history: tuple[str, ...] = ()
     previous: Floats | None = None
     model: Arrays | None = None
+    memory: Memory | None = None
 
-    def after(self, new: Ids, labels: Ids, previous: Floats | None = None, model: Arrays | None = None) -> _State:
+    def after(self, new: Ids, labels: Ids) -> _State:
         revealed = self.labels.copy()
         revealed[new] = labels[new]
-        return _State(revealed, (*self.history, digest(np.sort(new).tolist())), previous, model)
+        return _State(revealed, (*self.history, digest(np.sort(new).tolist())))
 
 
 @dataclass(frozen=True)
@@ -241,6 +245,7 @@ class _Picked:
     extract: Cost
     cost: Cost
     equal: tuple[str, ...]
+    memory: Memory | None
 
 
 def _long_tailed(dataset: ClassificationSet, imbalance: float, seed: int) -> tuple[ClassificationSet, Ids]:
@@ -264,6 +269,7 @@ class _Run:
     cache: Cache
     device: torch.device
     protocol: ActiveProtocol
+    answers: Ids
 
     @cached_property
     def order(self) -> Ids:
@@ -279,26 +285,26 @@ class _Run:
     ) -> _Picked:
         """The picks of this cycle and what choosing cost; features are there before the clock starts."""
         identity = self.keys["acquisition"]
-        name = self._name("acquisition")
         extracted = self.cache.get_or_compute(self._key("extract", state, cycle), lambda: self._extract(arrays))
         shown = Shown(self._models, weights_of(arrays), self._data(state, cycle), self.order)
         pool = self._pool(extracted.arrays, state, shown)
-        method = self._method(acquisition, cycle)
         costs: list[Cost] = []
 
-        def choose() -> Arrays:
+        def chosen_now() -> Arrays:
             with measured() as cost:
-                picks = self._select(method, pool, budget, generator(self.seed, "acquisition", cycle))
+                found = self._choose(acquisition, cycle, pool, budget, state)
             costs.append(cost)
-            return {"picks": self.order[require_picks(name, picks, pool, budget)]}
+            return found
 
         key = {**self._key("acquire", state, cycle), "acquisition": identity, "budget": budget}
-        chosen = self.cache.get_or_compute(key, choose)
-        # The cost stored beside cached picks includes their check, which is small.
+        chosen = self.cache.get_or_compute(key, chosen_now)
         cost = costs[0] if costs else chosen.cost
         left = pool.unlabelled
         equal = equal_scores(pool.features[left], pool.probabilities[left])
-        return _Picked(chosen.arrays["picks"], extracted.arrays["probabilities"], extracted.cost, cost, equal)
+        remembered = [name for name in chosen.arrays if name.startswith(_MEMORY)]
+        memory = {name.removeprefix(_MEMORY): chosen.arrays[name] for name in remembered} or None
+        said = extracted.arrays["probabilities"]
+        return _Picked(chosen.arrays["picks"], said, extracted.cost, cost, equal, memory)
 
     def first(self, acquisition: AcquisitionFunction, empty: _State) -> Ids:
         """Positions of the first labels; in the order of the choice where the acquisition chooses them."""
@@ -311,13 +317,12 @@ class _Run:
         if not getattr(method, "cold_start", False):
             raise InvalidInput(f"{name} cannot choose the first labels: it needs some", fix=COLD_START)
 
-        def choose() -> Arrays:
+        def chosen_first() -> Arrays:
             pool = self._pool(self._extract_untrained(empty), empty, None)
-            picks = self._select(method, pool, total, generator(self.seed, "first"))
-            return {"picks": self.order[require_picks(name, picks, pool, total)]}
+            return {"picks": self._choose(acquisition, -1, pool, total, empty)["picks"]}
 
         key = {**self._key("acquire", empty, -1), "acquisition": self.keys["acquisition"], "budget": total}
-        picks: Ids = self.cache.get_or_compute(key, choose).arrays["picks"]
+        picks: Ids = self.cache.get_or_compute(key, chosen_first).arrays["picks"]
         return picks
 
     def _method(self, acquisition: AcquisitionFunction, cycle: int) -> AcquisitionFunction:
@@ -325,10 +330,20 @@ class _Run:
         choice = cycle + (self.protocol.first_set == "acquisition")
         return acquisition.at(choice) if isinstance(acquisition, ChangesByCycle) else acquisition
 
-    def _select(self, method: AcquisitionFunction, pool: Pool, budget: int, rng: np.random.Generator) -> Ids:
-        if isinstance(method, SeesLabels):
-            return method.select_knowing(pool, budget, rng, self.dataset.train_labels[self.order])
-        return method.select(pool, budget, rng)
+    def _choose(self, acquisition: AcquisitionFunction, cycle: int, pool: Pool, budget: int, state: _State) -> Arrays:
+        """The choice after a cycle (-1: before the first): ``picks``, and what the method remembers."""
+        method, before = self._method(acquisition, cycle), self._method(acquisition, max(cycle - 1, -1))
+        picks, memory = choose(
+            method,
+            pool,
+            budget,
+            generator(self.seed, "acquisition", cycle) if cycle >= 0 else generator(self.seed, "first"),
+            name=self._name("acquisition"),
+            answers=self.answers[self.order],
+            truth=self.dataset.train_labels[self.order],
+            memory=state.memory if type(before) is type(method) else None,
+        )
+        return {"picks": self.order[picks], **{f"{_MEMORY}{name}": value for name, value in memory.items()}}
 
     def _pool(self, extracted: Arrays, state: _State, shown: Shown | None) -> Pool:
         order, images = self.order, self.dataset.train_images

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from harness.plugin_api.active_learning import (
     AcquisitionFunction,
+    AsksLabels,
     ChangesByCycle,
     HasReport,
     KeepsFeatures,
@@ -20,6 +21,7 @@ from harness.plugin_api.active_learning import (
     LinearHead,
     Network,
     PoolView,
+    Remembers,
     RestoresModel,
     SeesLabels,
     TrainingSet,
@@ -87,6 +89,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AcquisitionFunction",
+    "AsksLabels",
     "Backbone",
     "Box",
     "ChangesByCycle",
@@ -142,6 +145,7 @@ __all__ = [
     "Region",
     "Registrar",
     "SinkHooks",
+    "Remembers",
     "Reranker",
     "RestoresModel",
     "RetrievalSet",

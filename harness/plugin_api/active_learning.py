@@ -74,7 +74,9 @@ class PoolView(Protocol):
 
 
 class AcquisitionFunction(Protocol):
-    """Chooses which examples to label next. Optional: ``ChangesByCycle``, ``SeesLabels``.
+    """Chooses which examples to label next.
+
+    Optional: ``ChangesByCycle``, ``SeesLabels``, ``AsksLabels``, ``Remembers``.
 
     Attributes of the class may say more, for mistakes to be found when planning: ``cold_start = True``, it can choose
     without any label, by features alone; ``needs_dropout = True``, it needs a network with dropout; ``needs_head =
@@ -101,6 +103,33 @@ class SeesLabels(Protocol):
 
     def select_knowing(self, pool: PoolView, budget: int, rng: np.random.Generator, labels: Ids) -> Ids:
         """As ``select``, with the labels (n,) of all examples of the pool, hidden ones too."""
+        ...
+
+
+@runtime_checkable
+class AsksLabels(Protocol):
+    """An acquisition that asks for one label after the other within a batch.
+
+    Its rows cannot be compared with those of acquisitions that choose a batch at once, and boards say so. ``select`` is
+    what it does where nobody answers.
+    """
+
+    def select_asking(self, pool: PoolView, budget: int, rng: np.random.Generator, ask: Callable[[int], int]) -> Ids:
+        """As ``select``; ``ask(position)`` gives the label of an example, which has to be among the picks."""
+        ...
+
+
+@runtime_checkable
+class Remembers(Protocol):
+    """An acquisition with a memory. ``select`` is what it does without one."""
+
+    def select_remembering(
+        self, pool: PoolView, budget: int, rng: np.random.Generator, memory: Mapping[str, Any] | None
+    ) -> tuple[Ids, Mapping[str, Any]]:
+        """As ``select``, and arrays by name for the next cycle; ``memory`` are those of the last, None at first.
+
+        The order of the examples is the same in all cycles. A run that is resumed gets the same memory.
+        """
         ...
 
 

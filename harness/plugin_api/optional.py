@@ -5,7 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from harness.plugin_api.active_learning import ChangesByCycle, HasReport, KeepsFeatures, RestoresModel, SeesLabels
+from harness.plugin_api.active_learning import (
+    AsksLabels,
+    ChangesByCycle,
+    HasReport,
+    KeepsFeatures,
+    Remembers,
+    RestoresModel,
+    SeesLabels,
+)
 from harness.plugin_api.datasets import HasInstances, KnowsLabels, ListsFiles
 from harness.plugin_api.retrieval import (
     DescribesImages,
@@ -37,6 +45,8 @@ from harness.plugin_api.retrieval import (
 OPTIONAL_HOOKS: Final[Mapping[type, tuple[str, ...]]] = {
     ChangesByCycle: ("acquisition",),
     SeesLabels: ("acquisition",),
+    AsksLabels: ("acquisition",),
+    Remembers: ("acquisition",),
     KeepsFeatures: ("network",),
     RestoresModel: ("learning",),
     HasReport: ("learning", "whitening", "expansion", "pooling"),

@@ -145,6 +145,7 @@ def plain_numbers(scores: Scores, ks: Sequence[int]) -> tuple[dict[str, Number],
 
 
 def _active_learning(run: Run, dataset: Any, keys: Mapping[str, Any], cache: Cache, progress: Progress) -> Outcome:
+    from harness.active.choosing import advantages
     from harness.active.health import doubts
     from harness.active.loop import run_cycles
     from harness.metrics.classification import area_under_curve, labels_needed
@@ -169,7 +170,10 @@ def _active_learning(run: Run, dataset: Any, keys: Mapping[str, Any], cache: Cac
     return Outcome(
         counts={"train": result.n_train, "test": len(dataset.test_labels), "classes": len(dataset.classes)},
         metrics=metrics | {f"accuracy@{n}": value for n, value in zip(labels, accuracy, strict=True)},
-        details={"cycles": [asdict(cycle) for cycle in result.cycles], "doubts": doubts(result.cycles)},
+        details={
+            "cycles": [asdict(cycle) for cycle in result.cycles],
+            "doubts": [*advantages(methods["acquisition"], run.protocol.cycles), *doubts(result.cycles)],
+        },
         cost=_costs(cost),
         figures={
             "acquire_s": _number(cost["acquire"].wall_s / len(acquired)) if acquired else None,

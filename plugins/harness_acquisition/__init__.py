@@ -36,3 +36,4 @@ def harness_register(registry: Registrar) -> None:
     registry.acquisition("committee", "harness_acquisition.committee:Committee")
     registry.acquisition("activeft", "harness_acquisition.activeft:ActiveFT")
     registry.acquisition("bait", "harness_acquisition.bait:Bait")
+    registry.acquisition("galaxy", "harness_acquisition.galaxy:Galaxy")

@@ -74,7 +74,7 @@ BARE = {"entropy": bare_entropy, "margin": bare_margin, "least-confidence": bare
 
 def cost_of(name, classes=10):
     """Seconds, peak memory, and for three of them the ratio to the bare expression of numpy (medians, interleaved)."""
-    method = load_registry().create("acquisition", {name: SETTINGS[name]} if name in SETTINGS else name)
+    method = load_registry().create("acquisition", name, **SETTINGS.get(name, {}))
     method.select(pool_of(400, 50, classes), 20, np.random.default_rng(0))
     pool, budget = pool_of(50_000, 1_000, classes), BUDGETS.get(name, 1_000)
     assert len(pool.unlabelled) == 49_000

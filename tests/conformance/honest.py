@@ -192,6 +192,15 @@ class ByCycle(Acquisition):
     def select_knowing(self, pool, budget, rng, labels):
         return self.select(pool, budget, rng)
 
+    def select_asking(self, pool, budget, rng, ask):
+        picks = self.select(pool, budget, rng)
+        for position in picks[:1]:
+            ask(int(position))
+        return picks
+
+    def select_remembering(self, pool, budget, rng, memory):
+        return self.select(pool, budget, rng), {"cycles": np.array(1 + int((memory or {}).get("cycles", 0)))}
+
 
 @dataclass(frozen=True)
 class Reporting(Learning):

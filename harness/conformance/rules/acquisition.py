@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Final
 
 import numpy as np
@@ -13,7 +14,7 @@ from harness.conformance.rule import SOUND, NotApplicable, RuleSet, Violation
 from harness.conformance.rules.answers import answers_to
 from harness.conformance.trial import Answered, Trial, offered
 from harness.conformance.values import plain, same
-from harness.plugin_api import ChangesByCycle, PoolView, SeesLabels
+from harness.plugin_api import AsksLabels, ChangesByCycle, PoolView, Remembers, SeesLabels
 
 RULES: Final = RuleSet("acquisition")
 
@@ -160,21 +161,25 @@ def _position(trial: Trial) -> None:
         )
 
 
+def _require_choice(picks: Any, answered: Answered, what: str) -> None:
+    pool, budget = answered.inputs["pool"], answered.inputs["budget"]
+    checks.require_array(picks, f"what {what} selects")
+    checks.require_dtype(picks, "int64", f"what {what} selects")
+    count = min(budget, len(pool.unlabelled))
+    if len(picks) != count or len(np.unique(picks)) != count or not np.isin(picks, pool.unlabelled).all():
+        raise Violation(f"{what} selects {picks.tolist()}", inputs=answered.inputs, right=f"{count} of pool.unlabelled")
+
+
 @RULES.rule("at", "Each cycle of a composed acquisition is held to the rules of one.", SOUND, hook=ChangesByCycle)
 def _at(trial: Trial) -> None:
     method = offered(ChangesByCycle, trial.method())
     answered = trial.some[-1]
-    pool, budget = answered.inputs["pool"], answered.inputs["budget"]
     for cycle in range(3):
         with isolated(0):
-            picks = method.at(cycle).select(pool, budget, np.random.default_rng(0))
-        checks.require_array(picks, f"what at({cycle}) selects")
-        checks.require_dtype(picks, "int64", f"what at({cycle}) selects")
-        count = min(budget, len(pool.unlabelled))
-        if len(picks) != count or len(np.unique(picks)) != count or not np.isin(picks, pool.unlabelled).all():
-            raise Violation(
-                f"at({cycle}) selects {picks.tolist()}", inputs=answered.inputs, right=f"{count} of pool.unlabelled"
+            picks = method.at(cycle).select(
+                answered.inputs["pool"], answered.inputs["budget"], np.random.default_rng(0)
             )
+        _require_choice(picks, answered, f"at({cycle})")
         if cycle == 0 and not same(plain(picks), answered.plain):
             raise Violation("select picks others than at(0)", inputs=answered.inputs, right="select acts as in cycle 0")
 
@@ -187,10 +192,41 @@ def _knowing(trial: Trial) -> None:
     labels = np.arange(len(pool.labels)) % pool.probabilities.shape[1]
     with isolated(0):
         picks = method.select_knowing(pool, budget, np.random.default_rng(0), labels)
-    checks.require_array(picks, "what select_knowing selects")
-    checks.require_dtype(picks, "int64", "what select_knowing selects")
-    count = min(budget, len(pool.unlabelled))
-    if len(picks) != count or len(np.unique(picks)) != count or not np.isin(picks, pool.unlabelled).all():
+    _require_choice(picks, answered, "select_knowing")
+
+
+@RULES.rule("select-asking", "A label that was asked for has been paid for.", SOUND, hook=AsksLabels)
+def _asking(trial: Trial) -> None:
+    method = offered(AsksLabels, trial.method())
+    answered = trial.some[-1]
+    pool, budget = answered.inputs["pool"], answered.inputs["budget"]
+    asked: list[int] = []
+
+    def ask(position: int) -> int:
+        asked.append(position)
+        return int(position % pool.probabilities.shape[1])
+
+    with isolated(0):
+        picks = method.select_asking(pool, budget, np.random.default_rng(0), ask)
+    _require_choice(picks, answered, "select_asking")
+    if unpaid := set(asked) - set(picks.tolist()):
         raise Violation(
-            f"select_knowing selects {picks.tolist()}", inputs=answered.inputs, right=f"{count} of pool.unlabelled"
+            f"it asks for the label of {min(unpaid)} and does not pick it",
+            inputs=answered.inputs,
+            right="every example asked for among the picks",
         )
+
+
+@RULES.rule("select-remembering", "A run that is resumed goes on as if it had not stopped.", SOUND, hook=Remembers)
+def _remembering(trial: Trial) -> None:
+    method = offered(Remembers, trial.method())
+    answered = trial.some[-1]
+    pool, budget = answered.inputs["pool"], answered.inputs["budget"]
+    memory: Mapping[str, Any] | None = None
+    for _ in range(2):
+        with isolated(0):
+            picks, memory = method.select_remembering(pool, budget, np.random.default_rng(0), memory)
+        _require_choice(picks, answered, "select_remembering")
+        for name, value in memory.items():
+            if not isinstance(value, np.ndarray) or value.dtype.kind not in "biufU":
+                raise Violation(f"it remembers {name!r} as {type(value).__name__}", right="arrays of numbers or text")

@@ -104,6 +104,26 @@ class Inconsistent(honest.Acquisition):
         return Early()
 
 
+@breaks("acquisition", "select-asking")
+@dataclass(frozen=True)
+class Curious(honest.Acquisition):
+    """Asks for labels that it does not pay for."""
+
+    def select_asking(self, pool, budget, rng, ask):
+        for position in pool.unlabelled:
+            ask(int(position))
+        return self.select(pool, budget, rng)
+
+
+@breaks("acquisition", "select-remembering")
+@dataclass(frozen=True)
+class Sentimental(honest.Acquisition):
+    """Remembers what cannot be stored."""
+
+    def select_remembering(self, pool, budget, rng, memory):
+        return self.select(pool, budget, rng), {"pool": pool}
+
+
 @breaks("acquisition", "select-knowing")
 @dataclass(frozen=True)
 class Spendthrift(honest.Acquisition):

@@ -50,6 +50,8 @@ HAS = [
     (plugin_api.KnowsLabels, "dataset", "usps", True),
     (plugin_api.SeesLabels, "acquisition", "balanced-random", True),
     (plugin_api.SeesLabels, "acquisition", "random", False),
+    (plugin_api.AsksLabels, "acquisition", "galaxy", True),
+    (plugin_api.AsksLabels, "acquisition", "balanced-random", False),
 ]
 
 

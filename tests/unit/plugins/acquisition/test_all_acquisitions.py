@@ -23,7 +23,7 @@ NAMES = [
 
 
 HEAVY = {"batch-bald", "activeft", "bait"}
-NEED_LABELS = {"jlp", "dal"}
+NEED_LABELS = {"jlp", "dal", "galaxy"}
 KINDS = [
     "plain",
     "duplicates",
