@@ -20,6 +20,8 @@ _ROWS: Final = 256
 """Candidates looked at at once at the beginning."""
 _COLUMNS: Final = 4096
 """Examples whose kernel values are worked on at once: they stay in the cache."""
+_SAME: Final = 1e-13
+"""Squared distances below this are 0: of equal rows rounding makes something else."""
 _TIE: Final = 1e-9
 """Share of a gain by which rounding may tell equal ones apart."""
 
@@ -70,7 +72,8 @@ class Herd:
     def __init__(self, unit: Values, weights: Values, spread: Spread) -> None:
         self.spread, self.unit = spread, unit
         self.heavy = np.flatnonzero(weights > 0)  # the others gain nothing
-        self.weights = weights[self.heavy]
+        self.weights, self.weighty = weights[self.heavy], unit[self.heavy]
+        self.squares = (unit**2).sum(axis=1)
         self.left, self.right = _lifted(unit, spread.h)
         self.others = self.right[self.heavy]
         self.nearest = np.zeros(len(self.heavy))
@@ -83,7 +86,8 @@ class Herd:
 
     def values(self, row: int) -> Values:
         """Kernel values of an example and all that weigh something, in float64."""
-        squares = ((self.unit[self.heavy] - self.unit[row]) ** 2).sum(axis=1)
+        squares = self.squares[self.heavy] + self.squares[row] - 2 * (self.weighty @ self.unit[row])
+        squares[squares < _SAME] = 0
         return self.spread.of(-squares / self.spread.h**2)
 
     def bounds(self, rows: Ids) -> Values:
