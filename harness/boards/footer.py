@@ -151,7 +151,9 @@ def sources_of(records: Sequence[Record]) -> Iterable[str]:
     options = ", ".join(f"{name} {option(value)}" for name, value in sorted(first.protocol.items()))
     yield f"Protocol {first.protocol_id}: {options}."
     seeds = ", ".join(str(seed) for seed in sorted({record.seed for record in records}))
-    yield f"Seeds: {seeds}; mean ± sample standard deviation over them. Records: {len(records)}."
+    present = sum(record.status != "missing" for record in records)
+    spread = "; mean ± sample standard deviation over them" if present else ""
+    yield f"Seeds: {seeds}{spread}. Records: {present or 'none yet'}."
     here = [record for record in records if not record.measured_by]
     if plugins := {f"{m.plugin} {m.version}".strip() for record in here for m in record.methods.values()}:
         yield f"Plugins: {', '.join(sorted(plugins))}."

@@ -39,9 +39,10 @@ def test_every_parameter_is_explained(pages):
 def test_a_page_holds_what_the_registry_knows(pages, root):
     entry = load_registry().entry("pooling", "gem")
     text = "\n".join(pages._page(entry, root, None))
-    assert "sum_hw x_chw^p" in text
+    assert "<math" in text
+    assert "<munder>" in text
     assert "Source: Radenovic et al. 2018" in text
-    assert re.search(r"\| `p` \| `Annotated\[float, Gt\(0\)\]` \| `3.0` \| exponent; ", text)
+    assert re.search(r"\| `p` \| number > 0 \| `3.0` \| exponent; ", text)
     assert re.search(r"\| \[first-look\]\(\S*\) \| gem \| ", text)
     assert "methods: {pooling: gem}" in text
 
@@ -89,6 +90,34 @@ def run_of(acquisition, seed, accuracy):
         started="",
         finished="",
     )
+
+
+def test_notes_belong_to_methods_and_their_mathematics_is_converted(pages):
+    notes = importlib.import_module("method_notes")
+    known = {(entry.kind, entry.name): entry for entry in pages.entries()}
+    written = {(kind, name) for kind, methods in notes._all().items() for name in methods}
+    assert written <= known.keys()
+    assert len(written) > 50
+    for place in written:
+        text = "\n".join((*notes.formula(known[place], ""), *notes.advice(known[place])))
+        assert "## When to use it" in text, place
+        assert "$" not in text, place
+
+
+def test_mathematics_that_cannot_be_converted_is_refused(pages):
+    with pytest.raises(ValueError, match="not converted"):
+        importlib.import_module("mathematics").inline(r"$\arg\min x$")
+
+
+def test_types_are_plain_words_with_their_range(pages):
+    plain = importlib.import_module("plain_types").plain_types
+    registry = load_registry()
+    types = {
+        kind: plain(registry.entry(kind, name).load()) for kind, name in [("learning", "logistic"), ("pooling", "gem")]
+    }
+    assert types["learning"]["c"] == "`cross-validated` or number > 0"
+    assert types["pooling"]["p"] == "number > 0"
+    assert types["pooling"]["preset"] == "`thesis` or `released-code`"
 
 
 def test_products_are_no_tags(pages):

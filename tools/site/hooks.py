@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -28,12 +30,21 @@ def on_config(config: MkDocsConfig) -> MkDocsConfig:
             section[title] = made.get(title, section[title])
             if title == "How to":
                 section[title] += _unlisted(str(config.nav))
+    config.copyright = f"vision-evaluation-harness {version('vision-evaluation-harness')}, state of {_last_change()}"
     return config
+
+
+def _last_change() -> str:
+    """Day of the last commit: the same state gives the same pages."""
+    command = ["git", "-C", str(ROOT), "log", "-1", "--format=%cs %h"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    return done.stdout.strip() or "unknown date"
 
 
 def _unlisted(listed: str) -> list[str]:
     """Pages of the folder of the documentation that the navigation does not name yet: none is forgotten."""
-    return [page.name for page in sorted((ROOT / "docs").glob("*.md")) if page.name not in listed]
+    pages = (page.name for page in sorted((ROOT / "docs").glob("*.md")))
+    return [page for page in pages if f"'{page}'" not in listed]
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:

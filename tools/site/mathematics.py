@@ -16,7 +16,7 @@ def display(lines: Sequence[str]) -> str:
     Raises:
         ValueError: LaTeX that the converter does not know.
     """
-    boxes = (f'<div class="formula" markdown="0">{_mathml(line, "block")}</div>' for line in lines)
+    boxes = (f'<div class="formula">{_mathml(line, "block")}</div>' for line in lines)
     return "\n".join(boxes)
 
 

@@ -10,8 +10,10 @@ from functools import cache
 from pathlib import Path
 
 import method_costs
+import method_notes
 import method_pictures
 import method_standing
+from plain_types import plain_types
 
 from harness.plugin_api import KINDS
 from harness.registry import Entry, load_registry
@@ -123,10 +125,10 @@ def _page(entry: Entry, root: Path, picture: method_pictures.Picture | None) -> 
     method = entry.load()
     found = documentation(method)
     yield f"# {entry.name}\n\n{_escaped(found.summary)}\n"
-    if found.formula:
-        yield "## Formula\n\n```text\n" + found.formula + "\n```\n"
+    yield from method_notes.formula(entry, found.formula)
     if found.source:
         yield f"Source: {found.source}.\n"
+    yield from method_notes.advice(entry)
     if found.text:
         yield f"## What it does\n\n{_escaped(found.text)}\n"
     yield "## Parameters\n"
@@ -149,11 +151,12 @@ def _parameters(method: type, found: Documentation) -> Iterator[str]:
         yield "None.\n"
         return
     inherited = {name: text for parent in method.__mro__[1:] for name, text in documentation(parent).parameters.items()}
-    yield "| name | type | default | meaning |\n| --- | --- | --- | --- |"
+    types = plain_types(method)
+    yield "| name | value | default | meaning |\n| --- | --- | --- | --- |"
     for row in rows:
         meaning = found.parameters.get(row.name) or inherited.get(row.name, "")
         default = "required" if row.default is None else f"`{row.default}`"
-        yield f"| `{row.name}` | `{_code(row.type)}` | {default} | {_cell(meaning)} |"
+        yield f"| `{row.name}` | {types[row.name]} | {default} | {_cell(meaning)} |"
     yield ""
 
 
@@ -167,10 +170,6 @@ def _use(entry: Entry, method: type) -> str:
 
 def _cell(text: str) -> str:
     return _escaped(text).replace("|", "\\|")
-
-
-def _code(text: str) -> str:
-    return text.replace("|", "\\|")
 
 
 def _escaped(text: str) -> str:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import ast
 import inspect
+import typing
 from collections.abc import Iterator
 
 from method_pages import documentation
+from plain_types import plain, plain_types
+from pydantic import BaseModel
 
 import harness.boards.board
 import harness.data.disk
@@ -19,7 +22,7 @@ from harness.retrieval.protocol import RetrievalProtocol
 from harness.runs.record import CostRecord, DatasetRecord, Failure, MethodRecord, Record
 from harness.runs.spec import STAGES, _Shape
 
-_PARTS: tuple[type, ...] = (Record, MethodRecord, DatasetRecord, CostRecord, Failure)
+_PARTS: tuple[type[BaseModel], ...] = (Record, MethodRecord, DatasetRecord, CostRecord, Failure)
 _PROTOCOLS: tuple[tuple[str, type], ...] = (("Retrieval", RetrievalProtocol), ("Active learning", ActiveProtocol))
 
 
@@ -52,10 +55,10 @@ def _options() -> Iterator[str]:
     yield "# Protocol options\n"
     yield "Set these under `protocol`, or for one dataset under `protocols`. They decide the numbers of a board.\n"
     for title, protocol in _PROTOCOLS:
-        meanings = documentation(protocol).parameters
+        meanings, types = documentation(protocol).parameters, plain_types(protocol)
         yield f"## {title}\n\n| option | type | default | meaning |\n| --- | --- | --- | --- |"
         for option in describe(protocol):
-            yield _row(f"`{option.name}`", f"`{option.type}`", f"`{option.default}`", meanings.get(option.name, ""))
+            yield _row(f"`{option.name}`", types[option.name], f"`{option.default}`", meanings.get(option.name, ""))
         yield ""
 
 
@@ -68,12 +71,15 @@ def _records() -> Iterator[str]:
         yield ""
 
 
-def _fields(owner: type) -> Iterator[str]:
+def _fields(owner: type[BaseModel]) -> Iterator[str]:
     """The annotated fields of a class as a table."""
     yield "| field | type | default | meaning |\n| --- | --- | --- | --- |"
+    hints = typing.get_type_hints(owner, include_extras=True)
     for field, meaning in _documented(owner):
-        default = "" if field.value is None or "Field(" in ast.unparse(field.value) else f"`{ast.unparse(field.value)}`"
-        yield _row(f"`{ast.unparse(field.target)}`", f"`{ast.unparse(field.annotation)}`", default, meaning)
+        name = ast.unparse(field.target)
+        value = owner.model_fields[name]
+        default = "" if value.is_required() else f"`{value.get_default(call_default_factory=True)!r}`"
+        yield _row(f"`{name}`", plain(hints[name]), default, meaning)
 
 
 def _documented(owner: type) -> Iterator[tuple[ast.AnnAssign, str]]:

@@ -1,0 +1,128 @@
+"""The page of a committed leaderboard: what ``harness page`` shows of it, quality and cost in two tables."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from html import escape
+from pathlib import Path
+
+from harness.boards.render.table import TableCell
+from harness.boards.stored import read_boards
+from harness.core.errors import HarnessError
+from harness.runs.targets import find_results
+from harness.site.view import BoardView, RowView, Whisker, board_views
+
+_PICTURE = re.compile(r"^!\[[^]]*\]\([^)]+\.svg\)$", re.MULTILINE)
+_GENERATED = re.compile(r"^<!--.*?-->\n*", re.DOTALL)
+_UNMEASURED = re.compile(r"^\|.*\| 0 of \d+ \|$", re.MULTILINE)
+_WIDE = "---\nhide: [toc]\n---\n\n"
+"""Without the list of headings a table has the whole width."""
+_EMPTY = {"", "–", "not run"}
+_FALSE = re.compile(r" Seeds: [^.;]*(; mean ± sample standard deviation over them)?\. Records: (\d+|none yet)\.")
+_MISSING = re.compile(r"^- .*: not run\n", re.MULTILINE)
+
+
+def text(folder: Path) -> str:
+    """The page of a board: from its ``results.json``, else its table with what nobody has measured left out."""
+    readme = _GENERATED.sub("", (folder / "README.md").read_text(encoding="utf-8"))
+    stored = folder / "results.json"
+    if stored.is_file():
+        try:
+            results = find_results(stored)
+            views = board_views(read_boards(results), pictures=False)
+        except HarnessError:  # of an older version: its table is shown as it stands
+            return _WIDE + readme
+        return "\n".join(_measured(folder, results.title, results.description, views, readme))
+    return _published(folder.name, readme) if _UNMEASURED.search(readme) else _WIDE + readme
+
+
+def _measured(folder: Path, title: str, description: str, views: Sequence[BoardView], readme: str) -> Iterator[str]:
+    yield _WIDE + f"# {title or folder.name}\n\n{description}\n"
+    yield "[How to read a board](../../leaderboards.md).\n"
+    for view in views:
+        yield f"## {_plain(view.title)}\n"
+        yield from (f"**{_plain(warning)}**\n" for warning in view.warnings)
+        common = " · ".join(f"{kind} {name}" for kind, name in view.common)
+        yield f"{f'All rows: {_plain(common)}. ' if common else ''}{_plain(view.parameters)}\n"
+        yield "### Quality\n"
+        yield from _table(view, ("rank", "quality", "interval"), most=6)
+        if view.has_cost:
+            yield "### Cost\n"
+            yield from _table(view, ("rank", "cost"), most=7)
+        yield from (f"- {_plain(row.name)}: {_plain('; '.join(row.notes))}" for row in view.rows if row.notes)
+        yield '\n<div class="quiet">'
+        yield from (f"<p>{escape(sentence)}</p>" for sentence in view.footer)
+        yield "</div>\n"
+    yield from (f"{picture}\n" for picture in _PICTURE.findall(readme))
+    yield "## Measure it again\n\nThis is its spec:\n"
+    yield f'```yaml title="{folder.name}.yaml"\n{(folder / "spec.yaml").read_text(encoding="utf-8").strip()}\n```\n'
+    yield f"    harness run {folder.name}.yaml\n    harness leaderboard {folder.name}.yaml"
+
+
+def _table(view: BoardView, groups: Sequence[str], most: int) -> Iterator[str]:
+    """The columns of some groups, behind the name of the row; all columns of quality beyond ``most`` are left out."""
+    places = [place for place, heading in enumerate(view.headings) if heading.group in groups][: most + 1]
+    names = [heading.title for place, heading in enumerate(view.headings) if heading.group == "method"]
+    yield '<div class="board">'
+    yield '<p class="tools" hidden><label>Filter <input type="search" placeholder="words that a row holds"></label> '
+    yield f"<output>{len(view.rows)} rows</output></p>"
+    yield '<div class="scroll" tabindex="0"><table class="measures"><thead><tr>'
+    for place in places:
+        heading = view.headings[place]
+        yield f'<th scope="col" class="{heading.group}" data-first="{heading.first}">{escape(heading.title)}</th>'
+        if heading.group == "rank":
+            yield f'<th scope="col" class="method" data-first="ascending">{escape(" · ".join(names) or "method")}</th>'
+    yield "</tr></thead><tbody>"
+    for row in view.rows:
+        yield "<tr>" + "".join(_cells(view, row, places)) + "</tr>"
+    yield "</tbody></table></div></div>\n"
+
+
+def _cells(view: BoardView, row: RowView, places: Sequence[int]) -> Iterator[str]:
+    for place in places:
+        group, cell = view.headings[place].group, row.cells[place]
+        picture = _whisker(row.whisker) if group == "interval" and row.whisker else ""
+        yield f'<td class="{group}">{_cell(cell)}{picture}</td>'
+        if group == "rank":
+            yield f'<th scope="row" class="method">{escape(row.name)}</th>'
+
+
+def _cell(cell: TableCell) -> str:
+    number = f"<b>{escape(cell.text)}</b>" if cell.best else escape(cell.text) or "–"
+    return number + (f"<small>{escape(cell.suffix)}</small>" if cell.suffix else "")
+
+
+def _whisker(whisker: Whisker) -> str:
+    """The interval on one axis for all rows of the board."""
+    low, mid, high = whisker.low + 4, whisker.mid + 4, whisker.high + 4
+    line = f'<line x1="{low}" x2="{high}" y1="6" y2="6"/><circle cx="{mid}" cy="6" r="3"/>'
+    return f'<svg class="whisker" viewBox="0 0 108 12" aria-hidden="true">{line}</svg>'
+
+
+def _published(name: str, readme: str) -> str:
+    """A board of which nothing is measured: published numbers alone, no column of results that are not there."""
+    kept = _FALSE.sub("", _MISSING.sub("", readme)).replace(" Differences: measured minus published.", "")
+    tables = re.compile(r"(?:^\|.*\n)+", re.MULTILINE)
+    first, _, rest = kept.partition("\n## ")
+    note = (
+        "Nothing of it is measured yet; the numbers are the published ones ([how to measure them](../../thesis.md)).\n"
+    )
+    return _WIDE + tables.sub(lambda found: _without_empty(found[0]), f"{first.rstrip()}\n\n{note}\n## {rest}")
+
+
+def _without_empty(table: str) -> str:
+    rows = [[cell.strip() for cell in line.strip().strip("|").split("|")] for line in table.strip().splitlines()]
+    head, marks, body = rows[0], rows[1], rows[2:]
+    shown = [
+        place for place, title in enumerate(head) if title != "runs" and not all(row[place] in _EMPTY for row in body)
+    ]
+    lines = [
+        [row[place] for place in shown] for row in ([cell.removesuffix(", published") for cell in head], marks, *body)
+    ]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+def _plain(text: str) -> str:
+    """Text in which nothing is markup."""
+    return re.sub(r"([\\`*_{}\[\]<>#|])", r"\\\1", text)
