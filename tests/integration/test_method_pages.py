@@ -42,7 +42,7 @@ def test_a_page_holds_what_the_registry_knows(pages, root):
     assert "<math" in text
     assert "<munder>" in text
     assert "Source: Radenovic et al. 2018" in text
-    assert re.search(r"\| `p` \| number > 0 \| `3.0` \| exponent; ", text)
+    assert re.search(r"\| `p` \| number > 0 or `inf` \| `3.0` \| exponent; ", text)
     assert re.search(r"\| \[first-look\]\(\S*\) \| gem \| ", text)
     assert "methods: {pooling: gem}" in text
 
@@ -116,7 +116,7 @@ def test_types_are_plain_words_with_their_range(pages):
         kind: plain(registry.entry(kind, name).load()) for kind, name in [("learning", "logistic"), ("pooling", "gem")]
     }
     assert types["learning"]["c"] == "`cross-validated` or number > 0"
-    assert types["pooling"]["p"] == "number > 0"
+    assert types["pooling"]["p"] == "number > 0 or `inf`"
     assert types["pooling"]["preset"] == "`thesis` or `released-code`"
 
 
