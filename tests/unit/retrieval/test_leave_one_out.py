@@ -90,6 +90,11 @@ def test_the_answer_is_that_of_a_database_without_the_image(own_queries, methods
     assert found.notes["queries_in_database"] == {"queries": 3, "left_out": True}
 
 
+def test_the_time_of_a_query_needs_no_features_of_its_own_image(own_queries):
+    found = run(own_queries, reranking=Brightness(top=2))  # its own image would be among its first two
+    assert len(found.query_seconds) == 3
+
+
 def test_own_images_are_junk_whatever_the_ground_truth_says(own_queries):
     found = run(own_queries)
     without = [*own_queries.ground_truth[:2], {"easy": [1, 5], "junk": [0, 9, 12]}]
