@@ -114,7 +114,7 @@ def test_a_renamed_variable_changes_no_run_id(tmp_path, root, monkeypatch):
     assert len(before.split()) > 50
     file = tmp_path / "harness" / "search" / "exact.py"
     text = file.read_text()
-    renamed = re.sub(r"\bheaps\b(?!:)", "queues", text.replace("self.push_pairs(heaps)", "self.push_pairs(queues)"))
+    renamed = re.sub(r"(?<=[ (])itself(?= =| and)", "same_set", text)
     assert renamed != text
     file.write_text(renamed)
     assert ids() == before
