@@ -36,6 +36,11 @@ def sentence(text: object, limit: int = 2_000) -> str:
     return printable(" ".join(shown.split()), limit)
 
 
+def blanked(text: str) -> str:
+    """A text on one line that is as long: a blank in place of each character that cannot be printed."""
+    return text if text.isprintable() else "".join(letter if letter.isprintable() else " " for letter in text)
+
+
 def is_printable(text: str) -> bool:
     """Whether a text is on one line and can be shown as it is."""
     plain = text.isascii() and text.isprintable()  # nearly all names, and many times as fast

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from harness.core.errors import UnknownName
+from harness.core.text import blanked
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -69,7 +70,7 @@ def file_name(dataset: str) -> str:
 
 def plain(text: str) -> str:
     """A name as pictures show it: one line, not too long."""
-    text = "".join(letter if letter.isprintable() else " " for letter in text)
+    text = blanked(text)
     return text if len(text) <= _LONGEST else f"{text[: _LONGEST // 2]}…{text[-_LONGEST // 2 :]}"
 
 

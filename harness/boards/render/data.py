@@ -9,6 +9,7 @@ import re
 from typing import Any, Final
 
 from harness.boards.render.table import Table
+from harness.core.text import blanked
 
 _NUMBERS: Final = re.compile(r"\[\n\s*(-?\d[-+.\de]*(?:,\n\s*-?\d[-+.\de]*)*)\n\s*\]")
 
@@ -25,7 +26,7 @@ def csv_text(table: Table) -> str:
 
 def no_formula(text: str) -> str:
     """Spreadsheets run cells that begin like a formula, some after blanks; lines stay whole."""
-    text = "".join(letter if letter.isprintable() else " " for letter in text)
+    text = blanked(text)
     return f"'{text}" if text.lstrip()[:1] in ("=", "+", "-", "@") and text.strip() else text
 
 

@@ -7,6 +7,7 @@ from html import escape
 from typing import Final
 
 from harness.boards.render.table import Table, TableCell, TableColumn
+from harness.core.text import blanked
 
 _STYLE: Final = """\
 :root { color-scheme: light dark; }
@@ -83,7 +84,7 @@ def _grid(table: Table) -> list[str]:
 
 def text(plain: str) -> str:
     """Escaped for HTML, in an attribute too; control characters are blanks."""
-    return escape("".join(letter if letter.isprintable() else " " for letter in plain), quote=True)
+    return escape(blanked(plain), quote=True)
 
 
 def _cell(cell: TableCell) -> str:

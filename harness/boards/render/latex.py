@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from harness.boards.render.table import MARKS, Table, TableCell, TableColumn
+from harness.core.text import blanked
 
 _METHOD: Final = r">{\raggedright\arraybackslash}p{%s\linewidth}"
 """A column of names, of a share of the line; they are broken between words."""
@@ -65,7 +66,7 @@ def latex_document(tables: Sequence[Table], title: str, command: str, *, wide: b
 
 def latex(text: str) -> str:
     """Text that LaTeX prints as it is; control characters are blanks."""
-    return "".join(_ESCAPES.get(letter, letter if letter.isprintable() else " ") for letter in text)
+    return "".join(_ESCAPES.get(letter, letter) for letter in blanked(text))
 
 
 def _table(table: Table, title: str, wide: bool) -> str:

@@ -10,6 +10,7 @@ from typing import Final
 from tabulate import tabulate
 
 from harness.boards.render.table import Table, TableCell
+from harness.core.text import blanked
 
 _SPECIAL: Final = re.compile(r"[\\`*_{}\[\]|~&<>:#+-]|www")
 """Of texts without these nothing changes: most cells of a long table."""
@@ -81,8 +82,7 @@ def escaped(text: str) -> str:
     """Text of a plugin or a spec must not become markup."""
     if text.isprintable() and not _SPECIAL.search(text):
         return text
-    text = "".join(letter if letter.isprintable() else " " for letter in text)
-    text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    text = blanked(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     text = re.sub(r"([\\`*_{}\[\]|~])", r"\\\1", text)
     # A hash is a heading only at the beginning, an exclamation mark a picture only before a bracket, which is escaped.
     text = re.sub(r"^(\s*)([#+-])(?=\s|#)", r"\1\\\2", text)

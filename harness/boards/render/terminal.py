@@ -13,6 +13,7 @@ from rich.table import Table as Grid
 from rich.text import Text
 
 from harness.boards.render.table import Table, TableCell, TableColumn
+from harness.core.text import blanked
 
 _GAP: Final = 3
 """Blanks between columns."""
@@ -45,22 +46,20 @@ def terminal_document(tables: Sequence[Table], title: str, description: str, *, 
 
 def _print(table: Table, out: Console) -> None:
     if table.title:
-        out.print(Text(f"\n{_printable(table.title)}", style="bold"))
+        out.print(Text(f"\n{blanked(table.title)}", style="bold"))
     if table.intro:
-        out.print(Text(_printable(table.intro)))
+        out.print(Text(blanked(table.intro)))
     shown = _fitting(table, out.width)
     if table.columns:
         out.print(_grid(table, shown))
     for note in table.notes:
-        out.print(Padding(Text(f"- {_printable(note)}"), (0, 0, 0, 1)))
+        out.print(Padding(Text(f"- {blanked(note)}"), (0, 0, 0, 1)))
     if table.footer:
-        out.print(Text(_printable(" ".join(table.footer)), style="dim"))
+        out.print(Text(blanked(" ".join(table.footer)), style="dim"))
     hidden = [*table.columns[shown:], *(table.more.columns if table.more else ())]
     titles = ", ".join(column.title for column in hidden if column.align == "right")
     if titles:
-        out.print(
-            Text(f"Not shown: {_printable(titles)} (--columns all, a wider terminal, or --out FILE).", style="dim")
-        )
+        out.print(Text(f"Not shown: {blanked(titles)} (--columns all, a wider terminal, or --out FILE).", style="dim"))
 
 
 def _fitting(table: Table, width: int) -> int:
@@ -89,13 +88,9 @@ def _grid(table: Table, columns: int) -> Grid:
 
 def _heading(column: TableColumn) -> str:
     """Above numbers in two lines, if it has several words."""
-    title = _printable(column.title)
+    title = blanked(column.title)
     return title.replace(" ", "\n", 1) if column.align == "right" else title
 
 
 def _cell(cell: TableCell) -> Text:
-    return Text.assemble((_printable(cell.text), "bold" if cell.best else ""), _printable(cell.suffix))
-
-
-def _printable(text: str) -> str:
-    return "".join(letter if letter.isprintable() else " " for letter in text)
+    return Text.assemble((blanked(cell.text), "bold" if cell.best else ""), blanked(cell.suffix))
