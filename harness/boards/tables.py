@@ -8,7 +8,7 @@ from typing import Final
 
 from harness.boards.across import Across, across
 from harness.boards.board import Board, Row, parameters_sentence, row_name
-from harness.boards.choice import ALL, check_columns, chosen_columns
+from harness.boards.choice import check_columns, chosen_columns
 from harness.boards.columns import ALL_LABELS, FULL_SUPERVISION, Cell, Column
 from harness.boards.footer import short_footer
 from harness.boards.full_supervision import reference_rows
@@ -43,8 +43,9 @@ def board_table(board: Board, columns: Sequence[str] = (), *, compact: bool = Fa
     common = " · ".join(f"{kind} {name}" for kind, name in board.common.items())
     intro = [*board.warnings, f"All rows: {common}." if common else "", parameters_sentence(board)]
     said = tuple(short_footer(board))
-    rows, whole = (*board.rows, *references), ALL in columns or not hidden
-    grid = [*_rank(rows), *_methods(board, rows, compact), *_numbers(board, rows, shown), *_runs(board, rows, whole)]
+    rows = (*board.rows, *references)
+    runs = _runs(board, rows, whole=not hidden)
+    grid = [*_rank(rows), *_methods(board, rows, compact), *_numbers(board, rows, shown), *runs]
     return Table(
         *_grid(grid),
         title=board.dataset,
@@ -115,7 +116,7 @@ def _numbers(board: Board, rows: Sequence[Row], columns: Sequence[Column]) -> _C
         yield TableColumn("result"), [TableCell(_shortened(row.reason) or NOTHING) for row in rows]
 
 
-def _runs(board: Board, rows: Sequence[Row], whole: bool) -> _Columns:
+def _runs(board: Board, rows: Sequence[Row], *, whole: bool) -> _Columns:
     """How many runs a row has; left out of a short table where all rows have all of as many."""
     counts = {(row.runs, row.expected) for row in board.rows}
     if whole or len(counts) > 1 or any(done != expected for done, expected in counts):

@@ -42,7 +42,7 @@ class SearchedData:
         """The dataset in it."""
         return self.canonical.dataset
 
-    @property
+    @cached_property
     def labelled(self) -> list[list[int]]:
         """Per query all ids that the ground truth names."""
         levels = ("easy", "hard", "junk")

@@ -53,15 +53,18 @@ def _section(table: Table) -> str:
     heading = [f"<h2>{text(table.title)}</h2>"] if table.title else []
     intro = [f"<p>{text(table.intro)}</p>"] if table.intro else []
     notes = ["<ul>", *(f"<li>{text(note)}</li>" for note in table.notes), "</ul>"] if table.notes else []
-    footer = [f"<footer>{text(' '.join(table.footer))}</footer>"] if table.footer else []
-    return "\n".join(["<section>", *heading, *intro, *_grid(table), *notes, *footer, *_details(table), "</section>"])
+    below = [*_below(table.footer), *_details(table)]
+    return "\n".join(["<section>", *heading, *intro, *_grid(table), *notes, *below, "</section>"])
+
+
+def _below(sentences: Sequence[str]) -> list[str]:
+    return [f"<footer>{text(' '.join(sentences))}</footer>"] if sentences else []
 
 
 def _details(table: Table) -> list[str]:
-    more = [*_grid(table.more), f"<footer>{text(' '.join(table.more.footer))}</footer>"] if table.more else []
-    inside = [*more, f"<footer>{text(' '.join(table.details))}</footer>"] if table.details else more
-    summary = "Other columns, and where the numbers come from" if more else "Where the numbers come from"
-    return [f"<details><summary>{summary}</summary>", *inside, "</details>"] if inside else []
+    more = [*_grid(table.more), *_below(table.more.footer)] if table.more else []
+    opened = [f"<details><summary>{table.details_title}</summary>"]
+    return [*opened, *more, *_below(table.details), "</details>"] if table.details_title else []
 
 
 def _grid(table: Table) -> list[str]:

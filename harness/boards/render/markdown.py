@@ -56,9 +56,8 @@ def _below(sentences: Sequence[str]) -> list[str]:
 def _details(table: Table) -> list[str]:
     """A section that opens at a click; ``markdown`` tells Python-Markdown that there is some inside."""
     more = [_grid(table.more), *_below(table.more.footer)] if table.more else []
-    inside = [*more, *_below(table.details)]
-    summary = "Other columns, and where the numbers come from" if more else "Where the numbers come from"
-    return [f'<details markdown="1"><summary>{summary}</summary>', *inside, "</details>"] if inside else []
+    opened = [f'<details markdown="1"><summary>{table.details_title}</summary>']
+    return [*opened, *more, *_below(table.details), "</details>"] if table.details_title else []
 
 
 def _grid(table: Table) -> str:

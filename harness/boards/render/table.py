@@ -68,6 +68,13 @@ class Table:
     details: tuple[str, ...] = ()
     more: Table | None = None
 
+    @property
+    def details_title(self) -> str:
+        """What the section is called that opens at a click; empty where there is none."""
+        if self.more:
+            return "Other columns, and where the numbers come from"
+        return "Where the numbers come from" if self.details else ""
+
 
 def make_table(
     headers: Sequence[str],
