@@ -27,13 +27,17 @@ def chosen_columns(board: Board, names: Sequence[str] = ()) -> tuple[Column, ...
     wanted = [name.casefold() for name in names or board.shown]
     if not board.columns or ALL in wanted:
         return board.columns
-    if not wanted and not any(row.runs for row in board.rows):
-        published = tuple(column for column in board.columns if column.published and not column.signed)
-        return published or board.columns[:1]
+    if not wanted and is_unmeasured(board):
+        return tuple(column for column in board.columns if column.published and not column.signed)
     if not wanted:
         return _few(board.columns)
     found = [column for name in wanted for column in board.columns if name in _names(column)]
     return tuple(dict.fromkeys([board.columns[0], *found]))
+
+
+def is_unmeasured(board: Board) -> bool:
+    """Whether a board has published numbers alone."""
+    return any(column.published for column in board.columns) and not any(row.runs for row in board.rows)
 
 
 def check_columns(boards: Sequence[Board], names: Sequence[str]) -> None:

@@ -47,7 +47,8 @@ def with_published(board: Board, reference: Reference) -> Board:
     ]
     order = {line.name: number for number, line in enumerate(reference.rows)}
     source = reference.source
-    note = f"Published: {source.table} of {source.work}. {difference_note(warnings)}"
+    differences = difference_note(warnings) if warnings or any(row.runs for row in rows) else ""
+    note = f"Published: {source.table} of {source.work}. {differences}".rstrip()
     return dataclasses.replace(
         board,
         kinds=(*board.kinds, KIND),

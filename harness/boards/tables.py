@@ -8,7 +8,7 @@ from typing import Final
 
 from harness.boards.across import Across, across
 from harness.boards.board import Board, Row, parameters_sentence, row_name
-from harness.boards.choice import check_columns, chosen_columns
+from harness.boards.choice import check_columns, chosen_columns, is_unmeasured
 from harness.boards.columns import ALL_LABELS, FULL_SUPERVISION, Cell, Column
 from harness.boards.footer import short_footer
 from harness.boards.full_supervision import reference_rows
@@ -44,8 +44,11 @@ def board_table(board: Board, columns: Sequence[str] = (), *, compact: bool = Fa
     intro = [*board.warnings, f"All rows: {common}." if common else "", parameters_sentence(board)]
     said = tuple(short_footer(board))
     rows = (*board.rows, *references)
-    runs = _runs(board, rows, whole=not hidden)
-    grid = [*_rank(rows), *_methods(board, rows, compact), *_numbers(board, rows, shown), *runs]
+    grid = [*_methods(board, rows, compact), *_numbers(board, rows, shown)]
+    if not columns and is_unmeasured(board):
+        hidden = []
+    else:
+        grid = [*_rank(rows), *grid, *_runs(board, rows, whole=not hidden)]
     return Table(
         *_grid(grid),
         title=board.dataset,

@@ -15,16 +15,15 @@ from harness.site.view import BoardView, RowView, Whisker, board_views
 
 _PICTURE = re.compile(r"^!\[[^]]*\]\([^)]+\.svg\)$", re.MULTILINE)
 _GENERATED = re.compile(r"^<!--.*?-->\n*", re.DOTALL)
-_UNMEASURED = re.compile(r"^\|.*\| 0 of \d+ \|$", re.MULTILINE)
 _WIDE = "---\nhide: [toc]\n---\n\n"
 """Without the list of headings a table has the whole width."""
-_EMPTY = {"", "–", "not run"}
-_FALSE = re.compile(r" Seeds: [^.;]*(; mean ± sample standard deviation over them)?\. Records: (\d+|none yet)\.")
-_MISSING = re.compile(r"^- .*: not run\n", re.MULTILINE)
+_UNMEASURED = (
+    "Nothing of it is measured yet; the numbers are the published ones ([how to measure them](../../thesis.md)).\n"
+)
 
 
 def text(folder: Path) -> str:
-    """The page of a board: from its ``results.json``, else its table with what nobody has measured left out."""
+    """The page of a board: from its ``results.json``; without one nothing is measured, and its table is shown."""
     readme = _GENERATED.sub("", (folder / "README.md").read_text(encoding="utf-8"))
     stored = folder / "results.json"
     if stored.is_file():
@@ -34,7 +33,8 @@ def text(folder: Path) -> str:
         except HarnessError:  # of an older version: its table is shown as it stands
             return _WIDE + readme
         return "\n".join(_measured(folder, results.title, results.description, views, readme))
-    return _published(folder.name, readme) if _UNMEASURED.search(readme) else _WIDE + readme
+    first, _, rest = readme.partition("\n## ")
+    return f"{_WIDE}{first.rstrip()}\n\n{_UNMEASURED}\n## {rest}"
 
 
 def _measured(folder: Path, title: str, description: str, views: Sequence[BoardView], readme: str) -> Iterator[str]:
@@ -98,29 +98,6 @@ def _whisker(whisker: Whisker) -> str:
     low, mid, high = whisker.low + 4, whisker.mid + 4, whisker.high + 4
     line = f'<line x1="{low}" x2="{high}" y1="6" y2="6"/><circle cx="{mid}" cy="6" r="3"/>'
     return f'<svg class="whisker" viewBox="0 0 108 12" aria-hidden="true">{line}</svg>'
-
-
-def _published(name: str, readme: str) -> str:
-    """A board of which nothing is measured: published numbers alone, no column of results that are not there."""
-    kept = _FALSE.sub("", _MISSING.sub("", readme)).replace(" Differences: measured minus published.", "")
-    tables = re.compile(r"(?:^\|.*\n)+", re.MULTILINE)
-    first, _, rest = kept.partition("\n## ")
-    note = (
-        "Nothing of it is measured yet; the numbers are the published ones ([how to measure them](../../thesis.md)).\n"
-    )
-    return _WIDE + tables.sub(lambda found: _without_empty(found[0]), f"{first.rstrip()}\n\n{note}\n## {rest}")
-
-
-def _without_empty(table: str) -> str:
-    rows = [[cell.strip() for cell in line.strip().strip("|").split("|")] for line in table.strip().splitlines()]
-    head, marks, body = rows[0], rows[1], rows[2:]
-    shown = [
-        place for place, title in enumerate(head) if title != "runs" and not all(row[place] in _EMPTY for row in body)
-    ]
-    lines = [
-        [row[place] for place in shown] for row in ([cell.removesuffix(", published") for cell in head], marks, *body)
-    ]
-    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
 def _plain(text: str) -> str:

@@ -9,6 +9,7 @@ import pytest
 import harness
 from harness.boards import boards, read_reference, with_published
 from harness.boards.reference import fits_options
+from harness.boards.tables import all_tables
 from harness.core.errors import Errors
 from harness.runs.record import Record
 
@@ -96,6 +97,17 @@ def test_nothing_measured_at_all_still_shows_the_published_table_in_its_order(re
     assert [row.labels["published as"] for row in board_of(reference, *records).rows] == ["GeM", "GeM 3", "D"]
     assert "| 51.5 |" in " ".join(text.split())
     assert text.count("not run") >= 2
+
+
+def test_of_a_board_that_nobody_measured_only_the_published_numbers_are_shown(reference):
+    made = [with_published(board, reference) for board in boards([record(status="missing")])]
+    (table,) = all_tables(made)
+    assert not {"#", "runs"} & {column.title for column in table.columns}
+    assert not [column.title for column in table.columns if "difference" in column.title]
+    assert table.more is None
+    assert "Differences" not in " ".join(table.footer)
+    (whole,) = all_tables(made, ["all"])
+    assert {"#", "runs", "mAP Medium, difference"} <= {column.title for column in whole.columns}
 
 
 def test_the_row_that_states_more_counts(reference):
