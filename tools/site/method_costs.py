@@ -30,10 +30,11 @@ def lines(entry: Entry, root: Path) -> Iterator[str]:
         (board, label, cells)
         for board, kinds, label, cells in _rows(root)
         if kinds.get(entry.kind, "").split(" ")[0] == entry.name
+        and any(_value(cells, title) for title in _COSTS)  # boards may have been written without costs
     ]
     shown = [title for title in _COSTS if any(_value(cells, title) for _, _, cells in rows)]
     measured = _benchmark(entry, root)
-    if not rows or not shown:
+    if not rows:
         nothing = "No committed board measures it; `harness run` measures every stage of a run of yours."
         yield f"{measured or nothing}\n"
         return
