@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from harness_acquisition.bald import disagreement
 from harness_acquisition.budget import largest, spendable
 from harness_acquisition.entropy import entropies
+from harness_acquisition.variation_ratio import vote_shares
 
 if TYPE_CHECKING:
     from harness.plugin_api import Floats, Ids, PoolView
@@ -63,6 +64,5 @@ def measured(said: Floats, rows: Ids, measure: str) -> NDArray[np.float64]:
         return disagreement(said, rows)
     if measure == "consensus-entropy":
         return entropies(said[:, rows].mean(axis=0, dtype=np.float64))
-    votes = said[:, rows].argmax(axis=2)
-    shares = np.stack([(votes == k).mean(axis=0) for k in range(said.shape[2])], axis=1)
+    shares = vote_shares(said, rows)
     return 1 - shares.max(axis=1) if measure == "variation-ratio" else entropies(shares)

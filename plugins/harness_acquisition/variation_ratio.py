@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 
 import numpy as np
 from annotated_types import Gt
+from numpy.typing import NDArray
 
 from harness_acquisition.bald import dropout_passes
 from harness_acquisition.budget import largest, spendable
 
 if TYPE_CHECKING:
-    from harness.plugin_api import Ids, PoolView
+    from harness.plugin_api import Floats, Ids, PoolView
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,11 @@ class VariationRatio:
         budget = spendable(pool, budget)
         if budget == 0:
             return np.empty(0, dtype=np.int64)
-        votes = dropout_passes(pool, self.t)[:, pool.unlabelled].argmax(axis=2)
-        counts = np.stack([(votes == k).sum(axis=0) for k in range(pool.probabilities.shape[1])])
-        return largest(1 - counts.max(axis=0) / self.t, pool.unlabelled, budget)
+        shares = vote_shares(dropout_passes(pool, self.t), pool.unlabelled)
+        return largest(1 - shares.max(axis=1), pool.unlabelled, budget)
+
+
+def vote_shares(said: Floats, rows: Ids) -> NDArray[np.float64]:
+    """Shares (len(rows), c) of voters (t, n, c) that find each class the most probable one."""
+    votes = said[:, rows].argmax(axis=2)
+    return np.stack([(votes == k).mean(axis=0) for k in range(said.shape[2])], axis=1)

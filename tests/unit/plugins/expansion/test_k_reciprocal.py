@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from searches import searched, unit
 
 from harness.core.errors import Errors, InvalidInput
-from harness.plugin_api import Ranking
 from harness.registry import load_registry
 
 REGISTRY = load_registry()
@@ -15,17 +15,6 @@ SEEDS = pytest.mark.parametrize("seeds", [range(20), pytest.param(range(20, 220)
 
 def create(**parameters):
     return REGISTRY.create("expansion", "k-reciprocal", **parameters)
-
-
-def unit(x):
-    x = np.asarray(x, np.float64)
-    return (x / np.maximum(np.linalg.norm(x, axis=-1, keepdims=True), 1e-12)).astype(np.float32)
-
-
-def searched(queries, database, depth=None):
-    scores = queries @ database.T
-    order = np.argsort(-scores, axis=1, kind="stable")[:, :depth]
-    return Ranking(order.astype(np.int64), np.take_along_axis(scores, order, 1))
 
 
 def reference(query, database, k1, k2, weight):
