@@ -6,6 +6,7 @@ import importlib
 import re
 import subprocess
 import sys
+import unicodedata
 
 import numpy as np
 import pytest
@@ -45,6 +46,7 @@ def test_a_page_holds_what_the_registry_knows(pages, root):
     assert re.search(r"\| `p` \| number > 0 or `inf` \| `3.0` \| exponent; ", text)
     assert re.search(r"\| \[first-look\]\(\S*\) \| gem \| ", text)
     assert "methods: {pooling: gem}" in text
+    assert "@article{radenovic2018gem," in text
 
 
 def test_a_page_says_where_a_method_stands_and_why_it_is_worse(root, monkeypatch, tmp_path):
@@ -92,16 +94,56 @@ def run_of(acquisition, seed, accuracy):
     )
 
 
-def test_notes_belong_to_methods_and_their_mathematics_is_converted(pages):
+def test_every_method_has_notes_and_its_mathematics_is_converted(pages):
     notes = importlib.import_module("method_notes")
     known = {(entry.kind, entry.name): entry for entry in pages.entries()}
     written = {(kind, name) for kind, methods in notes._all().items() for name in methods}
-    assert written <= known.keys()
-    assert len(written) > 50
-    for place in written:
-        text = "\n".join((*notes.formula(known[place], ""), *notes.advice(known[place])))
-        assert "## When to use it" in text, place
-        assert "$" not in text, place
+    assert written == known.keys()
+    for place, entry in known.items():
+        own = notes.notes(entry)
+        assert own.use, place
+        assert own.avoid, place
+        assert own.math or entry.kind in ("backbone", "dataset"), place  # layers, and what is no formula
+        assert bool(own.math) == bool(own.where), place
+        assert "$" not in "\n".join((*notes.formula(entry, ""), *notes.advice(entry))), place
+
+
+def test_every_method_has_its_papers(pages):
+    references = importlib.import_module("references")
+    cited = {method for reference in references.references() for method in reference.methods}
+    known = {f"{entry.kind}.{entry.name}": entry for entry in pages.entries()}
+    assert cited <= known.keys()
+    formats = {"dataset.descriptors", "dataset.embeddings", "dataset.image-classes", "dataset.image-instances"}
+    own = {method for method, entry in known.items() if pages.documentation(entry.load()).source == "this project"}
+    assert known.keys() - cited == (own | formats) - {"reranking.local-features"}  # which has features of a paper
+
+
+def test_papers_are_those_that_the_docstrings_name(pages):
+    references = importlib.import_module("references")
+    for entry in pages.entries():
+        method = f"{entry.kind}.{entry.name}"
+        own = [reference for reference in references.references() if method in reference.methods]
+        named = {(plain(author), r.fields["year"]) for r in own for author in r.authors}
+        source = plain(pages.documentation(entry.load()).source)
+        for author, year in re.findall(r"([A-Z][\w-]+)(?:(?: et al\.|,| and) ?[\w-]*)? (\d{4})", source):
+            assert (author, year) in named, f"{method}: {author} {year}"
+
+
+def plain(text):
+    """Without accents, as docstrings have names."""
+    letters = unicodedata.normalize("NFD", text)
+    return "".join(letter for letter in letters if not unicodedata.combining(letter))
+
+
+def test_an_entry_of_bibtex_is_ascii_and_complete(pages):
+    references = importlib.import_module("references")
+    for reference in references.references():
+        assert {"author", "title", "year"} < reference.fields.keys(), reference.key
+        assert reference.bibtex().isascii(), reference.key
+        assert reference.venue
+    (found,) = [r for r in references.references() if r.key == "mikolajczyk2007improving"]
+    assert "author    = {Mikolajczyk, Krystian and Matas, Ji{\\v r}{\\'\\i}}," in found.bibtex()
+    assert "title     = {{Improving Descriptors" in found.bibtex()
 
 
 def test_mathematics_that_cannot_be_converted_is_refused(pages):

@@ -1,4 +1,4 @@
-"""A page per built-in method, from the registry: formula, source, parameters, cost, picture, use."""
+"""A page per built-in method, from the registry: formula, advice, parameters, quality, cost, picture, use, papers."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import method_costs
 import method_notes
 import method_pictures
 import method_standing
+import references
 from plain_types import plain_types
 
 from harness.plugin_api import KINDS
@@ -143,6 +144,7 @@ def _page(entry: Entry, root: Path, picture: method_pictures.Picture | None) -> 
     yield "## Use\n"
     yield f"In a spec:\n\n```yaml\n{_use(entry, method)}\n```\n"
     yield f"`harness methods {entry.kind} {entry.name}` shows this page's facts. Code: `{method.__module__}`.\n"
+    yield from references.lines(entry)
 
 
 def _parameters(method: type, found: Documentation) -> Iterator[str]:
