@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -14,6 +14,9 @@ from harness.studies.explain.hypotheses import Hypothesis, related
 
 _EQUAL: Final = 1e-7
 """Protocols whose numbers differ by less are one class: the sources themselves differ by as much."""
+_MOST: Final = 2_000
+"""Ways to read a row that are looked at in one family under one condition: more are one number under many names."""
+_ORDER: Final = {setup: place for place, setup in enumerate(("", *SETUPS))}
 
 
 @dataclass(frozen=True)
@@ -76,20 +79,30 @@ def candidates(claims: Sequence[Claim], found: Sequence[Hypothesis], tolerance: 
         found: what they may be.
         tolerance: in points of percent.
     """
-    rows = list(_rows(claims, found))
-    exact = [row for row in rows if all(reading.exact for reading in row)]
-    near = [row for row in rows if max(reading.distance for reading in row) <= tolerance]
-    return sorted(_classes(exact or near), key=lambda candidate: (candidate.distance, candidate.members))
+    rows = list(_rows(claims, found, lambda reading: reading.exact))
+    rows = rows or list(_rows(claims, found, lambda reading: reading.distance <= tolerance))
+    return sorted(_classes(rows), key=lambda candidate: (candidate.distance, candidate.members))
 
 
 def nearest(claims: Sequence[Claim], found: Sequence[Hypothesis]) -> Candidate | None:
     """The class that is nearest, however far it is; None where no protocol has such a row."""
-    rows = sorted(_rows(claims, found), key=lambda row: max(reading.distance for reading in row))
-    return _classes(rows[:1])[0] if rows else None
+    best: tuple[Reading, ...] = ()
+    nearer = next(_rows(claims, found, lambda reading: True), ())
+    while nearer:
+        best, limit = nearer, max(reading.distance for reading in nearer)
+        nearer = next(_rows(claims, found, lambda reading, limit=limit: reading.distance < limit), ())
+    return _classes([best])[0] if best else None
 
 
-def _rows(claims: Sequence[Claim], found: Sequence[Hypothesis]) -> Iterator[tuple[Reading, ...]]:
-    """All ways to read the row: numbers without a metric are one formula, the others are of the same family."""
+def _rows(
+    claims: Sequence[Claim], found: Sequence[Hypothesis], accepts: Callable[[Reading], bool]
+) -> Iterator[tuple[Reading, ...]]:
+    """The ways to read the row of which every number is accepted; ``_MOST`` of a family and condition.
+
+    Numbers without a metric are one formula, the others are of the same family; all are percent, or all are fractions.
+    Of the hundreds of formulas few come near a number: each number is compared with them by itself, and only what is
+    accepted is combined.
+    """
     families: dict[tuple[str, str], list[Hypothesis]] = defaultdict(list)
     for hypothesis in found:
         families[hypothesis.definition.family, hypothesis.condition.text].append(hypothesis)
@@ -100,10 +113,76 @@ def _rows(claims: Sequence[Claim], found: Sequence[Hypothesis]) -> Iterator[tupl
             changed = {hypothesis.metric for hypothesis in members}
             members = [*members, *(h for h in families.get((family, ""), ()) if h.metric not in changed)]
         leaders = [h for h in members if h.condition.text == condition] if unnamed else members[:1]
-        for leader in leaders:
-            choices = [[leader] if not claim.symbol else _measuring(claim, members) for claim in claims]
-            for chosen in itertools.product(*choices):
-                yield from _readings(claims, chosen)
+        for percent in (True, False):
+            named = {c: _readings(c, _measuring(c, members), percent, accepts) for c in claims if c.symbol}
+            if not all(named.values()):
+                continue
+            for leader in leaders:
+                options = [named.get(c) or _readings(c, [leader], percent, accepts) for c in claims]
+                if all(options):
+                    yield from itertools.islice(_combined(options), _MOST)
+
+
+def _readings(
+    claim: Claim, hypotheses: Sequence[Hypothesis], percent: bool, accepts: Callable[[Reading], bool]
+) -> list[Reading]:
+    """How hypotheses read a number, where that is accepted; nearest first."""
+    readings = []
+    for hypothesis in hypotheses:
+        counts = hypothesis.definition.symbol == "N-S"
+        if (claim.percent and not percent and not counts) or (counts and percent):
+            continue
+        for setup, value in hypothesis.values.items():
+            if claim.setup in ("", setup):
+                readings.append(Reading(claim, hypothesis, setup, 100 * value if percent else value, percent))
+    return sorted(filter(accepts, readings), key=lambda reading: reading.distance)
+
+
+def _combined(options: Sequence[Sequence[Reading]]) -> Iterator[tuple[Reading, ...]]:
+    """One reading a number; numbers of one metric that do not say their set-up are in the order E, M, H."""
+    groups = _sharing(options)
+    ways = [list(itertools.islice(_in_order([options[place] for place in group]), _MOST)) for group in groups]
+    places = [place for group in groups for place in group]
+    for parts in itertools.product(*ways):
+        by_place = dict(zip(places, itertools.chain.from_iterable(parts), strict=True))
+        yield tuple(by_place[place] for place in range(len(options)))
+
+
+def _sharing(options: Sequence[Sequence[Reading]]) -> list[list[int]]:
+    """Places of numbers whose set-ups depend on each other: they do not say them, and can be of one metric."""
+    groups: list[tuple[list[int], set[int]]] = []
+    for place, readings in enumerate(options):
+        members, used = [place], {id(reading.hypothesis) for reading in readings if not reading.claim.setup}
+        apart = []
+        for others, theirs in groups:
+            if used & theirs:
+                members, used = others + members, used | theirs
+            else:
+                apart.append((others, theirs))
+        groups = [*apart, (members, used)]
+    return [sorted(members) for members, _ in groups]
+
+
+def _in_order(options: Sequence[Sequence[Reading]]) -> Iterator[tuple[Reading, ...]]:
+    dead: set[tuple[int, frozenset[tuple[int, int]]]] = set()
+
+    def go_on(row: tuple[Reading, ...], last: Mapping[int, int]) -> Iterator[tuple[Reading, ...]]:
+        """The ways from here, where ``last`` says of each hypothesis which set-up was its last."""
+        place = len(row), frozenset(last.items())
+        if len(row) == len(options):
+            yield row
+        elif place not in dead:
+            is_dead = True
+            for reading in options[len(row)]:
+                now, key = _ORDER[reading.setup], id(reading.hypothesis)
+                if reading.claim.setup or now > last.get(key, -1):
+                    for way in go_on((*row, reading), last if reading.claim.setup else {**last, key: now}):
+                        is_dead = False
+                        yield way
+            if is_dead:
+                dead.add(place)
+
+    yield from go_on((), {})
 
 
 def _measuring(claim: Claim, members: Sequence[Hypothesis]) -> list[Hypothesis]:
@@ -114,52 +193,22 @@ def _measuring(claim: Claim, members: Sequence[Hypothesis]) -> list[Hypothesis]:
     return same or [h for h in at if h.definition.symbol.lower() in related(claim.symbol)]
 
 
-def _readings(claims: Sequence[Claim], chosen: Sequence[Hypothesis]) -> Iterator[tuple[Reading, ...]]:
-    for setups in _setups(claims, chosen):
-        for percent in (True, False):
-            readings = []
-            for claim, hypothesis, setup in zip(claims, chosen, setups, strict=True):
-                value, counts = hypothesis.values[setup], hypothesis.definition.symbol == "N-S"
-                if (claim.percent and not percent and not counts) or (counts and percent):
-                    break
-                readings.append(Reading(claim, hypothesis, setup, 100 * value if percent else value, percent))
-            else:
-                yield tuple(readings)
-
-
-def _setups(claims: Sequence[Claim], chosen: Sequence[Hypothesis]) -> Iterator[tuple[str, ...]]:
-    """The set-up of every number: as it says; numbers of one metric that do not say it are in the order E, M, H."""
-    order = {setup: place for place, setup in enumerate(("", *SETUPS))}
-    silent: dict[int, list[int]] = defaultdict(list)
-    for place, (claim, hypothesis) in enumerate(zip(claims, chosen, strict=True)):
-        if claim.setup and claim.setup not in hypothesis.values:
-            return
-        if not claim.setup:
-            silent[id(hypothesis)].append(place)
-    options = [
-        itertools.combinations(sorted(chosen[places[0]].values, key=order.__getitem__), len(places))
-        for places in silent.values()
-    ]
-    for parts in itertools.product(*options):
-        setups = [claim.setup for claim in claims]
-        for places, part in zip(silent.values(), parts, strict=True):
-            for place, setup in zip(places, part, strict=True):
-                setups[place] = setup
-        yield tuple(setups)
-
-
 def _classes(rows: Sequence[tuple[Reading, ...]]) -> list[Candidate]:
     """Rows with the same values in the same set-ups are one class, named by its plainest member."""
-    ordered = sorted(rows, key=_plainness)
-    groups: list[list[tuple[Reading, ...]]] = []
-    for row in ordered:
+    alike: dict[tuple[object, ...], list[list[tuple[Reading, ...]]]] = defaultdict(list)
+    for row in sorted(rows, key=_plainness):
+        groups = alike[row[0].percent, *(reading.setup for reading in row)]
         for group in groups:
-            if _same_class(row, group[0]):
+            if _same_values(row, group[0]):
                 group.append(row)
                 break
         else:
             groups.append([row])
-    return [Candidate(group[0], tuple(dict.fromkeys(_name(row) for row in group))) for group in groups]
+    return [
+        Candidate(group[0], tuple(dict.fromkeys(_name(row) for row in group)))
+        for groups in alike.values()
+        for group in groups
+    ]
 
 
 def _plainness(row: Sequence[Reading]) -> tuple[bool, bool, bool]:
@@ -168,11 +217,8 @@ def _plainness(row: Sequence[Reading]) -> tuple[bool, bool, bool]:
     return bool(first.condition.text), not first.definition.family, bool(first.metric.k)
 
 
-def _same_class(a: Sequence[Reading], b: Sequence[Reading]) -> bool:
-    return all(
-        x.setup == y.setup and x.percent == y.percent and abs(x.value - y.value) <= _EQUAL * (100 if x.percent else 1)
-        for x, y in zip(a, b, strict=True)
-    )
+def _same_values(a: Sequence[Reading], b: Sequence[Reading]) -> bool:
+    return all(abs(x.value - y.value) <= _EQUAL * (100 if x.percent else 1) for x, y in zip(a, b, strict=True))
 
 
 def _name(row: Sequence[Reading]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 
 import numpy as np
@@ -14,7 +15,7 @@ from harness.studies.explain import Explainer, explain, explanation_data, explan
 from harness.studies.explain.claims import parse_claims
 from harness.studies.explain.explanation import facts_of
 from harness.studies.explain.hypotheses import tie_bracket
-from harness.studies.explain.matching import candidates
+from harness.studies.explain.matching import Reading, _measuring, candidates, nearest
 from harness.studies.explain.tells import Facts, findings
 
 MEASURES = ("mAP", "mP", "mR", "P", "R", "MAP@R", "R-precision", "µAP")
@@ -377,3 +378,68 @@ def test_numbers_of_one_metric_are_in_the_order_of_set_ups(given, explainer):
 
 def test_a_long_row_without_names_is_of_no_protocol(explainer):
     assert not explainer.explain(["50.00"] * 40).candidates  # tried one by one, 3^40 ways to read it
+
+
+def read_one_by_one(claims, found):
+    """Every way to read a row: all hypotheses of a family for all numbers, and all orders of set-ups."""
+    for percent in (True, False):
+        for condition in dict.fromkeys(h.condition.text for h in found):
+            for family in dict.fromkeys(h.definition.family for h in found if h.condition.text == condition):
+                own = [h for h in found if (h.definition.family, h.condition.text) == (family, condition)]
+                plain = [h for h in found if (h.definition.family, h.condition.text) == (family, "")]
+                members = own + [h for h in plain if h.metric not in {o.metric for o in own}]
+                options = [
+                    [
+                        Reading(c, h, s, 100 * v if percent else v, percent)
+                        for h in (_measuring(c, members) if c.symbol else own)
+                        if (h.definition.symbol == "N-S") <= (not percent) and (not c.percent or percent)
+                        for s, v in h.values.items()
+                        if c.setup in ("", s)
+                    ]
+                    for c in claims
+                ]
+                for row in itertools.product(*options):
+                    silent = [
+                        (id(r.hypothesis), ["easy", "medium", "hard"].index(r.setup)) for r in row if not r.claim.setup
+                    ]
+                    ordered = all(a[0] != b[0] or a[1] < b[1] for a, b in itertools.combinations(silent, 2))
+                    if ordered and len({id(r.hypothesis) for r in row if not r.claim.symbol}) < 2:
+                        yield row
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        ["medium={map_medium}", "hard={map_hard}"],
+        ["mAP={map_easy}", "mAP={map_hard}", "mP@5={mp@5_medium}"],
+        ["mAP={map_hard}", "mAP={map_easy}"],
+        ["{map_medium}", "mP@10 hard={mp@10_hard}"],
+        ["mAP=31.1", "R@10=88"],
+    ],
+)
+def test_pruned_rows_are_those_read_one_by_one(given, found, row):
+    values = {e.name.key: f"{100 * e.mean:.1f}" for n in ("map", "mp") for e in evaluate(given, n)}
+    claims = parse_claims([text.format_map(values) for text in row])
+    some = [h for h in found if h.definition.family in ("", "revisited", "trec") and not h.metric.k > 10]
+    rows = list(read_one_by_one(claims, some))
+    distances = [max(reading.distance for reading in r) for r in rows]
+    fits = {tuple(map(str, r)) for r in rows if all(reading.exact for reading in r)}
+    fits = fits or {tuple(map(str, r)) for r, d in zip(rows, distances, strict=True) if d <= 0.5}
+    kept = candidates(claims, some, 0.5)
+    assert {tuple(map(str, c.readings)) for c in kept} <= fits
+    assert sum(len(c.members) for c in kept) == len({" + ".join(dict.fromkeys(r)) for r in names_of(rows, fits)})
+    assert nearest(claims, some).distance == pytest.approx(min(distances))
+
+
+def names_of(rows, fits):
+    return [[str(reading.hypothesis) for reading in r] for r in rows if tuple(map(str, r)) in fits]
+
+
+def test_a_long_row_of_named_numbers_is_read_number_by_number(given, explainer):
+    """Four formulas and three set-ups for each of 18 numbers: all together they cannot be looked at."""
+    names = ("mAP", "mP", "P", "recall", "MRR", "nDCG")
+    rng = np.random.default_rng(1)
+    row = [f"{name}={value:.2f}" for name in names for value in rng.uniform(5, 95, 3)]
+    explained = explainer.explain(row)
+    assert not explained.explained
+    assert explained.nearest is None or len(explained.nearest.readings) == 18
