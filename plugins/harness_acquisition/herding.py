@@ -18,6 +18,8 @@ _BLOCK: Final = 64
 """Candidates whose bounds are renewed at once after a pick."""
 _ROWS: Final = 256
 """Candidates looked at at once at the beginning."""
+_VALUES: Final = 1 << 20
+"""Kernel values of followed candidates that are worked on at once."""
 _COLUMNS: Final = 4096
 """Examples whose kernel values are worked on at once: they stay in the cache."""
 _SAME: Final = 1e-13
@@ -62,6 +64,8 @@ class Herd:
 
     A gain ``sum_j u_j max(k(i, j) - m_j, 0)`` only falls while examples are chosen. So old gains are upper bounds, and
     only the candidates with the largest are looked at again: in float32, rounded up, and the best of them in float64.
+    From then on a candidate is followed: after each pick its bound falls by what the few examples that the pick covers
+    better take from it.
 
     Args:
         unit: (n, d) float64 rows of unit length, or zeros.
@@ -108,37 +112,54 @@ class Herd:
         bounds = np.concatenate(
             [np.empty(0), *(self.bounds(candidates[i : i + _ROWS]) for i in range(0, len(candidates), _ROWS))]
         )
+        followed = np.zeros(len(candidates), dtype=bool)
         nothing = 1e-12 * float(self.weights.sum())
         picks: list[int] = []
         while len(picks) < budget:
-            place, gain = self._best(candidates, bounds)
+            place, gain = self._best(candidates, bounds, followed)
             if gain <= nothing:
                 free = candidates[bounds > -np.inf]
                 return [*picks, *free[: budget - len(picks)].tolist()]
             picks.append(int(candidates[place]))
-            bounds[place] = -np.inf
+            bounds[place], followed[place] = -np.inf, False
+            before = self.nearest.copy()
             self.choose(candidates[place : place + 1])
+            self._follow(candidates, bounds, np.flatnonzero(followed), before)
         return picks
 
-    def _best(self, candidates: Ids, bounds: Values) -> tuple[int, float]:
-        """The place of the largest gain, and that gain; ``bounds`` become tighter."""
-        stale = np.ones(len(candidates), dtype=bool)
+    def _follow(self, candidates: Ids, bounds: Values, places: Ids, before: Values) -> None:
+        """Lower the bounds at these places by what their gains lost at least since m was ``before``."""
+        columns = np.flatnonzero(self.nearest > before)
+        floor = (before[columns] + self.slack).astype(np.float32)
+        most = (self.nearest[columns] - before[columns]).astype(np.float32)
+        weights, others = self.weights[columns].astype(np.float32), self.others[columns]
+        rows = max(1, _VALUES // max(1, len(columns)))
+        for start in range(0, len(places), rows):
+            some = places[start : start + rows]
+            lost = self.spread.of(self.left[candidates[some]] @ others.T)
+            lost -= floor
+            np.clip(lost, 0, most, out=lost)
+            bounds[some] -= (lost @ weights).astype(np.float64) * (1 - 1e-4)
+
+    def _best(self, candidates: Ids, bounds: Values, followed: NDArray[np.bool_]) -> tuple[int, float]:
+        """The place of the largest gain, and that gain; ``bounds`` become tighter, and more are ``followed``."""
         exact: dict[int, float] = {}
         best, open_ = -np.inf, bounds.copy()  # bounds of those whose gain is not known
         while True:
             first = int(np.argmax(open_))
             if open_[first] == -np.inf or open_[first] < best * (1 - _TIE):
                 break
-            if stale[first]:
-                likely = np.flatnonzero(stale & (open_ >= max(best * (1 - _TIE), 0)))
+            if followed[first]:
+                exact[first] = self._gain(int(candidates[first]))
+                best = max(best, exact[first])
+                bounds[first] = min(bounds[first], exact[first] * (1 + _TIE))
+                open_[first] = -np.inf
+            else:
+                likely = np.flatnonzero(~followed & (open_ >= max(best * (1 - _TIE), 0)))
                 if len(likely) > _BLOCK:
                     likely = likely[np.argpartition(-open_[likely], _BLOCK - 1)[:_BLOCK]]
                 open_[likely] = bounds[likely] = np.minimum(bounds[likely], self.bounds(candidates[likely]))
-                stale[likely] = False
-            else:
-                exact[first] = self._gain(int(candidates[first]))
-                best = max(best, exact[first])
-                open_[first] = -np.inf
+                followed[likely] = True
         place = min(place for place, gain in exact.items() if gain >= best * (1 - _TIE))
         return place, best
 

@@ -25,8 +25,9 @@ class MaxHerding:
     radius. Features have unit length (a row of zeros stays zero). ``rbf`` is exp(-(r/h)^2), without the half that many
     have: h = 1 is a deviation of 0.71. Equal up to rounding are gains within 1e-9 of each other; once nothing can be
     gained positions decide. O(n m d) time for m candidates, then O(n d) for each of the few whose gain may be the
-    largest, O(n d) memory. The released code looks at up to 35,000 random examples and covers only those; here
-    ``candidates`` limits who may be picked, and what is covered is always the whole pool.
+    largest, once, and after each pick O(d) for each example that it covers better; O(n d) memory. The released
+    code looks at up to 35,000 random examples and covers only those; here ``candidates`` limits who may be picked, and
+    what is covered is always the whole pool.
 
     Formula:
         argmax_(i in U) sum_j max(k(z_i, z_j) - max_(l in L) k(z_l, z_j), 0), b times, each pick joining L

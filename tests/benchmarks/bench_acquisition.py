@@ -25,8 +25,6 @@ DIMENSION = 128
 NAMES = load_registry().names("acquisition")
 BUDGETS = {"batch-bald": 10, "bait": 100, "activeft": 100}
 """Smaller ones, of methods that are made for small batches or that take minutes."""
-SETTINGS = {name: {"candidates": 5000} for name in ("max-herding", "uncertainty-herding")}
-"""Not the defaults, with which they take minutes."""
 ROUNDS = 15
 GIB = 2**30
 
@@ -74,7 +72,7 @@ BARE = {"entropy": bare_entropy, "margin": bare_margin, "least-confidence": bare
 
 def cost_of(name, classes=10):
     """Seconds, peak memory, and for three of them the ratio to the bare expression of numpy (medians, interleaved)."""
-    method = load_registry().create("acquisition", name, **SETTINGS.get(name, {}))
+    method = load_registry().create("acquisition", name)
     method.select(pool_of(400, 50, classes), 20, np.random.default_rng(0))
     pool, budget = pool_of(50_000, 1_000, classes), BUDGETS.get(name, 1_000)
     assert len(pool.unlabelled) == 49_000

@@ -58,12 +58,17 @@ def test_uncertainty_herding_picks_what_all_weighted_gains_say(cases):
         assert picks == slow(pool, budget, u=margins(pool)), (seed, kind)
 
 
-def test_blocks_and_bounds_change_nothing():
-    """More examples than a block, in clusters, where most gains are looked at once."""
+@pytest.mark.parametrize("kernel", KERNELS)
+@pytest.mark.parametrize("h", [1.0, 0.4])
+def test_blocks_and_bounds_change_nothing(kernel, h):
+    """More examples than a block, in clusters, where most gains are looked at once and then followed for many picks."""
     rng = RNG(1)
-    features = rng.normal(size=(500, 6)) * 0.2 + rng.normal(size=(9, 6))[rng.integers(0, 9, 500)]
-    pool = Pool(features, np.full((500, 3), 1 / 3), np.where(np.arange(500) < 4, 0, -1))
-    assert MaxHerding().select(pool, 40, RNG(0)).tolist() == slow(pool, 40)
+    features = rng.normal(size=(300, 6)) * 0.2 + rng.normal(size=(9, 6))[rng.integers(0, 9, 300)]
+    pool = Pool(features, rng.dirichlet(np.ones(3), 300), np.where(np.arange(300) < 4, 0, -1))
+    budget = 60
+    assert MaxHerding(kernel=kernel, bandwidth=h).select(pool, budget, RNG(0)).tolist() == slow(pool, budget, kernel, h)
+    picks = UncertaintyHerding(kernel=kernel, bandwidth=h).select(pool, budget, RNG(0)).tolist()
+    assert picks == slow(pool, budget, kernel, h, margins(pool))
 
 
 def test_the_adaptive_bandwidth_is_the_least_distance_of_two_labels():
