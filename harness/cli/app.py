@@ -22,6 +22,7 @@ from harness.cli.leaderboard import leaderboard
 from harness.cli.listing import doctor, methods
 from harness.cli.new import new
 from harness.cli.page import page
+from harness.cli.publish import merge, publish
 from harness.cli.records import records
 from harness.cli.reproduce import reproduce
 from harness.cli.run import run
@@ -46,7 +47,7 @@ app = typer.Typer(
 )
 _COMMANDS = (
     *(agreement, check, compare, describe, doctor, evaluate, explain, export, features, gate, leaderboard),
-    *(methods, new, page, reproduce, run, send, show),
+    *(merge, methods, new, page, publish, reproduce, run, send, show),
 )
 for command in _COMMANDS:
     app.command()(command)

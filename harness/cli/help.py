@@ -12,7 +12,8 @@ from typer.core import TyperGroup
 from harness.core.errors import INTERRUPTED, FileUnusable
 
 ORDER: Final = (
-    *("run", "leaderboard", "page", "compare", "gate", "reproduce", "show", "records", "import", "export", "send"),
+    *("run", "leaderboard", "page", "compare", "gate", "reproduce", "show", "records", "publish", "merge"),
+    *("import", "export", "send"),
     *("methods", "datasets", "describe", "doctor", "new", "check", "cache"),
     *("evaluate", "explain", "features", "agreement", "view", "train"),
 )

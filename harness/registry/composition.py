@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import dataclasses
 import typing
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
+from pathlib import Path
 from typing import Any, Final
 
 from harness.core.errors import BadParameter
@@ -67,6 +68,11 @@ def code_of(method: type) -> str:
 def source_of(method: type) -> str:
     """Digest of the exact source behind a method, or behind all its parts; for comparison, it identifies nothing."""
     return "+".join(source.source_digest(*_modules(part))[:16] for part in getattr(method, "parts", (method,)))
+
+
+def sources_behind(method: type, modules: Sequence[str] = ()) -> dict[str, Path]:
+    """The foreign files behind a method, and behind modules: place relative to each other -> file."""
+    return source.foreign_files([*_modules(method), *modules])
 
 
 def _code(method: type) -> str:

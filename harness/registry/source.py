@@ -111,6 +111,18 @@ def foreign_modules(roots: Iterable[str]) -> set[str]:
     return _closure(roots, lambda name: not _is_own(name) and modules.distribution_of(name) is None)
 
 
+def foreign_files(roots: Iterable[str]) -> dict[str, Path]:
+    """The files of ``foreign_modules``, by where they lie relative to each other: ``mine.py``, ``package/part.py``."""
+    files = {}
+    for module in foreign_modules(roots):
+        if (path := code_file(module)) is not None:
+            name = module.partition(".")[2] if module.startswith(PLUGIN_FILES) else module
+            place = name.replace(".", "/")
+            package = path.stem == "__init__"
+            files[f"{place}/{path.name}" if package else str(Path(place).with_name(path.name))] = path
+    return files
+
+
 def changed_since_loaded(roots: Iterable[str]) -> list[str]:
     """Foreign modules behind ``roots`` that are loaded, and whose file has changed since."""
     changed = []

@@ -1,0 +1,263 @@
+"""``harness merge``: boards of the bundles of many people.
+
+The bundles themselves are kept, so that nothing is lost; all else follows from the set of them, whatever the order in
+which they came::
+
+    bundles/ID.zip                    every bundle that was merged
+    boards/index.json                 bundles and boards
+    boards/NAME/README.md             a board with who measured what: one for each dataset, protocol and task
+    boards/NAME/results.json          the same for programs
+    boards/NAME/repetitions.jsonl     every record of every run: who measured it, its numbers, which one the board takes
+    boards/NAME/runs/ID.json          the records that the board takes
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from harness.boards.board import Board, full_name
+from harness.boards.render import json_text, make_table, render_tables
+from harness.boards.render.table import Table
+from harness.boards.stored import boards_content, boards_of
+from harness.boards.tables import all_tables
+from harness.bundles.bundle import SUFFIX, Bundle, bundle_files, open_bundle
+from harness.bundles.repetitions import RepeatedRun, Repetition, repeated_run, repetitions_of
+from harness.core.digest import digest
+from harness.core.errors import DataDamaged, Errors, FileUnusable, HarnessError
+from harness.core.files import unfinished_folder, write_atomically
+from harness.runs.results import Results
+from harness.runs.tolerances import Tolerances
+
+BUNDLES: Final = "bundles"
+BOARDS: Final = "boards"
+INDEX: Final = "index.json"
+RUNS: Final = "runs"
+REPETITIONS: Final = "repetitions.jsonl"
+TOLERANCE: Final[Tolerances] = {"": 0.1}
+"""Points within which repetitions agree."""
+
+
+@dataclass(frozen=True)
+class Merged:
+    """What lies in a folder of boards now.
+
+    Attributes:
+        folder: of it.
+        bundles: number of bundles.
+        boards: name -> number of runs.
+        runs: number of runs.
+        records: number of records, repetitions included.
+        disagreements: ``BOARD: run ID: sentence``.
+    """
+
+    folder: Path
+    bundles: int
+    boards: Mapping[str, int]
+    runs: int
+    records: int
+    disagreements: tuple[str, ...]
+
+
+def merge(bundles: Sequence[str | Path], into: str | Path, *, tolerance: Tolerances | None = None) -> Merged:
+    """Add bundles to those of a folder, and make its boards again from all of them.
+
+    The result is the same, byte for byte, whatever the order in which bundles come, and however often.
+
+    Args:
+        bundles: files that ``harness publish`` wrote, or folders of them; none makes the boards again.
+        into: the folder of the boards.
+        tolerance: metric -> points within which repetitions of a run agree; 0.1 points by default.
+
+    Raises:
+        DataMissing: there is no such bundle.
+        DataDamaged, Errors: bundles, or records in them, are not what they say; nothing is merged then.
+        FileUnusable: the folder cannot be written to.
+    """
+    into = Path(into)
+    stored = into / BUNDLES
+    if (boards_before := into / BOARDS).exists() and not (boards_before / INDEX).is_file():
+        reason = f"{boards_before} has no {INDEX}: harness merge did not write it"
+        raise DataDamaged(reason, fix="name another folder: --into")
+    opened = _opened([*sorted(stored.glob(f"*{SUFFIX}")), *bundle_files(bundles)])
+    by_run = _by_run(opened.values(), tolerance or TOLERANCE)
+    boards = _by_board(by_run)
+    try:
+        for bundle in opened.values():
+            _keep(bundle, stored)
+        with unfinished_folder(into / BOARDS) as folder:
+            for name, runs in boards.items():
+                _write_board(folder / name, name, runs)
+            (folder / INDEX).write_bytes(_json(_index(opened, boards)))
+            _replace(folder, into / BOARDS)
+    except OSError as error:
+        raise FileUnusable.of(error, into) from error
+    return Merged(
+        folder=into,
+        bundles=len(opened),
+        boards={name: len(runs) for name, runs in boards.items()},
+        runs=len(by_run),
+        records=sum(len(run.repetitions) for run in by_run),
+        disagreements=tuple(
+            f"{name}: run {run.taken.record.id}: {sentence}"
+            for name, runs in boards.items()
+            for run in runs
+            for sentence in run.disagreements
+        ),
+    )
+
+
+def _opened(files: Iterable[Path]) -> dict[str, Bundle]:
+    """The bundles by id; all that is wrong with any is said at once."""
+    opened, errors = {}, list[HarnessError]()
+    for file in files:
+        try:
+            bundle = open_bundle(file)
+            opened[bundle.id] = bundle
+        except DataDamaged as error:
+            errors.append(error)
+    if errors:
+        raise errors[0] if len(errors) == 1 else Errors(errors)
+    return {key: opened[key] for key in sorted(opened)}
+
+
+def _by_run(bundles: Iterable[Bundle], tolerance: Tolerances) -> list[RepeatedRun]:
+    """All runs, ordered by id."""
+    groups: dict[str, list[Repetition]] = defaultdict(list)
+    for repetition in repetitions_of(bundles):
+        groups[repetition.record.id].append(repetition)
+    return [repeated_run(groups[run_id], tolerance) for run_id in sorted(groups)]
+
+
+def _by_board(runs: Iterable[RepeatedRun]) -> dict[str, list[RepeatedRun]]:
+    """Runs that may stand in one table: those of one task, one dataset, by its content, and one protocol."""
+    groups: dict[tuple[str, ...], list[RepeatedRun]] = defaultdict(list)
+    for run in runs:
+        record = run.taken.record
+        groups[record.task, record.dataset.name, record.dataset.fingerprint, record.protocol_id].append(run)
+    return {_board_name(*key): groups[key] for key in sorted(groups)}
+
+
+def _board_name(task: str, dataset: str, fingerprint: str, protocol: str) -> str:
+    """``digits-1a2b3c4d``: what lies below it never changes, as bundles come."""
+    readable = re.sub(r"[^a-z0-9]+", "-", dataset.lower()).strip("-")[:40] or "data"
+    return f"{readable}-{digest([task, dataset, fingerprint, protocol])[:8]}"
+
+
+def _keep(bundle: Bundle, folder: Path) -> None:
+    file = folder / f"{bundle.id}{SUFFIX}"
+    content = bundle.content
+    if not file.is_file() or file.read_bytes() != content:
+        write_atomically(file, content)
+
+
+def _replace(folder: Path, place: Path) -> None:
+    """Put a finished folder in place of the boards that were there, which follow from the bundles."""
+    if not place.exists():
+        os.replace(folder, place)
+        return
+    with unfinished_folder(place.with_name(f"{place.name}-before")) as before:
+        os.replace(place, before / place.name)
+        os.replace(folder, place)
+
+
+def _write_board(folder: Path, name: str, runs: Sequence[RepeatedRun]) -> None:
+    (folder / RUNS).mkdir(parents=True)
+    for run in runs:
+        run_id = run.taken.record.id
+        (folder / RUNS / f"{run_id}.json").write_bytes(run.taken.content)
+        ranks = [bundle.folder / RUNS / f"{run_id}.ranks.npy" for bundle in run.taken.bundles]
+        if there := [file for file in ranks if file.is_file()]:  # all the same: the record has their checksum
+            shutil.copyfile(there[0], folder / RUNS / there[0].name)
+    boards = boards_of(Results(name, tuple(run.taken.record for run in runs)))
+    title = runs[0].taken.record.dataset.name
+    tables = [*all_tables(boards), *_people(boards, runs)]
+    text = render_tables(tables, "markdown", title=title, description=_ABOUT, command="harness merge")
+    (folder / "README.md").write_text(text, encoding="utf-8")
+    (folder / "results.json").write_text(json_text(boards_content(boards, title, "")), encoding="utf-8")
+    lines = [json.dumps(_repetitions(run), sort_keys=True, ensure_ascii=False, allow_nan=False) for run in runs]
+    (folder / REPETITIONS).write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+
+
+_ABOUT: Final = (
+    "Merged from published bundles by `harness merge`. A run that was done several times stands here with its middle "
+    "result, the lower one of two."
+)
+
+
+def _people(boards: Iterable[Board], runs: Iterable[RepeatedRun]) -> Iterator[Table]:
+    """Who measured each row, and where those who did the same run disagree."""
+    by_id = {run.taken.record.id: run for run in runs}
+    people, disputed = [], []
+    for board in boards:
+        for row in board.rows:
+            name, own = full_name(board, row), [by_id[run_id] for run_id in row.run_ids]
+            names = sorted({one for run in own for one in run.measured_by})
+            people.append((name, ", ".join(names), len(own), sum(len(run.repetitions) for run in own)))
+            for run in own:
+                seed = run.taken.record.seed
+                disputed += [(name, seed, ", ".join(run.measured_by), difference) for difference in run.disagreements]
+    yield make_table(
+        ("method", "measured by", "runs", "records"), people, right=("runs", "records"), title="Who measured"
+    )
+    title = "Disagreements"
+    if disputed:
+        yield make_table(("method", "seed", "measured by", "difference"), disputed, right=("seed",), title=title)
+    else:
+        yield Table(title=title, intro="None: all repetitions agree within the tolerance.")
+
+
+def _repetitions(run: RepeatedRun) -> dict[str, Any]:
+    return {
+        "run": run.taken.record.id,
+        "taken": run.taken.id,
+        "disagreements": list(run.disagreements),
+        "records": {
+            repetition.id: {
+                "bundles": [bundle.id for bundle in repetition.bundles],
+                "measured_by": list(repetition.measured_by),
+                "status": repetition.record.status,
+                "metrics": repetition.record.metrics,
+                "finished": repetition.record.finished,
+            }
+            for repetition in run.repetitions
+        },
+    }
+
+
+def _index(bundles: Mapping[str, Bundle], boards: Mapping[str, Sequence[RepeatedRun]]) -> dict[str, Any]:
+    return {
+        "format": 1,
+        "bundles": {key: _about_bundle(bundle) for key, bundle in bundles.items()},
+        "boards": {name: _about_board(runs) for name, runs in boards.items()},
+    }
+
+
+def _about_bundle(bundle: Bundle) -> dict[str, Any]:
+    about = {name: getattr(bundle.manifest, name) for name in ("name", "measured_by", "licence", "contact")}
+    return {**about, "runs": bundle.run_ids}
+
+
+def _about_board(runs: Sequence[RepeatedRun]) -> dict[str, Any]:
+    record = runs[0].taken.record
+    return {
+        "task": record.task,
+        "dataset": record.dataset.name,
+        "fingerprint": record.dataset.fingerprint,
+        "protocol_id": record.protocol_id,
+        "protocol": record.protocol,
+        "runs": len(runs),
+        "records": sum(len(run.repetitions) for run in runs),
+        "disagreements": sum(bool(run.disagreements) for run in runs),
+    }
+
+
+def _json(content: Any) -> bytes:
+    return json.dumps(content, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False).encode() + b"\n"

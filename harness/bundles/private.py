@@ -1,0 +1,86 @@
+"""What a bundle leaves out of records: where files lay on a machine, and the name of its user."""
+
+from __future__ import annotations
+
+import getpass
+import re
+from functools import cache
+from pathlib import Path
+from typing import Any, Final
+
+from harness.runs.record import Record
+
+_NAME: Final = r"[^\s/\\'\",;:()<>=|]+"
+_PLACES: Final = re.compile(
+    rf"file://(?=/)|(?<![\w./~-])~?/(?:{_NAME}/)*(?=[\w.])|(?<!\w)[A-Za-z]:[\\/](?:{_NAME}[\\/])*(?=[\w.])"
+)
+"""``file://``, and of an absolute path all but its last name; of a web address nothing."""
+
+
+def without_places(text: str) -> str:
+    """A text in which the last name is left of each absolute path, and ``user`` of the user's name in other paths."""
+    home, user = _me()
+    text = _PLACES.sub("", text.replace(f"{home}/", "~/"))
+    return re.sub(rf"(?<![\w.-]){re.escape(user)}(?=[/\\])|(?<=[/\\]){re.escape(user)}(?![\w-])", "user", text)
+
+
+def place_in(text: str) -> str:
+    """The first absolute path in a text, or the home folder; empty where there is none."""
+    found = next((match for match in _PLACES.finditer(text)), None)
+    return text[found.start() : found.end() + 20].split()[0] if found else ""
+
+
+def home_in(content: bytes) -> str:
+    """The home folder where a source names it, which cannot be left out of what is identified by its text."""
+    home, _ = _me()
+    return home if len(home) > 1 and f"{home}/".encode() in content else ""
+
+
+def anonymous(record: Record) -> Record:
+    """The record without places and user names. Of methods the names of files alone change, which identify nothing."""
+    content = record.model_dump(by_alias=True)
+    for part in ("environment", "failure", "details"):
+        content[part] = _cleaned(content[part])
+    _clean_dataset(content["dataset"])
+    for method in content["methods"].values():
+        method["origin"] = without_places(method["origin"])
+        for name in method["files"]:
+            method["parameters"][name] = _cleaned(method["parameters"].get(name))
+        if method["learning_set"]:
+            _clean_dataset(method["learning_set"])
+    return Record.model_validate(content)
+
+
+def places_left(record: Record) -> str:
+    """The first absolute path in the parameters of a record that identify the run; empty where there is none."""
+    for kind, method in record.methods.items():
+        for name, value in method.parameters.items():
+            if name not in method.files and isinstance(value, str) and (place := place_in(value)):
+                return f"{kind} {method.name} has {name}: {place}"
+    return ""
+
+
+def _clean_dataset(dataset: dict[str, Any]) -> None:
+    dataset["parameters"] = _cleaned(dataset["parameters"])
+
+
+def _cleaned(value: Any) -> Any:
+    if isinstance(value, str):
+        return without_places(value)
+    if isinstance(value, dict):
+        return {name: _cleaned(part) for name, part in value.items()}
+    if isinstance(value, list | tuple):
+        numbers = all(isinstance(part, int | float) for part in value)  # nearly all of a record
+        return list(value) if numbers else [_cleaned(part) for part in value]
+    return value
+
+
+@cache
+def _me() -> tuple[str, str]:
+    """The home folder and the name of whoever runs this."""
+    try:
+        user = getpass.getuser()
+    except (OSError, KeyError, ImportError):  # no such user, in a container
+        user = ""
+    home = str(Path.home()) if Path.home() != Path("/") else "/nobody"
+    return home, user or Path(home).name

@@ -1,0 +1,159 @@
+"""Boards of the bundles of many people: the same in any order, and nothing is lost."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections import Counter
+
+import pytest
+from people import bundle, record, store, ten_bundles
+
+from harness.bundles.bundle import open_bundle
+from harness.bundles.merging import merge
+from harness.bundles.publishing import publish
+from harness.core.errors import DataDamaged, DataMissing
+from harness.runs.store import Store
+from harness.runs.targets import find_results
+from harness.studies.verify_records import verify_records
+
+
+@pytest.fixture(scope="module")
+def bundles(tmp_path_factory):
+    """The bundles of ten people."""
+    return ten_bundles(tmp_path_factory.mktemp("people"))
+
+
+@pytest.fixture(scope="module")
+def merged(bundles, tmp_path_factory):
+    """All of them, at once."""
+    folder = tmp_path_factory.mktemp("merged") / "board"
+    return merge(bundles, folder)
+
+
+def content(folder):
+    """Every file below a folder."""
+    return {str(file.relative_to(folder)): file.read_bytes() for file in folder.rglob("*") if file.is_file()}
+
+
+def repetitions(folder):
+    """What the boards of a folder say of each run."""
+    files = (folder / "boards").glob("*/repetitions.jsonl")
+    return {run["run"]: run for file in files for run in map(json.loads, file.read_text().splitlines())}
+
+
+@pytest.mark.parametrize("order", range(4))
+def test_any_order_gives_the_same_bytes(bundles, merged, tmp_path, order):
+    rng, waiting = random.Random(order), [*bundles, *bundles[:3]]
+    rng.shuffle(waiting)
+    while waiting:  # some at a time, some of them again
+        count = rng.randrange(3, len(waiting) + 3)
+        merge(waiting[:count], tmp_path / "board")
+        del waiting[:count]
+    assert content(tmp_path / "board") == content(merged.folder)
+
+
+def test_no_record_is_lost(bundles, merged):
+    published = Counter()
+    for file in bundles:
+        opened = open_bundle(file)
+        published.update(opened.run_ids)
+        assert (merged.folder / "bundles" / file.name).read_bytes() == file.read_bytes()
+    found = repetitions(merged.folder)
+    assert {run_id: sum(len(r["bundles"]) for r in run["records"].values()) for run_id, run in found.items()} == dict(
+        published
+    )
+    assert merged.runs == len(published)
+    assert merged.bundles == 10
+
+
+def test_each_dataset_and_protocol_has_its_board(merged):
+    boards = json.loads((merged.folder / "boards" / "index.json").read_text())["boards"]
+    assert len(boards) == 3
+    assert {(board["fingerprint"][0], board["protocol"]["image_size"]) for board in boards.values()} == {
+        ("f", 256),
+        ("e", 256),
+        ("f", 512),
+    }
+
+
+def test_boards_say_who_measured_and_who_disagrees(merged):
+    (name,) = (name for name, count in merged.boards.items() if count > 6)
+    text = (merged.folder / "boards" / name / "README.md").read_text()
+    assert "Person 0, Person 1, Person 2" in text
+    assert "map_medium from 40.00 to 60.00" in text.replace("\\_", "_")
+    assert any("map_medium from 40.00 to 60.00" in sentence for sentence in merged.disagreements)
+    assert merge([], merged.folder, tolerance={"": 30.0}).disagreements == ()
+    merge([], merged.folder)
+
+
+def test_a_board_is_read_by_the_other_commands(merged):
+    name = next(iter(merged.boards))
+    assert all(not check.problem for check in verify_records(merged.folder / "boards" / name))
+    assert find_results(merged.folder / "boards" / name).boards
+
+
+@pytest.mark.parametrize(
+    ("values", "taken"),
+    [([0.5], 0.5), ([0.9, 0.5], 0.5), ([0.5, 0.99, 0.51], 0.51), ([0.5, 0.99, 0.51, 0.52], 0.51)],
+)
+def test_of_repetitions_the_middle_one_is_taken(tmp_path, values, taken):
+    files = [bundle(tmp_path / str(n), record(aps=[value] * 8)) for n, value in enumerate(values)]
+    merge(files, tmp_path / "board")
+    (file,) = (tmp_path / "board" / "boards").glob("*/runs/*.json")
+    assert Store(file.parent).read(file.stem).metrics["map_medium"] == taken
+
+
+def test_a_record_in_two_bundles_is_one_repetition(tmp_path):
+    same, other = record(), record("mac")
+    files = [bundle(tmp_path / "a", same, name="A"), bundle(tmp_path / "b", same, other, name="B")]
+    merged = merge(files, tmp_path / "board")
+    assert merged.records == merged.runs == 2
+    (first,) = repetitions(tmp_path / "board")[same.id]["records"].values()
+    assert first["measured_by"] == ["A", "B"]
+
+
+def test_a_failed_repetition_is_kept_and_not_taken(tmp_path):
+    failure = {"code": "MemoryLimit", "message": "no memory", "traceback": ""}
+    failed = record(status="failed", failure=failure, metrics={}, details={})
+    merged = merge([bundle(tmp_path / "a", record()), bundle(tmp_path / "b", failed)], tmp_path / "board")
+    assert "1 of 2 repetitions failed" in merged.disagreements[0]
+    (file,) = (tmp_path / "board" / "boards").glob("*/runs/*.json")
+    assert Store(file.parent).read(file.stem).status == "done"
+
+
+def test_nothing_is_merged_where_one_bundle_is_wrong(tmp_path):
+    good, bad = bundle(tmp_path / "a", record()), tmp_path / "bad.zip"
+    bad.write_bytes(good.read_bytes()[:-40])
+    with pytest.raises(DataDamaged, match="bad.zip"):
+        merge([good, bad], tmp_path / "board")
+    assert not (tmp_path / "board").exists()
+
+
+def test_folders_of_others_are_left_alone(tmp_path):
+    (tmp_path / "board" / "boards").mkdir(parents=True)
+    (tmp_path / "board" / "boards" / "mine.txt").write_text("mine")
+    with pytest.raises(DataDamaged, match="harness merge did not write it"):
+        merge([bundle(tmp_path / "a", record())], tmp_path / "board")
+    assert (tmp_path / "board" / "boards" / "mine.txt").read_text() == "mine"
+    with pytest.raises(DataMissing, match="there is no bundle"):
+        merge([tmp_path / "none"], tmp_path / "other")
+
+
+def test_a_bundle_that_is_taken_out_leaves_no_trace(tmp_path):
+    first = bundle(tmp_path / "a", record())
+    merge([first], tmp_path / "one")
+    second = bundle(tmp_path / "b", record("mac"))
+    merge([first, second], tmp_path / "two")
+    (tmp_path / "two" / "bundles" / second.name).unlink()
+    merge([], tmp_path / "two")
+    assert content(tmp_path / "two") == content(tmp_path / "one")
+
+
+def test_the_same_records_give_the_same_bundle(tmp_path):
+    records = [record(), record("mac")]
+    files = [bundle(tmp_path / "a", *records), bundle(tmp_path / "b", *reversed(records))]
+    assert files[0].read_bytes() == files[1].read_bytes()
+    assert files[0].name == files[1].name
+    again = publish(store(tmp_path / "a" / "runs"), tmp_path / "x.zip", measured_by="A. Example", licence="CC0")
+    assert again.file.read_bytes() == files[0].read_bytes()
