@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from harness.metrics.protocols import Evaluation, evaluate_name, judged
+from harness.metrics.protocols import Evaluation, evaluate_name, judged, tie_names
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -37,9 +37,12 @@ def evaluations(
     if not metrics:
         return []
     n = len(dataset.images)
-    images = {path: number for number, path in enumerate(dataset.images[: n - dataset.distractors])}
+    judged_images, distractors = dataset.images[: n - dataset.distractors], dataset.images[n - dataset.distractors :]
+    images = {path: number for number, path in enumerate(judged_images)}
     own = [images.get(query) for query in dataset.queries]
-    given = judged(rankings, dataset.ground_truth, scores=scores, n_database=n, own=own)
+    by_name = any(metric.definition.trec_order for metric in metrics)
+    names = [*tie_names(judged_images), *(path.name for path in distractors)] if by_name else None
+    given = judged(rankings, dataset.ground_truth, scores=scores, n_database=n, own=own, names=names)
     return [
         evaluate_name(given, replace(metric, setup=setup))
         for metric in metrics

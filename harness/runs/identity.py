@@ -154,7 +154,7 @@ def protocol_identity(task: str, options: Mapping[str, Any], versions: Mapping[s
     Args:
         task: ``retrieval`` or ``active-learning``.
         options: of the protocol, all of them.
-        versions: result versions of the engine, ``result_versions(task)`` of the present one.
+        versions: result versions of the engine, ``result_versions`` of the present one.
     """
     counted = _counted(task, options)
     return f"{task}-{digest({'task': task, 'options': counted, 'versions': versions})[:12]}"
@@ -169,10 +169,17 @@ def _counted(task: str, options: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in options.items() if name not in added or value != defaults[name]}
 
 
-def result_versions(task: str) -> dict[str, int]:
-    """The declared result version of each package that decides the numbers of a task; loads nothing heavy."""
-    packages = {name: importlib.import_module(f"harness.{name}") for name in COMPONENTS[task]}
-    return {name: int(package.RESULT_VERSION) for name, package in packages.items()}
+def result_versions(task: str, evaluation: str = "") -> dict[str, int]:
+    """The declared result version of each package that decides the numbers of a task; loads nothing heavy.
+
+    Args:
+        task: ``retrieval`` or ``active-learning``.
+        evaluation: the option of this name: evaluation protocols have a version of their own, which runs without them
+            do not depend on.
+    """
+    names = {name: f"harness.{name}" for name in COMPONENTS[task]}
+    names |= {"protocols": "harness.metrics.protocols"} if evaluation else {}
+    return {name: int(importlib.import_module(package).RESULT_VERSION) for name, package in names.items()}
 
 
 def engine_source(task: str) -> str:

@@ -171,7 +171,8 @@ def _run(
     seed: int,
 ) -> Run:
     task = spec.task
-    protocol_id = protocol_identity(task, parameters.resolved(protocol), result_versions(task))
+    versions = result_versions(task, getattr(protocol, "evaluation", ""))
+    protocol_id = protocol_identity(task, parameters.resolved(protocol), versions)
     combination, labels = methods
     return Run(
         id=planned_id(protocol_id, dataset, combination, seed),

@@ -14,7 +14,7 @@ from harness.data.array_files import ARRAY_ERRORS, array_in
 from harness.data.catalogue import named_dataset
 from harness.data.instances import Instances, read_instances
 from harness.data.rankings import read_rankings
-from harness.metrics.protocols import Judged, judged
+from harness.metrics.protocols import Judged, judged, tie_names
 from harness.plugin_api import DataFolders, HasInstances, RetrievalSet
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ class Judgements:
             scores=scores,
             n_database=len(self.images),
             own=self.own,
-            names=self.images,
+            names=tie_names(self.images),
         )
 
     def judge_file(self, path: Path) -> Judged:

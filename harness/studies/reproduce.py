@@ -168,9 +168,10 @@ def _recreated(record: Record, folders: DataFolders, plugins: Sequence[str | Pat
 
 def _again(run: Run, record: Record, folders: DataFolders, progress: Progress) -> Record:
     """The record of the run now; the data that are missing and the plugins that are broken come through."""
+    versions = result_versions(run.task, getattr(run.protocol, "evaluation", ""))
     now = {
-        "protocol_id": protocol_identity(run.task, resolved(run.protocol), result_versions(run.task)),
-        "versions": result_versions(run.task),
+        "protocol_id": protocol_identity(run.task, resolved(run.protocol), versions),
+        "versions": versions,
         "source": engine_source(run.task),
         "methods": {kind: _method(record, kind, run) for kind in run.methods},
         "environment": environment(),

@@ -6,9 +6,11 @@ arrays; what a protocol takes out and counts is then a matter of masks and cumul
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import PurePath, PurePosixPath
 from typing import Any, Final, Literal, NamedTuple
 
 import numpy as np
@@ -283,7 +285,7 @@ def judged(
         scores: of the images of ``rankings``, falling; for protocols that look at scores or break ties by themselves.
         n_database: size of the database; ids are then checked against it.
         own: per query its id in the database, None or -1 where the database does not hold it.
-        names: names of the database images, for protocols that break ties by name.
+        names: names of the database images, for protocols that break ties by name (``tie_names``).
 
     Raises:
         InvalidInput: wrong shapes; an id out of range, twice in a ranking or under two labels; an unknown key of the
@@ -310,6 +312,21 @@ def judged(
     for query, row in enumerate(rows):
         refuse_twice(seen, row, query)
     return Judged(rows, values, labels, ids, names, size)
+
+
+def tie_names(names: Sequence[str | PurePath]) -> list[str]:
+    """What trec orders tied images by, of the names in a ground truth or of the files that they stand for.
+
+    It is a name without the folder and the suffix that all have, so that it is one wherever the images are.
+    """
+    texts = [name.replace("\\", "/") if isinstance(name, str) else name.as_posix() for name in names]
+    # The first and the last in order differ where any two do.
+    ends = min(texts, default=""), max(texts, default="")
+    shared = os.path.commonprefix(ends).rpartition("/")
+    start = len("".join(shared[:2])) if len(texts) > 1 else 0
+    suffixes = {PurePosixPath(text).suffix for text in texts}
+    suffix = next(iter(suffixes)) if len(suffixes) == 1 else ""
+    return [text[start : len(text) - len(suffix)] for text in texts]
 
 
 def _is_one_of(labels: Sequence[str]) -> Bools:

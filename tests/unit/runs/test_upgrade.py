@@ -44,7 +44,7 @@ def record(tmp_path_factory):
 def first_versions(monkeypatch):
     """All result versions as they were when records got them."""
     real = identity.result_versions
-    versions = lambda task: dict.fromkeys(real(task), 1)  # noqa: E731
+    versions = lambda task, evaluation: dict.fromkeys(real(task), 1)  # noqa: E731
     monkeypatch.setattr("harness.runs.plan.result_versions", versions)
 
 
