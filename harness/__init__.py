@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from harness import plugin_api as plugin_api
     from harness.boards import compare as compare
     from harness.boards import leaderboard as leaderboard
+    from harness.boards.frame import to_pandas as to_pandas
     from harness.data.folders import data_folders as data_folders
     from harness.plugin_api import hookimpl as hookimpl
     from harness.registry import Registry as Registry
@@ -41,6 +42,7 @@ _PUBLIC: Final = {
     "metrics": "harness.metrics",
     "plugin_api": "harness.plugin_api",
     "run": "harness.runs",
+    "to_pandas": "harness.boards.frame",
     "write_page": "harness.site",
 }
 _DEPRECATED: Final = {name: f"harness.{name}" for name in ("errors", "hooks", "parameters", "protocols")}

@@ -8,7 +8,8 @@ from typing import Final
 from harness.boards.board import Board
 from harness.boards.published import with_published
 from harness.boards.reference import Reference
-from harness.boards.render import DOCUMENTS, LATEX, check_format, csv_text, json_text, render_tables
+from harness.boards.render import DOCUMENTS, LATEX, Shown, check_format, csv_text, json_text, render_tables
+from harness.boards.render.html import html_fragment
 from harness.boards.stored import boards_content, boards_of
 from harness.boards.tables import all_tables, data_table
 from harness.runs.record import Record
@@ -29,6 +30,8 @@ def leaderboard(
 ) -> str:
     """Records as a leaderboard: one table per dataset, best method first.
 
+    A notebook shows the tables, whichever of the formats for reading the text has.
+
     Args:
         records: of one or more runs, those of several seeds are averaged; or what ``harness.find_results`` found.
         format: ``markdown``, ``terminal``, ``html``, ``latex``, ``latex-wide``, ``csv`` or ``json``.
@@ -47,7 +50,10 @@ def leaderboard(
     measured = boards_of(results, cost=cost)
     if reference is not None:
         measured = [with_published(board, reference) for board in measured]
-    return render_boards(measured, format, title=title, description=description, columns=columns)
+    text = render_boards(measured, format, title=title, description=description, columns=columns)
+    if format not in ("markdown", "terminal", "html"):
+        return text
+    return Shown(text, lambda: html_fragment(all_tables(measured, columns), title, description))
 
 
 def render_boards(

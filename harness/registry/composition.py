@@ -17,6 +17,7 @@ from typing import Any, Final
 from harness.core.errors import BadParameter
 from harness.registry import source
 from harness.registry.modules import is_built_in, is_standard
+from harness.registry.session import is_of_session, session_digest
 
 COMPOSED: Final = frozenset({"acquisition", "learning"})
 """Kinds whose names may be joined by ``+``."""
@@ -67,7 +68,11 @@ def code_of(method: type) -> str:
 
 def source_of(method: type) -> str:
     """Digest of the exact source behind a method, or behind all its parts; for comparison, it identifies nothing."""
-    return "+".join(source.source_digest(*_modules(part))[:16] for part in getattr(method, "parts", (method,)))
+    return "+".join(_exact(part)[:16] for part in getattr(method, "parts", (method,)))
+
+
+def _exact(method: type) -> str:
+    return session_digest(method) if is_of_session(method) else source.source_digest(*_modules(method))
 
 
 def sources_behind(method: type, modules: Sequence[str] = ()) -> dict[str, Path]:
@@ -76,6 +81,8 @@ def sources_behind(method: type, modules: Sequence[str] = ()) -> dict[str, Path]
 
 
 def _code(method: type) -> str:
+    if is_of_session(method):
+        return session_digest(method)[:16]
     written = _modules(method)
     if all(map(is_built_in, written)):
         return f"v{getattr(method, 'result_version', 1)}"

@@ -45,6 +45,11 @@ def note_loading(name: str, source: str | Path, plugin: str = "") -> ForeignCode
     return code
 
 
+def note_class(name: str, digest: str) -> None:
+    """Add a class that was given itself, with what identifies its code."""
+    _loaded[ForeignCode(name, digest)] = None
+
+
 def note_registered(code: ForeignCode, modules: Iterable[str]) -> None:
     """Replace what ``note_loading`` knew of a plugin by the source of all the modules that hold its methods."""
     del _loaded[code]

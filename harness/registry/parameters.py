@@ -165,6 +165,27 @@ def resolved(instance: Any) -> Parameters:
     return typing.cast(Parameters, json.loads(json.dumps(values, default=_plain)))
 
 
+def as_given(instance: Any) -> Parameters:
+    """The parameters of an instance as a spec states them: ``validate`` makes the same instance, ``sweep`` one.
+
+    Raises:
+        PluginError: a value is not JSON-able.
+    """
+    hints = hints_of(type(instance))
+    try:
+        values = resolved(instance)
+    except TypeError as error:
+        name = type(instance).__qualname__
+        raise PluginError(
+            f"a parameter of {name} cannot be written to a record: {error}",
+            fix="parameters are numbers, strings, flags, lists of these, and paths of files",
+        ) from error
+    return {
+        name: [value] if takes_list(hints[name]) and isinstance(value, list) else value
+        for name, value in values.items()
+    }
+
+
 def non_default(instance: Any, stated: Mapping[str, Any] | None = None) -> list[str]:
     """Names of the parameters that are not at their default, those without a default included; sorted.
 

@@ -20,7 +20,7 @@ from harness.plugin_api.version import outdated_note
 from harness.registry import composition, modules, parameters
 from harness.registry.discovery import GROUP, installed, load_named, plugin_key
 from harness.registry.entries import BrokenPlugin, Entry, FileParameter, MethodId, Origin, reason
-from harness.registry.foreign import note_loading, note_registered
+from harness.registry.foreign import note_class, note_loading, note_registered
 from harness.registry.modules import HARNESS
 
 DESCRIPTORS: Final = "descriptors"
@@ -38,6 +38,8 @@ class Registry:
         self.outdated: list[str] = []
         """A sentence for each plugin that was written for an older version of the plugin API and still works."""
         self._loaded: dict[str, None] = {}
+        self.given: dict[tuple[str, str], None] = {}
+        """Kinds and names of classes that were given themselves: only this process has them."""
         self._manager = pluggy.PluginManager(GROUP)
         self._manager.add_hookspecs(hooks)
         self.add(Entry(SINK, "mlflow", _MLFLOW, Origin(HARNESS, "", "built in")))
@@ -151,6 +153,19 @@ class Registry:
                 fix="rename one of the two, or uninstall one of the plugins",
             )
         self._entries[entry.kind, entry.name] = entry
+
+    def name_of(self, kind: str, method: type) -> str:
+        """The name under which a class is registered, empty where it is not."""
+        targets = (method, f"{method.__module__}:{method.__qualname__}")
+        return next((name for (k, name), e in self._entries.items() if k == kind and e.target in targets), "")
+
+    def add_class(self, entry: Entry) -> None:
+        """Add a class of a notebook or script, which no process can load again. Raises as ``add``, ``PluginError``."""
+        if not isinstance(entry.target, type):
+            raise TypeError(entry.target)
+        note_class(entry.origin.source, composition.code_of(entry.target))
+        self.add(entry)
+        self.given[entry.kind, entry.name] = None
 
     def add_plugin(self, module: ModuleType, origin: Origin) -> None:
         """Let one plugin module register its methods; all of them or, on an error, none."""

@@ -229,10 +229,14 @@ def _digest_of_file(state: FileState) -> str:
     path = Path(state.path)
     if path.suffix != ".py":
         return file_checksum(path)
-    tree = modules.tree_of(path)
+    return hashlib.sha256(meaning(modules.tree_of(path)).encode()).hexdigest()
+
+
+def meaning(tree: ast.AST) -> str:
+    """Source as what it says, without comments, formatting and docstrings; the tree is changed."""
     for node in ast.walk(tree):
         _drop_docstring(node)
-    return hashlib.sha256(ast.unparse(tree).encode()).hexdigest()
+    return ast.unparse(tree)
 
 
 def _drop_docstring(node: ast.AST) -> None:

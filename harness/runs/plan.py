@@ -20,6 +20,7 @@ from harness.data.folders import use
 from harness.plugin_api import DataFolders
 from harness.registry import DESCRIPTORS, Registry, load_registry, parameters
 from harness.runs.alternatives import Alternatives
+from harness.runs.direct import with_names
 from harness.runs.fitting import unfitting
 from harness.runs.identity import Configured, PlannedDataset, Run, planned_id, protocol_identity, result_versions
 from harness.runs.labels import Labels, Method, dataset_labels, method_labels
@@ -53,7 +54,7 @@ def make_plan(
     """Read a spec, check everything in it, and expand it into runs.
 
     Args:
-        source: a YAML file, or the same as a mapping.
+        source: a YAML file, or the same as a mapping, which may hold classes and instances of methods.
         folders: where data and cache live.
         plugins: files or modules with methods, besides the installed ones.
         add: ``KIND=NAME``: methods that join the alternatives of the spec.
@@ -68,8 +69,8 @@ def make_plan(
         SpecError: the spec cannot be read at all.
     """
     use(folders)
-    spec, errors = read_spec(source)
     registry = load_registry(plugins, strict=strict)
+    spec, errors = read_spec(with_names(source, registry))
     known = catalogue(catalogue_files(catalogues, spec.folder if spec.document.file else None))
     alternatives = Alternatives(spec, registry, known, folders, errors)
     alternatives.load_plugins()

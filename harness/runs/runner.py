@@ -13,6 +13,7 @@ from typing import Any, Final
 from harness.cache.inspection import sweep_cache
 from harness.core.errors import Errors
 from harness.core.locks import Lock
+from harness.core.notebook import NotebookProgress, in_notebook
 from harness.core.progress import Progress, SilentProgress
 from harness.data.folders import data_folders
 from harness.registry.modules import HARNESS
@@ -54,13 +55,15 @@ def run(
     Completed runs are skipped. A run that fails leaves a record that says so; the others go on.
 
     Args:
-        spec: path of a YAML spec, or the same as a mapping.
+        spec: path of a YAML spec, or the same as a mapping. In a mapping, classes and instances may stand where a spec
+            names methods, ``methods: {pooling: [MyPooling(p=3), "gem"]}``; they are identified by their source, and
+            their runs are done in this process.
         plugins: files or modules with methods, besides the installed ones.
         add: ``KIND=NAME``: methods that join the alternatives of the spec.
         data: folder of the user's data (default ``$HARNESS_DATA``).
         cache: folder of what can be made again (default ``$HARNESS_CACHE``).
         runs: folder of the records (default ``runs`` beside the spec).
-        progress: told how far the work is.
+        progress: told how far the work is (default: bars in a notebook, elsewhere nothing).
         retry_failed: do failed runs again.
         sinks: names of sinks that get the records, ``mlflow``.
         catalogues: files with datasets of the user, besides ``datasets.yaml`` beside the spec.
@@ -72,6 +75,7 @@ def run(
     plan = make_plan(spec, data_folders(data, cache), plugins=plugins, add=add, catalogues=catalogues)
     opened = open_sinks(plan.registry, sinks)
     store = runs_store(plan, runs)
+    progress = progress or (NotebookProgress() if in_notebook() else None)
     return run_plan(plan, store, progress=progress, options=options, retry_failed=retry_failed, sinks=opened)
 
 

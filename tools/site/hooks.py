@@ -12,6 +12,7 @@ import board_pages
 import catalogue_page
 import command_page
 import method_pages
+import notebook_page
 import reference_pages
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
@@ -56,6 +57,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     pages |= reference_pages.pages()
     pages |= board_pages.pages(ROOT / "leaderboards")
     pages |= method_pages.pages(ROOT)
+    pages |= notebook_page.pages(ROOT / "docs")
     for name, content in pages.items():
         files.append(File.generated(config, name, content=content))
     return files

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from harness.boards.render.data import csv_text, json_text
-from harness.boards.render.html import html_document
+from harness.boards.render.html import Shown, html_document
 from harness.boards.render.latex import latex_document
 from harness.boards.render.markdown import markdown_document, plain_text
 from harness.boards.render.table import NOTHING, Table, TableCell, TableColumn, make_table
@@ -17,6 +17,7 @@ __all__ = [
     "DOCUMENTS",
     "LATEX",
     "NOTHING",
+    "Shown",
     "Table",
     "TableCell",
     "TableColumn",

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from html import escape
-from typing import Final
+from typing import Final, Self
 
 from harness.boards.render.table import Table, TableCell, TableColumn
 from harness.core.text import blanked
@@ -19,6 +19,12 @@ thead th { border-bottom: 2px solid #888; }
 .right { text-align: right; }
 summary, footer { font-size: .85rem; max-width: 75rem; }"""
 
+_FRAGMENT_STYLE: Final = """\
+.harness-board > section > div, .harness-board details > div { overflow-x: auto; }
+.harness-board table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
+.harness-board th, .harness-board td { padding: .25rem .6rem; text-align: left; white-space: nowrap; }
+.harness-board .right { text-align: right; }
+.harness-board summary, .harness-board footer { font-size: .85rem; max-width: 75rem; }"""
 
 _DOCUMENT: Final = """\
 <!doctype html>
@@ -42,10 +48,43 @@ _DOCUMENT: Final = """\
 
 def html_document(tables: Sequence[Table], title: str, description: str, command: str) -> str:
     """A document with all tables; the description stands as plain text."""
+    body = _body(tables, title, description)
+    return _DOCUMENT.format(command=command, title=text(title or "Leaderboard"), style=_STYLE, body=body)
+
+
+def html_fragment(tables: Sequence[Table], title: str = "", description: str = "") -> str:
+    """The same for a place in another document, whose style is kept out of the way of."""
+    body = _body(tables, title, description)
+    return f'<div class="harness-board">\n<style>\n{_FRAGMENT_STYLE}\n</style>\n{body}\n</div>'
+
+
+def _body(tables: Sequence[Table], title: str, description: str) -> str:
     head = [f"<h1>{text(title)}</h1>"] if title else []
     head += [f"<p>{text(part)}</p>" for part in description.split("\n\n") if part.strip()]
-    body = "\n".join([*head, *([_section(table) for table in tables] or ["<p>No records.</p>"])])
-    return _DOCUMENT.format(command=command, title=text(title or "Leaderboard"), style=_STYLE, body=body)
+    return "\n".join([*head, *([_section(table) for table in tables] or ["<p>No records.</p>"])])
+
+
+class Shown(str):
+    """Text that notebooks show as HTML.
+
+    Args:
+        text: the text itself.
+        html: makes the HTML, when it is asked for.
+    """
+
+    _html: Callable[[], str]
+
+    def __new__(cls, text: str, html: Callable[[], str]) -> Self:
+        """The text, and what makes its HTML."""
+        shown = super().__new__(cls, text)
+        shown._html = html
+        return shown
+
+    def _repr_html_(self) -> str:
+        return self._html()
+
+    def __reduce__(self) -> tuple[type[str], tuple[str]]:
+        return str, (str(self),)  # what makes the HTML holds records
 
 
 def _section(table: Table) -> str:

@@ -81,10 +81,15 @@ def make_executor(options: Options, plan: Plan, runs: Iterable[Run], progress: P
     """The executor for these runs of a plan; processes start with the first job.
 
     Raises:
-        SpecError: a package is missing, or the scheduler does not answer.
+        SpecError: a package is missing, the scheduler does not answer, or a method of the plan is in this process only.
     """
     if options.executor == INLINE:
         return Inline(progress)
+    if given := ", ".join(name for _, name in plan.registry.given):
+        raise SpecError(
+            f"{given}: other processes cannot load a class that was given itself",
+            fix="executor: inline, or write it to a plugin file (plugins: [mine.py]) and give its name",
+        )
     if options.executor == PROCESSES:
         from harness.runs.executors.processes import Processes
 

@@ -11,7 +11,7 @@ import harness
 
 PUBLIC = {
     *("Record", "Registry", "active", "compare", "data_folders", "find_results", "graph", "hookimpl", "leaderboard"),
-    *("load_registry", "metrics", "plugin_api", "run", "write_page"),
+    *("load_registry", "metrics", "plugin_api", "run", "to_pandas", "write_page"),
 }
 
 
