@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -46,6 +46,13 @@ def evaluate(
     per_query: Annotated[
         Path | None, typer.Option("--per-query", help="Write the values of every query here (.csv).")
     ] = None,
+    categories: Annotated[
+        Path | None,
+        typer.Option(
+            "--categories",
+            help="JSON object, query -> category: also print means of categories, over the objects of each (ILIAS).",
+        ),
+    ] = None,
     list_protocols: Annotated[bool, typer.Option("--list", help="List the protocols and their definitions.")] = False,
     plugin: Plugins = None,
     catalogue: Catalogues = None,
@@ -64,10 +71,14 @@ def evaluate(
     found = [evaluation for name in protocol or ("map", "mp") for evaluation in evaluate_names(given, name)]
     if per_query is not None:
         _write_queries(per_query, truth.queries, found)
+    means = _category_means(truth.categories(categories), given, found) if categories else None
     if as_json:
-        print(json_text([_data(evaluation) for evaluation in found]), end="")
+        entries = [_data(evaluation) for evaluation in found]
+        print(json_text(entries if means is None else {"metrics": entries, "categories": means}), end="")
     else:
         print(plain_text(_table(found)))
+        if means is not None:
+            print(f"\n{plain_text(_category_table(found, means))}")
 
 
 def explain(
@@ -173,6 +184,28 @@ def _table(found: Sequence[Evaluation]) -> Table:
         counted = "/".join(dict.fromkeys(str(evaluation.counted) for evaluation in line.values()))
         rows.append([metric, *numbers, counted, first.name.definition.source])
     return make_table(["metric", *headers, "queries", "definition"], rows, right=[*headers, "queries"])
+
+
+def _category_means(
+    categories: Sequence[str | None], given: Judged, found: Sequence[Evaluation]
+) -> dict[str, dict[str, float | None]]:
+    """Key of a metric -> category -> mean, None where no query of it counts."""
+    from harness.metrics.protocols import category_means
+
+    means = {e.name.key: category_means(e, given.classes, categories) for e in found if e.values is not None}
+    return {key: {name: None if v != v else v for name, v in values.items()} for key, values in means.items()}
+
+
+def _category_table(found: Sequence[Evaluation], means: Mapping[str, Mapping[str, float | None]]) -> Table:
+    from harness.boards.render import make_table
+
+    named = [evaluation for evaluation in found if evaluation.name.key in means]
+    rows = [
+        [category, *("–" if (v := means[e.name.key][category]) is None else e.name.definition.shown(v) for e in named)]
+        for category in next(iter(means.values()), {})
+    ]
+    headers = [str(evaluation.name) for evaluation in named]
+    return make_table(["category", *headers], rows, right=headers)
 
 
 def _data(evaluation: Evaluation) -> dict[str, object]:

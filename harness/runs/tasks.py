@@ -120,7 +120,8 @@ def add_evaluations(evaluations: Sequence[Evaluation], metrics: dict[str, Number
         key = evaluation.name.key
         if key not in metrics:
             metrics[key] = _number(evaluation.mean)
-            if evaluation.values is not None:
+            # Intervals and tests are of means over queries.
+            if evaluation.values is not None and evaluation.name.definition.over == "queries":
                 details[key] = [_number(value) for value in evaluation.values]
 
 

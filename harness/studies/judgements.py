@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,6 +45,24 @@ class Judgements:
         """Per query the database image of its name; None where there is none."""
         ids = {name: position for position, name in enumerate(self.images)}
         return [ids.get(name) for name in self.queries]
+
+    def categories(self, path: Path) -> list[str | None]:
+        """The category of each query, of a JSON object by the name of the query; None for one that is not in it.
+
+        Raises:
+            DataMissing, DataDamaged: no such file, not such an object, or a query that there is not.
+        """
+        try:
+            content = json.loads(path.read_text(encoding="utf-8-sig"))
+        except FileNotFoundError as error:
+            raise DataMissing(f"there is no file {path}") from error
+        except (OSError, ValueError, RecursionError) as error:
+            raise DataDamaged(f"{path} cannot be read: {error}") from error
+        if not isinstance(content, dict) or not all(isinstance(category, str) for category in content.values()):
+            raise DataDamaged(f"{path} is not an object of categories", fix='{"query.jpg": "toys"}')
+        if unknown := sorted(content.keys() - set(self.queries)):
+            raise DataDamaged(f'{path}: "{unknown[0]}" is not a query')
+        return [content.get(name) for name in self.queries]
 
     def judge(self, rankings: Any, scores: Any = None) -> Judged:
         """Rankings of these queries, ready for every protocol. Raises ``InvalidInput``."""

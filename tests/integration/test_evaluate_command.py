@@ -83,6 +83,37 @@ def test_all_protocols_are_one_table_and_queries_another(folder, tmp_path):
     assert len(listed) == 1 + len(PROTOCOLS)
 
 
+def test_means_of_categories(folder, tmp_path):
+    (tmp_path / "categories.json").write_text(json.dumps({"q0.jpg": "toys", "q1.jpg": "toys"}))
+    arguments = (
+        "evaluate",
+        folder / "ranks.npy",
+        "--ground-truth",
+        folder / "gnd.json",
+        "--protocol",
+        "ilias-map@1k_hard",
+    )
+    done = harness(*arguments, "--categories", tmp_path / "categories.json", "--json")
+    assert done.exit_code == 0, done.output
+    values = table(done.output)["metrics"][0]["values"]
+    mean = table(done.output)["categories"]["ilias-map@1000_hard"]["toys"]
+    assert mean == pytest.approx((values[0] + values[1]) / 2)
+    shown = harness(*arguments, "--categories", tmp_path / "categories.json").output
+    assert shown.splitlines()[-1].split() == ["toys", f"{100 * mean:.2f}"]
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [("[]", "not an object of categories"), ('{"x": "toys"}', '"x" is not a query'), ("{", "cannot be read")],
+)
+def test_wrong_categories_are_said(folder, tmp_path, content, words):
+    (tmp_path / "categories.json").write_text(content)
+    truth = ("--ground-truth", folder / "gnd.json", "--categories", tmp_path / "categories.json")
+    done = harness("evaluate", folder / "ranks.npy", *truth)
+    assert isinstance(done.exception, HarnessError)
+    assert words in str(done.exception)
+
+
 def test_a_number_is_explained_or_not(folder):
     files = ("--rankings", folder / "ranks.npy", "--ground-truth", folder / "gnd.json")
     entries = table(harness("evaluate", *files[1:], "--protocol", "revisited", "--json").output)

@@ -5,7 +5,13 @@ from __future__ import annotations
 from typing import Final
 
 from harness.metrics.protocols.catalogue import PROTOCOLS, Protocol
-from harness.metrics.protocols.evaluation import Evaluation, evaluate_name, evaluate_names, evaluate_protocol
+from harness.metrics.protocols.evaluation import (
+    Evaluation,
+    category_means,
+    evaluate_name,
+    evaluate_names,
+    evaluate_protocol,
+)
 from harness.metrics.protocols.judged import Judged, judged, tie_names
 from harness.metrics.protocols.micro import global_average_precision, micro_average_precision, recall_at_precision
 from harness.metrics.protocols.names import MetricName, expand_names, parse_name
@@ -23,6 +29,7 @@ __all__ = [
     "Judged",
     "MetricName",
     "Protocol",
+    "category_means",
     "evaluate_name",
     "evaluate_names",
     "evaluate_protocol",

@@ -28,12 +28,13 @@ class Protocol:
         symbol: what it is called in print, ``mAP``.
         family: whose it is, in brackets after the symbol; empty for the harness's own.
         measure: hits of all queries and k -> a number a query; None for one list over all queries.
-        whole: such a measure: rankings and set-up -> the number.
+        whole: such a measure: rankings, set-up and k -> the number.
         ks: its usual ranks; empty where it has no k.
         choices: what is positive, taken out, looked at.
         trec_order: whether lists are ordered again as trec_eval does.
         empty: queries without a positive are left out of the mean, or count 0.
         unanswered: queries without a list are left out of the mean, or count 0.
+        over: what the mean is over: the queries, or the means of their classes.
         ties: whether scores are looked at, if there are any.
         percent: whether it is usually printed in percent.
         digits: decimals that are usually printed.
@@ -49,10 +50,11 @@ class Protocol:
     note: str = ""
     ks: tuple[int, ...] = ()
     choices: Choices = field(default_factory=Choices)
-    whole: Callable[[Judged, str], float] | None = None
+    whole: Callable[[Judged, str, int], float] | None = None
     trec_order: bool = False
     empty: Literal["left out", "0"] = "left out"
     unanswered: Literal["left out", "0"] = "0"
+    over: Literal["queries", "classes"] = "queries"
     ties: bool = False
     percent: bool = True
     digits: int = 2
@@ -105,6 +107,23 @@ def _trec(prefix: str, family: str, source: str, note: str, **same: Any) -> list
     if prefix.startswith("mteb"):  # only cut ones there
         found = [protocol for protocol in found if protocol.ks]
     return found
+
+
+def _pml(prefix: str, family: str, over: Literal["queries", "classes"], note: str) -> list[Protocol]:
+    """The measures of pytorch-metric-learning, as means over queries or over classes."""
+    table: tuple[tuple[str, str, Callable[[Hits, int], Floats], tuple[int, ...], str], ...] = (
+        ("precision", "P", m.precision, (1,), ""),
+        ("r-precision", "R-precision", m.r_precision, (), "lists of at least R images"),
+        ("map-r", "MAP@R", m.finite_sum_at_total, (), "nothing counts beyond rank R of a query with R positives"),
+        ("map", "mAP", m.finite_sum, (), ""),
+    )
+    return [
+        Protocol(
+            f"{prefix}-{name}", symbol, family, measure, _PML, "; ".join(filter(None, (own, note))), ks=ks, over=over,
+            percent=False, digits=4,
+        )
+        for name, symbol, measure, ks, own in table
+    ]  # fmt: skip
 
 
 _OWN: Final = (
@@ -161,6 +180,9 @@ _LANDMARK_SETS: Final = (
              "mean of the interpolated precision at 100 recalls; a loss of training", percent=False, digits=6),
     Protocol("dirtorch-labels", "mAP", "dirtorch labels", m.grouped, "naver/deep-image-retrieval, dirtorch/datasets/"
              "dataset.py", "the query is junk where the database is the query set", ties=True, percent=False, digits=6),
+    Protocol("dirtorch-top", "top", "dirtorch labels", m.success, "naver/deep-image-retrieval, dirtorch/datasets/"
+             "dataset.py", "the query is not taken out: top-1 is 1 where the database is the query set", ks=(1, 5, 10),
+             choices=_WITH_QUERY, percent=False, digits=6),
     Protocol(
         "vissl-revisited", "mAP", "vissl", m.trapezoid, _VISSL,
         "labels of ids beyond the length of the list are dropped: harmless on whole lists, wrong on truncated ones",
@@ -192,6 +214,8 @@ _LANDMARK_SETS: Final = (
     Protocol("gldv2-map", "mAP", "gldv2", m.finite_sum_capped, _LANDMARKS,
              "divided by min(positives, k); queries without a positive are removed beforehand", ks=(100,),
              choices=_NO_JUNK),
+    Protocol("gldv2-p", "P", "gldv2", m.precision, _LANDMARKS, "divided by k even where the list is shorter",
+             ks=(1, 5, 10), choices=_NO_JUNK),
     Protocol("ilias-map", "mAP", "ilias", m.grouped_capped, "ilias-vrg/ilias, evaluation/src/dataset.py",
              "equal scores are grouped; the database size belongs to the number", ks=(1000,), choices=_NO_JUNK,
              unanswered="left out", ties=True),
@@ -222,12 +246,9 @@ _OTHER_SETS: Final = (
              ks=(10, 100, 1000), empty="0", unanswered="left out", ties=True, percent=False, digits=4),
     Protocol("sklearn-ap", "mAP", "sklearn", m.grouped, "scikit-learn, average_precision_score",
              "equal scores are grouped", ties=True, percent=False, digits=4),
-    Protocol("pml-precision", "P", "pml", m.precision, _PML, "", ks=(1,), percent=False, digits=4),
-    Protocol("pml-r-precision", "R-precision", "pml", m.r_precision, _PML, "lists of at least R images",
-             percent=False, digits=4),
-    Protocol("pml-map-r", "MAP@R", "pml", m.finite_sum_at_total, _PML, "nothing counts beyond the R-th rank of a query "
-             "with R positives", percent=False, digits=4),
-    Protocol("pml-map", "mAP", "pml", m.finite_sum, _PML, "", percent=False, digits=4),
+    *_pml("pml", "pml", "queries", ""),
+    *_pml("pml-avg", "pml avg_of_avgs", "classes", "mean over classes of the means of their queries; queries with the "
+          "same positives, themselves among them, are a class"),
     Protocol("vpr-recall", "R", "vpr", m.success, "gmberton/VPR-methods-evaluation, main.py",
              "a query without a positive is a miss", ks=(1, 5, 10, 20, 100), empty="0", choices=_NO_JUNK, digits=1),
     Protocol("hpatches-ap", "mAP", "hpatches", m.trapezoid, "hpatches/hpatches-benchmark, python/utils/metrics.py",
@@ -238,6 +259,9 @@ _OTHER_SETS: Final = (
              whole=micro.pairs_in_one_list, ties=True, percent=False, digits=5),
     Protocol("isc-recall-p90", "recall at P90", "isc", None, _ISC, "the largest recall at a precision of at least 0.9",
              whole=micro.pairs_at_90, ties=True, percent=False, digits=5),
+    Protocol("isc-recall", "recall", "isc", None, _ISC, "true pairs before which fewer than k images of their query "
+             "stand; an image with the score of a true pair stands before it", ks=(1, 10), whole=micro.pairs_by_rank,
+             ties=True, percent=False, digits=5),
     Protocol("gldv2-gap", "GAP", "gldv2", None, _LANDMARKS, "the first image of each list is the prediction of its "
              "query; other classifiers: global_average_precision", whole=micro.nearest_in_one_list, percent=False,
              digits=4),

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from harness.core.errors import InvalidInput
 from harness.metrics.protocols.catalogue import Protocol
@@ -96,10 +96,46 @@ def evaluate_name(given: Judged, metric: MetricName, choices: Choices | None = N
     if protocol.whole is not None:
         if given.scores is None:
             raise InvalidInput(f'protocol "{protocol.id}" needs scores', fix="give scores beside the rankings")
-        return Evaluation(metric, protocol.whole(given, metric.setup), None, len(given.rows))
+        return Evaluation(metric, protocol.whole(given, metric.setup, metric.k), None, len(given.rows))
     values = query_values(given, metric, choices or protocol.choices)
-    counted = values[~np.isnan(values)]
-    return Evaluation(metric, float(counted.mean()) if len(counted) else float("nan"), values, len(counted))
+    counts = ~np.isnan(values)
+    means = values[counts]
+    if protocol.over == "classes":
+        means = _means_by(given.classes[counts], means)
+    return Evaluation(metric, float(means.mean()) if len(means) else float("nan"), values, int(counts.sum()))
+
+
+def category_means(found: Evaluation, objects: ArrayLike, categories: Sequence[Any]) -> dict[Any, float]:
+    """Means of categories, as ILIAS prints them: over the objects of a category, of the means over their queries.
+
+    Args:
+        found: with values of queries.
+        objects: (q,) what each query shows; of rankings ``given.classes``, where queries with the same positives show
+            one object.
+        categories: (q,) category of each query; a query of None is in none.
+
+    Returns:
+        Category -> mean in the order in which they are met; NaN where no query of it counts.
+
+    Raises:
+        InvalidInput: other lengths than there are queries; one list over all queries.
+    """
+    values, numbers = found.values, np.asarray(objects)
+    if values is None:
+        raise InvalidInput(f"{found.name} is one list over all queries, and has no categories")
+    if not len(values) == len(numbers) == len(categories):
+        raise InvalidInput(f"{len(values)} queries have {len(numbers)} objects and {len(categories)} categories")
+    means = {}
+    for category in dict.fromkeys(category for category in categories if category is not None):
+        mine = np.array([each == category for each in categories]) & ~np.isnan(values)
+        by_object = _means_by(numbers[mine], values[mine])
+        means[category] = float(by_object.mean()) if len(by_object) else float("nan")
+    return means
+
+
+def _means_by(groups: NDArray[Any], values: Floats) -> Floats:
+    _, numbers, sizes = np.unique(groups, return_inverse=True, return_counts=True)
+    return np.asarray(np.bincount(numbers, weights=values, minlength=len(sizes)) / sizes, np.float64)
 
 
 def query_values(given: Judged, metric: MetricName, choices: Choices) -> Floats:

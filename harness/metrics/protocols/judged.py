@@ -136,6 +136,16 @@ class Judged:
         return np.array([len(row) for row in self.rows], np.int64)
 
     @cached_property
+    def classes(self) -> Ids:
+        """(q,) a number for what each query shows: one for those with the same positives, themselves among them."""
+        numbers: dict[bytes, int] = {}
+        found = []
+        for labels, own in zip(self.labels, self.own, strict=True):
+            members = np.unique(np.concatenate([labels["easy"], labels["hard"], [own] if own >= 0 else []]))
+            found.append(numbers.setdefault(members.astype(np.int64).tobytes(), len(numbers)))
+        return np.array(found, np.int64)
+
+    @cached_property
     def in_trec_order(self) -> Judged:
         """Ordered as trec_eval does: by score in float32, equal ones by name as a text, the last name first."""
         return self._sorted(0)

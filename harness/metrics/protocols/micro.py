@@ -83,23 +83,30 @@ def _first_predictions(given: Judged, setup: str) -> tuple[Bools, Floats, Bools]
     return right[answered], scores[answered], (hits.total > 0)[answered]
 
 
-def pairs_in_one_list(given: Judged, setup: str) -> float:
+def pairs_in_one_list(given: Judged, setup: str, k: int) -> float:
     """Micro average precision of image copy detection; pairs of queries without a copy are wrong ones."""
     return micro_average_precision(*_pairs(given, setup))
 
 
-def pairs_at_90(given: Judged, setup: str) -> float:
+def pairs_at_90(given: Judged, setup: str, k: int) -> float:
     """Recall at precision 0.9 of the same list."""
     return recall_at_precision(*_pairs(given, setup), 0.9)
 
 
-def nearest_in_one_list(given: Judged, setup: str) -> float:
+def pairs_by_rank(given: Judged, setup: str, k: int) -> float:
+    """Share of the true pairs of all queries of which fewer than k images stand before it or are tied with it."""
+    hits = given.hits(setup, Choices(removes=False, own="negative"))
+    total = int(hits.total.sum())
+    return int((hits.end <= k).sum()) / total if total else float("nan")
+
+
+def nearest_in_one_list(given: Judged, setup: str, k: int) -> float:
     """Global average precision of the first image of each list as prediction; distractor queries take ranks."""
     right, scores, known = _first_predictions(given, setup)
     return global_average_precision(right, scores, _known(given, setup))
 
 
-def nearest_without_distractors(given: Judged, setup: str) -> float:
+def nearest_without_distractors(given: Judged, setup: str, k: int) -> float:
     """The same without the predictions of queries that have no positive."""
     right, scores, known = _first_predictions(given, setup)
     return global_average_precision(right[known], scores[known], _known(given, setup))

@@ -142,7 +142,7 @@ def _under(given: Given, metric: MetricName, condition: Condition) -> Hypothesis
     is_plain = not condition.text
     if choices is None or (definition.whole is not None and not (is_plain or condition.rankings == _UNCROPPED)):
         return None
-    if condition.empty_as_zero and definition.empty == "0":
+    if condition.empty_as_zero and (definition.empty == "0" or definition.over == "classes"):
         return None
     values = {}
     for setup in rankings.setups:

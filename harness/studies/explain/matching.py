@@ -6,6 +6,7 @@ import itertools
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 from harness.metrics.ranking import SETUPS
@@ -90,8 +91,12 @@ def nearest(claims: Sequence[Claim], found: Sequence[Hypothesis]) -> Candidate |
     nearer = next(_rows(claims, found, lambda reading: True), ())
     while nearer:
         best, limit = nearer, max(reading.distance for reading in nearer)
-        nearer = next(_rows(claims, found, lambda reading, limit=limit: reading.distance < limit), ())
+        nearer = next(_rows(claims, found, partial(_is_nearer, limit)), ())
     return _classes([best])[0] if best else None
+
+
+def _is_nearer(limit: float, reading: Reading) -> bool:
+    return reading.distance < limit
 
 
 def _rows(

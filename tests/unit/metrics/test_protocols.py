@@ -14,6 +14,7 @@ from harness.core.errors import InvalidInput, UnknownName
 from harness.metrics.protocols import (
     PROTOCOLS,
     MetricName,
+    category_means,
     evaluate_name,
     evaluate_names,
     evaluate_protocol,
@@ -32,7 +33,7 @@ SETUPS = {
     "hard": ("hard", "junk easy"),
 }
 NO_JUNK = {"instre", "copydays", "ukbench", "gldv2-map", "ilias-map", "ilias-oracle", "vpr-recall", "hpatches-ap"}
-NO_JUNK |= {"met-acc", "gldv2-top"}
+NO_JUNK |= {"met-acc", "gldv2-top", "gldv2-p"}
 DROPPED = {"recall-dropped", "uned-r", "uned-mmp", "uned-map"}
 ZERO = {"recall", "recall-dropped", "iscen", "iscen-junk-ok", "torchmetrics-map", "vpr-recall"}
 LEFT = {"ilias-map", "ilias-oracle", "torchmetrics-map"}
@@ -115,7 +116,7 @@ def reference(name, row, scores, labels, own, size):
     whole = protocol.startswith(("trec-", "ir-measures-", "mteb-retrieval", "mteb-self"))
     if protocol in NO_JUNK | DROPPED or whole:
         removed = set()
-    if protocol in DROPPED | {"oxford", "ukbench"} or protocol.startswith("mteb-self"):
+    if protocol in DROPPED | {"oxford", "ukbench", "dirtorch-top"} or protocol.startswith("mteb-self"):
         positive, removed = positive | itself, removed - itself
     elif whole:
         positive, removed = positive - itself, removed - itself
@@ -140,7 +141,7 @@ def reference(name, row, scores, labels, own, size):
 
 
 def value(protocol, k, query, total, length):
-    flags = query.flags
+    flags, protocol = query.flags, protocol.replace("pml-avg-", "pml-")
     for family in FAMILIES:
         if protocol.startswith(f"{family}-"):
             return trec(protocol.removeprefix(f"{family}-"), k, flags, total)
@@ -162,7 +163,8 @@ def value(protocol, k, query, total, length):
         "map-cut": lambda: rectangles(flags[:k], small),
         "gldv2-map": lambda: rectangles(flags[:k], small),
         **dict.fromkeys(
-            ("recall", "recall-dropped", "vpr-recall", "uned-r", "met-acc", "gldv2-top"), lambda: float(top > 0)
+            ("recall", "recall-dropped", "vpr-recall", "uned-r", "met-acc", "gldv2-top", "dirtorch-top"),
+            lambda: float(top > 0),
         ),
         "delf-revisited": lambda: trapezoid(flags, found),
         "dirtorch": lambda: trapezoid(flags, found),
@@ -177,6 +179,7 @@ def value(protocol, k, query, total, length):
         "dirtorch-labels": lambda: groups(query, total),
         "sklearn-ap": lambda: groups(query, total),
         "pml-precision": lambda: top / k,
+        "gldv2-p": lambda: top / k,
         "pml-r-precision": lambda: sum(flags[:total]) / total,
         "pml-map-r": lambda: rectangles(flags[:total], total),
         "pml-map": lambda: rectangles(flags, total),
@@ -253,6 +256,15 @@ def test_equals_the_protocol_read_aloud_in_many_cases(group, case, with_scores):
     check(group, case, with_scores)
 
 
+def class_means(values, truth, own):
+    classes = {}
+    for number, labels, itself in zip(values, truth, own, strict=True):
+        members = frozenset([*labels["easy"], *labels["hard"], *([] if itself is None else [itself])])
+        if number is not None:
+            classes.setdefault(members, []).append(number)
+    return {members: math.fsum(numbers) / len(numbers) for members, numbers in classes.items()}
+
+
 def check(group, case, with_scores):
     rows, scores, truth, own, n = case
     prepared = judged(rows, truth, scores=scores if with_scores else None, n_database=n, own=own)
@@ -268,7 +280,10 @@ def check(group, case, with_scores):
             wanted = [math.nan if v is None else v for v in expected]
             np.testing.assert_allclose(found.values, wanted, rtol=1e-12, atol=1e-15, err_msg=str(metric))
             counted = [v for v in expected if v is not None]
-            mean = math.fsum(counted) / len(counted) if counted else math.nan
+            means = counted
+            if name.protocol.startswith("pml-avg"):
+                means = list(class_means(expected, truth, own).values())
+            mean = math.fsum(means) / len(means) if means else math.nan
             np.testing.assert_allclose(found.mean, mean, rtol=1e-12, atol=1e-15)
             assert found.counted == len(counted)
 
@@ -297,6 +312,14 @@ def test_one_list_over_all_queries_read_aloud(case):
             "met-gap": rectangles([flag for *_, flag in first], known) if known else math.nan,
             "met-gap-nodis": rectangles([f for _, q, f in first if positives[q]], known) if known else math.nan,
         }
+        for k in (1, 3):
+            reached = sum(
+                sum(other >= score for other in values) <= k
+                for row, values, mine in zip(rows, scores, positives, strict=True)
+                for image, score in zip(row, values, strict=True)
+                if image in mine
+            )
+            expected[f"isc-recall@{k}"] = reached / total if total else math.nan
         for protocol, number in expected.items():
             name = f"{protocol}_{setup}" if setup else protocol
             (found,) = evaluate_protocol(name, rows, truth, scores=scores, n_database=n)
@@ -353,6 +376,11 @@ def one(name, rankings, truth, **also):
         ("isc-muap", [0, 1], {"easy": [0]}, {"scores": [[1.0, 1.0]]}, 0.5),  # wrong pairs first among equals
         ("sklearn-ap", [0, 1], {"easy": [0]}, {"scores": [[1.0, 1.0]]}, 0.5),
         ("ilias-map", [0, 1], {"easy": [0]}, {"scores": [[1.0, 1.0]]}, 0.5),
+        ("isc-recall@1", [0, 1], {"easy": [0]}, {"scores": [[1.0, 0.5]]}, 1.0),
+        ("isc-recall@1", [0, 1], {"easy": [0]}, {"scores": [[1.0, 1.0]]}, 0.0),  # a tie counts against the right one
+        ("isc-recall@1", [0, 1], {"easy": [0, 2]}, {"scores": [[1.0, 0.5]]}, 0.5),  # of the pairs that there are
+        ("gldv2-p@5", [0, 1], {"easy": [0, 1]}, {}, 0.4),
+        ("dirtorch-top@1", [3, 7], {"easy": [0]}, {"own": [3]}, 1.0),  # finds itself
     ],
 )  # fmt: skip
 def test_cases_by_hand(name, row, truth, also, expected):
@@ -366,6 +394,29 @@ def test_which_queries_count():
     assert one("trec-map", ranks, truth) == 0.5  # 1, unanswered, 0
     assert one("ir-measures-map", ranks, truth) == pytest.approx(1 / 3)
     assert one("ilias-map", ranks, truth) == 1.0
+
+
+def test_means_of_classes_of_one_size_and_of_another():
+    """Three queries of a class that is found, one of a class that is not: 3/4 of the queries, half of the classes."""
+    truth = [{"easy": [j for j in range(3) if j != i]} for i in range(3)] + [{"easy": [4]}, {"easy": []}]
+    rankings = [[i, *(j for j in range(5) if j != i)] for i in range(3)] + [[3, 0, 1, 2, 4], [0]]
+    own = [0, 1, 2, 3, 4]
+    assert one("pml-precision", rankings, truth, own=own) == 0.75
+    assert one("pml-avg-precision", rankings, truth, own=own) == 0.5
+    given_ = judged(rankings, truth, own=own)
+    assert given_.classes.tolist() == [0, 0, 0, 1, 2]
+    (found,) = evaluate_names(given_, "pml-precision")
+    categories = ["toys", "toys", "toys", "toys", "art"]
+    assert category_means(found, given_.classes, categories) == {
+        "toys": 0.5,
+        "art": pytest.approx(math.nan, nan_ok=True),
+    }
+    assert category_means(found, given_.classes, [None, "a", "a", "b", "b"]) == {"a": 1.0, "b": 0.0}
+    with pytest.raises(InvalidInput, match="5 queries have 5 objects and 1 categories"):
+        category_means(found, given_.classes, ["toys"])
+    (whole,) = evaluate_protocol("isc-muap", [[0]], [{"easy": [0]}], scores=[[1.0]])
+    with pytest.raises(InvalidInput, match="has no categories"):
+        category_means(whole, [0], ["toys"])
 
 
 def test_junk_may_be_taken_out_negative_or_positive():
