@@ -20,6 +20,19 @@ KINDS: Final = (
 )
 """Kinds of method, in the order in which tables and listings show them."""
 
+REQUIRED_METHODS: Final[Mapping[str, tuple[str, ...]]] = {
+    "acquisition": ("select",),
+    "learning": ("prepare", "train"),
+    "network": ("build",),
+    "backbone": ("maps", "stride"),
+    "pooling": ("pool",),
+    "whitening": ("fit",),
+    "reranking": ("top", "describe", "score"),
+    "expansion": ("fit",),
+    "dataset": ("task", "fingerprint", "load"),
+}
+"""Names by which the harness calls a method of each kind."""
+
 SINK: Final = "sink"
 """Sinks are registered as methods are, but are no part of a run."""
 

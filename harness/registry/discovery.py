@@ -15,6 +15,7 @@ from typing import Final
 from harness.core.errors import HarnessError, PluginError
 from harness.registry import modules, source
 from harness.registry.entries import Origin, reason
+from harness.registry.locations import raised_in
 from harness.registry.modules import HARNESS
 
 GROUP: Final = "harness"
@@ -62,7 +63,8 @@ def load_named(plugin: str) -> tuple[ModuleType, Origin]:
     except HarnessError:
         raise
     except (Exception, SystemExit) as error:
-        raise PluginError(f"plugin {kind} {plugin} cannot be loaded: {reason(error)}{_line(error, plugin)}") from error
+        where = raised_in(error, plugin)
+        raise PluginError(f"plugin {kind} {plugin} cannot be loaded: {reason(error)}", where=where) from error
     name = Path(plugin).name if kind == "file" else plugin
     return module, Origin(plugin=name, version=str(getattr(module, "__version__", "")), source=f"{kind} {name}")
 
@@ -155,13 +157,3 @@ def _refuse_others(name: str, folders: set[Path]) -> None:
                     f"{beside} is not what a plugin beside it imports: {meant} has the same name",
                     fix="rename one of the two, or import it as: from . import " + imported,
                 )
-
-
-def _line(error: BaseException, plugin: str) -> str:
-    """Where in the user's own file it happened."""
-    traceback, line = error.__traceback__, None
-    while traceback is not None:
-        if Path(traceback.tb_frame.f_code.co_filename).name == Path(plugin).name:
-            line = traceback.tb_lineno
-        traceback = traceback.tb_next
-    return f" (line {line})" if line else ""

@@ -23,6 +23,7 @@ from harness.core.errors import (
     UnknownName,
     nearest,
 )
+from harness.registry.locations import class_location
 
 Parameters = dict[str, Any]
 LATER: Final[Mapping[str, Any]] = types.MappingProxyType({"later": True})
@@ -57,7 +58,7 @@ def sweep(label: str, method: type, given: Mapping[str, Any]) -> Iterator[Parame
         Errors: unknown parameters, as the fields decide what a list means.
     """
     hints = hints_of(method)
-    if unknown := _unknown(label, hints, given):
+    if unknown := _unknown(label, method, hints, given):
         raise Errors(unknown)
     axes = [values if _sweeps(hints[name], values) else [values] for name, values in given.items()]
     if (count := math.prod(map(len, axes))) > MOST_RUNS:
@@ -89,7 +90,7 @@ def validate(label: str, method: type, given: Mapping[str, Any]) -> Any:
 
     hints = hints_of(method)
     values: Parameters = {}
-    errors = _unknown(label, hints, given)
+    errors = _unknown(label, method, hints, given)
     for field in fields_of(method):
         if field.name not in given:
             if is_required(field):
@@ -204,6 +205,7 @@ def fields_of(method: type) -> tuple[dataclasses.Field[Any], ...]:
     if not dataclasses.is_dataclass(method):
         raise PluginError(
             f"{method.__module__}.{method.__qualname__} is not a dataclass",
+            where=class_location(method),
             why="the fields of a method are its parameters",
             fix="decorate the class with @dataclass(frozen=True)",
         )
@@ -223,17 +225,18 @@ def hints_of(method: type) -> dict[str, Any]:
     return {name: hints[name] for name in names}
 
 
-def _unknown(label: str, hints: Mapping[str, Any], given: Mapping[str, Any]) -> list[HarnessError]:
+def _unknown(label: str, method: type, hints: Mapping[str, Any], given: Mapping[str, Any]) -> list[HarnessError]:
     known = ", ".join(hints) or "none: it has no parameters"
-    return [
-        UnknownName(
-            f'{label} has no parameter "{name}"',
-            fix=f"{nearest(name, hints)} known: {known}".strip(),
-            parameter=name,
-        )
-        for name in map(str, given)
-        if name not in hints
-    ]
+    errors: list[HarnessError] = []
+    for name in (name for name in map(str, given) if name not in hints):
+        fix = f"{nearest(name, hints)} known: {known}".strip()
+        value = getattr(method, name, None)
+        if name.isidentifier() and isinstance(value, int | float | str):
+            fix = (
+                f"write it in the class with its type, {name}: {type(value).__name__} = {value!r}: only that is a field"
+            )
+        errors.append(UnknownName(f'{label} has no parameter "{name}"', fix=fix, parameter=name))
+    return errors
 
 
 def _sweeps(hint: Any, value: Any) -> bool:

@@ -17,10 +17,11 @@ from harness.core.errors import HarnessError, NameTaken, PluginError, UnknownNam
 from harness.plugin_api import KINDS, Check, Registrar, hooks
 from harness.plugin_api.registration import SINK
 from harness.plugin_api.version import outdated_note
-from harness.registry import composition, modules, parameters
+from harness.registry import composition, mistakes, modules, parameters
 from harness.registry.discovery import GROUP, installed, load_named, plugin_key
 from harness.registry.entries import BrokenPlugin, Entry, FileParameter, MethodId, Origin, reason
 from harness.registry.foreign import note_class, note_loading, note_registered
+from harness.registry.locations import raised_in
 from harness.registry.modules import HARNESS
 
 DESCRIPTORS: Final = "descriptors"
@@ -136,17 +137,21 @@ class Registry:
             try:
                 self.add_plugin(module, origin)
                 note_registered(code, self._modules(module, origin))
-            except HarnessError:
+            except HarnessError as error:
+                error.where = error.where or raised_in(error, key)
                 raise
             except Exception as error:
-                raise PluginError(f"plugin {origin.source} failed to register: {reason(error)}") from error
+                raise mistakes.of_registration(error, str(origin.source), raised_in(error, key)) from error
             self._loaded[key] = None
 
     def add(self, entry: Entry) -> None:
         """Add one method. Raises ``NameTaken`` if another plugin has the name, naming both."""
-        if not entry.name or entry.name == "none" or not isinstance(entry.name, str):
-            raise PluginError(f"plugin {entry.origin.plugin} registers a {entry.kind} under the name {entry.name!r}")
+        mistakes.require_entry(entry)
         taken = self._entries.get((entry.kind, entry.name))
+        if taken is not None and taken.origin == entry.origin:
+            raise NameTaken(
+                f'{entry.origin} registers the {entry.kind} "{entry.name}" twice', fix="give each method its own name"
+            )
         if taken is not None:
             raise NameTaken(
                 f'two plugins claim the {entry.kind} "{entry.name}": {taken.origin} and {entry.origin}',
@@ -174,6 +179,7 @@ class Registry:
                 f"{origin} has no function harness_register",
                 fix="see the README: a plugin registers its methods in @hookimpl def harness_register(registry)",
             )
+        mistakes.require_hook(module, str(origin))
         outdated = outdated_note(module, str(origin))
         before = dict(self._entries)
         self._manager.register(module, name=f"{origin.plugin}:{module.__name__}")

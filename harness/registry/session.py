@@ -21,6 +21,7 @@ from typing import Any, Final
 
 from harness.core.errors import PluginError
 from harness.registry import source
+from harness.registry.locations import functions_of
 
 _MAIN: Final = "__main__"
 _LOCALS: Final = "<locals>"
@@ -106,12 +107,7 @@ def _captured(value: Any) -> dict[str, Any]:
 
 
 def _functions(value: Any) -> list[types.FunctionType]:
-    """A function itself; of a class those that are written in it."""
-    if isinstance(value, types.FunctionType):
-        return [value]
-    members = [getattr(m, "__func__", getattr(m, "fget", getattr(m, "func", m))) for m in vars(value).values()]
-    own = f"{value.__qualname__}."
-    return [m for m in members if isinstance(m, types.FunctionType) and m.__qualname__.startswith(own)]
+    return [value] if isinstance(value, types.FunctionType) else functions_of(value)
 
 
 def _node(value: Any) -> ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef:

@@ -26,6 +26,7 @@ from harness.data.checkpoint import file_content
 from harness.data.entry import CatalogueEntry
 from harness.plugin_api import DataFolders
 from harness.registry import Registry, parameters
+from harness.registry.mistakes import require_methods
 from harness.runs.file_parameters import file_parameters
 from harness.runs.identity import Configured, PlannedDataset, protocol_class
 from harness.runs.learning_sets import LEARN_ON, as_parameter, learns_on
@@ -215,6 +216,8 @@ class Alternatives:
                 self._mistakes(Errors([e for e in wrong.errors if e.headline not in reported]), choice.at)
                 reported.update(error.headline for error in wrong.errors)
                 continue
+            if not self._fits(kind, choice, instance):
+                return
             learning = None
             if named := learns_on(kind, instance):
                 if (learning := self._learning_set(named, (*choice.at, LEARN_ON))) is None:
@@ -226,6 +229,15 @@ class Alternatives:
                 yield Configured(instance, identity, incomplete, learning)
             except PluginError as error:
                 self._mistakes(error, choice.at)
+
+    def _fits(self, kind: str, choice: Choice, instance: Any) -> bool:
+        """Whether a method has what its kind is called by; else that is a mistake."""
+        try:
+            require_methods(kind, choice.name, instance)
+        except PluginError as error:
+            self._mistakes(error, choice.at)
+            return False
+        return True
 
     def _learning_set(self, name: str, at: At) -> PlannedDataset | None:
         """The dataset of this name, the first where its entry sweeps; None after a mistake."""

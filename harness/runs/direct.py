@@ -17,6 +17,7 @@ from harness.core.errors import HarnessError, PluginError
 from harness.plugin_api import KINDS
 from harness.registry import Registry
 from harness.registry.entries import Entry, Origin
+from harness.registry.mistakes import require_no_module
 from harness.registry.parameters import as_given
 
 _PLAIN: Final = (str, int, float, bool, type(None), Mapping, list, tuple, Path)
@@ -71,12 +72,7 @@ def _choice(kind: str, stated: Any, at: At, registry: Registry) -> Any:
 
 def _require_method(kind: str, stated: Any, method: type) -> None:
     """Raise ``PluginError`` for what is no method, with what it should be."""
-    torch = sys.modules.get("torch")
-    if torch is not None and issubclass(method, torch.nn.Module):
-        raise PluginError(
-            f"{method.__qualname__} is a torch.nn.Module, which is no {kind} by itself",
-            fix=f"a frozen dataclass that makes the module in its method: harness new {kind} mine.py shows one",
-        )
+    require_no_module(kind, method)
     if not dataclasses.is_dataclass(method):
         what = f"the class {method.__qualname__}" if stated is method else f"a {method.__qualname__}"
         raise PluginError(

@@ -18,6 +18,7 @@ from harness.core.threads import threads_here
 from harness.data.stand_in.marker import names_stand_in
 from harness.plugin_api import DataFolders
 from harness.registry.foreign import foreign_code
+from harness.registry.locations import class_location
 from harness.registry.modules import is_built_in
 from harness.runs.environment import environment
 from harness.runs.identity import Run
@@ -53,7 +54,25 @@ def execute(
         _require_json(record)
         return record
     except (Exception, SystemExit) as error:
-        return failed(description, failure_of(error), started, surroundings)
+        failure = failure_of(error)
+        return failed(
+            description,
+            failure.model_copy(update={"place": failure.place or _method(run, error)}),
+            started,
+            surroundings,
+        )
+
+
+def _method(run: Run, error: BaseException) -> str:
+    """Where the method begins whose answer broke a rule: no line of it was under way when that was found."""
+    if not isinstance(error, ContractError):
+        return ""
+    for kind, configured in run.methods.items():
+        method = type(configured.method)
+        if f'{kind} "{configured.id.name}"' in error.headline and not is_built_in(method.__module__):
+            where = class_location(method)
+            return f"{where.file.name}:{where.line} class {method.__name__}" if where else ""
+    return ""
 
 
 def _recipe(description: Record, places: Sequence[Path]) -> dict[str, Any]:

@@ -10,21 +10,10 @@ from harness.conformance.rule import RuleSet, Violation, rule_names
 from harness.conformance.trial import Trial, first_line
 from harness.core.errors import HarnessError
 from harness.plugin_api import KINDS
+from harness.plugin_api.registration import REQUIRED_METHODS
 from harness.registry import parameters
 
 RULES: Final = RuleSet(*KINDS)
-
-_METHODS: Final[Mapping[str, tuple[str, ...]]] = {
-    "acquisition": ("select",),
-    "learning": ("prepare", "train"),
-    "network": ("build",),
-    "backbone": ("maps", "stride"),
-    "pooling": ("pool",),
-    "whitening": ("fit",),
-    "reranking": ("top", "describe", "score"),
-    "expansion": ("fit",),
-    "dataset": ("task", "fingerprint", "load"),
-}
 
 
 @RULES.rule(
@@ -61,7 +50,7 @@ def _created(trial: Trial) -> None:
 @RULES.rule("protocol", "The harness calls a method by the names of its protocol and by nothing else.", ("parameters",))
 def _protocol(trial: Trial) -> None:
     method = trial.method()
-    for name in _METHODS[trial.tested.entry.kind]:
+    for name in REQUIRED_METHODS[trial.tested.entry.kind]:
         if not hasattr(method, name):
             raise Violation(f"it has no {name}", right=f"see harness.plugin_api: {trial.tested.entry.kind}")
 

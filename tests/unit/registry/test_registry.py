@@ -120,7 +120,7 @@ def test_the_nearest_name_is_suggested():
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("raise RuntimeError('no licence')", ["RuntimeError: no licence", "line 1"]),
+        ("raise RuntimeError('no licence')", ["RuntimeError: no licence", "mine.py:1"]),
         ("import sys; sys.exit(3)", ["SystemExit"]),
         ("x = (", ["SyntaxError"]),
         ("x = 1", ["harness_register"]),
