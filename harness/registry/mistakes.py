@@ -83,7 +83,7 @@ def of_registration(error: Exception, source: str, where: Location | None) -> Pl
     headline, fix = f"plugin {source} failed to register: {reason(error)}", f"a call such as {_EXAMPLE}"
     if isinstance(error, AttributeError) and isinstance(error.obj, Registrar):
         headline = f"plugin {source} failed to register: there is no registry.{error.name}"
-        fix = f"{nearest(error.name, KINDS)} {', '.join(f'registry.{kind}' for kind in KINDS)}".strip()
+        fix = f"{nearest(error.name or '', KINDS)} {', '.join(f'registry.{kind}' for kind in KINDS)}".strip()
     return PluginError(headline, where=where, fix=fix)
 
 
