@@ -26,6 +26,8 @@ from harness.site.view import AcrossView, BoardView, RowView, across_views, boar
 
 _NAMED: Final = 3
 """Specs whose names make a heading."""
+_MOST_COMPARED: Final = 12
+"""Methods of a board, best first, whose results of queries its page can show beside each other."""
 
 
 @dataclass(frozen=True)
@@ -134,6 +136,7 @@ def _index(
         boards=views,
         across=ranks,
         galleries=galleries,
+        most_compared=_MOST_COMPARED,
         cards=method_cards(collection.records, about),
         counts=counts,
     )

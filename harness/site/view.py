@@ -52,6 +52,7 @@ class RowView:
         cells: texts, one a heading.
         name: the labels in one text.
         rest: all labels but the first, for screens without room for their columns.
+        anchor: its id on the page of the boards.
         href: its page; empty for a row that was published elsewhere and has no runs.
         whisker: None without an interval.
         reason: why runs have no result; empty where all are done.
@@ -62,6 +63,7 @@ class RowView:
     cells: tuple[TableCell, ...]
     name: str
     rest: str
+    anchor: str
     href: str
     whisker: Whisker | None
     reason: str
@@ -136,7 +138,10 @@ def _view(board: Board, anchor: str, pictures: bool) -> BoardView:
         parameters=parameters_sentence(board),
         warnings=board.warnings,
         headings=headings,
-        rows=tuple(_row(board, row, cells, bounds) for row, cells in zip(rows, table.rows, strict=True)),
+        rows=tuple(
+            _row(board, row, cells, bounds, f"board-{anchor}-{name}")
+            for row, cells, name in zip(rows, table.rows, _anchors(board, rows), strict=True)
+        ),
         footer=(*table.footer, *table.details),
         plots=tuple((_caption(name), picture) for name, picture in drawn.items()),
         columns=board.columns,
@@ -160,12 +165,18 @@ def _headings(board: Board, table: Table) -> Iterator[Heading]:
             yield Heading(title, "interval", "descending")
 
 
-def _row(board: Board, row: Row, cells: tuple[TableCell, ...], bounds: Sequence[float]) -> RowView:
+def _anchors(board: Board, rows: Sequence[Row]) -> list[str]:
+    """Ids that stay when ranks change: of what the rows are called."""
+    return unique([slug(_joined([row.labels.get(kind, "none") for kind in board.kinds]), 60) or "row" for row in rows])
+
+
+def _row(board: Board, row: Row, cells: tuple[TableCell, ...], bounds: Sequence[float], anchor: str) -> RowView:
     labels = [row.labels.get(kind, "none") for kind in board.kinds]
     return RowView(
         cells=cells,
         name=_joined(labels) or "none",
         rest=_joined(labels[1:]),
+        anchor=anchor,
         href=f"methods/{method_page(row.records[0])}" if row.records else "",
         whisker=_whisker(row, board.columns[0], bounds) if board.columns else None,
         reason=row.reason,

@@ -61,7 +61,9 @@
       const target = location.hash.length > 1 && document.getElementById(decodeURIComponent(location.hash.slice(1)));
       const place = target ? panels.findIndex((panel) => panel.contains(target)) : -1;
       show(Math.max(place, 0));
-      if (place >= 0 && target !== panels[place]) target.scrollIntoView();
+      if (place < 0 || target === panels[place]) return;
+      if (target.matches("details")) target.open = true;
+      target.scrollIntoView({ block: target.matches("tr") ? "center" : "start" });
     };
     addEventListener("hashchange", follow);
     follow();
@@ -127,12 +129,68 @@
     if (input.value) filter(); // a browser that goes back keeps what was typed
   }
 
+  function comparing(chooser) { // two methods on all queries, and where the other has what one shows
+    const panel = chooser.closest(".panel");
+    const [one, other] = chooser.querySelectorAll("select");
+    const galleries = [...panel.querySelectorAll("details.gallery")];
+    chooser.hidden = false;
+    other.value = "1";
+    const ranks = (strip) => new Map([...strip.querySelectorAll("img")].map((image, at) => [image.getAttribute("src"), at + 1]));
+    const note = (strip, others) => {
+      for (const item of strip.querySelectorAll("li")) {
+        const rank = others.get(item.querySelector("img").getAttribute("src"));
+        const text = document.createElement("span");
+        text.className = "other";
+        text.textContent = rank ? `other: ${rank}` : "other: not shown";
+        item.append(text);
+      }
+    };
+    const show = () => {
+      other.disabled = !one.value;
+      panel.querySelectorAll(".answers .other").forEach((text) => text.remove());
+      for (const gallery of galleries) {
+        const all = [...gallery.querySelectorAll(".answers")];
+        const pair = [one, other].map((select) => all.find((answers) => answers.dataset.row === select.value));
+        all.forEach((answers, at) => { answers.hidden = one.value ? !pair.includes(answers) : at >= 5; });
+        if (!one.value || pair[0] === pair[1]) continue;
+        const [first, second] = pair.map(ranks);
+        note(pair[0], second);
+        note(pair[1], first);
+      }
+    };
+    chooser.addEventListener("change", show);
+    show();
+  }
+
+  function printing() { // what is folded is printed all the same
+    let opened = [];
+    addEventListener("beforeprint", () => {
+      opened = [...document.querySelectorAll("details:not([open])")];
+      opened.forEach((details) => { details.open = true; });
+      document.querySelectorAll("img[loading]").forEach((image) => { image.loading = "eager"; });
+    });
+    addEventListener("afterprint", () => opened.forEach((details) => { details.open = false; }));
+  }
+
+  function keys() { // as on many pages, / leads to the filter
+    document.addEventListener("keydown", (event) => {
+      if (event.key !== "/" || event.ctrlKey || event.metaKey || event.altKey || event.target.matches("input, select")) return;
+      const filter = [...document.querySelectorAll("[type=search]")].find((input) => input.offsetParent);
+      if (!filter) return;
+      event.preventDefault();
+      filter.focus();
+    });
+  }
+
   document.addEventListener("DOMContentLoaded", () => {
     themes();
+    printing();
+    keys();
     for (const table of document.querySelectorAll("table.board")) {
       sorting(table);
       filtering(table.closest(".panel"), table);
     }
+    document.querySelectorAll(".compare").forEach(comparing);
     tabs();
   });
 })();
