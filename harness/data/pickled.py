@@ -28,6 +28,9 @@ _PLAIN: Final = """
     GET BINGET LONG_BINGET PUT BINPUT LONG_BINPUT MEMOIZE
 """
 _CONTAINERS: Final = frozenset(_PLAIN.split())
+_VALUES: Final = frozenset("NONE NEWTRUE NEWFALSE INT BININT BININT1 BININT2 LONG LONG1 FLOAT BINFLOAT".split())
+"""Opcodes that put one value on the stack and do nothing else: nearly all of a long list."""
+_ATOMS: Final = (str, bytes, int, float, bool, type(None))
 _OPCODES: Final = _CONTAINERS | {"GLOBAL", "STACK_GLOBAL", "REDUCE", "BUILD"}
 _KEYED: Final = frozenset({"DICT", "SETITEM", "SETITEMS"})
 _PUTS: Final = frozenset({"PUT", "BINPUT", "LONG_BINPUT"})
@@ -70,6 +73,9 @@ def _check_opcodes(path: Path, content: bytes, allowed: frozenset[str]) -> None:
     sizes = _Sizes()
     try:
         for number, (opcode, argument, _) in enumerate(pickletools.genops(content)):
+            if opcode.name in _VALUES:
+                sizes.push()
+                continue
             if opcode.name == "GLOBAL" and str(argument).replace(" ", ".") not in _PLACEHOLDERS:
                 raise _refused(path, str(argument).replace(" ", "."))
             if opcode.name not in allowed:
@@ -96,6 +102,10 @@ class _Sizes:
         self._stack: list[int] = []
         self._marks: list[int] = []
         self._memo: dict[int, int] = {}
+
+    def push(self) -> None:
+        """Put a value that is no tuple on the stack."""
+        self._stack.append(1)
 
     def after(self, opcode: pickletools.OpcodeInfo, argument: Any) -> int:
         """Apply an opcode; the size of the largest key that it puts into a dictionary, 0 where it puts none."""
@@ -252,7 +262,7 @@ def _array(content: Any, dtype: Any, shape: Any, order: Any) -> NDArray[Any]:
 
 def _plain(path: Path, value: Any, done: dict[int, tuple[Any, Any]], depth: int) -> Any:
     """The value with arrays for their placeholders. Shared parts are visited once; ``done`` keeps them alive."""
-    if isinstance(value, str | bytes | int | float | bool | None):
+    if isinstance(value, _ATOMS):
         return value
     if id(value) in done:
         if done[id(value)][1] is done:
@@ -264,7 +274,7 @@ def _plain(path: Path, value: Any, done: dict[int, tuple[Any, Any]], depth: int)
     if isinstance(value, dict):
         plain: Any = {_plain(path, k, done, depth + 1): _plain(path, v, done, depth + 1) for k, v in value.items()}
     elif isinstance(value, list | tuple):
-        plain = type(value)(_plain(path, item, done, depth + 1) for item in value)
+        plain = type(value)(x if isinstance(x, _ATOMS) else _plain(path, x, done, depth + 1) for x in value)
     elif isinstance(value, _Array) and hasattr(value, "value"):
         plain = value.value
     elif isinstance(value, bytearray):

@@ -143,9 +143,14 @@ def read_each(paths: Iterable[Path], read: Callable[[Path], Iterable[Record]]) -
         try:
             records += read(path)
         except HarnessError as error:
-            reason = sentence(error.headline)
-            refused.append(reason if str(path) in reason else f"{path}: {reason}")
+            refused.append(refusal(path, error))
     return Imported(tuple(records), tuple(refused))
+
+
+def refusal(path: Path, error: HarnessError) -> str:
+    """Why a file is left out, in a sentence that names it."""
+    reason = sentence(error.headline)
+    return reason if str(path) in reason else f"{path}: {reason}"
 
 
 def write_imported(records: Iterable[Record], folder: Path) -> Store:

@@ -29,7 +29,8 @@ SETTING = "cifar10/bs_10/embed_none/model_linear/trainer_passive"
 
 
 def curves(accuracies, step=10):
-    return {"Num Labeled": [step * (i + 1) for i in range(len(accuracies))], "Test Accuracy": accuracies, "Epoch": [1]}
+    cycles = range(1, len(accuracies) + 1)
+    return {"Num Labeled": [step * i for i in cycles], "Test Accuracy": accuracies, "Epoch": list(cycles)}
 
 
 def write_run(folder, method, seed, content, setting=SETTING):
@@ -105,7 +106,7 @@ def test_labels_slightly_off_are_counted_as_meant_and_said(tmp_path):
     assert record.details["doubts"] == ["labels are counted as meant, 300 at the end; they were 302"]
 
 
-@pytest.mark.parametrize("picks", [[*range(29), 3], [*range(29), None], list(range(28))])
+@pytest.mark.parametrize("picks", [[*range(29), None], list(range(28))])
 def test_picks_that_do_not_add_up_are_left_out_and_said(tmp_path, picks):
     write_run(tmp_path, "badge_sampling", 1, [curves([0.1, 0.2, 0.3]), picks])
     (record,) = import_labelbench(tmp_path).records
@@ -135,6 +136,29 @@ WRONG = {
     "labels of 10,000 digits": [{"Num Labeled": [10, 10**10_000], "Test Accuracy": [0.1, 0.2]}, list(range(20))],
     "picks of 10,000 digits": [curves([0.1]), [10**10_000, *range(9)]],
     "labels of no number": [{"Num Labeled": [True], "Test Accuracy": [0.1]}, [1]],
+    "an example picked twice": [curves([0.1, 0.2, 0.3]), [*range(29), 3]],
+    "a curve that is too short": [curves([0.1, 0.2]) | {"Test Loss": [0.3]}, list(range(20))],
+    "a name that was overwritten": [curves([0.1]) | {"Test\x00Loss": [0.3]}, list(range(10))],
+    "a curve of another name than all others": [curves([0.5, 0.6, 0.7]) | {"Tesu Loss": [0.3] * 3}, list(range(30))],
+    "a time that goes back": [curves([0.1, 0.2]) | {"_runtime": [5.0, 4.0]}, list(range(20))],
+    "epochs that fall": [curves([0.1, 0.2]) | {"Epoch": [2, 1]}, list(range(20))],
+    "a loss below 0": [curves([0.1]) | {"Pool Loss": [-0.5]}, list(range(10))],
+    "a loss that is none": [curves([0.1]) | {"Pool Loss": [float("inf")]}, list(range(10))],
+    "a text among losses": [curves([0.1]) | {"Pool Loss": ["0.5"]}, list(range(10))],
+    "an unused accuracy above 1": [curves([0.1]) | {"Pool Accuracy": [1.5]}, list(range(10))],
+    "more positives than labels": [curves([0.1]) | {"Max Class Number of Positive": [11]}, list(range(10))],
+    "an accuracy that is no share of examples": [curves([0.5, 0.51, 0.52, 0.53718281828459]), list(range(40))],
+    "labels counted otherwise in one cycle": [
+        curves([0.1, 0.2, 0.3]) | {"Total Number of Positive": [10, 20, 31]},
+        list(range(30)),
+    ],
+    "a mean above the best class": [
+        curves([0.2, 0.4, 0.9])
+        | {"Min Class Test Accuracy": [0.1, 0.3, 0.5], "Max Class Test Accuracy": [0.3, 0.5, 0.7]},
+        list(range(30)),
+    ],
+    "a byte after the end": pickle.dumps([curves([0.1]), list(range(10))]) + b"\x00",
+    "a piece that is there twice": pickle.dumps([curves([0.1]), list(range(10))]).replace(b"K\x09", b"K\x09NK\x09"),
 }
 
 
@@ -150,37 +174,71 @@ def test_a_wrong_file_is_refused_by_name_and_the_others_are_read(results, tmp_pa
     assert not (tmp_path / "executed").exists()
 
 
-def corrupted(content: bytes, rng: random.Random) -> bytes:
-    """Cut, overwritten, or with opcodes that call something."""
+KINDS = 7
+
+
+def corrupted(content: bytes, rng: random.Random, kind: int) -> bytes:
+    """Cut, overwritten, with a gap or a piece twice, or with opcodes that call something."""
     damaged = bytearray(content)
     at = rng.randrange(2, len(content) - 1)
-    kind = rng.randrange(4)
     if kind == 0:
         return bytes(damaged[:at])
     if kind == 1:
         damaged[at : at + 40] = rng.randbytes(40)
     elif kind == 2:
         damaged[at:at] = b"cos\nsystem\n(X\x04\x00\x00\x00truetR"
+    elif kind == 3:
+        damaged[at : at + 64] = bytes(len(damaged[at : at + 64]))
+    elif kind == 4:
+        del damaged[at : at + rng.randrange(1, len(content) // 4)]
+    elif kind == 5:
+        damaged[at:at] = damaged[at : at + rng.randrange(1, len(content) // 4)]
     else:
         damaged[at:at] = b"\x8c\x08builtins\x8c\x04exec\x93"
     return bytes(damaged)
 
 
 def corruption(folder, count, seed=0):
-    """Corrupted copies are refused in one sentence with their name, or are read as what a run can have been."""
+    """Corrupted copies are refused in one sentence with their name."""
     rng = random.Random(seed)
     files = sorted(folder.rglob("*.pkl"))
     contents = [path.read_bytes() for path in files]
     copies = folder.parent / "copies"
     for number in range(count):
-        write_run(copies, "copy_sampling", number, corrupted(rng.choice(contents), rng))
+        write_run(copies, "copy_sampling", number, corrupted(rng.choice(contents), rng, number % KINDS))
     found = import_labelbench(copies)
     assert len(found.records) + len(found.refused) == count
-    assert len(found.refused) > 0.9 * count  # bytes that were overwritten among picks leave other picks
+    assert not found.records
     names = {str(path) for path in copies.rglob("*.pkl")}
     for reason in found.refused:
         assert "\n" not in reason
         assert any(name in reason for name in names)
+
+
+def test_a_run_that_begins_otherwise_than_all_others_of_its_seed_is_refused(results):
+    for method in ("badge_sampling", "bait_sampling"):
+        order = random.Random(1).sample(range(100), 100)
+        write_run(results, method, 1, [curves([0.5, 0.6, 0.7]), order[:30]])
+    assert not import_labelbench(results).refused
+    path = write_run(results, "bait_sampling", 1, [curves([0.5, 0.6, 0.7]), [*order[1:10], *order[40:61]]])
+    (reason,) = import_labelbench(results).refused
+    assert str(path) in reason
+    assert "its first examples are not those of the 3 other runs of its seed" in reason
+
+
+@pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
+def test_runs_written_by_any_protocol_are_read(tmp_path, protocol):
+    write_run(tmp_path, "badge_sampling", 1, pickle.dumps([curves([0.1, 0.2]), list(range(20))], protocol))
+    assert not import_labelbench(tmp_path).refused
+
+
+def test_what_never_holds_is_no_rule(tmp_path):
+    """Of several labels an example the number of positives is another one, and a mean is no share of examples."""
+    odd = curves([0.123456789123, 0.223456789123, 0.323456789123])
+    odd |= {"Total Number of Positive": [25, 50, 75], "Label index": [None] * 3}
+    odd |= {"Min Class Test Accuracy": [0.9] * 3, "Max Class Test Accuracy": [0.95] * 3}
+    write_run(tmp_path, "badge_sampling", 1, [odd, list(range(30))])
+    assert not import_labelbench(tmp_path).refused
 
 
 def test_corrupted_copies_are_refused(results, tmp_path, monkeypatch):
