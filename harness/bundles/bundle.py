@@ -42,6 +42,7 @@ _MANIFEST: Final = "manifest.json"
 SPEC: Final = "spec.yaml"
 RUNS: Final = "runs"
 PLUGINS: Final = "plugins"
+_RANKS: Final = ".ranks.npy"
 _PART: Final = re.compile(r"spec\.yaml|runs/[0-9a-f]{24}(\.json|\.ranks\.npy)|plugins(/[A-Za-z0-9_.-]+){2,}")
 _ID: Final = re.compile(r"[0-9a-f]{24}")
 _LARGEST_MANIFEST: Final = 64 << 20
@@ -108,9 +109,8 @@ class Bundle:
     @property
     def run_ids(self) -> list[str]:
         """Of its records, in order."""
-        return sorted(
-            Path(name).stem for name in self.manifest.files if name.startswith(f"{RUNS}/") and ".json" in name
-        )
+        files = (Path(name) for name in self.manifest.files)
+        return sorted(file.stem for file in files if file.parent == Path(RUNS) and file.suffix == ".json")
 
     @property
     def plugins(self) -> list[Path]:
@@ -159,6 +159,9 @@ def open_bundle(path: str | Path) -> Bundle:
     bundle = Bundle(manifest, folder)
     if not bundle.run_ids:
         raise DataDamaged(f"{path} holds no record", fix=_AGAIN)
+    for name in manifest.files:
+        if name.endswith(_RANKS) and name.removesuffix(_RANKS) + ".json" not in manifest.files:
+            raise DataDamaged(f"{path}: {name} is beside no record", fix=_AGAIN)
     for run_id in bundle.run_ids:
         _check_record(path, bundle, run_id)
     return bundle
@@ -209,6 +212,8 @@ def _check_record(path: Path, bundle: Bundle, run_id: str) -> None:
         record = bundle.record(run_id)
         if record.id != run_id:
             raise DataDamaged(f"it is the record of {record.id}")
+        if record.measured_by:
+            raise DataDamaged("it was imported: its numbers are those of others")
         store = Store(bundle.folder / RUNS)
         if store.ranks_path(run_id).is_file():
             if not isinstance(record.details.get("kept_ranks"), dict):

@@ -11,16 +11,14 @@ from typing import Any, Final
 from harness.runs.record import Record
 
 _NAME: Final = r"[^\s/\\'\",;:()<>=|]+"
-_PLACES: Final = re.compile(
-    rf"file://(?=/)|(?<![\w./~-])~?/(?:{_NAME}/)*(?=[\w.])|(?<!\w)[A-Za-z]:[\\/](?:{_NAME}[\\/])*(?=[\w.])"
-)
-"""``file://``, and of an absolute path all but its last name; of a web address nothing."""
+_PLACES: Final = re.compile(rf"(?<![\w./~-])~?/(?:{_NAME}/)*(?=[\w.])|(?<!\w)[A-Za-z]:[\\/](?:{_NAME}[\\/])*(?=[\w.])")
+"""Of an absolute path all but its last name; of a web address nothing."""
 
 
 def without_places(text: str) -> str:
     """A text in which the last name is left of each absolute path, and ``user`` of the user's name in other paths."""
     home, user = _me()
-    text = _PLACES.sub("", text.replace(f"{home}/", "~/"))
+    text = _PLACES.sub("", text.replace("file:///", "/").replace(f"{home}/", "~/"))
     return re.sub(rf"(?<![\w.-]){re.escape(user)}(?=[/\\])|(?<=[/\\]){re.escape(user)}(?![\w-])", "user", text)
 
 

@@ -88,9 +88,9 @@ def publish(
         FileUnusable: the file cannot be written.
     """
     names = tuple(map(str, plugins))
-    results = Resolver(names, data, None, runs, catalogues=tuple(catalogues)).results(target)
     checks = verify_records(target, plugins=plugins, data=data, runs=runs, progress=progress)
     _refuse([DataDamaged(check.problem, fix="remove it, or run the spec again") for check in checks if check.problem])
+    results = Resolver(names, data, None, runs, catalogues=tuple(catalogues)).results(target)
     records = [anonymous(record) for record in results.require_records(written=True) if not record.measured_by]
     if not records:
         raise SpecError(f"{target} has records of others alone", fix="whoever measured them publishes them")

@@ -181,7 +181,8 @@ def _again(run: Run, record: Record, folders: DataFolders, progress: Progress) -
     try:
         done = perform(run, folders, progress)
         result = {"metrics": done.metrics, "details": done.details, "cost": done.cost, "figures": done.figures}
-        outcome |= {**result, "status": "done", "failure": None}
+        dataset = record.dataset.model_copy(update={"counts": done.counts})
+        outcome |= {**result, "dataset": dataset, "status": "done", "failure": None}
     except DataMissing:
         raise
     except (Exception, SystemExit) as error:

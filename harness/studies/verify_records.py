@@ -13,14 +13,17 @@ import numpy as np
 from harness.core.errors import DataDamaged, HarnessError
 from harness.core.progress import Progress, SilentProgress
 from harness.core.text import sentence
+from harness.data.catalogue import catalogue
 from harness.data.folders import data_folders
 from harness.plugin_api import DataFolders
 from harness.registry import Registry, load_registry
+from harness.registry.modules import HARNESS
 from harness.runs.record import Record
 from harness.runs.recreate import restored
 from harness.runs.store import read_record
 from harness.runs.targets import record_files
 from harness.studies.reproduce import reproduce
+from harness.studies.verify_costs import changed_cost, impossible_cost
 
 _ROUNDING: Final = 1e-6
 
@@ -53,7 +56,8 @@ def verify_records(
 
     A record is wrong where reading refuses it (checksum, old format, no regular file, an id that does not follow from
     it, numbers out of range or not those of its details); where the rankings of queries, whose ground truth is there,
-    give another average precision; and where its run gives another result now.
+    give another average precision; where its costs cannot be, or its dataset is not what the catalogue calls so; and
+    where its run gives another result now.
 
     Args:
         target: a spec, a folder of records or of a leaderboard, a record, or ``COMMIT:PATH`` of one of them.
@@ -77,6 +81,7 @@ def verify_records(
         try:
             record = _read(file)
             checked, problem = _check_rankings(record, plugins, folders, truths, file.absolute().parents[:2])
+            problem = problem or _impossible(record)
             checks[file] = RecordCheck(file, problem, checked)
             readable |= {file: record} if not problem and record.status == "done" and not record.measured_by else {}
         except DataDamaged as error:
@@ -93,6 +98,19 @@ def _read(file: Path) -> Record:
     if file.stem != record.id:
         raise DataDamaged(f"{file} holds the record of another run, {record.id}")
     return record
+
+
+def _impossible(record: Record) -> str:
+    """Costs that cannot be, and the name of a dataset that is another one's; empty if there is nothing."""
+    entry = catalogue().get(record.dataset.name)
+    if entry is not None and not record.measured_by:
+        if entry.loader != record.dataset.loader:
+            loader = sentence(record.dataset.loader, 80)
+            return f"{record.id}: its dataset is called {record.dataset.name}, which {loader} does not load"
+        if record.non_default is not None and record.dataset.expected != dict(entry.counts):
+            return f"{record.id}: it expects other counts of {record.dataset.name} than the catalogue states"
+    cost = impossible_cost(record)
+    return f"{record.id}: {cost}" if cost else ""
 
 
 def _check_rankings(
@@ -157,8 +175,14 @@ def _repeated(
         again = reproduce(file, plugins=plugins, data=data, progress=progress)
     except HarnessError as error:
         return f"{run_id} cannot be run again: {error.headline}"
+    foreign = [kind for kind, method in again.record.methods.items() if method.plugin != HARNESS]
+    if other := [kind for kind in foreign if again.again.methods[kind].digest != again.record.methods[kind].digest]:
+        return f"{run_id} was done with another {other[0]} than the one that is here: its code differs"
+    if again.again.dataset.counts != again.record.dataset.counts:
+        return f"{run_id} was done on other counts: {again.record.dataset.counts}, now {again.again.dataset.counts}"
     if again.same:
-        return ""
+        cost = changed_cost(again.record, again.again)
+        return f"{run_id} has other costs: {cost}" if cost else ""
     changed = [f"{check.metric} {check.recorded}, now {check.again}" for check in again.metrics if not check.same]
     changed += [f"{detail.different} values of {detail.name}" for detail in again.details if detail.different]
     return f"{run_id} gives another result: {'; '.join(changed) or again.again.status}"
