@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
@@ -18,7 +18,7 @@ from harness.plugin_api import DataFolders
 from harness.registry.parameters import resolved
 from harness.runs.environment import environment
 from harness.runs.identity import Run, engine_source, protocol_identity, result_versions
-from harness.runs.record import Failure, Number, Record
+from harness.runs.record import STORED_RANKS, Failure, Number, Record
 from harness.runs.recreate import recreate
 from harness.runs.store import Store
 from harness.runs.targets import Resolver
@@ -27,6 +27,8 @@ from harness.runs.tolerances import Tolerances, scale, tolerated
 
 _COSTS: Final = frozenset({"train", "extract", "acquire", "wall_s", "cpu_s", "peak_bytes", "cached", "contended"})
 """Parts of the details that are measured again each time."""
+_OF_THE_DATA: Final = "audit"
+"""What the details say of the data before a run, which decides nothing of it."""
 _SURROUNDINGS: Final = ("python", "platform", "cpu", "cores", "threads")
 
 
@@ -155,6 +157,7 @@ def _recreated(record: Record, folders: DataFolders, plugins: Sequence[str | Pat
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)  # the result says all that it warns of
             run = recreate(record, folders, plugins, places)
+            run = replace(run, keep_ranks=_kept(record))
     except UnknownName as error:
         raise PluginError(error.headline, fix=error.fix) from error
     if run.dataset.fingerprint != record.dataset.fingerprint:
@@ -164,6 +167,13 @@ def _recreated(record: Record, folders: DataFolders, plugins: Sequence[str | Pat
             fix="bring back the data, or measure again: harness run",
         )
     return run
+
+
+def _kept(record: Record) -> int | None:
+    """How many images of each ranking the run stored."""
+    about = record.details.get("kept_ranks")
+    wanted = about.get("wanted", STORED_RANKS) if isinstance(about, Mapping) else STORED_RANKS
+    return wanted if wanted is None or (isinstance(wanted, int) and wanted > 0) else STORED_RANKS
 
 
 def _again(run: Run, record: Record, folders: DataFolders, progress: Progress) -> Record:
@@ -207,6 +217,8 @@ def _metrics(record: Record, again: Record, tolerance: Tolerances) -> Iterator[M
 
 def _details(record: Record, again: Record) -> Iterator[DetailCheck]:
     for name in dict.fromkeys([*record.details, *again.details]):
+        if name == _OF_THE_DATA:
+            continue
         then, now = (dict(_leaves(one.details.get(name), name)) for one in (record, again))
         places = dict.fromkeys([*then, *now])
         different = [place for place in places if then.get(place, _ABSENT) != now.get(place, _ABSENT)]

@@ -17,7 +17,6 @@ from harness.data.catalogue import catalogue
 from harness.data.folders import data_folders
 from harness.plugin_api import DataFolders
 from harness.registry import Registry, load_registry
-from harness.registry.modules import HARNESS
 from harness.runs.record import Record
 from harness.runs.recreate import restored
 from harness.runs.store import read_record
@@ -175,9 +174,8 @@ def _repeated(
         again = reproduce(file, plugins=plugins, data=data, progress=progress)
     except HarnessError as error:
         return f"{run_id} cannot be run again: {error.headline}"
-    foreign = [kind for kind, method in again.record.methods.items() if method.plugin != HARNESS]
-    if other := [kind for kind in foreign if again.again.methods[kind].digest != again.record.methods[kind].digest]:
-        return f"{run_id} was done with another {other[0]} than the one that is here: its code differs"
+    if other := _other_code(again.record, again.again):
+        return f"{run_id} was done by other code than what is here: {other}"
     if again.again.dataset.counts != again.record.dataset.counts:
         return f"{run_id} was done on other counts: {again.record.dataset.counts}, now {again.again.dataset.counts}"
     if again.same:
@@ -186,3 +184,12 @@ def _repeated(
     changed = [f"{check.metric} {check.recorded}, now {check.again}" for check in again.metrics if not check.same]
     changed += [f"{detail.different} values of {detail.name}" for detail in again.details if detail.different]
     return f"{run_id} gives another result: {'; '.join(changed) or again.again.status}"
+
+
+def _other_code(then: Record, now: Record) -> str:
+    """The first result version, or method, of a record that is another one now: equal results would prove nothing."""
+    if then.versions != now.versions:
+        texts = (", ".join(f"{name} {version}" for name, version in one.versions.items()) for one in (then, now))
+        return ", now ".join(texts)
+    other = [kind for kind, method in then.methods.items() if method.digest != now.methods[kind].digest]
+    return f"{other[0]} {then.methods[other[0]].digest}, now {now.methods[other[0]].digest}" if other else ""

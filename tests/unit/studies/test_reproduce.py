@@ -52,6 +52,16 @@ def test_a_record_is_reproduced_to_the_last_digit_without_the_cache(spec, tmp_pa
     assert Store(tmp_path / "again").read(record.id) == found.again
 
 
+def test_stored_rankings_and_warnings_of_the_audit_do_not_speak_against_a_record(tmp_path, toy):
+    record = recorded({**RETRIEVAL, "keep_ranks": "all"}, tmp_path, toy)
+    assert record.details["kept_ranks"]
+    audited = record.model_copy(update={"details": {**record.details, "audit": ["two images are alike"]}})
+    assert reproduce(audited, plugins=[toy]).same
+    about = {**record.details["kept_ranks"], "sha256": "0" * 64}
+    forged = record.model_copy(update={"details": {**record.details, "kept_ranks": about}})
+    assert not reproduce(forged, plugins=[toy]).same
+
+
 def test_other_numbers_differ_unless_they_are_tolerated(tmp_path, toy):
     record = recorded(RETRIEVAL, tmp_path, toy)
     metrics = {**record.metrics, "map_medium": record.metrics["map_medium"] - 0.004}
