@@ -8,7 +8,7 @@ STAMP := $(VENV)/installed
 DEMO := photographs quick-active
 BOARDS := $(DEMO) first-look quick-retrieval spatial-training
 
-.PHONY: install demo boards test test-all golden thesis-check bench lint docs format clean
+.PHONY: install demo boards test test-all golden thesis-check bench bench-all lint docs format clean
 
 install: $(STAMP)
 
@@ -50,7 +50,11 @@ golden: install
 thesis-check: install
 	$(BIN)/pytest tests/integration/test_thesis_boards.py -m slow -v --durations=0
 
+# The performance page: ratios against peers, in under five minutes on a quiet machine.
 bench: install
+	$(BIN)/python tools/performance/measure.py
+
+bench-all: install
 	$(BIN)/pytest tests/benchmarks -m "" -o python_files="bench_*.py" -s --benchmark-columns=min,median,max
 
 lint: install

@@ -9,7 +9,7 @@ import board_page
 
 
 def _boards(folder: Path) -> list[Path]:
-    return sorted(spec.parent for spec in folder.glob("*/README.md"))
+    return sorted(spec.parent for spec in folder.glob("*/spec.yaml") if spec.with_name("README.md").is_file())
 
 
 def navigation(folder: Path) -> list[object]:

@@ -53,6 +53,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     pages: dict[str, str | bytes] = {
         "reference/commands.md": command_page.text(),
         "reference/datasets.md": catalogue_page.text(),
+        "project/performance.md": _performance(),
     }
     pages |= reference_pages.pages()
     pages |= board_pages.pages(ROOT / "leaderboards")
@@ -61,6 +62,14 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     for name, content in pages.items():
         files.append(File.generated(config, name, content=content))
     return files
+
+
+def _performance() -> str:
+    """What ``make bench`` wrote."""
+    written = ROOT / "leaderboards" / "performance" / "README.md"
+    if written.is_file():
+        return written.read_text(encoding="utf-8")
+    return "# Performance\n\n`make bench` measures the harness beside its peers. Nothing of it is committed yet.\n"
 
 
 def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:

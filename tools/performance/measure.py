@@ -1,0 +1,99 @@
+"""Measures the comparisons: ``python tools/performance/measure.py [--out FOLDER] [--rounds N] [NAME ...]``.
+
+Writes ``ratios.json`` and ``README.md`` to ``leaderboards/performance``. With names, those alone are measured and
+printed, and nothing is written. Exit code 1 with ``--gate``: somewhere the whole interval lies below 1.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from comparisons import Described, described
+from ratios import Ratio, page, pairs, stored
+
+ROOT = Path(__file__).parents[2]
+PACKAGES = ("numpy", "scipy", "torch", "faiss-cpu", "scikit-learn")
+
+
+def measured(one: Described, rounds: int) -> Ratio:
+    """Compare the results, which also compiles and fills caches, then time both sides in turns.
+
+    Raises:
+        AssertionError: the results differ.
+    """
+    import torch
+
+    comparison, threads = one.make(), torch.get_num_threads()
+    torch.set_num_threads(comparison.threads or threads)
+    try:
+        comparison.same(comparison.ours(), comparison.peer())
+        found = list(pairs(comparison.ours, comparison.peer, rounds, comparison.repeat))
+    finally:
+        torch.set_num_threads(threads)
+    peer = f"{one.peer} ({one.package} {version(one.package)})" if one.package else one.peer
+    wall, processor = zip(*found, strict=True)
+    return Ratio(one.name, one.size, peer, one.same, wall, processor)
+
+
+def machine() -> dict[str, Any]:
+    """What the ratios depend on."""
+    commit = subprocess.run(
+        ["git", "-C", str(ROOT), "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False
+    )
+    return {
+        "measured": time.strftime("%Y-%m-%d"),
+        "commit": commit.stdout.strip() or "unknown",
+        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "processor": platform.machine(),
+        "packages": {"Python": platform.python_version(), **{name: version(name) for name in PACKAGES}},
+    }
+
+
+def main() -> int:
+    """Measure, print, write."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("names", nargs="*", help="beginnings of names; all if none is given")
+    parser.add_argument("--out", type=Path, default=ROOT / "leaderboards" / "performance")
+    parser.add_argument("--rounds", type=int, default=9, help="pairs a comparison, at least 6")
+    parser.add_argument("--gate", action="store_true", help="exit code 1 where the harness is slower than a peer")
+    given = parser.parse_args()
+    if given.rounds < 6:
+        parser.error("an interval of 95% needs 6 rounds")
+    found = list(_printed(given.names, given.rounds))
+    if not given.names:
+        content = stored(found, machine())
+        given.out.mkdir(parents=True, exist_ok=True)
+        (given.out / "ratios.json").write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+        (given.out / "README.md").write_text(page(content), encoding="utf-8")
+    slower = [ratio for ratio in found if ratio.interval[1] < 1]
+    print("".join(f"slower than its peer: {ratio.name}, {ratio.size}\n" for ratio in slower), end="")
+    return int(given.gate and bool(slower))
+
+
+def _printed(names: list[str], rounds: int) -> Iterator[Ratio]:
+    for one in described(names):
+        start = time.perf_counter()
+        ratio = measured(one, rounds)
+        low, high = ratio.interval
+        took = time.perf_counter() - start
+        processor = sorted(ratio.processor)[len(ratio.processor) // 2]
+        print(
+            f"{one.name}, {one.size}: {ratio.median:.2f} times as fast as {ratio.peer} ({low:.2f} to {high:.2f}; "
+            f"processor {processor:.2f}), {took:.0f} s",
+            flush=True,
+        )
+        yield ratio
+
+
+if __name__ == "__main__":
+    sys.exit(main())
