@@ -58,6 +58,17 @@ def test_three_commands_lead_from_arrays_to_a_board_with_a_foreign_ranking(folde
     assert page_made.code == 0, page_made.err
 
 
+def test_the_readme_shows_the_same_three_commands(root, page):
+    commands = re.search(r"^```bash\n(.*?)^```", page, re.MULTILINE | re.DOTALL)[1].splitlines()
+    shown = (root / "README.md").read_text()
+    assert "\n".join(f"    {line}" for line in commands) in shown or "\n".join(commands) in shown
+    spec = re.sub(r"\s+", "", shown)
+    assert "datasets:[{descriptors:{ground_truth:gnd.json}}]" in spec
+    for value in ("descriptors:[{mine:{database:database.npy,queries:queries.npy}}]", "whitening:[none,pca]",
+                  "expansion:[none,aqe,diffusion]"):  # fmt: skip
+        assert value in spec
+
+
 def test_wrong_rankings_are_one_sentence_and_exit_code_4(folder, command):
     np.save("twice.npy", np.zeros((24, 2), int))
     done = command("harness import rankings spec.yaml twice.npy")

@@ -108,8 +108,8 @@ def odd_ones(runs: Mapping[Path, tuple[Mapping[str, Any], Sequence[int | None]]]
     for firsts in beginnings.values():
         usual, count = Counter(firsts.values()).most_common(1)[0]
         if count >= _FEWEST and count > len(firsts) / 2:
-            for path, first in firsts.items():
-                if first != usual:
+            for path, examples in firsts.items():
+                if examples != usual:
                     found[path] = f"its first examples are not those of the {count} other runs of its seed"
     for paths in settings.values():
         names = Counter(name for path in paths for name in runs[path][0])

@@ -442,7 +442,9 @@ def test_the_published_runs_of_labelbench(realdata, tmp_path):
     made = boards(found.records)
     assert len(made) == 10
     assert sum(row.runs for board in made for row in board.rows) == 296
-    assert harness.leaderboard(found.records).count("Friedman's test over 10 settings") == 1
+    text = harness.leaderboard(found.records)
+    assert text.count("Friedman's test over 10 settings") == 1
+    assert "critical difference" in text.lower()
     agreement = pick_agreement(found.records, "random")
     assert {each.setting for each in agreement} == {board.dataset for board in made}
 
