@@ -89,7 +89,7 @@ def leaderboard(
     if difference is not None:
         compared = differences(boards_of(results, cost=False), *difference)
         text = render_differences(compared, format)
-        pictures = difference_plots(compared, images) if plots is not None else {}
+        pictures = difference_plots(compared, images, data=True) if plots is not None else {}
     elif savings or penalties:
         text, pictures = _summaries(results, format, images if plots is not None else (), savings, penalties)
     else:
@@ -103,7 +103,7 @@ def leaderboard(
                 reference=published,
                 columns=[name.strip() for name in columns.split(",") if name.strip()] if columns else (),
             )
-        pictures = draw(boards_of(results, cost=cost), images) if plots is not None else {}
+        pictures = draw(boards_of(results, cost=cost), images, data=True) if plots is not None else {}
         _remember(results)
     if out is not None:
         write_atomically(out, text.encode())
@@ -126,11 +126,11 @@ def _summaries(
     if savings:
         found = summaries.savings(boards)
         tables += [summaries.savings_table(saving) for saving in found]
-        pictures |= saving_plots(found, images) if images else {}
+        pictures |= saving_plots(found, images, data=True) if images else {}
     if penalties:
         matrix = summaries.penalty_matrix(boards)
         tables.append(summaries.penalty_table(matrix))
-        pictures |= penalty_plot(matrix, images) if images else {}
+        pictures |= penalty_plot(matrix, images, data=True) if images else {}
     return render_tables(tables, format), pictures
 
 

@@ -22,6 +22,7 @@ Group = Literal["rank", "method", "quality", "interval", "cost", "runs"]
 _CAPTIONS: Final[Mapping[str, str]] = {
     "curves": "Learning curves",
     "cost": "Quality against cost",
+    "intervals": "Intervals and rank intervals",
     "ranks": "Mean ranks",
 }
 

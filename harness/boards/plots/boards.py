@@ -12,19 +12,21 @@ from typing import TYPE_CHECKING, Any
 
 from harness.boards.across import Across, across, critical_difference, indistinct
 from harness.boards.board import Board
-from harness.boards.columns import Column, pareto_front
+from harness.boards.columns import Column
 from harness.boards.plots.canvas import (
     COLOURS,
     MOST_NAMES,
     PLAIN,
     file_name,
     legend,
-    mark,
     picture,
     plain,
     written_out,
 )
-from harness.boards.plots.curves import PANELS, curve_columns, curves_size, draw_board, draw_boards, row_label
+from harness.boards.plots.curves import PANELS, curve_columns, curves_size, draw_board, draw_boards
+from harness.boards.plots.data import cost_data, curves_data, intervals_data, ranks_data
+from harness.boards.plots.intervals import draw_intervals, intervals_size, ranked_rows
+from harness.boards.plots.styles import point_style, row_label
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -32,34 +34,42 @@ if TYPE_CHECKING:
 Draw = Callable[["Figure"], None]
 
 
-def plots(boards: Sequence[Board], images: Sequence[str] = ("svg",)) -> dict[str, bytes]:
+def plots(boards: Sequence[Board], images: Sequence[str] = ("svg",), *, data: bool = False) -> dict[str, bytes]:
     """File name -> picture of all that the boards have data for.
 
     Args:
         boards: their curves and costs are drawn one by one; curves of several boards once more side by side, and mean
             ranks where there are enough boards for a test.
         images: ``svg``, ``png``.
+        data: add the numbers of each picture as CSV.
 
     Raises:
         UnknownName: no such kind of image.
     """
     drawings: dict[str, tuple[Draw, tuple[float, float]]] = {}
+    tables: dict[str, bytes] = {}
     curved = [board for board in boards if board.task == "active-learning" and curve_columns(board)]
     for board in boards:
         name = _file_name(board, drawings)
         if board in curved:
             drawings[f"{name}-curves"] = functools.partial(draw_board, board=board), curves_size(board)
+            tables[f"{name}-curves.csv"] = curves_data([board])
         if any(column.pareto for column in board.columns):
             drawings[f"{name}-cost"] = functools.partial(_cost, board=board), (6.4, 4.0)
+            tables[f"{name}-cost.csv"] = cost_data(board)
+        if len(ranked_rows(board)) > 1:
+            drawings[f"{name}-intervals"] = functools.partial(draw_intervals, board=board), intervals_size(board)
+            tables[f"{name}-intervals.csv"] = intervals_data(board)
     if len(curved) > 1:
         across_panels = min(PANELS, len(curved))
         size = 3.2 * across_panels, 2.8 * math.ceil(len(curved) / across_panels) + 0.8
         drawings["active-learning-curves"] = functools.partial(draw_boards, boards=curved), size
+        tables["active-learning-curves.csv"] = curves_data(curved)
     pictures = {f"{name}.{image}": picture(*drawing, image) for name, drawing in drawings.items() for image in images}
-    return pictures | rank_plots(across(boards), images)
+    return pictures | rank_plots(across(boards), images, data=data) | (tables if data else {})
 
 
-def rank_plots(ranks: Sequence[Across], images: Sequence[str] = ("svg",)) -> dict[str, bytes]:
+def rank_plots(ranks: Sequence[Across], images: Sequence[str] = ("svg",), *, data: bool = False) -> dict[str, bytes]:
     """Mean ranks with the critical difference of each task that has enough boards for the test, by file name."""
     pictures: dict[str, bytes] = {}
     for task in ranks:
@@ -67,6 +77,7 @@ def rank_plots(ranks: Sequence[Across], images: Sequence[str] = ("svg",)) -> dic
             draw = functools.partial(_ranks, ranking=task)
             size = 6.4, 0.9 + 0.11 * (min(len(task.methods), MOST_NAMES) + 3)
             pictures |= {f"{task.task}-ranks.{image}": picture(draw, size, image) for image in images}
+            pictures |= {f"{task.task}-ranks.csv": ranks_data(task)} if data else {}
     return pictures
 
 
@@ -78,26 +89,27 @@ def _file_name(board: Board, taken: Mapping[str, Any]) -> str:
 
 
 def _cost(figure: Figure, board: Board) -> None:
-    """Quality against time and against memory, best at the upper left; the Pareto front is drawn (Fig. 5.10)."""
+    """Quality against time and against memory, best at the upper left; the front joins the rows that tables mark."""
     quality, costs = board.columns[0], [column for column in board.columns if column.pareto]
-    styles = {name: mark(position) for position, name in enumerate(_named(board, costs))}
+    named = _named(board, costs)
     entries: dict[str, Any] = {}
     for axes, column in zip(figure.subplots(1, len(costs), squeeze=False, sharey=True)[0], costs, strict=True):
-        points, unnamed = [], []
+        points, unnamed, front = [], [], []
         for row in board.rows:
             x, y = row.cells[column.key], row.cells[quality.key]
             if x is None or y is None:
                 continue
             points.append((x.mean * column.scale, y.mean * quality.scale))
+            front += [points[-1]] if column.key in row.front else []
             name = row_label(board, row)
-            if style := styles.get(name):
-                entries.setdefault(name, axes.scatter(*points[-1], **style))
+            if name in named:
+                entries.setdefault(name, axes.scatter(*points[-1], **point_style(board, row)))
             else:
                 unnamed.append(points[-1])
         if unnamed:
             axes.scatter(*zip(*unnamed, strict=True), color=PLAIN, marker=".", zorder=1)
-        front = pareto_front(points)
-        axes.plot(*zip(*front, strict=True), color="#777777", linewidth=0.8, zorder=0) if front else None
+        if front:
+            axes.plot(*zip(*sorted(front), strict=True), color="#777777", linewidth=0.8, zorder=0)
         axes.set_xlabel(column.title)
         written_out(axes, [x for x, _ in points])
     figure.axes[0].set_ylabel(plain(f"{board.metric} (%)"))
@@ -109,14 +121,8 @@ def _named(board: Board, costs: Sequence[Column]) -> list[str]:
     """Rows that get a colour and a name: all, or of many the first that are best for what they cost in some way."""
     if len(board.rows) <= len(COLOURS):
         return [row_label(board, row) for row in board.rows]
-    quality, chosen = board.columns[0], set()
-    for column in costs:
-        points = {
-            (x.mean, y.mean): row_label(board, row)
-            for row in reversed(board.rows)
-            if (x := row.cells[column.key]) is not None and (y := row.cells[quality.key]) is not None
-        }
-        chosen |= {points[point] for point in pareto_front(list(points))}
+    keys = {column.key for column in costs}
+    chosen = {row_label(board, row) for row in board.rows if keys & {*row.front}}
     return [name for row in board.rows if (name := row_label(board, row)) in chosen][:MOST_NAMES]
 
 

@@ -93,8 +93,13 @@ def mark(position: int) -> dict[str, Any]:
 def written_out(axes: Any, values: Sequence[float]) -> None:
     """A logarithmic axis of x with plain numbers where the values span more than a factor of ten."""
     if values and min(values) > 0 and max(values) > 10 * min(values):
+        from matplotlib.ticker import LogLocator
+
         axes.set_xscale("log")
+        narrow = max(values) < 100 * min(values)
+        # Powers of ten alone would leave a narrow axis with one number.
+        axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if narrow else (1,)))
         # matplotlib writes powers as formulas, which are not parsed here.
         axes.xaxis.set_major_formatter("{x:g}")
         axes.xaxis.set_minor_formatter("")
-        axes.tick_params(axis="x", labelrotation=45)
+        axes.tick_params(axis="x", labelrotation=0 if narrow else 45)

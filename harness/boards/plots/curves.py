@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from harness.boards.board import Board, Row
 from harness.boards.columns import ALL_LABELS, FULL_SUPERVISION, Cell
-from harness.boards.plots.canvas import COLOURS, LINES, MARKS, MOST_NAMES, legend, mark, plain
+from harness.boards.plots.canvas import MOST_NAMES, legend, plain
+from harness.boards.plots.styles import line_style, point_style, row_label
 from harness.boards.rows import reference_row
 
 if TYPE_CHECKING:
@@ -36,11 +37,6 @@ def curve_columns(board: Board) -> list[tuple[int, str]]:
     """Numbers of labels and the keys of their accuracies."""
     sizes = [(re.fullmatch(r"accuracy@(\d+)", column.key), column.key) for column in board.columns]
     return sorted((int(size[1]), key) for size, key in sizes if size)
-
-
-def row_label(board: Board, row: Row) -> str:
-    """``random · supervised``, without kinds that a row lacks."""
-    return " · ".join(row.labels[kind] for kind in board.kinds if row.labels[kind] != "none") or "none"
 
 
 def curves_size(board: Board) -> tuple[float, float]:
@@ -74,7 +70,7 @@ def draw_boards(figure: Figure, boards: Sequence[Board]) -> None:
         for row in _drawn(board):
             name = row_label(board, row)
             if name in names:
-                style = _style(board, row, names.index(name))
+                style = line_style(board, row, names.index(name))
                 entries.setdefault(name, _curve(axes, board, row, style, band=len(board.rows) <= _DIRECT))
         for line in _full_lines(axes, _drawn(board)).values():
             entries.setdefault(ALL_LABELS, line)
@@ -92,8 +88,8 @@ def _drawn(board: Board) -> list[Row]:
 
 def _one_panel(axes: Axes, board: Board, rows: Sequence[Row]) -> None:
     ends: list[tuple[float, float, str, str]] = []
-    for position, row in enumerate(rows):
-        style = _style(board, row, position)
+    for row in rows:
+        style = line_style(board, row)
         line = _curve(axes, board, row, style, band=True)
         x, y = (float(values[-1]) for values in line.get_data())
         ends.append((x, y, row_label(board, row), style["color"]))
@@ -134,7 +130,7 @@ def _small_multiples(figure: Figure, board: Board, rows: Sequence[Row]) -> None:
     for axes in panels[len(shown) :]:
         axes.set_visible(False)
     for axes, row in zip(panels, shown, strict=False):
-        style = {"color": COLOURS[0], "marker": MARKS[0], "linestyle": "-"}
+        style = {**point_style(board, row), "linestyle": "-"}
         if reference is not None and row is not reference:
             dashed = {"color": _REFERENCE, "marker": "", "linestyle": "--", "linewidth": 1.0}
             _curve(axes, board, reference, dashed, band=False)
@@ -163,30 +159,20 @@ def _curve(axes: Axes, board: Board, row: Row, style: dict[str, Any], *, band: b
     sizes, mean = [size for size, _ in points], [100 * cell.mean for _, cell in points]
     (line,) = axes.plot(sizes, mean, **{"markersize": 3.5, **style})
     if band:
-        half = [100 * _half_width(cell) for _, cell in points]
+        half = [100 * half_width(cell) for _, cell in points]
         low = [m - h for m, h in zip(mean, half, strict=True)]
         high = [m + h for m, h in zip(mean, half, strict=True)]
         axes.fill_between(sizes, low, high, color=style["color"], alpha=0.15, linewidth=0)
     return line
 
 
-def _half_width(cell: Cell) -> float:
-    """Half of the t interval of a mean; 0 for one run."""
+def half_width(cell: Cell) -> float:
+    """Half of the 95% t interval of a mean; 0 for one run."""
     if cell.std is None or cell.n < 2:
         return 0.0
     from scipy.special import stdtrit
 
     return float(stdtrit(cell.n - 1, 0.975)) * cell.std / math.sqrt(cell.n)
-
-
-def _style(board: Board, row: Row, position: int) -> dict[str, Any]:
-    """Colour, mark and line of a curve: one colour an acquisition and one line a scheme where both differ."""
-    kinds = ("acquisition", "learning")
-    chosen = [k for k in kinds if k in board.kinds]
-    positions = [sorted({other.labels[k] for other in board.rows}).index(row.labels[k]) for k in chosen]
-    if len(positions) < len(kinds) or positions[0] >= len(COLOURS) or positions[1] >= len(LINES):
-        return {**mark(position), "linestyle": LINES[position // len(COLOURS) % len(LINES)]}
-    return {"color": COLOURS[positions[0]], "marker": MARKS[positions[0]], "linestyle": LINES[positions[1]]}
 
 
 def _label_axes(below: Sequence[Axes], left: Sequence[Axes], board: Board) -> None:

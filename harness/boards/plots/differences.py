@@ -9,19 +9,24 @@ from typing import TYPE_CHECKING
 from harness.boards.board import plural
 from harness.boards.comparison.pairs import RowDifference
 from harness.boards.plots.canvas import COLOURS, file_name, picture, plain
+from harness.boards.plots.data import difference_data
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-def difference_plots(differences: Sequence[RowDifference], images: Sequence[str] = ("svg",)) -> dict[str, bytes]:
-    """File name -> picture of the differences on one board, sorted, with mean and interval."""
+def difference_plots(
+    differences: Sequence[RowDifference], images: Sequence[str] = ("svg",), *, data: bool = False
+) -> dict[str, bytes]:
+    """File name -> picture of the differences on one board, sorted, with mean and interval; ``data``: CSV beside it."""
     pictures: dict[str, bytes] = {}
     for difference in differences:
         name = file_name(difference.dataset)
         name = f"{name}-difference" if f"{name}-difference.{images[0]}" not in pictures else f"{name}-{len(pictures)}"
         for image in images:
             pictures[f"{name}.{image}"] = picture(functools.partial(_draw, difference=difference), (6.4, 3.2), image)
+        if data:
+            pictures[f"{name}.csv"] = difference_data(difference)
     return pictures
 
 

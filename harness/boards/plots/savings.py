@@ -7,28 +7,32 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from harness.boards.plots.canvas import MOST_NAMES, file_name, legend, mark, picture, plain
+from harness.boards.plots.data import penalties_data, savings_data
 from harness.boards.savings import PenaltyMatrix, Savings
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-def saving_plots(found: Sequence[Savings], images: Sequence[str] = ("svg",)) -> dict[str, bytes]:
-    """File name -> picture of the savings of each board."""
+def saving_plots(found: Sequence[Savings], images: Sequence[str] = ("svg",), *, data: bool = False) -> dict[str, bytes]:
+    """File name -> picture of the savings of each board; ``data``: CSV beside it."""
     pictures: dict[str, bytes] = {}
     for saving in found:
         name = f"{file_name(saving.dataset)}-savings"
         name = name if f"{name}.{images[0]}" not in pictures else f"{name}-{len(pictures)}"
         for image in images:
             pictures[f"{name}.{image}"] = picture(functools.partial(_savings, found=saving), (6.4, 4.2), image)
+        if data:
+            pictures[f"{name}.csv"] = savings_data(saving)
     return pictures
 
 
-def penalty_plot(matrix: PenaltyMatrix, images: Sequence[str] = ("svg",)) -> dict[str, bytes]:
-    """File name -> picture of the matrix."""
+def penalty_plot(matrix: PenaltyMatrix, images: Sequence[str] = ("svg",), *, data: bool = False) -> dict[str, bytes]:
+    """File name -> picture of the matrix; ``data``: CSV beside it."""
     side = 2.2 + 0.5 * len(matrix.methods)
     draw = functools.partial(_penalties, matrix=matrix)
-    return {f"penalties.{image}": picture(draw, (side, side), image) for image in images}
+    pictures = {f"penalties.{image}": picture(draw, (side, side), image) for image in images}
+    return pictures | ({"penalties.csv": penalties_data(matrix)} if data else {})
 
 
 def _savings(figure: Figure, found: Savings) -> None:

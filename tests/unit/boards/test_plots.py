@@ -37,7 +37,7 @@ def pictures():
 
 
 def test_curves_and_cost_are_drawn_under_safe_names(pictures):
-    assert sorted(pictures) == ["di-gits-cost.svg", "di-gits-curves.svg"]
+    assert sorted(pictures) == ["di-gits-cost.svg", "di-gits-curves.svg", "di-gits-intervals.svg"]
     assert all(picture.startswith(b"<?xml") for picture in pictures.values())
     assert b"<b>" not in pictures["di-gits-curves.svg"]
 

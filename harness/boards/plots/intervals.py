@@ -1,0 +1,55 @@
+"""The headline with its interval, and the rank interval, of each row: what a board can tell apart."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from harness.boards.board import Board, Row
+from harness.boards.plots.canvas import plain
+from harness.boards.plots.styles import point_style, row_label
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+_MOST_ROWS: Final = 24
+"""Rows that are drawn, best first."""
+_HALF: Final = 0.35
+"""By how much a bar covers its first and last rank: one rank is a bar too."""
+
+
+def ranked_rows(board: Board) -> list[Row]:
+    """The rows that have a rank interval and a headline."""
+    if not board.columns:
+        return []
+    key = board.columns[0].key
+    return [r for r in board.rows if r.rank is not None and r.rank_last is not None and r.cells.get(key) is not None]
+
+
+def intervals_size(board: Board) -> tuple[float, float]:
+    """Size in inches."""
+    return 6.4, 1.1 + 0.24 * min(len(ranked_rows(board)), _MOST_ROWS)
+
+
+def draw_intervals(figure: Figure, board: Board) -> None:
+    """Left the mean with its 95% interval, right the ranks that remain, best row on top."""
+    rows, column = ranked_rows(board), board.columns[0]
+    shown = rows[:_MOST_ROWS]
+    values, ranks = figure.subplots(1, 2, sharey=True, width_ratios=(3, 2))
+    for place, row in enumerate(shown):
+        style, cell = point_style(board, row), row.cells[column.key]
+        if row.interval is not None:
+            bounds = [column.scale * bound for bound in row.interval]
+            values.plot(bounds, [place, place], color=style["color"], linewidth=1.6)
+        if cell is not None:
+            values.plot([column.scale * cell.mean], [place], markersize=5, linestyle="", **style)
+        ends = [(row.rank or 0) - _HALF, (row.rank_last or 0) + _HALF]
+        ranks.plot(ends, [place, place], color=style["color"], linewidth=5, solid_capstyle="butt")
+    values.set_yticks(range(len(shown)), [plain(row_label(board, row)) for row in shown], fontsize=7)
+    values.set_ylim(len(shown) - 0.5, -0.5)
+    values.set_xlabel(plain(f"{board.metric}, 95% interval"), fontsize=8)
+    ranks.set_xlabel("rank interval", fontsize=8)
+    ranks.set_xlim(0.5, len(rows) + 0.5)
+    ranks.xaxis.get_major_locator().set_params(integer=True)
+    ranks.tick_params(left=False)
+    few = f", best {len(shown)} of {len(rows)}" if len(shown) < len(rows) else ""
+    figure.suptitle(f"{plain(board.dataset)}{few}", fontsize=9)

@@ -1,0 +1,93 @@
+"""Pictures and tables of a board say the same: fronts, colours, and the data of each picture."""
+
+from __future__ import annotations
+
+import csv
+import io
+
+import pytest
+from test_plots import record
+
+from harness.boards import boards
+from harness.boards.plots import plots, styles
+from harness.boards.plots.boards import _cost
+from harness.boards.plots.curves import draw_board
+from harness.boards.plots.intervals import draw_intervals
+from harness.boards.tables import board_table
+
+
+@pytest.fixture(scope="module")
+def board():
+    """Ten methods: the slower, the better, but two that are beaten."""
+    made = []
+    for place in range(10):
+        for seed in range(3):
+            one = record(f"m{place}", seed)
+            better = {name: value + place / 100 for name, value in one.metrics.items()}
+            seconds = 0.01 * (10 if place in (2, 5) else 1 + place / 10)
+            made.append(one.model_copy(update={"metrics": better, "figures": {"acquire_s": seconds}}))
+    return boards(made)[0]
+
+
+def drawn(draw, board):
+    from matplotlib.figure import Figure
+
+    figure = Figure()
+    draw(figure, board)
+    return figure
+
+
+def starred(board):
+    """Rows of the table that carry the mark of a front."""
+    table = board_table(board, ["all"])
+    costs = {column.title for column in board.columns if column.pareto}
+    places = [place for place, column in enumerate(table.columns) if column.title in costs]
+    name = [column.title for column in table.columns].index("acquisition")
+    return {row[name].text for row in table.rows if any(row[place].suffix for place in places)}
+
+
+def test_the_front_of_the_picture_is_that_of_the_table(board):
+    figure = drawn(_cost, board)
+    (line,) = figure.axes[0].get_lines()
+    column = next(column for column in board.columns if column.pareto)
+    on_front = [row for row in board.rows if column.key in row.front]
+    assert {round(x, 9) for x in line.get_xdata()} == {
+        round(row.cells[column.key].mean * column.scale, 9) for row in on_front
+    }
+    assert starred(board) == {row.labels["acquisition"] for row in on_front}
+    assert 0 < len(on_front) < len(board.rows)
+
+
+def test_a_row_has_one_colour_and_mark_in_all_pictures(board):
+    from matplotlib.colors import to_hex
+
+    curves, intervals = drawn(draw_board, board), drawn(draw_intervals, board)
+    for place, row in enumerate(board.rows):
+        style = styles.point_style(board, row)
+        panel = next(axes for axes in curves.axes if axes.get_title() == row.labels["acquisition"])
+        line = panel.get_lines()[-1]
+        assert (to_hex(line.get_color()).upper(), line.get_marker()) == (style["color"], style["marker"])
+        marks = [one for one in intervals.axes[0].get_lines() if one.get_linestyle() == "None"]
+        assert (to_hex(marks[place].get_color()).upper(), marks[place].get_marker()) == (
+            style["color"],
+            style["marker"],
+        )
+
+
+def test_every_picture_has_its_data(board):
+    files = plots([board], data=True)
+    names = {name.rpartition(".")[0] for name in files if name.endswith(".svg")}
+    assert {name.rpartition(".")[0] for name in files if name.endswith(".csv")} == names
+    tables = {
+        name: list(csv.reader(io.StringIO(text.decode()))) for name, text in files.items() if name.endswith("csv")
+    }
+    cost = tables["di-gits-cost.csv"]
+    assert cost[0][0] == "method"
+    assert {row[0] for row in cost[1:] if row[-1] == "1"} == starred(board)
+    curves = tables["di-gits-curves.csv"]
+    assert len(curves) == 1 + 10 * 3
+    assert all(float(low) <= float(mean) <= float(high) for *_, mean, low, high in curves[1:])
+    ranks = tables["di-gits-intervals.csv"]
+    assert [row[0] for row in ranks[1:]] == [row.labels["acquisition"] for row in board.rows]
+    assert all(int(first) <= int(last) for *_, first, last in ranks[1:])
+    assert not [name for name in plots([board]) if name.endswith(".csv")]
