@@ -32,7 +32,7 @@ from harness.core.errors import DataDamaged, DataMissing
 from harness.core.scratch import scratch_folder
 from harness.core.signed import signed, unsigned
 from harness.core.text import sentence
-from harness.data.archives import unpack
+from harness.data.archives import Limits, unpack
 from harness.runs.kept_ranks import read_ranks
 from harness.runs.record import Record, Sentence
 from harness.runs.store import Store, read_record
@@ -45,6 +45,8 @@ PLUGINS: Final = "plugins"
 _RANKS: Final = ".ranks.npy"
 _PART: Final = re.compile(r"spec\.yaml|runs/[0-9a-f]{24}(\.json|\.ranks\.npy)|plugins(/[A-Za-z0-9_.-]+){2,}")
 _ID: Final = re.compile(r"[0-9a-f]{24}")
+_LIMITS: Final = Limits(ratio=20, members=1_000_000)
+"""What is read of an archive that was compressed again; one that harness publish wrote has a ratio of 1."""
 _LARGEST_MANIFEST: Final = 64 << 20
 _AGAIN: Final = "get it again from whoever published it; harness publish writes bundles"
 
@@ -151,7 +153,7 @@ def open_bundle(path: str | Path) -> Bundle:
     if not path.is_file():
         raise DataMissing(f"there is no bundle {path}", fix="give the file that harness publish wrote, or its folder")
     folder = Path(tempfile.mkdtemp(prefix="bundle-", dir=scratch_folder())) / "parts"
-    unpack(path, folder)
+    unpack(path, folder, limits=_LIMITS)
     manifest = _manifest(path, folder)
     if _ID.fullmatch(path.stem) and path.stem != manifest.id:
         raise DataDamaged(f"{path} is not the bundle of this name: its content gives {manifest.id}", fix=_AGAIN)

@@ -68,19 +68,24 @@ def bundle(folder, *records, name="A. Example", **options):
     return publish(store(folder / "runs", *records), folder / "out", measured_by=name, licence="CC0", **options).file
 
 
-def ten_bundles(folder):
-    """Of ten people: each has a plugin; runs overlap; one has other data, one another protocol, one other numbers."""
-    bundles = []
-    for number in range(10):
-        own = folder / str(number)
-        own.mkdir()
-        plugin = own / f"own_{number}.py"
-        plugin.write_text(PLUGIN.format(number=number))
-        registry = load_registry([plugin])
+def ten_bundles(folder, plugins):
+    """Of ten people, the first of whom have a plugin each; runs overlap; one has other data, one another protocol.
+
+    One of them has other numbers of the same runs.
+    """
+    return [_bundle_of(number, folder / str(number), number < plugins) for number in range(10)]
+
+
+def _bundle_of(number, folder, has_plugin):
+    where = {"fingerprint": "e" * 64} if number == 8 else {"size": 512} if number == 9 else {}
+    value = 0.6 if number == 3 else 0.4 + 1e-6 * number
+    shared = [record(name, [value] * 8, seed=seed, **where) for name in ("gem", "mac") for seed in (0, 1)]
+    own, plugins = record("spoc", [0.1 * number] * 8, seed=number, **where), []
+    if has_plugin:
+        folder.mkdir(parents=True)
+        plugins = [folder / f"own_{number}.py"]
+        plugins[0].write_text(PLUGIN.format(number=number))
+        registry = load_registry(plugins)
         code = registry.identify("pooling", f"own-{number}", registry.create("pooling", f"own-{number}")).digest
-        where = {"fingerprint": "e" * 64} if number == 8 else {"size": 512} if number == 9 else {}
-        better = 0.2 if number == 3 else 1e-6 * number
-        shared = [record(name, [0.4 + better] * 8, seed=seed, **where) for name in ("gem", "mac") for seed in (0, 1)]
-        mine = record(f"own-{number}", [0.1 * number] * 8, digest=code, plugin=plugin.name, **where)
-        bundles.append(bundle(own, mine, *shared[number % 3 :], name=f"Person {number}", plugins=[plugin]))
-    return bundles
+        own = record(f"own-{number}", [0.1 * number] * 8, digest=code, plugin=plugins[0].name, **where)
+    return bundle(folder, own, *shared[number % 3 :], name=f"Person {number}", plugins=plugins)

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import random
 from collections import Counter
 
+import numpy as np
 import pytest
 from people import bundle, record, store, ten_bundles
 
 from harness.bundles.bundle import open_bundle
 from harness.bundles.merging import merge
 from harness.bundles.publishing import publish
+from harness.cli import main
 from harness.core.errors import DataDamaged, DataMissing
 from harness.runs.store import Store
 from harness.runs.targets import find_results
@@ -21,7 +24,7 @@ from harness.studies.verify_records import verify_records
 @pytest.fixture(scope="module")
 def bundles(tmp_path_factory):
     """The bundles of ten people."""
-    return ten_bundles(tmp_path_factory.mktemp("people"))
+    return ten_bundles(tmp_path_factory.mktemp("people"), plugins=2)
 
 
 @pytest.fixture(scope="module")
@@ -42,15 +45,30 @@ def repetitions(folder):
     return {run["run"]: run for file in files for run in map(json.loads, file.read_text().splitlines())}
 
 
-@pytest.mark.parametrize("order", range(4))
-def test_any_order_gives_the_same_bytes(bundles, merged, tmp_path, order):
+def merged_in_order(bundles, folder, order):
+    """Some bundles at a time, in any order, some of them again."""
     rng, waiting = random.Random(order), [*bundles, *bundles[:3]]
     rng.shuffle(waiting)
-    while waiting:  # some at a time, some of them again
+    while waiting:
         count = rng.randrange(3, len(waiting) + 3)
-        merge(waiting[:count], tmp_path / "board")
+        merge(waiting[:count], folder)
         del waiting[:count]
-    assert content(tmp_path / "board") == content(merged.folder)
+    return content(folder)
+
+
+@pytest.mark.parametrize("order", range(2))
+def test_any_order_gives_the_same_bytes(bundles, merged, tmp_path, order):
+    assert merged_in_order(bundles, tmp_path / "board", order) == content(merged.folder)
+
+
+@pytest.mark.slow
+def test_forty_orders_of_the_bundles_of_ten_plugins_give_the_same_bytes(tmp_path):
+    bundles = ten_bundles(tmp_path / "people", plugins=10)
+    merge(bundles, tmp_path / "all")
+    expected = content(tmp_path / "all")
+    assert sum(name.startswith("boards/") and "/runs/" in name for name in expected) == 4 + 2 + 4 + 10
+    for order in range(40):
+        assert merged_in_order(bundles, tmp_path / str(order), order) == expected
 
 
 def test_no_record_is_lost(bundles, merged):
@@ -148,6 +166,48 @@ def test_a_bundle_that_is_taken_out_leaves_no_trace(tmp_path):
     (tmp_path / "two" / "bundles" / second.name).unlink()
     merge([], tmp_path / "two")
     assert content(tmp_path / "two") == content(tmp_path / "one")
+
+
+def test_stored_rankings_come_along(tmp_path):
+    ranks = np.arange(16, dtype=np.int32).reshape(8, 2)
+    path = tmp_path / "runs" / f"{record().id}.ranks.npy"
+    path.parent.mkdir()
+    np.save(path, ranks)
+    kept = {"wanted": None, "shape": [8, 2], "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
+    file = bundle(tmp_path, record(details={"ap_medium": [0.5] * 8, "kept_ranks": kept}))
+    merge([file], tmp_path / "board")
+    (there,) = (tmp_path / "board" / "boards").glob("*/runs/*.npy")
+    assert there.read_bytes() == path.read_bytes()
+    np.save(path, ranks[::-1])
+    with pytest.raises(DataDamaged, match="is not what the run left"):
+        open_bundle(bundle(tmp_path, record(details={"ap_medium": [0.5] * 8, "kept_ranks": kept})))
+
+
+def test_commands_publish_merge_and_verify(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    store(tmp_path / "runs", record(), record("mac"))
+    assert called(monkeypatch, "harness publish runs --out b --measured-by A --licence CC0") == 0
+    (file,) = (tmp_path / "b").iterdir()
+    assert capsys.readouterr().out == f"2 records, 0 plugin files: b/{file.name}\n"
+    assert called(monkeypatch, "harness merge b --into board --tolerance 0.5") == 0
+    assert "1 bundles, 2 runs, 2 records: 1 boards." in capsys.readouterr().out
+    assert called(monkeypatch, f"harness records verify {file}") == 0
+    assert "2 records: 2 OK, 0 wrong." in capsys.readouterr().out
+    file.write_bytes(file.read_bytes().replace(b"0.5", b"0.6"))
+    assert called(monkeypatch, f"harness records verify {file}") == 4
+    assert called(monkeypatch, "harness merge b --into other") == 4
+    assert "Bad CRC-32" in capsys.readouterr().err
+    assert called(monkeypatch, "harness publish nothing --out b --measured-by A --licence CC0") == 2
+
+
+def called(monkeypatch, line):
+    """The exit code of a command."""
+    monkeypatch.setattr("sys.argv", line.split())
+    try:
+        main()
+    except SystemExit as stop:
+        return stop.code or 0
+    return 0
 
 
 def test_the_same_records_give_the_same_bundle(tmp_path):
