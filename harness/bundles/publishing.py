@@ -5,9 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -23,7 +22,7 @@ from harness.data.folders import data_folders
 from harness.registry import Registry, load_registry
 from harness.registry.composition import COMPOSED, code_of, sources_behind
 from harness.registry.modules import HARNESS
-from harness.runs.plan import make_plan
+from harness.runs.plan import Plan, make_plan
 from harness.runs.record import Record
 from harness.runs.results import Results
 from harness.runs.store import Store
@@ -87,18 +86,19 @@ def publish(
         PluginError: the source of a method is not there, or not the one that ran.
         FileUnusable: the file cannot be written.
     """
-    names = tuple(map(str, plugins))
-    checks = verify_records(target, plugins=plugins, data=data, runs=runs, progress=progress)
+    names, spec = tuple(map(str, plugins)), _spec(target)
+    plan = _plan(spec, names, data, catalogues) if spec else None
+    needed = plan.plugins if plan else names
+    checks = verify_records(target, plugins=needed, data=data, runs=runs, progress=progress)
     _refuse([DataDamaged(check.problem, fix="remove it, or run the spec again") for check in checks if check.problem])
     results = Resolver(names, data, None, runs, catalogues=tuple(catalogues)).results(target)
     records = [anonymous(record) for record in results.require_records(written=True) if not record.measured_by]
     if not records:
         raise SpecError(f"{target} has records of others alone", fix="whoever measured them publishes them")
-    spec = _spec(target)
     parts = _records(records, results)
     if spec is not None:
         parts[SPEC] = without_places(spec.read_text(encoding="utf-8")).encode()
-    sources = _sources(records, partial(_registry, spec, names, data, catalogues))
+    sources = _sources(records, plan.registry if plan else None, names)
     manifest = _manifest(records, {**parts, **sources}, results.title, measured_by, licence, contact)
     file = Path(out) if Path(out).suffix == SUFFIX else Path(out) / f"{manifest.id}{SUFFIX}"
     try:
@@ -136,21 +136,17 @@ def _records(records: Iterable[Record], results: Results) -> dict[str, bytes]:
     return parts
 
 
-def _registry(
-    spec: Path | None, plugins: tuple[str, ...], data: str | Path | None, catalogues: Sequence[Path]
-) -> Registry:
-    if spec is None:
-        return load_registry(plugins)
+def _plan(spec: Path, plugins: tuple[str, ...], data: str | Path | None, catalogues: Sequence[Path]) -> Plan:
     folders = data_folders(data, None)
-    return make_plan(spec, folders, plugins=plugins, catalogues=tuple(catalogues), incomplete=True).registry
+    return make_plan(spec, folders, plugins=plugins, catalogues=tuple(catalogues), incomplete=True)
 
 
-def _sources(records: Iterable[Record], load: Callable[[], Registry]) -> dict[str, bytes]:
+def _sources(records: Iterable[Record], known: Registry | None, plugins: tuple[str, ...]) -> dict[str, bytes]:
     """The files behind the methods and loaders that are identified by their source. Raises ``PluginError``."""
     wanted = sorted({foreign for record in records for foreign in _foreign(record)})
     if not wanted:
         return {}
-    registry, parts = load(), dict[str, bytes]()
+    registry, parts = known or load_registry(plugins), dict[str, bytes]()
     for kind, name, code in wanted:
         what = f'the source of {kind} "{name}"'
         if (state := _state(registry, kind, name, code)) != "":
