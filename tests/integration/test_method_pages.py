@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 import unicodedata
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ import pytest
 import harness
 from harness.registry import load_registry
 from harness.registry.parameters import describe
+from harness.runs.labels import Method
 from harness.runs.record import Record
 
 
@@ -74,6 +76,20 @@ def test_a_page_says_where_a_method_stands_and_why_it_is_worse(root, monkeypatch
     assert "Other methods of this kind are compared with it" in section("acquisition", "random")
     assert "No committed board has it" in section("acquisition", "badge")
     assert section("network", "small-cnn") == ""
+
+
+def test_a_reason_names_the_parameters_of_the_rows(root, monkeypatch):
+    monkeypatch.syspath_prepend(str(root / "tools" / "site"))
+    standing = importlib.import_module("method_standing")
+
+    def rows(*parameters):
+        methods = [{"learning": Method("pretrain", values)} for values in parameters]
+        return [SimpleNamespace(board=None, row=SimpleNamespace(methods=of_row)) for of_row in methods]
+
+    found = standing._reason("learning", "pretrain", rows({"pre_epochs": 10}, {"pre_epochs": 50}))
+    assert found.startswith("The boards pre-train for 10 or 50 epochs")
+    assert standing._reason("learning", "pretrain", rows({})) == ""
+    assert standing._reason("learning", "semi", rows({})) == ""
 
 
 def run_of(acquisition, seed, accuracy):

@@ -7,11 +7,11 @@ from collections.abc import Iterator, Sequence
 from html import escape
 from pathlib import Path
 
-from harness.boards.render.table import TableCell
 from harness.boards.stored import read_boards
 from harness.core.errors import HarnessError
 from harness.runs.targets import find_results
-from harness.site.view import BoardView, RowView, Whisker, board_views
+from harness.site.render import macro
+from harness.site.view import BoardView, RowView, board_views
 
 _PICTURE = re.compile(r"^!\[[^]]*\]\([^)]+\.svg\)$", re.MULTILINE)
 _GENERATED = re.compile(r"^<!--.*?-->\n*", re.DOTALL)
@@ -81,23 +81,11 @@ def _table(view: BoardView, groups: Sequence[str], most: int) -> Iterator[str]:
 
 def _cells(view: BoardView, row: RowView, places: Sequence[int]) -> Iterator[str]:
     for place in places:
-        group, cell = view.headings[place].group, row.cells[place]
-        picture = _whisker(row.whisker) if group == "interval" and row.whisker else ""
-        yield f'<td class="{group}">{_cell(cell)}{picture}</td>'
+        group = view.headings[place].group
+        picture = macro("whisker", row.whisker) if group == "interval" and row.whisker else ""
+        yield f'<td class="{group}">{macro("cell", row.cells[place], row)}{picture}</td>'
         if group == "rank":
             yield f'<th scope="row" class="method">{escape(row.name)}</th>'
-
-
-def _cell(cell: TableCell) -> str:
-    number = f"<b>{escape(cell.text)}</b>" if cell.best else escape(cell.text) or "–"
-    return number + (f"<small>{escape(cell.suffix)}</small>" if cell.suffix else "")
-
-
-def _whisker(whisker: Whisker) -> str:
-    """The interval on one axis for all rows of the board."""
-    low, mid, high = whisker.low + 4, whisker.mid + 4, whisker.high + 4
-    line = f'<line x1="{low}" x2="{high}" y1="6" y2="6"/><circle cx="{mid}" cy="6" r="3"/>'
-    return f'<svg class="whisker" viewBox="0 0 108 12" aria-hidden="true">{line}</svg>'
 
 
 def _plain(text: str) -> str:

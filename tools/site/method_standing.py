@@ -49,14 +49,15 @@ _REASONS: Mapping[tuple[str, str], str] = {
         "the densest ones (`tests/benchmarks/bench_reasons.py`)."
     ),
     ("learning", "pretrain"): (
-        "The boards pre-train for 10 epochs, where the thesis has 250. What 250 would change was not measured here."
+        "The boards pre-train for {pre_epochs} epochs, where the thesis has 250. What 250 would change was not measured."
     ),
     ("learning", "ceal"): (
         "It takes confident predictions for labels. A model of one label a class is confident of a good part of the pool "
         "and often wrong there, and these pseudo-labels outnumber the labels by far (`tests/benchmarks/bench_reasons.py`)."
     ),
 }
-"""Why methods are worse where they are, beyond what a table says; shown only where a board finds them worse."""
+"""Why methods are worse where they are, beyond what a table says; shown only where a board finds them worse. Names in
+braces are parameters of the rows."""
 _MOST = 12
 _UNEVEN = 0.02
 """Less evenness of choices is worth a sentence."""
@@ -102,9 +103,21 @@ def lines(entry: Entry, root: Path) -> Iterator[str]:
             f"95% interval; all such comparisons of a board are corrected together (5% level).\n"
         )
     worse = [s for s in found if s.change is not None and s.change.verdict == "worse"]
-    if worse and (reason := _REASONS.get((entry.kind, entry.name))):
+    if worse and (reason := _reason(entry.kind, entry.name, worse)):
         yield f"Why it is worse there: {reason}\n"
     yield from _uneven(worse, reference)
+
+
+def _reason(kind: str, name: str, rows: Sequence[Standing]) -> str:
+    """Why a method is worse in these rows; empty where nothing is known, or where it needs a parameter that no row has."""
+    values: dict[str, dict[str, None]] = defaultdict(dict)
+    for standing in rows:
+        for parameter, value in _methods(standing.board, standing.row)[kind].parameters.items():
+            values[parameter][str(value)] = None
+    try:
+        return _REASONS.get((kind, name), "").format_map({key: " or ".join(found) for key, found in values.items()})
+    except KeyError:
+        return ""
 
 
 def _uneven(worse: Sequence[Standing], reference: str) -> Iterator[str]:
