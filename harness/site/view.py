@@ -74,7 +74,7 @@ class RowView:
 
 @dataclass(frozen=True)
 class BoardView:
-    """One tab; ``plots``: what a picture shows, and the SVG."""
+    """One tab; ``details``: what stands folded below the footer; ``plots``: what a picture shows, and the SVG."""
 
     id: str
     title: str
@@ -85,6 +85,7 @@ class BoardView:
     headings: tuple[Heading, ...]
     rows: tuple[RowView, ...]
     footer: tuple[str, ...]
+    details: tuple[str, ...]
     plots: tuple[tuple[str, bytes], ...]
     columns: tuple[Column, ...]
 
@@ -143,7 +144,8 @@ def _view(board: Board, anchor: str, pictures: bool) -> BoardView:
             _row(board, row, cells, bounds, f"board-{anchor}-{name}")
             for row, cells, name in zip(rows, table.rows, _anchors(board, rows), strict=True)
         ),
-        footer=(*table.footer, *table.details),
+        footer=tuple(table.footer),
+        details=tuple(table.details),
         plots=tuple((_caption(name), picture) for name, picture in drawn.items()),
         columns=board.columns,
     )

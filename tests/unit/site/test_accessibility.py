@@ -124,14 +124,14 @@ def test_two_methods_are_compared_on_a_query(page):
     assert not other.is_enabled()
 
     def shown():
-        answers = driver.find_elements("css selector", f"#{RETRIEVAL} details:first-of-type .answers")
+        answers = driver.find_elements("css selector", f"#{RETRIEVAL}-query-1 .answers")
         return [a.find_element("tag name", "a").text for a in answers if a.is_displayed()]
 
     assert len(shown()) == 5
     one.send_keys("mac")
     other.send_keys("crow")
     assert sorted(shown()) == ["crow", "mac"]
-    notes = [note.text for note in driver.find_elements("css selector", f"#{RETRIEVAL} details:first-of-type .other")]
+    notes = [note.text for note in driver.find_elements("css selector", f"#{RETRIEVAL}-query-1 .other")]
     assert notes
     assert all(note.startswith("other: ") for note in notes)
     one.send_keys("the best")
@@ -160,6 +160,6 @@ def test_all_boards_are_printed_light_and_whole(page):
         driver.execute_script("dispatchEvent(new Event('beforeprint'))")
         assert not driver.find_elements("css selector", "details:not([open])")
         driver.execute_script("dispatchEvent(new Event('afterprint'))")
-        assert len(driver.find_elements("css selector", "details:not([open])")) == 1
+        assert len(driver.find_elements("css selector", "details.gallery:not([open])")) == 1
     finally:
         driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": ""})

@@ -263,8 +263,8 @@ def test_the_gallery_frames_the_results(page):
         first,
     )
     assert driver.execute_script(loaded, first)
-    css(driver, "details.gallery:nth-of-type(2) summary").send_keys(Keys.ENTER)
-    assert css(driver, "details.gallery:nth-of-type(2) li").is_displayed()
+    css(driver, f"#{RETRIEVAL}-query-2 summary").send_keys(Keys.ENTER)
+    assert css(driver, f"#{RETRIEVAL}-query-2 li").is_displayed()
 
 
 def test_pictures_of_the_boards_are_drawn(page):
