@@ -117,3 +117,17 @@ def test_a_page_without_pictures_of_data_loads_no_torch(tmp_path):
     arguments = [sys.executable, "-c", code, str(Path(__file__).parent), str(tmp_path / "site")]
     done = subprocess.run(arguments, capture_output=True, text=True, check=True)
     assert not {"torch", "torchvision", "faiss", "cv2", "sklearn"} & set(done.stdout.split())
+
+
+def test_rankings_of_others_are_shown_beside_own_ones_whatever_their_length(write):
+    own = made.on_toy_images(made.retrieval("gem"))
+    base = made.on_toy_images(made.retrieval("gem")).model_dump(by_alias=True)
+    base |= {"id": "b" * 64, "measured_by": "Another lab"}
+    base["methods"] = {"ranking": base["methods"]["pooling"] | {"kind": "ranking", "name": "theirs", "parameters": {}}}
+    base["details"] = base["details"] | {"ranks": [[4], [1, 5, 2], [], [0]]}
+    done, site = write(own, type(own).model_validate(base))
+    assert done.notes == ()
+    found = strips((site / "index.html").read_text())
+    assert [len(strip) for strip in found] == [3, 1, 3, 1]  # queries 0 and 3, own and theirs
+    assert [kind for kind, _ in found[1]] == ["positive"]
+    assert [kind for kind, _ in found[3]] == ["negative"]
