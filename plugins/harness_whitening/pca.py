@@ -10,6 +10,7 @@ import numpy as np
 from annotated_types import Ge, Gt
 
 from harness_whitening.linear import LinearWhitening, fourth_of, mean_of, require_descriptors, scatter_of
+from harness_whitening.neighbours import within_neighbours
 from harness_whitening.shrinkage import RECOMMENDED, Shrink, share
 
 if TYPE_CHECKING:
@@ -27,12 +28,16 @@ class PCA:
 
     Of n descriptors with n <= D, all whitened without regularisation are equally far from each other, and of not many
     more nearly so. The preset ``recommended`` therefore shrinks as much as the descriptors themselves ask for and keeps
-    no more directions than they can tell from noise.
+    no more directions than they can tell from noise. And what varies most in a database is what tells its groups apart,
+    where these are large: it scales by the variance between nearest neighbours, which mostly belong together, as
+    ``supervised`` does by that of matching pairs.
 
     Formula:
         y = L^-1/2 V^T (x - m), then y / |y|
         C = V L V^T the covariance; with shrink s each variance l_d becomes (1 - s) l_d + s mean(l)
-        recommended: at most max(n / 4, min(n / 2, 64), (sum l)^2 / sum l^2) directions
+        recommended: at most max(n / 4, min(n / 2, 64), (sum l)^2 / sum l^2) directions, and in place of l_d
+        w_d = mean over the descriptors of (v_d^T (x - x'))^2 / 2, x' the nearest neighbour of x after whitening by w
+        with neighbours of x - m
 
     Attributes:
         dim: directions kept, those of largest variance; 0: as many as the preset keeps, ``thesis`` all.
@@ -40,16 +45,19 @@ class PCA:
             (2004) estimate it from the descriptors; ``auto``: as the preset says. Directions without variance are left
             out where s is 0; a board marks such a run.
         eps: variances up to this share of the largest count as none.
-        preset: ``recommended`` shrinks by ``oas`` and limits the directions; ``thesis`` does neither.
+        variance: that of ``all`` descriptors, or between nearest ``neighbours``; ``auto``: as the preset says.
+        preset: ``recommended`` shrinks by ``oas``, limits the directions and scales by neighbours; ``thesis`` does none
+            of it.
         learn_on: name of a retrieval set, as in a spec, of whose database it is learnt in place of the one that is
             searched; both are described alike, and once.
     """
 
-    result_version: ClassVar[int] = 2
+    result_version: ClassVar[int] = 3
 
     dim: Annotated[int, Ge(0)] = 0
     shrink: Shrink = "auto"
     eps: Annotated[float, Gt(0)] = 1e-10
+    variance: Literal["auto", "all", "neighbours"] = "auto"
     preset: Literal["thesis", "recommended"] = "recommended"
     learn_on: str = field(default="", metadata={"later": True})
 
@@ -71,6 +79,9 @@ class PCA:
         shrinkage = share(self._shrink, variances, len(descriptors), fourth_of(descriptors, mean))
         kept = wanted if shrinkage > 0 else min(wanted, rank)
         scales = (1 - shrinkage) * variances[:kept] + shrinkage * variances.mean()
+        if self._by_neighbours:
+            within = within_neighbours(descriptors, mean, directions[:, :kept], shrinkage)
+            scales = scales if within is None else within
         projection = (directions[:, :kept] / np.sqrt(scales)).T
         return LinearWhitening(mean, projection, rank, wanted - kept, shrinkage)
 
@@ -80,6 +91,10 @@ class PCA:
         # The participation ratio of the variances: so many directions of equal variance would be as concentrated.
         ratio = variances.sum() ** 2 / max((variances**2).sum(), np.finfo(np.float64).tiny)
         return int(min(len(variances), max(n // _PER_DIRECTION, min(n // 2, _FEW), ratio, 1)))
+
+    @property
+    def _by_neighbours(self) -> bool:
+        return self.variance == "neighbours" or (self.variance == "auto" and self.preset == "recommended")
 
     @property
     def _shrink(self) -> Shrink:
