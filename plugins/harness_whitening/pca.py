@@ -16,10 +16,10 @@ from harness_whitening.shrinkage import RECOMMENDED, Shrink, share
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-_PER_DIRECTION: Final = 4
-"""Descriptors for each direction kept."""
-_FEW: Final = 64
-"""Up to so many directions, two descriptors each are enough."""
+_PER_DIRECTION: Final = 16
+"""Descriptors for each direction kept: many show the same object, and tell no more directions from noise than one."""
+_FIRST: Final = ((64, 2), (128, 4))
+"""Up to so many directions, so many descriptors each are enough."""
 
 
 @dataclass(frozen=True)
@@ -35,9 +35,9 @@ class PCA:
     Formula:
         y = L^-1/2 V^T (x - m), then y / |y|
         C = V L V^T the covariance; with shrink s each variance l_d becomes (1 - s) l_d + s mean(l)
-        recommended: at most max(n / 4, min(n / 2, 64), (sum l)^2 / sum l^2) directions, and in place of l_d
-        w_d = mean over the descriptors of (v_d^T (x - x'))^2 / 2, x' the nearest neighbour of x after whitening by w
-        with neighbours of x - m
+        recommended: at most max(n / 16, min(n / 4, 128), min(n / 2, 64), (sum l)^2 / sum l^2) directions,
+        and in place of l_d the mean over x of (v_d^T (x - x'))^2 / 2, x' the nearest neighbour of x: first of x - m,
+        then of y
 
     Attributes:
         dim: directions kept, those of largest variance; 0: as many as the preset keeps, ``thesis`` all.
@@ -90,7 +90,8 @@ class PCA:
             return len(variances)
         # The participation ratio of the variances: so many directions of equal variance would be as concentrated.
         ratio = variances.sum() ** 2 / max((variances**2).sum(), np.finfo(np.float64).tiny)
-        return int(min(len(variances), max(n // _PER_DIRECTION, min(n // 2, _FEW), ratio, 1)))
+        first = (min(n // each, most) for most, each in _FIRST)
+        return int(min(len(variances), max(n // _PER_DIRECTION, *first, ratio, 1)))
 
     @property
     def _by_neighbours(self) -> bool:

@@ -118,10 +118,50 @@ def test_few_descriptors_stay_apart_as_they_were(n, d):
         assert bool((np.diag(similar) > 0.9).all()) is finds
 
 
-@pytest.mark.parametrize(("n", "d", "kept"), [(100, 300, 50), (200, 300, 64), (400, 300, 100), (2000, 300, 300)])
-def test_a_direction_needs_two_to_four_descriptors(n, d, kept):
+@pytest.mark.parametrize(
+    ("n", "d", "kept"), [(100, 300, 50), (200, 300, 64), (400, 300, 100), (2000, 300, 128), (3200, 300, 200)]
+)
+def test_a_direction_needs_two_to_sixteen_descriptors(n, d, kept):
     x = some_descriptors(n, d) * np.linspace(2, 0.02, d, dtype=np.float32) ** 3
     assert PCA().fit(x).apply(x).shape == (n, kept)
+
+
+def test_by_default_large_groups_stay_apart():
+    """The variance of all divides out what tells groups apart; that between neighbours keeps it."""
+    rng = np.random.default_rng(0)
+    groups = np.arange(100) % 4
+    x = np.hstack([3 * np.eye(4)[groups], rng.normal(size=(100, 20))]).astype(np.float32)
+    same = groups[:, None] == groups
+
+    def contrast(method):
+        similar = gram(method.fit(x).apply(x))
+        return similar[same].mean() - similar[~same].mean()
+
+    assert contrast(PCA()) > 1.5 * contrast(PCA(variance="all"))
+    assert contrast(PCA(preset="thesis", variance="neighbours")) > 1.5 * contrast(PCA(preset="thesis"))
+
+
+def test_neighbours_are_those_of_a_slow_search():
+    x = some_descriptors(40, 6)
+    x[[3, 9]] = 0
+    fitted = PCA(variance="neighbours", shrink=0.1).fit(x)
+    rows = unit(x[x.any(1)].astype(np.float64)) - fitted.mean
+    directions = fitted.projection / np.linalg.norm(fitted.projection, axis=1, keepdims=True)
+    compared = rows
+    for _ in range(2):
+        similar = gram(unit(compared))
+        np.fill_diagonal(similar, -2)
+        differences = rows - rows[similar.argmax(1)]
+        along = ((differences @ directions.T) ** 2).mean(0) / 2
+        scales = 0.9 * along + 0.1 * (differences**2).sum() / 2 / len(rows) / 6
+        compared = rows @ directions.T / np.sqrt(scales)
+    np.testing.assert_allclose(1 / np.linalg.norm(fitted.projection, axis=1) ** 2, scales, rtol=1e-4)
+
+
+def test_copies_alone_are_whitened_by_the_variance_of_all():
+    x = np.repeat(some_descriptors(20, 4), 2, axis=0)
+    copies, whitened = PCA().fit(x), PCA(variance="all").fit(x)
+    np.testing.assert_array_equal(copies.projection, whitened.projection)
 
 
 def test_directions_that_carry_the_variance_are_kept_however_few_the_descriptors():
