@@ -31,7 +31,7 @@ class RMatch:
     """Each region of the query finds its most similar one; similarities are added (Razavian et al. 2016; thesis 5.4.3).
 
     To rank by it alone, let ``top`` be the number of images. Its regions are not those of the pooling and are whitened
-    by themselves, if at all: by ``pca`` with its recommended shrinkage, learnt from the regions of all images of the
+    by themselves, if at all: by ``pca`` as it recommends, learnt from the regions of all images of the
     database, which are all described for it.
 
     Formula:

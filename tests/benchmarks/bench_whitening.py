@@ -74,7 +74,6 @@ def difference(before, after, truth):
     return gain.mean(), (high - low) / 2
 
 
-@pytest.mark.xfail(reason="from 500 images on too many of 1280 dimensions are kept: docs/representation.md")
 @pytest.mark.slow
 def test_whitening_is_never_worse_by_more_than_its_interval(capsys):
     table, truth = described()
