@@ -27,8 +27,8 @@ class SuperGlobal:
     query. Below ``top`` nothing moves. A ranking that is cut above ``top`` (``depth``) is reordered as far as it goes,
     so its depth counts. An image without descriptor stays without.
 
-    Its numbers are those of collections with dozens of relevant images. Where few images show an object the means mix in
-    others: on ``photographs`` it is below no expansion.
+    Its numbers are those of collections with dozens of relevant images. Where few images show an object the means mix
+    in others: on ``photographs`` it is below no expansion.
 
     Time O(top^2 d) a query.
 
