@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import importlib
 import re
-import subprocess
-import sys
 import unicodedata
 from types import SimpleNamespace
 
@@ -191,16 +189,3 @@ def test_a_picture_is_drawn_once(pages, tmp_path, name):
     files = sorted(tmp_path.iterdir())
     assert pictures.picture(entry, tmp_path) == first
     assert sorted(tmp_path.iterdir()) == files
-
-
-@pytest.mark.slow
-def test_the_site_is_built_without_a_warning(root, tmp_path):
-    pytest.importorskip("material")
-    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(tmp_path / "site")]
-    done = subprocess.run(command, cwd=root, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    assert not re.search(r"^(WARNING|ERROR)", done.stderr, re.MULTILINE)
-    page = (tmp_path / "site" / "methods" / "pooling" / "gem.html").read_text()
-    assert "gem.png" in page
-    loaded = re.findall(r"<(?:script|link|img)[^>]+(?:src|href)=\"(https?:[^\"]+)\"", page)
-    assert loaded == [], "the site loads nothing from elsewhere"

@@ -21,7 +21,7 @@ QUESTIONS = {
     "Do I need a GPU?": (["how-to/gpu.md"], "CUDA"),
     "How do I cite it?": (["project/cite.md"], "@software"),
     "How do I add a method?": (["tutorials/index.md", "tutorials/pooling.md"], "registry.pooling"),
-    "How fast is it?": (["measurements.md"], "against"),
+    "How fast is it?": (["project/performance.md"], "make bench"),
 }
 """Question -> the pages that are clicked on from home, and words of the answer on the last one."""
 
@@ -38,6 +38,8 @@ def text(page: str, site) -> str:
     file = DOCS / page
     if file.is_file():
         return file.read_text(encoding="utf-8")
+    if page == "project/performance.md":
+        return site("hooks")._performance()
     pages = site("method_pages")
     if page == "methods/index.md":
         return pages._overview()

@@ -20,6 +20,8 @@ from mkdocs.structure.files import File, Files
 ROOT = Path(__file__).parents[2]
 _OUTSIDE = re.compile(r"\]\((?:\.\./)+(leaderboards/[^)\s]+)\)")
 """A link from a page of docs to a board beside the folder of the documentation."""
+MOVED = {"how-to/thesis.html": "thesis.html"}
+"""Where pages stood before, and where they are: old links and bookmarks go on working."""
 
 
 def on_config(config: MkDocsConfig) -> MkDocsConfig:
@@ -76,3 +78,15 @@ def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
     """Boards lie beside the folder of the documentation, and in the site inside it."""
     up = "../" * page.file.src_uri.count("/")
     return _OUTSIDE.sub(rf"]({up}\1)", markdown)
+
+
+def on_post_build(config: MkDocsConfig) -> None:
+    """Leave a page that leads on where pages stood before."""
+    for old, new in MOVED.items():
+        file = Path(config.site_dir, old)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        target = "../" * old.count("/") + new
+        head = f'<meta charset="utf-8"><meta http-equiv="refresh" content="0; url={target}"><title>Moved</title>'
+        file.write_text(
+            f'<!doctype html>{head}<p>This page is <a href="{target}">here</a> now.</p>\n', encoding="utf-8"
+        )

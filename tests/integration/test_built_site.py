@@ -1,0 +1,90 @@
+"""The site as it is built: no warning, no broken link, nothing cut off, each search finds its page first."""
+
+from __future__ import annotations
+
+import importlib
+import re
+import subprocess
+import sys
+from types import SimpleNamespace
+
+import pytest
+
+PAGES = (
+    "index.html",
+    "start/quickstart.html",
+    "methods/pooling/os-egm.html",
+    "methods/acquisition/jlp.html",
+    "dsm.html",
+    "leaderboards/photographs/README.html",
+    "reference/spec.html",
+)
+
+
+@pytest.fixture
+def tool(root, monkeypatch):
+    """A module of the site's own code, by name."""
+    monkeypatch.syspath_prepend(str(root / "tools" / "site"))
+    return importlib.import_module
+
+
+@pytest.fixture(scope="module")
+def site(request, tmp_path_factory):
+    pytest.importorskip("material")
+    folder = tmp_path_factory.mktemp("built") / "site"
+    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(folder)]
+    done = subprocess.run(command, cwd=request.config.rootpath, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert not re.search(r"^(WARNING|ERROR)", done.stderr, re.MULTILINE)
+    return folder
+
+
+@pytest.fixture
+def window(tool):
+    try:
+        found = tool("check_pages").browser()
+    except (ImportError, RuntimeError) as error:
+        pytest.skip(str(error))
+    yield found
+    found.quit()
+
+
+def test_a_link_to_no_file_or_no_place_is_broken(tool, tmp_path):
+    (tmp_path / "a.html").write_text('<a href="b.html#here">1</a><a href="b.html#there">2</a><a href="c.html">3</a>')
+    (tmp_path / "b.html").write_text(
+        '<p id="here"><a href="https://elsewhere.example/x">4</a><a href="#here">5</a></p>'
+    )
+    assert list(tool("check_links").broken(tmp_path)) == [("a.html", "b.html#there"), ("a.html", "c.html")]
+
+
+def test_pages_that_moved_lead_on(tool, root, tmp_path):
+    hooks = tool("hooks")
+    hooks.on_post_build(SimpleNamespace(site_dir=str(tmp_path)))
+    for old, new in hooks.MOVED.items():
+        assert f'href="../{new}"' in (tmp_path / old).read_text()
+        assert (root / "docs" / new).with_suffix(".md").is_file()
+
+
+@pytest.mark.slow
+def test_the_site_is_built_whole(site):
+    page = (site / "methods" / "pooling" / "gem.html").read_text()
+    assert "gem.png" in page
+    loaded = re.findall(r"<(?:script|link|img)[^>]+(?:src|href)=\"(https?:[^\"]+)\"", page)
+    assert loaded == [], "the site loads nothing from elsewhere"
+
+
+@pytest.mark.slow
+def test_no_link_of_the_site_is_broken(site, tool):
+    assert list(tool("check_links").broken(site)) == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("width", [390, 1280])
+def test_nothing_of_a_page_is_cut_off(site, tool, window, width):
+    assert list(tool("check_pages").cut(window, site, PAGES, width)) == []
+
+
+@pytest.mark.slow
+def test_each_search_finds_its_page_first_without_a_server(site, tool, window):
+    check = tool("check_pages")
+    assert {words: check.first_found(window, site, words) for words in check.SEARCHES} == check.SEARCHES
