@@ -95,7 +95,7 @@ def verify_records(
 def _read(file: Path) -> Record:
     record = read_record(file)
     if file.stem != record.id:
-        raise DataDamaged(f"{file} holds the record of another run, {record.id}")
+        raise DataDamaged(f"{file} holds the record of another run, {record.id}, or one of an earlier format")
     return record
 
 
