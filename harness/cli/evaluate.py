@@ -79,6 +79,8 @@ def evaluate(
         print(plain_text(_table(found)))
         if means is not None:
             print(f"\n{plain_text(_category_table(found, means))}")
+        # Numbers of another database size are other numbers.
+        print(f"\n{len(truth.queries):,} queries, {len(truth.images):,} images in the database")
 
 
 def explain(
