@@ -21,6 +21,9 @@ _LEAST: Final = 10
 _FITTED: Final = 0.5
 """Share of its own labels that a model should at least predict: with so few labels networks predict nearly all."""
 
+_ONE_ANSWER: Final = 0.9
+"""Share of one class among a model's answers from which on it counts as a constant answer."""
+
 
 def is_finite(model: Module, images: NDArray[np.uint8]) -> bool:
     """Whether all weights and running statistics are, and what the model says of these images (n, C, H, W)."""
@@ -60,6 +63,21 @@ def training_health(probabilities: Floats, labels: Ids) -> dict[str, Any]:
         "accuracy": float((probabilities.argmax(axis=1) == labels).mean()),
         **constant,
     }
+
+
+def drowned(probabilities: Floats, report: Mapping[str, Any]) -> bool:
+    """Whether a model learnt something other than its own labels: more labels that an earlier model gave.
+
+    Such a model is as good as those labels are: a doubt where it contradicts its own, no failed training, as long as it
+    does not give (nearly) one answer.
+
+    Args:
+        probabilities: (l, c) of its own labelled examples.
+        report: what the learning scheme says of its work; ``pseudo_labels``, how many labels were given so.
+    """
+    given = report.get("pseudo_labels", 0)
+    answers = np.bincount(probabilities.argmax(axis=1))
+    return isinstance(given, int) and given > len(probabilities) and answers.max() <= _ONE_ANSWER * answers.sum()
 
 
 def require_trained(health: Mapping[str, Any], learning: LearningScheme, name: str, cycle: int) -> None:
@@ -103,7 +121,9 @@ def doubts(cycles: Sequence[Any]) -> list[str]:
     for number, cycle in enumerate(cycles):
         share = cycle.health["accuracy"]
         if share < max(_FITTED, cycle.health["constant_accuracy"]) and cycle.health["labels"] >= _LEAST:
-            found.append(f"the model of cycle {number} predicts {share:.0%} of its own labels")
+            given = cycle.report.get("pseudo_labels", 0)
+            beside = f", beside {given:,} that the last model gave" if isinstance(given, int) and given > 0 else ""
+            found.append(f"the model of cycle {number} predicts {share:.0%} of its own labels{beside}")
         if sum(bool(accuracy) for accuracy in cycle.class_accuracy) < min(2, len(cycle.class_accuracy)):
             found.append(f"the model of cycle {number} gives all test images one class")
         found += [f"in cycle {number} all {name} of the pool are equal: chance chose" for name in cycle.equal]

@@ -25,6 +25,7 @@ from harness.active.graphs import POOL_GRAPH, StoredGraphs, affinity, reordered
 from harness.active.health import (
     class_accuracies,
     diverged,
+    drowned,
     equal_scores,
     is_finite,
     require_trained,
@@ -410,8 +411,11 @@ class _Run:
         own = np.flatnonzero(labels >= 0)
         if not is_finite(model, self.dataset.train_images[own]):
             raise diverged(self.learning, self._name("learning"), cycle)
-        health = training_health(training.extract(model, self.dataset.train_images[own])[1], labels[own])
-        require_trained(health, self.learning, self._name("learning"), cycle)
+        probabilities = training.extract(model, self.dataset.train_images[own])[1]
+        health = training_health(probabilities, labels[own])
+        report = dict(model.report) if isinstance(model, HasReport) else {}
+        if not (health["finite"] and drowned(probabilities, report)):
+            require_trained(health, self.learning, self._name("learning"), cycle)
         return health
 
     @contextmanager

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
 import torch
 from blobs import PROTOCOL, Counting, run
 
-from harness.active.health import doubts, equal_scores, require_trained, training_health
+from harness.active.health import doubts, drowned, equal_scores, require_trained, training_health
 from harness.core.errors import TrainingFailed
 from harness_acquisition.random import Random
 from harness_learning.label_propagation import SemiSupervised
@@ -63,6 +63,34 @@ def test_a_model_at_chance_on_its_own_labels_ends_a_run():
     words = r"cycle 2 learnt nothing: \d+% of its own 12 labels are right, .* change learning_rate \(7\) of learning"
     with pytest.raises(TrainingFailed, match=words):
         run(Random(), learning=Constant())
+
+
+@dataclass(frozen=True)
+class Misled(Supervised):
+    """Learns other classes than the labels say, as with many confident and wrong labels of an earlier model."""
+
+    given: int = 100
+    learning_rate: float = 0.5
+
+    def train(self, model, data, rng):
+        model = super().train(model, replace(data, labels=np.where(data.labels < 0, -1, (data.labels + 1) % 4)), rng)
+        model.report = {"pseudo_labels": self.given}
+        return model
+
+
+def test_a_model_misled_by_labels_of_earlier_models_is_doubtful_and_one_that_had_few_of_them_failed():
+    result = run(Random(), learning=Misled(epochs=60))
+    assert any("of its own labels, beside 100 that the last model gave" in doubt for doubt in doubts(result.cycles))
+    with pytest.raises(TrainingFailed, match="learnt nothing"):
+        run(Random(), learning=Misled(epochs=60, given=3))
+
+
+def test_one_answer_is_a_failed_training_however_many_labels_were_given():
+    constant = np.tile([[0.2, 0.5, 0.3]], (12, 1))
+    assert not drowned(constant, {"pseudo_labels": 1000})
+    assert drowned(np.eye(3)[np.arange(12) % 3], {"pseudo_labels": 1000})
+    assert not drowned(np.eye(3)[np.arange(12) % 3], {"pseudo_labels": 12})
+    assert not drowned(np.eye(3)[np.arange(12) % 3], {})
 
 
 def few(learning=None):
