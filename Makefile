@@ -8,7 +8,7 @@ STAMP := $(VENV)/installed
 DEMO := photographs quick-active
 BOARDS := $(DEMO) first-look quick-retrieval spatial-training
 
-.PHONY: install demo boards test test-all golden thesis-check bench bench-all lint docs format clean
+.PHONY: install demo boards test test-all golden evidence thesis-check bench bench-all lint docs format clean
 
 install: $(STAMP)
 
@@ -46,6 +46,10 @@ test-all: install lint
 # Golden values of what is new or whose result version was raised (docs/explanation/identity.md).
 golden: install
 	$(BIN)/python tests/golden/golden.py
+
+# What harness verify says of the built-in methods, as their pages show it.
+evidence: install
+	$(BIN)/python tools/site/method_evidence.py
 
 thesis-check: install
 	$(BIN)/pytest tests/integration/test_thesis_boards.py -m slow -v --durations=0

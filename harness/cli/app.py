@@ -29,6 +29,7 @@ from harness.cli.run import run
 from harness.cli.send import send
 from harness.cli.show import show
 from harness.cli.train import train
+from harness.cli.verify import verify
 from harness.cli.view import view
 from harness.core.errors import EXIT_CODES
 
@@ -47,7 +48,7 @@ app = typer.Typer(
 )
 _COMMANDS = (
     *(agreement, check, compare, describe, doctor, evaluate, explain, export, features, gate, leaderboard),
-    *(merge, methods, new, page, publish, reproduce, run, send, show),
+    *(merge, methods, new, page, publish, reproduce, run, send, show, verify),
 )
 for command in _COMMANDS:
     app.command()(command)

@@ -39,6 +39,7 @@ from harness.plugin_api.datasets import (
     RetrievalSet,
     Task,
 )
+from harness.plugin_api.evidence import Comparison, Create, Evidence, EvidenceFunction
 from harness.plugin_api.hooks import RecordView, RunView, SinkHooks, hookimpl
 from harness.plugin_api.optional import OPTIONAL_HOOKS
 from harness.plugin_api.registration import KINDS, Check, Registrar
@@ -95,11 +96,15 @@ __all__ = [
     "ChangesByCycle",
     "Check",
     "ClassificationSet",
+    "Comparison",
+    "Create",
     "DataFolders",
     "Dataset",
     "DescribesImages",
     "DetectsRegions",
     "DrawsMatches",
+    "Evidence",
+    "EvidenceFunction",
     "ExpandsRegions",
     "FileListing",
     "FittedExpansion",

@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
+from harness.plugin_api.evidence import Evidence
+
 KINDS: Final = (
     "acquisition",
     "learning",
@@ -45,54 +47,55 @@ class Registrar:
     """What ``harness_register(registry)`` gets: ``registry.pooling("gem", GeM)``.
 
     A method is given as its class or, to be imported on first use, as ``"my_package.gem:GeM"``. ``check`` is for a
-    method that has parameters without defaults, or whose defaults take long.
+    method that has parameters without defaults, or whose defaults take long. ``evidence`` is for a method that has a
+    reference: ``harness verify`` compares the two.
 
     Args:
-        add: takes kind, name, class and ``check`` of each method.
+        add: takes kind, name, class, ``check`` and ``evidence`` of each method.
     """
 
-    def __init__(self, add: Callable[[str, str, type | str, Check], None]) -> None:
+    def __init__(self, add: Callable[[str, str, type | str, Check, Evidence], None]) -> None:
         self._add = add
 
-    def acquisition(self, name: str, method: type | str, *, check: Check = None) -> None:
+    def acquisition(self, name: str, method: type | str, *, check: Check = None, evidence: Evidence = None) -> None:
         """Register an acquisition function."""
-        self._add("acquisition", name, method, check)
+        self._add("acquisition", name, method, check, evidence)
 
-    def learning(self, name: str, method: type | str, *, check: Check = None) -> None:
+    def learning(self, name: str, method: type | str, *, check: Check = None, evidence: Evidence = None) -> None:
         """Register a learning scheme."""
-        self._add("learning", name, method, check)
+        self._add("learning", name, method, check, evidence)
 
-    def network(self, name: str, method: type | str, *, check: Check = None) -> None:
+    def network(self, name: str, method: type | str, *, check: Check = None, evidence: Evidence = None) -> None:
         """Register a classification network."""
-        self._add("network", name, method, check)
+        self._add("network", name, method, check, evidence)
 
-    def backbone(self, name: str, method: type | str, *, check: Check = None) -> None:
+    def backbone(self, name: str, method: type | str, *, check: Check = None, evidence: Evidence = None) -> None:
         """Register a fully convolutional backbone."""
-        self._add("backbone", name, method, check)
+        self._add("backbone", name, method, check, evidence)
 
-    def pooling(self, name: str, method: type | str, *, check: Check = None) -> None:
+    def pooling(self, name: str, method: type | str, *, check: Check = None, evidence: Evidence = None) -> None:
         """Register a pooling."""
-        self._add("pooling", name, method, check)
+        self._add("pooling", name, method, check, evidence)
 
-    def whitening(self, name: str, method: type | str, *, check: Check = None) -> None:
+    def whitening(self, name: str, method: type | str, *, check: Check = None, evidence: Evidence = None) -> None:
         """Register a whitening."""
-        self._add("whitening", name, method, check)
+        self._add("whitening", name, method, check, evidence)
 
-    def reranking(self, name: str, method: type | str, *, check: Check = None) -> None:
+    def reranking(self, name: str, method: type | str, *, check: Check = None, evidence: Evidence = None) -> None:
         """Register a re-ranker."""
-        self._add("reranking", name, method, check)
+        self._add("reranking", name, method, check, evidence)
 
-    def expansion(self, name: str, method: type | str, *, check: Check = None) -> None:
+    def expansion(self, name: str, method: type | str, *, check: Check = None, evidence: Evidence = None) -> None:
         """Register a query expansion."""
-        self._add("expansion", name, method, check)
+        self._add("expansion", name, method, check, evidence)
 
-    def dataset(self, name: str, method: type | str, *, check: Check = None) -> None:
+    def dataset(self, name: str, method: type | str, *, check: Check = None, evidence: Evidence = None) -> None:
         """Register a dataset."""
-        self._add("dataset", name, method, check)
+        self._add("dataset", name, method, check, evidence)
 
     def sink(self, name: str, sink: type | str) -> None:
         """Register a sink (``harness.plugin_api.SinkHooks``), called where ``--report`` asks for it."""
-        self._add(SINK, name, sink, None)
+        self._add(SINK, name, sink, None, None)
 
     def reporter(self, name: str, sink: type | str) -> None:
         """Deprecated name of ``sink``; goes with the next release."""

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.core.errors import HarnessError, PluginError
-from harness.plugin_api import Check
+from harness.plugin_api import Check, Evidence
 from harness.registry import source
 from harness.registry.modules import HARNESS
 
@@ -91,13 +91,14 @@ def method_key(
 
 @dataclass(frozen=True)
 class Entry:
-    """One registered method; ``target`` is the class or a lazy ``"module:Class"``; ``check`` as in ``Registrar``."""
+    """One registered method; ``target`` is the class or a lazy ``"module:Class"``; the last two as in ``Registrar``."""
 
     kind: str
     name: str
     target: type | str
     origin: Origin
     check: Check = None
+    evidence: Evidence = None
 
     @property
     def summary(self) -> str:

@@ -14,7 +14,7 @@ from typing import Any, Final
 import pluggy
 
 from harness.core.errors import HarnessError, NameTaken, PluginError, UnknownName, nearest
-from harness.plugin_api import KINDS, Check, Registrar, hooks
+from harness.plugin_api import KINDS, Check, Evidence, Registrar, hooks
 from harness.plugin_api.registration import SINK
 from harness.plugin_api.version import outdated_note
 from harness.registry import composition, mistakes, modules, parameters
@@ -186,8 +186,8 @@ class Registry:
         others = [plugin for plugin in self._manager.get_plugins() if plugin is not module]
         call = self._manager.subset_hook_caller("harness_register", others)
 
-        def add(kind: str, name: str, target: type | str, check: Check) -> None:
-            self.add(Entry(kind, name, target, origin, check))
+        def add(kind: str, name: str, target: type | str, check: Check, evidence: Evidence) -> None:
+            self.add(Entry(kind, name, target, origin, check, evidence))
 
         try:
             call(registry=Registrar(add))

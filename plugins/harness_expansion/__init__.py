@@ -8,14 +8,31 @@ from harness.plugin_api import Registrar, hookimpl
 @hookimpl
 def harness_register(registry: Registrar) -> None:
     """Register the query expansions; each is loaded on first use."""
-    registry.expansion("aqe", "harness_expansion.aqe:AQE")
-    registry.expansion("alphaqe", "harness_expansion.alphaqe:AlphaQE")
-    registry.expansion("dba", "harness_expansion.dba:DBA")
-    registry.expansion("regional-diffusion", "harness_expansion.regional:RegionalDiffusion")
-    registry.expansion("diffusion", "harness_expansion.diffusion:Diffusion")
-    registry.expansion("aqe-decay", "harness_expansion.aqe_decay:AQEDecay")
-    registry.expansion("dba-decay", "harness_expansion.dba_decay:DBADecay")
-    registry.expansion("dqe", "harness_expansion.dqe:DQE")
-    registry.expansion("rocchio", "harness_expansion.rocchio:Rocchio")
-    registry.expansion("superglobal", "harness_expansion.superglobal:SuperGlobal", check={"top": 100})
-    registry.expansion("k-reciprocal", "harness_expansion.k_reciprocal:KReciprocal")
+    registry.expansion("aqe", "harness_expansion.aqe:AQE", evidence="harness_evidence.expansion:aqe")
+    registry.expansion("alphaqe", "harness_expansion.alphaqe:AlphaQE", evidence="harness_evidence.expansion:alphaqe")
+    registry.expansion("dba", "harness_expansion.dba:DBA", evidence="harness_evidence.expansion:dba")
+    registry.expansion(
+        "regional-diffusion",
+        "harness_expansion.regional:RegionalDiffusion",
+        evidence="harness_evidence.expansion:regional_diffusion",
+    )
+    registry.expansion(
+        "diffusion", "harness_expansion.diffusion:Diffusion", evidence="harness_evidence.expansion:diffusion"
+    )
+    registry.expansion(
+        "aqe-decay", "harness_expansion.aqe_decay:AQEDecay", evidence="harness_evidence.expansion:aqe_decay"
+    )
+    registry.expansion(
+        "dba-decay", "harness_expansion.dba_decay:DBADecay", evidence="harness_evidence.expansion:dba_decay"
+    )
+    registry.expansion("dqe", "harness_expansion.dqe:DQE", evidence="harness_evidence.expansion:dqe")
+    registry.expansion("rocchio", "harness_expansion.rocchio:Rocchio", evidence="harness_evidence.expansion:rocchio")
+    registry.expansion(
+        "superglobal",
+        "harness_expansion.superglobal:SuperGlobal",
+        check={"top": 100},
+        evidence="harness_evidence.expansion:superglobal",
+    )
+    registry.expansion(
+        "k-reciprocal", "harness_expansion.k_reciprocal:KReciprocal", evidence="harness_evidence.expansion:k_reciprocal"
+    )

@@ -9,5 +9,7 @@ from harness.plugin_api import Registrar, hookimpl
 def harness_register(registry: Registrar) -> None:
     """Register the networks; each is loaded on first use."""
     registry.network("small-cnn", "harness_network.small:SmallCNN")
-    registry.network("linear-head", "harness_network.linear:LinearHead")
+    registry.network(
+        "linear-head", "harness_network.linear:LinearHead", evidence="harness_evidence.learning:linear_head"
+    )
     registry.network("cnn13", "harness_network.cnn13:CNN13")

@@ -9,8 +9,17 @@ from harness.plugin_api import Registrar, hookimpl
 def harness_register(registry: Registrar) -> None:
     """Register the re-rankers; each is loaded on first use."""
     registry.reranking("dsm", "harness_reranking.dsm.reranker:DSM")
-    registry.reranking("r-match", "harness_reranking.r_match:RMatch")
-    registry.reranking("sift-ransac", "harness_reranking.sift_ransac:SiftRansac")
-    registry.reranking("asmk", "harness_reranking.asmk:ASMK", check={"words": 16})
+    registry.reranking("r-match", "harness_reranking.r_match:RMatch", evidence="harness_evidence.reranking:r_match")
+    registry.reranking(
+        "sift-ransac", "harness_reranking.sift_ransac:SiftRansac", evidence="harness_evidence.reranking:sift_ransac"
+    )
+    registry.reranking(
+        "asmk", "harness_reranking.asmk:ASMK", check={"words": 16}, evidence="harness_evidence.reranking:asmk"
+    )
     some = {"extractor": "harness_reranking.examples:patches"}
-    registry.reranking("local-features", "harness_reranking.local_features:LocalFeatures", check=some)
+    registry.reranking(
+        "local-features",
+        "harness_reranking.local_features:LocalFeatures",
+        check=some,
+        evidence="harness_evidence.reranking:local_features",
+    )

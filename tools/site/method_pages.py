@@ -10,6 +10,7 @@ from functools import cache
 from pathlib import Path
 
 import method_costs
+import method_evidence
 import method_notes
 import method_pictures
 import method_standing
@@ -135,6 +136,7 @@ def _page(entry: Entry, root: Path, picture: method_pictures.Picture | None) -> 
     yield "## Parameters\n"
     yield from _parameters(method, found)
     yield from method_standing.lines(entry, root)
+    yield from method_evidence.lines(entry)
     yield "## Cost\n"
     yield from method_costs.lines(entry, root)
     if picture is not None:

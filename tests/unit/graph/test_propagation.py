@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from harness.core.errors import InvalidInput
 from harness.graph import affinity, normalise, propagate
+from harness_evidence.learning import dense_propagation
 
 
 def clusters(seed, n, *, isolated=0, classes=3):
@@ -19,28 +20,6 @@ def clusters(seed, n, *, isolated=0, classes=3):
     x[rng.integers(n, size=isolated)] = 0
     labels = np.where(rng.random(n) < 0.15, truth, -1)
     return normalise(affinity(x, 5).astype(np.float64)), labels
-
-
-def reference(s, labels, classes, preset, alpha=0.99):
-    """Thesis 3.8-3.10 with the presets' differences (solved exactly, so only for presets without a cap)."""
-    n = len(labels)
-    y = np.zeros((n, classes))
-    for i, label in enumerate(labels):
-        if label >= 0:
-            y[i, label] = 1 if preset == "thesis" else 1 / (labels == label).sum()
-    f = np.maximum(np.linalg.solve(np.eye(n) - alpha * s.toarray(), (1 - alpha) * y), 0)
-    found, weights, probabilities = np.full(n, -1), np.zeros(n), np.zeros((n, classes))
-    for i in range(n):
-        if f[i].sum() > 0:
-            p = f[i] / f[i].sum()
-            entropy = -sum(v * np.log(v) for v in p if v > 0)
-            found[i], probabilities[i] = p.argmax(), p
-            weights[i] = 1 - entropy / np.log(classes) if classes > 1 else 1
-    if preset == "released-code" and weights.any():
-        weights /= weights.max()
-    for i in np.flatnonzero(labels >= 0):
-        found[i], weights[i], probabilities[i] = labels[i], 1, np.eye(classes)[labels[i]]
-    return found, probabilities, weights
 
 
 @settings(max_examples=60)
@@ -54,7 +33,7 @@ def reference(s, labels, classes, preset, alpha=0.99):
 def test_equals_the_equations(seed, n, classes, isolated, preset):
     s, labels = clusters(seed, n, isolated=isolated, classes=classes)
     found = propagate(s, labels, classes, preset=preset, tol=1e-13, max_iter=1000)
-    labels_, probabilities, weights = reference(s, labels, classes, preset)
+    labels_, probabilities, weights = dense_propagation(s.toarray(), labels, classes, preset)
     # Far from every label the scores are below what double precision can tell from zero.
     clear = np.abs(found.probabilities - probabilities).max(axis=1) < 1e-6
     assert clear.mean() > 0.95
@@ -72,7 +51,7 @@ def test_equals_the_equations(seed, n, classes, isolated, preset):
 def test_probabilities_to_1e_8_on_2000_nodes():
     s, labels = clusters(3, 2000, isolated=40, classes=10)
     found = propagate(s, labels, 10, tol=1e-13)
-    expected = reference(s, labels, 10, "recommended")
+    expected = dense_propagation(s.toarray(), labels, 10, "recommended")
     np.testing.assert_allclose(found.probabilities, expected[1], atol=1e-8)
     np.testing.assert_allclose(found.weights, expected[2], atol=1e-8)
     assert np.array_equal(found.labels, expected[0])

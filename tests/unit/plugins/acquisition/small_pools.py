@@ -1,39 +1,12 @@
-"""Small random pools on which methods are compared with slow references."""
+"""The cases on which methods are compared with slow references."""
 
 from __future__ import annotations
 
-import numpy as np
 import pytest
 
-from harness.active import Pool
-from harness.plugin_api import LinearHead
+from harness_evidence.pools import small_pool
 
-
-def small_pool(seed: int, kind: str = "") -> tuple[Pool, int]:
-    """A pool of up to 30 examples, and a budget; with ``kind``: duplicates, certain or equal predictions, no label."""
-    rng = np.random.default_rng(seed)
-    n, d, c = int(rng.integers(8, 31)), int(rng.integers(2, 7)), int(rng.integers(2, 6))
-    features = (rng.normal(size=(n, d)) + 2 * rng.normal(size=(4, d))[rng.integers(0, 4, n)]).astype(np.float32)
-    probabilities = rng.dirichlet(np.full(c, 0.7), n).astype(np.float32)
-    labels = np.where(rng.random(n) < 0.25, rng.integers(0, c, n), -1)
-    labels[0], labels[1] = -1, 0
-    if kind == "duplicates":
-        rows = rng.integers(0, 5, n)
-        features, probabilities = features[rows], probabilities[rows]
-    elif kind == "certain":
-        probabilities = np.eye(c, dtype=np.float32)[rng.integers(0, c, n)]
-    elif kind == "equal":
-        probabilities[:] = 1 / c
-    elif kind == "zeros":
-        features[::3] = 0
-    elif kind == "no label":
-        labels[:] = -1
-    noise = rng.dirichlet(np.ones(c), (40, n)).astype(np.float32)
-    head = LinearHead(rng.normal(size=(c, d)).astype(np.float32), rng.normal(size=c).astype(np.float32))
-    dropout = {"dropout": lambda t: (probabilities + noise[:t]) / 2}
-    pool = Pool(features, probabilities, labels, **dropout, head=lambda: head)
-    return pool, int(rng.integers(1, len(pool.unlabelled) + 1))
-
+__all__ = ["CASES", "SEVERAL", "small_pool"]
 
 CASES = [(seed, "") for seed in range(200)] + [
     (seed, kind) for kind in ("duplicates", "certain", "equal", "zeros", "no label") for seed in range(8)

@@ -1,29 +1,13 @@
 from __future__ import annotations
 
 import numpy as np
-import torch
 from small_pools import SEVERAL, small_pool
 
 from harness.search import unit_rows
 from harness_acquisition.activeft import ActiveFT
+from harness_evidence.coverage import slow_centres
 
 RNG = np.random.default_rng
-
-
-def slow_centres(x, start, fixed, steps, rate, temperature=0.07, balance=1.0):
-    """By torch's own gradients and optimiser, in float64."""
-    x, fixed = torch.from_numpy(x), torch.from_numpy(fixed)
-    centres = torch.from_numpy(start.copy()).requires_grad_()
-    optimiser = torch.optim.Adam([centres], lr=rate)
-    for _ in range(steps):
-        unit = torch.cat([torch.nn.functional.normalize(centres), fixed])
-        p, k = (x @ unit.T / temperature).exp().max(dim=1)
-        crowd = (unit.detach() @ unit.T / temperature).exp().sum(dim=0)
-        loss = -(p.log() - (p + balance * crowd[k]).log()).mean()
-        optimiser.zero_grad()
-        loss.backward()
-        optimiser.step()
-    return centres.detach().numpy()
 
 
 def unit(features):

@@ -6,6 +6,7 @@ import pytest
 from harness.active import Pool
 from harness_acquisition import badge
 from harness_acquisition.badge import Badge
+from harness_evidence.mixtures import badge_gradients, slow_badge
 
 RNG = np.random.default_rng
 
@@ -18,33 +19,6 @@ def pool_of(n=200, c=5, d=7, seed=0, features=None):
     return Pool(features, rng.dirichlet(np.full(c, 0.5), n), labels)
 
 
-def gradients(pool):
-    """The (n, c d) matrix that the method never builds."""
-    p, z = pool.probabilities.astype(np.float64), pool.features.astype(np.float64)
-    hot = np.eye(p.shape[1])[p.argmax(axis=1)]
-    return np.einsum("ic,id->icd", p - hot, z).reshape(len(p), -1)[pool.unlabelled]
-
-
-def brute_force(pool, budget, rng, pending=64):
-    """All distances to all picks, every time; the same draws against distances of at most ``pending`` draws ago."""
-    g = gradients(pool)
-    picks = [int(np.argmax((g**2).sum(axis=1)))]
-
-    def distances():
-        return ((g[:, None] - g[picks][None]) ** 2).sum(axis=2).min(axis=1)
-
-    old, since = distances(), 0
-    while len(picks) < budget:
-        place, chance = rng.random(2)
-        row = int(np.searchsorted(np.cumsum(old) / old.sum(), place, side="right"))
-        if chance * old[row] < distances()[row]:
-            picks.append(row)
-        since += 1
-        if since == pending:
-            old, since = distances(), 0
-    return pool.unlabelled[picks]
-
-
 @pytest.mark.parametrize("pending", [1, 5, 64])
 @pytest.mark.parametrize("seed", range(5))
 def test_picks_equal_materialised_gradients(monkeypatch, pending, seed):
@@ -52,14 +26,14 @@ def test_picks_equal_materialised_gradients(monkeypatch, pending, seed):
     monkeypatch.setattr(badge, "_ROWS", 50)
     pool = pool_of(seed=seed)
     picks = Badge().select(pool, 40, RNG(seed))
-    np.testing.assert_array_equal(picks, brute_force(pool, 40, RNG(seed), pending))
+    np.testing.assert_array_equal(picks, slow_badge(pool, 40, RNG(seed), pending))
 
 
 def test_every_distance_new_is_plain_k_means_plus_plus(monkeypatch):
     """With nothing pending no draw is refused: each is one draw in proportion to the squared distance."""
     monkeypatch.setattr(badge, "_PENDING", 1)
     pool, rng = pool_of(), RNG(4)
-    g = gradients(pool)
+    g = badge_gradients(pool)
     picks = [int(np.argmax((g**2).sum(axis=1)))]
     for _ in range(30):
         squares = ((g[:, None] - g[picks][None]) ** 2).sum(axis=2).min(axis=1)
@@ -72,7 +46,7 @@ def test_the_third_pick_has_the_right_distribution(monkeypatch, pending):
     """Refusals do not change what is drawn: shares of second and third picks against the exact ones."""
     monkeypatch.setattr(badge, "_PENDING", pending)
     pool = pool_of(n=12, c=3, d=2, seed=1)
-    g, n, draws = gradients(pool), len(pool.unlabelled), 2000
+    g, n, draws = badge_gradients(pool), len(pool.unlabelled), 2000
     first = int(np.argmax((g**2).sum(axis=1)))
     between = ((g[:, None] - g[None]) ** 2).sum(axis=2)
     second = between[first] / between[first].sum()

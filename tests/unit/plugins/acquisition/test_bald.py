@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import math
-
 import numpy as np
 import pytest
 
@@ -9,6 +7,7 @@ from harness.active import Pool
 from harness.core.errors import InvalidInput
 from harness_acquisition import bald
 from harness_acquisition.bald import Bald
+from harness_evidence.uncertainty import mutual_information
 
 RNG = np.random.default_rng
 
@@ -19,16 +18,6 @@ def pool_of(passes, labels=None):
     return Pool(np.zeros((n, 1)), np.full((n, c), 1 / c), labels, None, lambda t: passes[:t].astype(np.float32))
 
 
-def formula(passes, row):
-    """H(mean p) - mean H(p) of one example, term by term."""
-
-    def entropy(p):
-        return -sum(x * math.log(x) for x in p if x > 0)
-
-    p = passes[:, row].astype(np.float32).astype(float)
-    return entropy(p.mean(axis=0)) - sum(map(entropy, p)) / len(p)
-
-
 @pytest.mark.parametrize("rows", [7, 1024])
 def test_order_is_that_of_the_formula(monkeypatch, rows):
     monkeypatch.setattr(bald, "_ROWS", rows)
@@ -37,10 +26,10 @@ def test_order_is_that_of_the_formula(monkeypatch, rows):
     passes[passes < 0.05] = 0
     labels = np.where(rng.random(100) < 0.2, 1, -1)
     free = np.flatnonzero(labels < 0).tolist()
-    expected = sorted(free, key=lambda i: (-formula(passes, i), i))
+    expected = sorted(free, key=lambda i: (-mutual_information(passes, i), i))
     assert Bald().select(pool_of(passes, labels), len(free), RNG(0)).tolist() == expected
     assert Bald().select(pool_of(passes, labels), 9, RNG(0)).tolist() == expected[:9]
-    few = sorted(free, key=lambda i: (-formula(passes[:3], i), i))
+    few = sorted(free, key=lambda i: (-mutual_information(passes[:3], i), i))
     assert Bald(t=3).select(pool_of(passes, labels), 9, RNG(0)).tolist() == few[:9]
 
 

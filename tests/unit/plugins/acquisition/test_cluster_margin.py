@@ -5,41 +5,9 @@ from small_pools import SEVERAL, small_pool
 
 from harness.active import Pool
 from harness_acquisition.cluster_margin import ClusterMargin, clusters
+from harness_evidence.mixtures import slow_cluster_margin
 
 RNG = np.random.default_rng
-
-
-def slow_clusters(features, k):
-    """Average linkage by the update of distances, pair by pair; clusters as sets."""
-    x = features.astype(np.float64)
-    members = {i: [i] for i in range(len(x))}
-    d = {(i, j): float(np.sqrt(((x[i] - x[j]) ** 2).sum())) for i in range(len(x)) for j in range(i + 1, len(x))}
-    while len(members) > k:
-        i, j = min(d, key=lambda pair: (d[pair], pair))
-        for other in members:
-            if other not in (i, j):
-                first, second = d.pop((min(i, other), max(i, other))), d.pop((min(j, other), max(j, other)))
-                sizes = len(members[i]), len(members[j])
-                d[min(i, other), max(i, other)] = (sizes[0] * first + sizes[1] * second) / sum(sizes)
-        del d[i, j]
-        members[i] += members.pop(j)
-    return {frozenset(group) for group in members.values()}
-
-
-def slow(pool, budget, wide=1.25):
-    of = {i: g for g in slow_clusters(pool.features, max(1, len(pool.labels) // 2)) for i in g}
-    top = np.sort(pool.probabilities.astype(np.float64), axis=1)
-    free = sorted(pool.unlabelled.tolist(), key=lambda i: (top[i, -1] - top[i, -2], i))
-    free = free[: max(budget, int(wide * budget))]
-    groups = {}
-    for i in free:
-        groups.setdefault(of[i], []).append(i)
-    order, picks = sorted(groups.values(), key=len), []
-    while len(picks) < budget:
-        for group in order:
-            if group and len(picks) < budget:
-                picks.append(group.pop(0))
-    return picks
 
 
 @SEVERAL
@@ -50,7 +18,7 @@ def test_picks_equal_the_visits_one_by_one(cases):
             pool, budget = small_pool(seed, kind)
             wide = (1.25, 1.0, 10.0)[seed % 3]
             picks = ClusterMargin(wide=wide).select(pool, budget, RNG(0)).tolist()
-            assert picks == slow(pool, budget, wide), (seed, kind)
+            assert picks == slow_cluster_margin(pool, budget, wide), (seed, kind)
 
 
 def test_a_sample_is_linked_and_the_others_join_the_nearest_mean():

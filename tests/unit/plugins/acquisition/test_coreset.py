@@ -9,27 +9,9 @@ from hypothesis.extra import numpy as arrays
 from harness.active import Pool
 from harness_acquisition import coreset
 from harness_acquisition.coreset import CoreSet
+from harness_evidence.coverage import slow_coreset
 
 RNG = np.random.default_rng
-
-
-def brute_force(features, labels, budget):
-    """Every distance in float64, every time; ties to the lowest position."""
-    x = np.asarray(features, dtype=np.float32).astype(np.float64)
-    between = ((x[:, None] - x[None]) ** 2).sum(axis=2)
-    centres = list(np.flatnonzero(labels >= 0))
-    free = list(np.flatnonzero(labels < 0))
-    picks = []
-    for _ in range(budget):
-        if not centres:
-            mean = np.asarray(features, dtype=np.float32).mean(axis=0, dtype=np.float64)
-            distances = [-((x[i] - mean) ** 2).sum() for i in free]
-        else:
-            distances = between[np.ix_(free, centres)].min(axis=1)
-        pick = free.pop(int(np.argmax(distances)))
-        picks.append(int(pick))
-        centres.append(pick)
-    return picks
 
 
 def pool_of(features, labels):
@@ -50,7 +32,7 @@ def test_picks_equal_brute_force(data):
         patch.setattr(coreset, "_ROWS", 7)
         patch.setattr(coreset, "_CENTRES", 5)
         picks = CoreSet().select(pool_of(features, labels), budget, RNG(0))
-    assert picks.tolist() == brute_force(features, labels, budget)
+    assert picks.tolist() == slow_coreset(features, labels, budget)
     assert picks.dtype == np.int64
 
 
@@ -63,7 +45,7 @@ def test_picks_equal_brute_force_on_clusters(monkeypatch, front, scale):
     features = np.concatenate([features, features[:40]]) * scale
     labels = np.where(rng.random(340) < 0.05, 0, -1)
     picks = CoreSet().select(pool_of(features, labels), 120, RNG(0))
-    assert picks.tolist() == brute_force(features, labels, 120)
+    assert picks.tolist() == slow_coreset(features, labels, 120)
 
 
 def test_rows_of_very_different_scale():
@@ -72,7 +54,7 @@ def test_rows_of_very_different_scale():
     labels = np.full(60, -1)
     labels[:3] = 0
     picks = CoreSet().select(pool_of(features, labels), 57, RNG(0))
-    assert picks.tolist() == brute_force(features, labels, 57)
+    assert picks.tolist() == slow_coreset(features, labels, 57)
 
 
 def test_all_examples_alike_are_taken_in_order():
@@ -91,7 +73,7 @@ def test_without_labels_the_first_pick_is_nearest_to_the_mean():
 def test_without_labels_no_duplicate_is_picked_twice(features):
     labels = np.full(len(features), -1)
     picks = CoreSet().select(pool_of(np.array(features), labels), len(features), RNG(0))
-    assert picks.tolist() == brute_force(features, labels, len(features))
+    assert picks.tolist() == slow_coreset(features, labels, len(features))
 
 
 @pytest.mark.parametrize("front", [8, 1024])
@@ -102,4 +84,4 @@ def test_where_float32_has_no_digits_left(monkeypatch, front, scale, offset):
     features = rng.normal(size=(300, 16)) * scale + offset
     labels = np.where(rng.random(300) < 0.05, 0, -1)
     picks = CoreSet().select(pool_of(features, labels), 60, RNG(0))
-    assert picks.tolist() == brute_force(features, labels, 60)
+    assert picks.tolist() == slow_coreset(features, labels, 60)

@@ -2,55 +2,21 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from scipy.optimize import minimize
 
 from harness.active import Pool
 from harness_acquisition.dal import DiscriminativeActiveLearning as Dal
 from harness_acquisition.dal import standardised
+from harness_evidence.mixtures import slow_dal, unevenly_labelled
 
 RNG = np.random.default_rng
-
-
-def case(seed, n=150, d=4, labelled=12):
-    rng = RNG(seed)
-    features = rng.normal(size=(n, d)) * [1, 5, 0.2, 1] + 3
-    labels = np.full(n, -1)
-    labels[np.argsort(features[:, 0] + rng.normal(size=n))[:labelled]] = 1
-    return Pool(features, np.full((n, 2), 0.5), labels)
-
-
-def weights_by_descent(x, y, c):
-    """Logistic regression, both sides weighing the same, by a solver that is told the loss and nothing else."""
-    share = np.where(y, len(y) / (2 * y.sum()), len(y) / (2 * (~y).sum()))
-
-    def loss(w):
-        margins = (x @ w[1:] + w[0]) * np.where(y, 1, -1)
-        return 0.5 * (w[1:] ** 2).sum() + c * (share * np.logaddexp(0, -margins)).sum()
-
-    return minimize(loss, np.zeros(x.shape[1] + 1), method="BFGS", options={"gtol": 1e-7, "maxiter": 5000}).x
-
-
-def brute_force(pool, budget, rounds, ratio, c, rng):
-    x = pool.features.astype(float)
-    x = (x - x.mean(axis=0)) / x.std(axis=0)
-    labelled, free = pool.labelled.tolist(), pool.unlabelled.tolist()
-    sizes = [len(part) for part in np.array_split(range(budget), min(rounds, budget))]
-    for size in sizes:
-        sample = rng.choice(free, min(len(free), ratio * len(labelled)), replace=False).tolist()
-        rows = labelled + sample
-        w = weights_by_descent(x[rows], np.arange(len(rows)) >= len(labelled), c)
-        picks = sorted(free, key=lambda i: (-(x[i] @ w[1:]), i))[:size]
-        labelled += picks
-        free = [i for i in free if i not in picks]
-    return labelled[len(pool.labelled) :]
 
 
 @pytest.mark.parametrize("seed", range(4))
 @pytest.mark.parametrize(("rounds", "ratio", "c"), [(1, 10, 1.0), (4, 3, 1.0), (10, 10, 0.1)])
 def test_picks_equal_a_plain_solver(seed, rounds, ratio, c):
-    pool = case(seed)
+    pool = unevenly_labelled(seed)
     picks = Dal(rounds=rounds, ratio=ratio, c=c).select(pool, 15, RNG(seed))
-    assert picks.tolist() == brute_force(pool, 15, rounds, ratio, c, RNG(seed))
+    assert picks.tolist() == slow_dal(pool, 15, rounds, ratio, c, RNG(seed))
 
 
 @pytest.mark.parametrize("hidden", [0, 16])

@@ -7,38 +7,9 @@ from small_pools import SEVERAL, small_pool
 from harness.active import Pool
 from harness_acquisition.max_herding import MaxHerding
 from harness_acquisition.uncertainty_herding import UncertaintyHerding, tempered, uncertainties
+from harness_evidence.coverage import KERNELS, margin_weights, slow_herding
 
 RNG = np.random.default_rng
-KERNELS = {
-    "rbf": lambda r, h: np.exp(-((r / h) ** 2)),
-    "student": lambda r, h: (1 + (r / h) ** 2 / 0.5) ** -0.75,
-    "laplace": lambda r, h: np.exp(-r / h),
-}
-
-
-def slow(pool, budget, kernel="rbf", h=1.0, u=None):
-    """Every gain of every candidate, again and again."""
-    z = pool.features.astype(np.float64)
-    lengths = np.linalg.norm(z, axis=1, keepdims=True)
-    z = z / np.where(lengths > 0, lengths, 1)
-    k = KERNELS[kernel](np.sqrt(((z[:, None] - z[None]) ** 2).sum(axis=2)), h)
-    u = np.ones(len(z)) if u is None else u
-    m = k[pool.labelled].max(axis=0) if len(pool.labelled) else np.zeros(len(z))
-    free, picks = pool.unlabelled.tolist(), []
-    for _ in range(budget):
-        gains = [float((u * np.maximum(k[i] - m, 0)).sum()) for i in free]
-        best = max(gains)
-        place = next(p for p, gain in enumerate(gains) if gain >= best - max(1e-9 * best, 1e-12 * u.sum()))
-        picks.append(free.pop(place))
-        m = np.maximum(m, k[picks[-1]])
-    return picks
-
-
-def margins(pool):
-    p = np.sort(pool.probabilities.astype(np.float64), axis=1)
-    u = 1 - p[:, -1] + p[:, -2]
-    u[pool.labelled] = 0
-    return u if len(pool.labelled) else np.ones(len(u))
 
 
 @SEVERAL
@@ -47,7 +18,7 @@ def test_max_herding_picks_what_all_gains_say(cases):
         pool, budget = small_pool(seed, kind)
         kernel, h = ("rbf", "student", "laplace")[seed % 3], (1.0, 0.4)[seed % 2]
         picks = MaxHerding(kernel=kernel, bandwidth=h).select(pool, budget, RNG(0)).tolist()
-        assert picks == slow(pool, budget, kernel, h), (seed, kind)
+        assert picks == slow_herding(pool, budget, kernel, h), (seed, kind)
 
 
 @SEVERAL
@@ -55,7 +26,7 @@ def test_uncertainty_herding_picks_what_all_weighted_gains_say(cases):
     for seed, kind in cases:
         pool, budget = small_pool(seed, kind)
         picks = UncertaintyHerding().select(pool, budget, RNG(0)).tolist()
-        assert picks == slow(pool, budget, u=margins(pool)), (seed, kind)
+        assert picks == slow_herding(pool, budget, u=margin_weights(pool)), (seed, kind)
 
 
 @pytest.mark.parametrize("kernel", KERNELS)
@@ -66,9 +37,11 @@ def test_blocks_and_bounds_change_nothing(kernel, h):
     features = rng.normal(size=(300, 6)) * 0.2 + rng.normal(size=(9, 6))[rng.integers(0, 9, 300)]
     pool = Pool(features, rng.dirichlet(np.ones(3), 300), np.where(np.arange(300) < 4, 0, -1))
     budget = 60
-    assert MaxHerding(kernel=kernel, bandwidth=h).select(pool, budget, RNG(0)).tolist() == slow(pool, budget, kernel, h)
+    assert MaxHerding(kernel=kernel, bandwidth=h).select(pool, budget, RNG(0)).tolist() == slow_herding(
+        pool, budget, kernel, h
+    )
     picks = UncertaintyHerding(kernel=kernel, bandwidth=h).select(pool, budget, RNG(0)).tolist()
-    assert picks == slow(pool, budget, kernel, h, margins(pool))
+    assert picks == slow_herding(pool, budget, kernel, h, margin_weights(pool))
 
 
 def test_the_adaptive_bandwidth_is_the_least_distance_of_two_labels():
@@ -77,7 +50,7 @@ def test_the_adaptive_bandwidth_is_the_least_distance_of_two_labels():
     z /= np.linalg.norm(z, axis=1, keepdims=True)
     r = np.sqrt(((z[:, None] - z[None]) ** 2).sum(axis=2))
     picks = MaxHerding(adaptive=True).select(pool, budget, RNG(0)).tolist()
-    assert picks == slow(pool, budget, h=float(r[r > 0].min()))
+    assert picks == slow_herding(pool, budget, h=float(r[r > 0].min()))
     alone = Pool(pool.features, pool.probabilities, np.where(np.arange(len(pool.labels)) == 1, 0, -1))
     adaptive, fixed = (MaxHerding(adaptive=one).select(alone, 3, RNG(0)).tolist() for one in (True, False))
     assert adaptive == fixed

@@ -9,6 +9,7 @@ from hypothesis.extra import numpy as arrays
 from harness.active import Pool
 from harness.search import k_means
 from harness_acquisition.kmeans import KMeans, nearest_unused
+from harness_evidence.coverage import slow_nearest_unused
 
 RNG = np.random.default_rng
 
@@ -16,15 +17,6 @@ RNG = np.random.default_rng
 def pool_of(features, labels=None):
     labels = np.full(len(features), -1) if labels is None else labels
     return Pool(features, np.full((len(features), 2), 0.5), labels)
-
-
-def brute_force(points, centroids):
-    free, result = list(range(len(points))), []
-    for centroid in centroids.astype(float):
-        pick = min(free, key=lambda i: (((points[i].astype(float) - centroid) ** 2).sum(), i))
-        free.remove(pick)
-        result.append(pick)
-    return result
 
 
 @settings(max_examples=100)
@@ -35,13 +27,13 @@ def test_nearest_unused_equals_brute_force(data):
     coordinates = st.integers(-3, 3).map(float)
     points = data.draw(arrays.arrays(np.float32, (n, d), elements=coordinates))
     centroids = data.draw(arrays.arrays(np.float32, (k, d), elements=coordinates))
-    assert nearest_unused(points, centroids).tolist() == brute_force(points, centroids)
+    assert nearest_unused(points, centroids).tolist() == slow_nearest_unused(points, centroids)
 
 
 def test_nearest_unused_equals_brute_force_on_reals():
     rng = RNG(0)
     points, centroids = rng.normal(size=(2000, 20)).astype(np.float32), rng.normal(size=(200, 20)).astype(np.float32)
-    assert nearest_unused(points, centroids).tolist() == brute_force(points, centroids)
+    assert nearest_unused(points, centroids).tolist() == slow_nearest_unused(points, centroids)
 
 
 def test_one_pick_of_each_separate_group_the_one_in_its_middle():
@@ -66,7 +58,7 @@ def test_picks_are_nearest_to_the_means_of_the_unlabelled():
     centroids, cluster = k_means(features[free], 12, int(RNG(5).integers(2**31)), 200)
     means = np.stack([features[free][cluster == k].mean(axis=0) for k in range(12)])
     np.testing.assert_allclose(means, centroids, atol=1e-4)  # converged
-    expected = free[brute_force(features[free], means)]
+    expected = free[slow_nearest_unused(features[free], means)]
     assert len(points) == 200
     picks = KMeans(iterations=200).select(pool_of(features, labels), 12, RNG(5))
     assert sorted(picks.tolist()) == sorted(expected.tolist())

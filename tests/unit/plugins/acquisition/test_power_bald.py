@@ -6,33 +6,9 @@ from small_pools import CASES, small_pool
 
 from harness.active import Pool
 from harness_acquisition.power_bald import PowerBald
+from harness_evidence.uncertainty import slow_power
 
 RNG = np.random.default_rng
-
-
-def slow_scores(pool, score):
-    if score == "bald":
-        p = pool.dropout_probabilities(20)[:, pool.unlabelled].astype(np.float64)
-        entropy = lambda q: -np.where(q > 0, q * np.log(np.where(q > 0, q, 1)), 0).sum(axis=-1)  # noqa: E731
-        scores = entropy(p.mean(axis=0)) - entropy(p).mean(axis=0)
-        return np.where(scores < 1e-12, 0, scores)
-    p = pool.probabilities[pool.unlabelled].astype(np.float64)
-    if score == "entropy":
-        return -np.where(p > 0, p * np.log(np.where(p > 0, p, 1)), 0).sum(axis=1)
-    top = np.sort(p, axis=1)
-    return 1 - top[:, -1] + top[:, -2]
-
-
-def slow(pool, budget, score, noise, beta, rng):
-    scores, g = slow_scores(pool, score), rng.gumbel(size=len(pool.unlabelled))
-    ranks = {place: rank for rank, place in enumerate(sorted(range(len(scores)), key=lambda i: (-scores[i], i)), 1)}
-    noisy = []
-    for i, s in enumerate(scores):
-        if noise == "power":
-            noisy.append(beta * np.log(s) + g[i] if s > 0 else -np.inf)
-        else:
-            noisy.append((beta * s if noise == "softmax" else -beta * np.log(ranks[i])) + g[i])
-    return pool.unlabelled[sorted(range(len(noisy)), key=lambda i: (-noisy[i], i))[:budget]].tolist()
 
 
 def test_picks_equal_noisy_scores_put_in_order():
@@ -43,7 +19,7 @@ def test_picks_equal_noisy_scores_put_in_order():
         if kind == "equal" and noise == "softrank":
             continue  # the last digit of a sum decides which of two equal scores has which rank
         picks = PowerBald(score=score, noise=noise, beta=beta).select(pool, budget, RNG(seed)).tolist()
-        assert picks == slow(pool, budget, score, noise, beta, RNG(seed)), (seed, kind)
+        assert picks == slow_power(pool, budget, score, noise, beta, RNG(seed)), (seed, kind)
 
 
 def test_scores_of_0_come_last_by_position_even_where_rounding_made_them_negative():

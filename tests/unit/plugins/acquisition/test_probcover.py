@@ -7,6 +7,7 @@ from harness.active import Pool
 from harness.search import k_means, unit_rows
 from harness_acquisition import probcover
 from harness_acquisition.probcover import ProbCover, pure_radius
+from harness_evidence.coverage import slow_probcover, unit_distances
 
 RNG = np.random.default_rng
 
@@ -19,29 +20,6 @@ def case(seed, n=160, labelled=0.05):
     return Pool(features, np.full((n, 4), 0.25), np.where(rng.random(n) < labelled, 1, -1))
 
 
-def distances(pool):
-    """Of the float32 rows of length 1, in float64: zeros are equally far from all but for rounding."""
-    x = unit_rows(pool.features).astype(float)
-    return np.sqrt(((x[:, None] - x[None]) ** 2).sum(axis=2))
-
-
-def brute_force(pool, delta, budget):
-    """Every ball counted anew before every pick; then the farthest, farthest first."""
-    between = distances(pool)
-    near = (between < delta) | np.eye(len(between), dtype=bool)
-    centres, free, picks = pool.labelled.tolist(), pool.unlabelled.tolist(), []
-    while len(picks) < budget:
-        covered = near[centres].any(axis=0) if centres else np.zeros(len(near), dtype=bool)
-        if covered.all():
-            scores = [between[i, centres].min() ** 2 for i in free]
-        else:
-            scores = [(near[i] & ~covered).sum() for i in free]
-        pick = free.pop(int(np.argmax(scores)))
-        picks.append(pick)
-        centres.append(pick)
-    return picks
-
-
 @pytest.mark.parametrize("seed", range(2))
 @pytest.mark.parametrize("delta", [1e-3, 0.4, 0.9, 1.05, 2.0])
 @pytest.mark.parametrize("labelled", [0, 0.05, 0.5])
@@ -51,7 +29,7 @@ def test_picks_equal_counting_every_ball_anew(monkeypatch, seed, delta, labelled
     monkeypatch.setattr(probcover, "_PAIRS", pairs)
     monkeypatch.setattr(probcover, "_ROWS", 37)
     pool = case(seed, labelled=labelled)
-    expected = brute_force(pool, delta, 60)
+    expected = slow_probcover(pool, delta, 60)
     assert ProbCover(delta=delta).select(pool, 60, RNG(0)).tolist() == expected
 
 
@@ -67,7 +45,7 @@ def test_the_radius_is_the_largest_with_enough_pure_balls(purity):
     unit = unit_rows(pool.features)
     _, cluster = k_means(unit, 4, int(RNG(9).integers(2**31)), 20)
     radius = pure_radius(unit, 4, purity, 20, RNG(9))
-    between = distances(pool)
+    between = unit_distances(pool)
 
     def share(delta):
         near = between < delta

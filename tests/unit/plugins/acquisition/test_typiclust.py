@@ -6,40 +6,13 @@ import pytest
 from harness.active import Pool
 from harness.search import k_means
 from harness_acquisition.typiclust import TypiClust, typicality
+from harness_evidence.coverage import slow_typicality, slow_typiclust
 
 RNG = np.random.default_rng
 
 
 def pool_of(features, labels):
     return Pool(features, np.full((len(features), 3), 1 / 3), labels)
-
-
-def slow_typicality(features, neighbours):
-    x = np.asarray(features, dtype=np.float32).astype(float)
-    if len(x) == 1:
-        return [1.0]
-    k = min(neighbours, max(1, len(x) // 2))
-    result = []
-    for i in range(len(x)):
-        others = sorted(float(np.sqrt(((x[i] - x[j]) ** 2).sum())) for j in range(len(x)) if j != i)
-        result.append(1 / (sum(others[:k]) / k + 1e-5))
-    return result
-
-
-def brute_force(features, cluster, labels, budget, small=5, neighbours=20):
-    """The visits, one by one."""
-    groups = sorted(set(cluster.tolist()))
-    order = sorted(groups, key=lambda g: ((labels[cluster == g] >= 0).sum(), -(cluster == g).sum(), g))
-    free = {g: [i for i in range(len(labels)) if cluster[i] == g and labels[i] < 0] for g in groups}
-    picks = []
-    for wanted in (True, False):
-        turns = [g for g in order if ((cluster == g).sum() > small) == wanted]
-        while any(free[g] for g in turns):
-            for g in turns:
-                if free[g]:
-                    scores = slow_typicality(features[free[g]], neighbours)
-                    picks.append(free[g].pop(int(np.argmax(scores))))
-    return picks[:budget]
 
 
 def case(seed, n=250):
@@ -56,7 +29,7 @@ def test_picks_equal_the_visits_one_by_one(seed, clusters, budget):
     k = min(int((labels >= 0).sum()) + budget, clusters)
     _, cluster = k_means(features, k, int(RNG(seed).integers(2**31)), 20)
     picks = TypiClust(clusters=clusters).select(pool_of(features, labels), budget, RNG(seed))
-    assert picks.tolist() == brute_force(features, cluster, labels, budget)
+    assert picks.tolist() == slow_typiclust(features, cluster, labels, budget)
 
 
 @pytest.mark.parametrize("m", [1, 2, 3, 10, 100])

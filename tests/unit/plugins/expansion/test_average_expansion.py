@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from harness.core.errors import Errors
 from harness.plugin_api import Ranking
 from harness.registry import load_registry
+from harness_evidence.expansion import loop_augmented, loop_expanded, searched
 
 REGISTRY = load_registry()
 AVERAGES = ("aqe", "alphaqe", "dba")
@@ -28,32 +29,6 @@ def data(n=60, d=8, q=5, seed=0, noise=0.5):
     rng = np.random.default_rng(seed)
     centres = rng.normal(size=(6, d))
     return [unit(centres[rng.integers(0, 6, m)] + noise * rng.normal(size=(m, d))) for m in (n, q)]
-
-
-def searched(queries, database, depth=None):
-    scores = queries @ database.T
-    order = np.argsort(-scores, axis=1, kind="stable")[:, :depth]
-    return Ranking(order.astype(np.int64), np.take_along_axis(scores, order, 1))
-
-
-def loop_expanded(query, database, ranked, k, alpha):
-    """Specification 1.16, one image after the other."""
-    total = query.astype(np.float64)
-    for image in ranked[:k]:
-        v = database[image].astype(np.float64)
-        weight = max(v @ query, 0.0) ** alpha if alpha else 1.0
-        total = total + weight * v
-    return total / np.linalg.norm(total)
-
-
-def loop_augmented(database, k, alpha):
-    x = database.astype(np.float64)
-    rows = []
-    for i, v in enumerate(x):
-        near = [j for j in np.argsort(-(x @ v), kind="stable") if j != i][:k]
-        total = v + sum((max(v @ x[j], 0.0) ** alpha if alpha else 1.0) * x[j] for j in near)
-        rows.append(total / np.linalg.norm(total))
-    return np.array(rows)
 
 
 def assert_ranks_by(found, scores):

@@ -13,6 +13,7 @@ from harness.core.errors import Errors
 from harness.graph import affinity
 from harness.plugin_api import Ranking
 from harness.registry import load_registry
+from harness_evidence.expansion import dense_affinity, dense_seed, normalised, solved
 
 REGISTRY = load_registry()
 EXACT = {"max_iter": 0, "tol": 1e-12}
@@ -47,37 +48,6 @@ def searched(queries, database, verified=None, depth=None):
     scores = queries @ database.T
     order = np.argsort(-scores, axis=1, kind="stable")[:, :depth]
     return Ranking(order.astype(np.int64), np.take_along_axis(scores, order, 1), verified)
-
-
-def normalised(w):
-    degree = w.sum(1)
-    scale = np.array([1 / np.sqrt(x) if x > 0 else 0.0 for x in degree])
-    return scale[:, None] * w * scale
-
-
-def solved(s, y, alpha=0.99):
-    return np.linalg.solve(np.eye(len(s)) - alpha * s, y)
-
-
-def dense_seed(query, database, ranked, kq=10, gamma=3.0):
-    y = np.zeros(len(database))
-    for image in ranked[:kq]:
-        y[image] = max(float(database[image].astype(np.float64) @ query.astype(np.float64)), 0.0) ** gamma
-    return y
-
-
-def dense_affinity(x, k, gamma=3.0):
-    """Reciprocal neighbours, one pair after the other."""
-    v = np.asarray(x, np.float64)
-    s = v @ v.T
-    n = len(v)
-    near = [set([j for j in np.argsort(-s[i], kind="stable") if j != i][:k]) for i in range(n)]
-    w = np.zeros((n, n))
-    for i in range(n):
-        for j in near[i]:
-            if i in near[j]:
-                w[i, j] = max(s[i, j], 0.0) ** gamma
-    return w
 
 
 def cut(w, kept, early):

@@ -8,6 +8,7 @@ from searches import searched, unit
 
 from harness.core.errors import Errors, InvalidInput
 from harness.registry import load_registry
+from harness_evidence.expansion import dense_k_reciprocal
 
 REGISTRY = load_registry()
 SEEDS = pytest.mark.parametrize("seeds", [range(20), pytest.param(range(20, 220), marks=pytest.mark.slow)], ids=str)
@@ -15,38 +16,6 @@ SEEDS = pytest.mark.parametrize("seeds", [range(20), pytest.param(range(20, 220)
 
 def create(**parameters):
     return REGISTRY.create("expansion", "k-reciprocal", **parameters)
-
-
-def reference(query, database, k1, k2, weight):
-    """The specification with the query as node 0: distances (n,)."""
-    nodes = np.vstack([query[None], database]).astype(np.float64)
-    n, similarities = len(nodes), nodes @ nodes.T
-    d = np.maximum(2 - 2 * similarities, 0)
-    np.fill_diagonal(d, 0)
-    d = np.array([row / (row.max() or 1) for row in d])
-    order = [
-        [i, *sorted((j for j in range(n) if j != i), key=lambda j: (-np.float32(similarities[i, j]), j))]
-        for i in range(n)
-    ]
-
-    def reciprocal(i, k):
-        return {j for j in order[i][: k + 1] if i in order[j][: k + 1]}
-
-    v = np.zeros((n, n))
-    for i in range(n):
-        near = reciprocal(i, k1)
-        wide = set(near)
-        for j in near:
-            others = reciprocal(j, round(k1 / 2))
-            if 3 * len(others & near) > 2 * len(others):
-                wide |= others
-        for j in wide:
-            v[i, j] = np.exp(-d[i, j])
-        v[i] /= v[i].sum()
-    if k2 != 1:
-        v = np.array([v[order[i][:k2]].mean(axis=0) for i in range(n)])
-    shared = np.minimum(v[0], v).sum(axis=1)
-    return ((1 - weight) * (1 - shared / (2 - shared)) + weight * d[0])[1:]
 
 
 def case(seed):
@@ -75,7 +44,7 @@ def test_equals_the_dense_form(seeds):
     for seed in seeds:
         database, query, parameters = case(seed)
         found = create(**parameters).fit(database).expand(query, searched(query, database))
-        expected = reference(query[0], database, **parameters)
+        expected = dense_k_reciprocal(query[0], database, **parameters)
         np.testing.assert_allclose(distances(found, len(database)), expected, atol=2e-6, err_msg=str(seed))
         assert (np.diff(expected[found.indices[0]]) >= -1e-6).all()
 
@@ -86,7 +55,7 @@ def test_half_is_rounded_to_even(k1):
     rng = np.random.default_rng(k1)
     database, query = unit(rng.normal(size=(40, 3))), unit(rng.normal(size=(1, 3)))
     found = create(k1=k1).fit(database).expand(query, searched(query, database))
-    np.testing.assert_allclose(distances(found, 40), reference(query[0], database, k1, 6, 0.3), atol=2e-6)
+    np.testing.assert_allclose(distances(found, 40), dense_k_reciprocal(query[0], database, k1, 6, 0.3), atol=2e-6)
 
 
 def test_weight_one_is_the_order_of_distances():
@@ -103,7 +72,7 @@ def test_a_part_of_the_ranking_has_a_graph_of_its_own():
     found = create(k1=4, k2=2, top=20).fit(database).expand(queries, ranking)
     for row, query in enumerate(queries):
         top = ranking.indices[row][:20]
-        expected = reference(query, database[top], 4, 2, 0.3)
+        expected = dense_k_reciprocal(query, database[top], 4, 2, 0.3)
         np.testing.assert_array_equal(found.indices[row][:20], top[np.argsort(expected, kind="stable")])
         np.testing.assert_array_equal(found.indices[row][20:], ranking.indices[row][20:])
         assert (np.diff(found.scores[row]) <= 0).all()

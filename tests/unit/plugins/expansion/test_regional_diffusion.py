@@ -6,8 +6,8 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.graph import affinity
 from harness.plugin_api import Ranking
+from harness_evidence.expansion import dense_regional
 from harness_expansion.regional import RegionalDiffusion, pooling_weights
 
 
@@ -31,33 +31,6 @@ def whole(q, n):
     return Ranking(np.tile(np.arange(n), (q, 1)), np.zeros((q, n), np.float32))
 
 
-def reference(regions, images, n_images, queries, k, kq, gamma=3, alpha=0.99):
-    """Specification 1.15, regional: loops and a dense solve."""
-    w = affinity(regions, k, gamma).toarray().astype(np.float64)
-    degree = w.sum(1)
-    scale = np.array([1 / np.sqrt(x) if x > 0 else 0 for x in degree])
-    system = np.eye(len(w)) - alpha * scale[:, None] * w * scale
-    answers = []
-    for query in queries:
-        y = np.zeros(len(regions))
-        for region in query:
-            s = regions.astype(np.float64) @ region
-            for j in np.argsort(-s, kind="stable")[:kq]:
-                y[j] += s[j]
-        keep = np.argsort(-y, kind="stable")[:kq]
-        seed = np.zeros_like(y)
-        seed[keep] = np.maximum(y[keep], 0) ** gamma
-        f = np.linalg.solve(system, seed)
-        scores = np.zeros(n_images)
-        for image in range(n_images):
-            own = np.flatnonzero(images == image)
-            v = regions[own].astype(np.float64).T
-            if len(own):
-                scores[image] = f[own] @ np.linalg.inv(v.T @ v + np.eye(len(own))) @ np.ones(len(own))
-        answers.append(scores)
-    return np.array(answers)
-
-
 @settings(max_examples=25)
 @given(st.integers(0, 9999), st.integers(2, 40), st.sampled_from([3, 20, 200]), st.sampled_from([2, 10, 200]))
 def test_equals_the_dense_reference(seed, n_images, k, kq):
@@ -67,7 +40,7 @@ def test_equals_the_dense_reference(seed, n_images, k, kq):
     fitted = RegionalDiffusion(preset="thesis", k=k, kq=kq, max_iter=0, tol=1e-12).fit_regions(
         by_image(regions, images, n_images)
     )
-    expected = reference(regions, images, n_images, queries, k, kq)
+    expected = dense_regional(regions, images, n_images, queries, k, kq)
     np.testing.assert_allclose(fitted.scores(queries), expected, rtol=1e-5, atol=1e-6 * expected.max())
     found = fitted.expand_regions(queries, whole(3, n_images))
     for row, values in enumerate(expected):

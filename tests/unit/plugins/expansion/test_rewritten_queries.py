@@ -9,6 +9,7 @@ from searches import data, searched, unit
 from harness.core.errors import Errors
 from harness.plugin_api import Ranking
 from harness.registry import load_registry
+from harness_evidence.expansion import loop_decayed, loop_decayed_database, loop_rocchio, smo
 
 REGISTRY = load_registry()
 SEEDS = pytest.mark.parametrize("seeds", [range(20), pytest.param(range(20, 220), marks=pytest.mark.slow)], ids=str)
@@ -29,13 +30,6 @@ def assert_ranks_by(found, vectors, database, atol=3e-6):
         assert (np.diff(in_order) <= 2 * atol).all()
 
 
-def decayed(query, database, ranked, k):
-    total = query.astype(np.float64)
-    for rank, image in enumerate(ranked[:k], start=1):
-        total = total + (k + 1 - rank) / (k + 1) * database[image]
-    return total
-
-
 @SEEDS
 def test_aqe_with_decay_equals_a_loop(seeds):
     for seed in seeds:
@@ -44,7 +38,7 @@ def test_aqe_with_decay_equals_a_loop(seeds):
         database, queries = data(int(rng.integers(1, 30)), seed=seed)
         ranking = searched(queries, database, depth)
         found = create("aqe-decay", k=k).fit(database).expand(queries, ranking)
-        rows = [decayed(q, database, ids, k) for q, ids in zip(queries, ranking.indices, strict=True)]
+        rows = [loop_decayed(q, database, ids, k) for q, ids in zip(queries, ranking.indices, strict=True)]
         assert found.indices.shape == ranking.indices.shape
         assert_ranks_by(found, rows, database)
 
@@ -53,14 +47,10 @@ def test_aqe_with_decay_equals_a_loop(seeds):
 def test_dba_with_decay_equals_a_loop(seeds):
     for seed in seeds:
         rng = np.random.default_rng(seed)
-        k, rows = int(rng.choice([0, 1, 2, 5, 60])), []
+        k = int(rng.choice([0, 1, 2, 5, 60]))
         database, queries = data(int(rng.integers(1, 30)), seed=seed)
         found = create("dba-decay", k=k).fit(database).expand(queries, searched(queries, database))
-        for i, v in enumerate(database.astype(np.float64)):
-            near = [i, *(j for j in np.argsort(-(database @ v), kind="stable") if j != i)][:k] if k else [i]
-            total = sum((max(k, 1) - rank) / max(k, 1) * database[j].astype(float) for rank, j in enumerate(near))
-            rows.append(total / np.linalg.norm(total))
-        assert_ranks_by(found, queries, np.array(rows))
+        assert_ranks_by(found, queries, loop_decayed_database(database, k))
 
 
 @SEEDS
@@ -70,32 +60,9 @@ def test_rocchio_equals_a_loop(seeds):
         k, m, depth = int(rng.choice([0, 1, 4, 60])), int(rng.choice([0, 1, 4, 60])), [None, 5][seed % 2]
         database, queries = data(int(rng.integers(1, 30)), seed=seed)
         found = create("rocchio", k=k, m=m).fit(database).expand(queries, searched(queries, database, depth))
-        rows = []
-        for query, whole in zip(queries, searched(queries, database).indices, strict=True):
-            shown = whole[:depth]
-            worst = [i for i in (whole[-m:] if m else []) if i not in set(shown[:k])]
-            row = query.astype(np.float64)
-            row = row + (0.75 * database[shown[:k]].astype(float).mean(axis=0) if k else 0)
-            rows.append(row - (0.15 * database[worst].astype(float).mean(axis=0) if len(worst) else 0))
+        whole = searched(queries, database).indices
+        rows = [loop_rocchio(q, database, ids[:depth], ids, k, m) for q, ids in zip(queries, whole, strict=True)]
         assert_ranks_by(found, rows, database)
-
-
-def smo(rows, labels, c, turns=20_000):
-    """The dual by the pair that violates optimality most: the normal (d,)."""
-    kernel, alpha = rows @ rows.T, np.zeros(len(rows))
-    for _ in range(turns):
-        gradient = labels * (1 - labels * (kernel @ (alpha * labels)))
-        up = np.where(labels > 0, alpha < c, alpha > 0)
-        down = np.where(labels > 0, alpha > 0, alpha < c)
-        i, j = np.argmax(np.where(up, gradient, -np.inf)), np.argmin(np.where(down, gradient, np.inf))
-        if gradient[i] - gradient[j] < 1e-9:
-            break
-        curvature = max(kernel[i, i] + kernel[j, j] - 2 * kernel[i, j], 1e-12)
-        room = [c - alpha[i] if labels[i] > 0 else alpha[i], alpha[j] if labels[j] > 0 else c - alpha[j]]
-        step = min((gradient[i] - gradient[j]) / curvature, *room)
-        alpha[i] += labels[i] * step
-        alpha[j] -= labels[j] * step
-    return (alpha * labels) @ rows
 
 
 @pytest.mark.parametrize("seeds", [range(5), pytest.param(range(5, 205), marks=pytest.mark.slow)], ids=str)

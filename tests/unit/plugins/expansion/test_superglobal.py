@@ -9,6 +9,7 @@ from searches import data, searched, unit
 from harness.core.errors import Errors
 from harness.plugin_api import Ranking
 from harness.registry import load_registry
+from harness_evidence.expansion import loop_superglobal
 
 REGISTRY = load_registry()
 SEEDS = pytest.mark.parametrize("seeds", [range(20), pytest.param(range(20, 220), marks=pytest.mark.slow)], ids=str)
@@ -16,26 +17,6 @@ SEEDS = pytest.mark.parametrize("seeds", [range(20), pytest.param(range(20, 220)
 
 def create(**parameters):
     return REGISTRY.create("expansion", "superglobal", **parameters)
-
-
-def reference(query, database, ranked, top, k, beta):
-    """The specification, one image after the other: ids and scores of the top, best first."""
-    ids = [int(i) for i in ranked[:top]]
-    x = [database[i].astype(np.float64) for i in ids]
-    q = query.astype(np.float64)
-    refined = []
-    for v in x:
-        near = sorted(range(len(x)), key=lambda j: (-np.float32(v @ x[j]), j))[: k + 1]
-        weights = [1.0] + [beta * float(v @ x[j]) for j in near[1:]]
-        total = sum(weights)
-        mean = sum(w * x[j] for w, j in zip(weights, near, strict=True)) / total if total > 0 else v
-        refined.append(mean if v.any() else v)
-    first = [float(q @ r) for r in refined]
-    order = sorted(range(len(x)), key=lambda i: (-np.float32(first[i]), i))
-    common = np.max([refined[i] for i in order[: k + 1]], axis=0)
-    final = [(first[i] + float(common @ refined[i])) / 2 for i in range(len(x))]
-    order = sorted(order, key=lambda i: -np.float32(final[i]))
-    return [ids[i] for i in order], np.array([final[i] for i in order])
 
 
 @SEEDS
@@ -48,7 +29,7 @@ def test_equals_a_loop(seeds):
         ranking = searched(queries, database, depth)
         found = create(top=top, k=k, beta=beta).fit(database).expand(queries, ranking)
         for row, query in enumerate(queries):
-            ids, scores = reference(query, database, ranking.indices[row], top, k, beta)
+            ids, scores = loop_superglobal(query, database, ranking.indices[row], top, k, beta)
             m = len(ids)
             gaps = np.abs(np.diff(scores)) > 1e-6
             clear = np.concatenate([[True], gaps]) & np.concatenate([gaps, [True]])
@@ -63,7 +44,7 @@ def test_negative_neighbours_weigh_negatively_and_a_mean_without_weight_is_the_i
     database = unit([[1, 0], [-1, 0], [-1, 0.2]])
     ranking = searched(database[:1], database)
     found = create(k=2, beta=2.0).fit(database).expand(database[:1], ranking)  # 1 - 2 - 1.96 < 0: left as it is
-    ids, scores = reference(database[0], database, ranking.indices[0], 400, 2, 2.0)
+    ids, scores = loop_superglobal(database[0], database, ranking.indices[0], 400, 2, 2.0)
     assert found.indices[0].tolist() == ids
     np.testing.assert_allclose(found.scores[0] - found.scores[0][-1], scores - scores[-1], atol=1e-6)
 

@@ -10,6 +10,7 @@ from harness import graph
 from harness.active import training
 from harness.plugin_api import TrainingSet
 from harness.registry import load_registry
+from harness_evidence.learning import slow_neighbours
 from harness_learning.logistic import Logistic, chosen, fitted
 from harness_learning.nearest import NearestNeighbours
 from harness_learning.spread import LabelPropagation
@@ -96,12 +97,7 @@ def test_nearest_neighbours_are_weighed_by_similarity():
     features, labels = clouds()
     model, _ = trained(NearestNeighbours(k=5, temperature=0.1), features, labels)
     others = clouds(seed=1)[0]
-    a, b = (rows / np.linalg.norm(rows, axis=1, keepdims=True) for rows in (others, features[:60]))
-    expected = np.zeros((len(a), 4))
-    for row, similarities in enumerate(a @ b.T):
-        near = np.argsort(-similarities)[:5]
-        np.add.at(expected[row], labels[near], np.exp(similarities[near] / 0.1))
-    expected /= expected.sum(axis=1, keepdims=True)
+    expected = slow_neighbours(others, features[:60], labels[:60], 4, k=5, temperature=0.1)
     np.testing.assert_allclose(probabilities(model, others), expected, atol=1e-4)
 
 

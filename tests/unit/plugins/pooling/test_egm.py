@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import importlib.util
 import itertools
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 from harness.core.errors import InvalidInput
+from harness_evidence import egm as reference
 from harness_pooling.egm import Detection, Mixture, maximised
 from harness_pooling.purging import kept_components
-
-_spec = importlib.util.spec_from_file_location("reference_egm", Path(__file__).with_name("reference_egm.py"))
-reference = importlib.util.module_from_spec(_spec)
-_spec.loader.exec_module(reference)
 
 
 def blobs(rng, shape=(48, 64)):

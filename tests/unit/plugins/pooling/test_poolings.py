@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from harness.core.errors import InvalidInput
 from harness.registry import load_registry
+from harness_evidence.pooling import slow_crow, slow_gem, slow_regional, slow_regions, slow_whitened_rmac, some_maps
 from harness_pooling.crow import CroW
 from harness_pooling.gem import GeM, power_mean
 from harness_pooling.mac import MAC
@@ -34,75 +35,6 @@ POOLINGS = [
     RGeM(p=1.5, levels=2, preset="released-code"),
     CroW(),
 ]
-
-
-def some_maps(shape: tuple[int, int, int], fill: str) -> torch.Tensor:
-    rng = np.random.default_rng(sum(shape))
-    if fill == "zero":
-        return torch.zeros(shape)
-    if fill == "constant":
-        return torch.full(shape, 0.7)
-    values = np.maximum(rng.normal(size=shape), 0) * rng.choice([1e-3, 1, 50], size=(shape[0], 1, 1))
-    if fill == "some zero":
-        values[::2] = 0
-    return torch.from_numpy(values.astype(np.float32))
-
-
-def slow_gem(a: np.ndarray, p: float, lowest: float) -> np.ndarray:
-    """(C, H, W) -> (C,), in longdouble: no power overflows."""
-    a = np.maximum(a.astype(np.longdouble), lowest)
-    return ((a**p).mean((1, 2)) ** (np.longdouble(1) / np.longdouble(p))).astype(np.float64)
-
-
-def slow_regions(h: int, w: int, levels: int) -> list[tuple[int, int, int, int]]:
-    """Written from the published description alone, one scalar at a time, in float32."""
-    f = np.float32
-    side = min(h, w)
-    down = right = 0
-    if h != w:
-        best, chosen = None, 0
-        for steps in (2, 3, 4, 5, 6, 7):
-            b = f(f(max(h, w)) - f(side)) * (f(1) / f(steps - 1))
-            miss = abs(f(f(side) ** 2 - f(side) * b) / f(f(side) ** 2) - f(0.4))
-            if best is None or miss < best:
-                best, chosen = miss, steps - 2
-        if h < w:
-            right = chosen + 1
-        else:
-            down = chosen + 1
-    out = [(0, 0, h, w)]
-    for level in range(1, levels + 1):
-        wl = int(np.floor(2 * side / (level + 1)))
-        if wl == 0:
-            continue
-        wl2 = int(np.floor(wl / 2 - 1))
-        n, m = level + down, level + right
-        bh = f(0) if n == 1 else f(f(h - wl) / f(n - 1))
-        bw = f(0) if m == 1 else f(f(w - wl) / f(m - 1))
-        for i in range(n):
-            for j in range(m):
-                y = int(np.floor(f(f(wl2) + f(f(i) * bh)))) - wl2
-                x = int(np.floor(f(f(wl2) + f(f(j) * bw)))) - wl2
-                out.append((y, x, wl, wl))
-    return out
-
-
-def slow_regional(a: np.ndarray, levels: int, eps: float, pool) -> np.ndarray:
-    total = np.zeros(len(a))
-    for y, x, h, w in slow_regions(a.shape[1], a.shape[2], levels):
-        v = pool(a[:, y : y + h, x : x + w])
-        total += v / (np.sqrt((v**2).sum()) + eps)
-    return total
-
-
-def slow_crow(a: np.ndarray) -> np.ndarray:
-    s = a.sum(0)
-    if s.sum() == 0:
-        return np.zeros(len(a))
-    s = np.sqrt(s / np.sqrt((s**2).sum()))
-    q = [(channel > 0).mean() for channel in a]
-    weights = np.array([np.log(sum(q) / qc) if qc > 0 else 0.0 for qc in q])
-    return weights * np.array([(s * channel).sum() for channel in a])
 
 
 def slow(pooling, a: np.ndarray) -> np.ndarray:
@@ -268,23 +200,6 @@ def test_region_maxima_equal_slices():
 
 def test_one_map_has_crow_weight_zero():
     assert CroW().pool(torch.rand(1, 4, 4)).item() == 0
-
-
-def slow_whitened_rmac(images: list[np.ndarray]) -> np.ndarray:
-    """Regions of all images give mean and covariance; each region is whitened and normalised, then they are added."""
-
-    def unit(v):
-        return v / np.linalg.norm(v) if v.any() else v
-
-    regions = [
-        [unit(a[:, y : y + h, x : x + w].max((1, 2))) for y, x, h, w in slow_regions(*a.shape[1:], 3)] for a in images
-    ]
-    rows = np.array([row for image in regions for row in image])
-    mean = rows.mean(0)
-    variances, directions = np.linalg.eigh(np.cov(rows.T, bias=True))
-    projection = (directions / np.sqrt(variances)).T
-    # Signs and order of the directions are arbitrary: similarities are compared.
-    return np.array([sum(unit(projection @ (row - mean)) for row in image) for image in regions])
 
 
 def test_whitened_rmac_equals_the_formula():

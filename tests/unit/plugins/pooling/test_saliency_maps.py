@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from harness.core.errors import InvalidInput
+from harness_evidence.pooling import plain_maps, slow_gem, slow_pooled, slow_saliency
 from harness_pooling.fs_egm import FeatureSaliencyEGM
 from harness_pooling.gem import GeM
 from harness_pooling.os_egm import ObjectSaliencyEGM
@@ -14,30 +15,14 @@ from harness_pooling.region_whitening import RegionWhitening
 from harness_pooling.saliency import RegionIndex, feature_saliency, patches
 
 
-def some_maps(seed=0, shape=(8, 10, 12)):
-    rng = np.random.default_rng(seed)
-    return torch.from_numpy(np.maximum(rng.normal(size=shape) - 0.3, 0).astype(np.float32))
-
-
-def slow_saliency(maps, eps):
-    a = np.array([(m > 0).mean() for m in maps])
-    total = sum(np.log((a + eps).sum() / (a[c] + eps)) * m.astype(float) for c, m in enumerate(maps))
-    norm = np.sqrt((total**2).sum())
-    return np.sqrt(total / norm) if norm else total
-
-
-def slow_gem(maps, p):
-    return (maps.astype(float) ** p).mean((1, 2)) ** (1 / p)
-
-
 @pytest.mark.parametrize("shape", [(1, 1, 1), (3, 1, 5), (8, 10, 12)])
 def test_feature_saliency(shape):
-    maps = some_maps(shape=shape)
+    maps = plain_maps(shape=shape)
     np.testing.assert_allclose(feature_saliency(maps), slow_saliency(maps.numpy(), 1e-6), rtol=1e-5, atol=1e-6)
 
 
 def test_feature_saliency_of_empty_batched_and_scaled_maps():
-    maps = torch.stack([some_maps(0), torch.zeros(8, 10, 12), some_maps(1)])
+    maps = torch.stack([plain_maps(0), torch.zeros(8, 10, 12), plain_maps(1)])
     found = feature_saliency(maps)
     assert not found[1].any()
     torch.testing.assert_close(found[2], feature_saliency(maps[2]))
@@ -47,7 +32,7 @@ def test_feature_saliency_of_empty_batched_and_scaled_maps():
 @pytest.mark.parametrize("side", [1, 2, 3, 4, 5, 7, 30])
 @pytest.mark.parametrize("p", [float("inf"), 3.0])
 def test_patches(side, p):
-    maps = some_maps()
+    maps = plain_maps()
     found = patches(maps, side, p).numpy()
     for y in range(10):
         for x in range(12):
@@ -93,7 +78,7 @@ def test_recall_is_the_share_of_nearest_regions_that_are_found():
 
 
 def test_an_approximate_search_reports_its_recall_on_patches_of_the_database():
-    images = [some_maps(seed) for seed in range(3)]
+    images = [plain_maps(seed) for seed in range(3)]
     parameters = {"k": 3, "threshold": 0.0}
     exact = ObjectSaliencyEGM(**parameters).fit(iter(images))
     fitted = ObjectSaliencyEGM(**parameters, search="approximate").fit(iter(images))
@@ -120,7 +105,7 @@ def test_regions_that_do_not_vary_give_finite_descriptors():
 
 @pytest.mark.parametrize("preset", ["thesis", "recommended"])
 def test_fs_egm_is_the_sum_over_its_regions(preset):
-    pooling, maps = FeatureSaliencyEGM(preset=preset), torch.stack([some_maps(i) for i in range(3)])
+    pooling, maps = FeatureSaliencyEGM(preset=preset), torch.stack([plain_maps(i) for i in range(3)])
     for image, found in zip(maps, pooling.pool(maps), strict=True):
         regions, weights = pooling.weighed(slow_saliency(image.numpy(), 1e-6))
         assert len(regions) == len(weights)
@@ -137,22 +122,14 @@ def test_fs_egm_is_the_sum_over_its_regions(preset):
 SHAPES = [(1, 1, 1), (3, 1, 1), (4, 1, 5), (4, 5, 1), (5, 7, 10), (8, 13, 9), (16, 24, 32)]
 
 
-def slow_pooled(maps, regions, shares):
-    total = np.zeros(len(maps))
-    for (y, x, h, w), share in zip(regions, shares, strict=True):
-        row = slow_gem(maps[:, y : y + h, x : x + w], 3.0)
-        total += share * row / (np.linalg.norm(row) or 1)
-    return total
-
-
 @pytest.mark.parametrize("fill", ["random", "zero", "constant"])
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
 @pytest.mark.parametrize("preset", ["thesis", "recommended"])
 def test_both_poolings_equal_the_formula_on_every_shape(shape, fill, preset):
     """The regions are those of the saliency map, which have tests of their own; here it is what is made of them."""
-    maps = {"random": some_maps(shape=shape), "zero": torch.zeros(shape), "constant": torch.full(shape, 0.7)}[fill]
+    maps = {"random": plain_maps(shape=shape), "zero": torch.zeros(shape), "constant": torch.full(shape, 0.7)}[fill]
     first = FeatureSaliencyEGM(preset=preset)
-    fitted = ObjectSaliencyEGM(preset=preset, k=3).fit(iter([maps, some_maps(7, shape)]))
+    fitted = ObjectSaliencyEGM(preset=preset, k=3).fit(iter([maps, plain_maps(7, shape)]))
     for method, detection in ((first, first), (fitted, fitted.parameters)):
         regions, weights = detection.weighed(method.saliency(maps).numpy())
         shares = weights if preset == "recommended" else np.ones(len(regions))
@@ -172,7 +149,7 @@ def test_both_poolings_equal_the_formula_on_every_shape(shape, fill, preset):
     ],
 )
 def test_how_queries_are_pooled(options, cropped_whole, uncropped_whole):
-    maps, whole = some_maps(), GeM().pool(some_maps())
+    maps, whole = plain_maps(), GeM().pool(plain_maps())
     for method in (FeatureSaliencyEGM(**options), ObjectSaliencyEGM(**options).fit(iter([maps]))):
         regions = method.pool(maps)
         torch.testing.assert_close(method.pool_query(maps), whole if cropped_whole else regions)
@@ -189,7 +166,7 @@ def test_the_exponent_is_that_of_the_preset_where_none_is_stated():
 
 @pytest.mark.parametrize("patch_pooling", ["max", "gem"])
 def test_object_saliency_is_the_formula(patch_pooling):
-    images = [some_maps(i) for i in range(12)]
+    images = [plain_maps(i) for i in range(12)]
     fitted = ObjectSaliencyEGM(dim=4, k=5, neighbours=3, threshold=0.0, patch_pooling=patch_pooling).fit(iter(images))
     descriptors, worth = fitted.index.descriptors.astype(float), fitted.index.worth
     found = fitted.saliency(images[0]).numpy()
@@ -204,7 +181,7 @@ def test_object_saliency_is_the_formula(patch_pooling):
 
 @pytest.mark.parametrize("kind", ["degree", "eigenvector", "pagerank", "katz", "betweenness", "closeness"])
 def test_os_egm_end_to_end(kind):
-    images = [some_maps(i) for i in range(6)] + [torch.zeros(8, 4, 5)]
+    images = [plain_maps(i) for i in range(6)] + [torch.zeros(8, 4, 5)]
     fitted = ObjectSaliencyEGM(k=5, neighbours=3, centrality=kind).fit(iter(images))
     for image in images:
         assert torch.isfinite(fitted.pool(image)).all()
@@ -222,7 +199,7 @@ def test_fit_keeps_no_maps():
 
     def stream():
         for i in range(8):
-            maps = some_maps(i)
+            maps = plain_maps(i)
             alive.append(weakref.ref(maps))
             yield maps
             del maps
@@ -234,6 +211,6 @@ def test_fit_keeps_no_maps():
 
 def test_os_egm_needs_a_database():
     with pytest.raises(InvalidInput):
-        ObjectSaliencyEGM().pool(some_maps())
+        ObjectSaliencyEGM().pool(plain_maps())
     with pytest.raises(InvalidInput):
         ObjectSaliencyEGM().fit(iter([]))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 
 import numpy as np
 import pytest
@@ -11,6 +10,7 @@ import torch
 
 from harness.core.errors import Errors, InvalidInput
 from harness.registry import load_registry
+from harness_evidence.reranking import slow_asmk
 from harness_reranking.asmk import ASMK, Cells, FittedASMK, whitening
 
 
@@ -20,33 +20,6 @@ def cells(rng, m, d, query=False):
 
 def learnt(rng, method, d, words):
     return FittedASMK(method, np.zeros(d), np.eye(d), rng.normal(size=(words, d)), np.ones(words), 0)
-
-
-def by_words(vectors, centres, count):
-    """Word -> sum of residuals."""
-    found = {}
-    for x in vectors.astype(np.float64):
-        near = sorted(range(len(centres)), key=lambda w: (float(((x - centres[w]) ** 2).sum()), w))
-        for word in near[:count]:
-            found[word] = found.get(word, 0) + x - centres[word]
-    return found
-
-
-def reference(query, image, fitted):
-    """The specification, word by word."""
-    method, d = fitted.method, len(fitted.projection)
-    left = by_words(query.vectors, fitted.centres, method.assignments)
-    right = by_words(image.vectors, fitted.centres, 1)
-    padded, score = 32 * math.ceil(d / 32), 0.0
-    for word in sorted(set(left) & set(right)):
-        a, b = left[word], right[word]
-        if method.binary:
-            u = 1 - 2 * int(((a > 0) != (b > 0)).sum()) / padded
-        else:
-            u = float(a @ b) / ((np.linalg.norm(a) + 1e-6) * (np.linalg.norm(b) + 1e-6))
-        score += fitted.weights[word] * u**method.alpha if u >= method.threshold else 0.0
-    total = sum(fitted.weights[w] for w in left) * sum(fitted.weights[w] for w in right)
-    return score / math.sqrt(total) if total else 0.0
 
 
 @pytest.mark.parametrize("seeds", [range(30), pytest.param(range(30, 230), marks=pytest.mark.slow)], ids=str)
@@ -66,7 +39,7 @@ def test_equals_a_loop(seeds):
         if seed % 3 == 0:
             fitted = fitted.with_frequencies(images)
         found = fitted.score(fitted.prepared(query), [fitted.prepared(image) for image in images])
-        expected = [reference(query, image, fitted) for image in images]
+        expected = [slow_asmk(query, image, fitted) for image in images]
         np.testing.assert_allclose(found, expected, atol=1e-5, err_msg=str(seed))
 
 

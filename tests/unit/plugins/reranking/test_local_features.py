@@ -10,31 +10,11 @@ import pytest
 
 from harness.core.errors import DataDamaged, Errors, HarnessError, InvalidInput
 from harness.registry import load_registry
+from harness_evidence.reranking import mutual_matches, some_keypoints
 from harness_reranking.local_features import LocalFeatures, LocalKeypoints
 
 PATCHES = "harness_reranking.examples:patches"
 METHOD = LocalFeatures(extractor=PATCHES, least_cosine=0.5)
-
-
-def keypoints(rng, m, d=8):
-    x = rng.normal(size=(m, d))
-    x /= np.linalg.norm(x, axis=1, keepdims=True)
-    return LocalKeypoints((100 * rng.random((m, 2))).astype(np.float32), x.astype(np.float16))
-
-
-def mutual(query, candidate, least, ratio):
-    """The specification, one keypoint after the other."""
-    s = query.descriptors.astype(np.float64) @ candidate.descriptors.astype(np.float64).T
-    pairs = []
-    for i in range(len(query)):
-        j = max(range(len(candidate)), key=lambda j: (s[i, j], -j))
-        if max(range(len(query)), key=lambda k: (s[k, j], -k)) != i or not s[i, j] > least:
-            continue
-        others = [s[i, k] for k in range(len(candidate)) if k != j]
-        if ratio < 1 and others and not 2 - 2 * s[i, j] < ratio**2 * (2 - 2 * max(others)):
-            continue
-        pairs.append([i, j])
-    return pairs
 
 
 @pytest.mark.parametrize("seeds", [range(40), pytest.param(range(40, 240), marks=pytest.mark.slow)], ids=str)
@@ -42,9 +22,9 @@ def test_matches_equal_a_loop(seeds):
     for seed in seeds:
         rng = np.random.default_rng(seed)
         least, ratio = rng.choice([-1, 0.3, 0.82]), rng.choice([0.8, 1.0])
-        one, other = keypoints(rng, int(rng.integers(1, 30))), keypoints(rng, int(rng.integers(1, 30)))
+        one, other = some_keypoints(rng, int(rng.integers(1, 30))), some_keypoints(rng, int(rng.integers(1, 30)))
         method = LocalFeatures(extractor=PATCHES, least_cosine=least, ratio=ratio)
-        assert method.tentatives(one, other).tolist() == mutual(one, other, least, ratio)
+        assert method.tentatives(one, other).tolist() == mutual_matches(one, other, least, ratio)
 
 
 def test_of_equally_near_keypoints_the_first_matches():
@@ -55,7 +35,7 @@ def test_of_equally_near_keypoints_the_first_matches():
 @pytest.mark.parametrize("estimator", ["ransac", "magsac"])
 def test_finds_the_homography_of_moved_keypoints(estimator):
     rng = np.random.default_rng(0)
-    query = keypoints(rng, 60, d=32)
+    query = some_keypoints(rng, 60, d=32)
     true = np.array([[0.8, -0.2, 40], [0.15, 0.9, 10], [2e-4, -1e-4, 1]])
     moved = cv2.perspectiveTransform(query.positions[None], true)[0]
     moved[40:] = 200 * rng.random((20, 2))
@@ -93,7 +73,7 @@ def test_the_best_by_score_are_kept_and_packing_loses_nothing():
 def test_descriptors_of_two_lengths_are_refused():
     rng = np.random.default_rng(3)
     with pytest.raises(InvalidInput, match="8 and of 4 dimensions"):
-        METHOD.score(keypoints(rng, 5), [keypoints(rng, 5, d=4)])
+        METHOD.score(some_keypoints(rng, 5), [some_keypoints(rng, 5, d=4)])
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from harness.core.errors import InvalidInput
+from harness_evidence.whitening import gram, slow_released, slow_thesis, some_descriptors, some_pairs
 from harness_whitening.pca import PCA
 from harness_whitening.supervised import Supervised
 
@@ -16,24 +17,8 @@ def unit(x):
     return x / np.linalg.norm(x, axis=1, keepdims=True)
 
 
-def some_descriptors(n: int, d: int, seed: int = 0) -> np.ndarray:
-    rng = np.random.default_rng(seed)
-    x = rng.normal(size=(n, d)) @ rng.normal(size=(d, d)) + rng.normal(size=d)
-    return unit(x).astype(np.float32)
-
-
-def some_pairs(n: int, p: int, seed: int = 0) -> np.ndarray:
-    rng = np.random.default_rng(seed)
-    pairs = {tuple(sorted(rng.choice(n, 2, replace=False).tolist())) for _ in range(4 * p)}
-    return np.array(sorted(pairs)[:p], np.int64)
-
-
 def projected(fitted, x):
     return (unit(x.astype(np.float64)) - fitted.mean) @ fitted.projection.T
-
-
-def gram(x):
-    return x @ x.T
 
 
 @pytest.mark.parametrize("dim", [0, 1, 5])
@@ -187,38 +172,6 @@ def test_shrinkage_reaches_no_whitening():
     fitted = PCA(shrink=1.0).fit(x)
     centred = unit(x.astype(np.float64)) - unit(x.astype(np.float64)).mean(0)
     np.testing.assert_allclose(gram(fitted.apply(x)), gram(unit(centred)), atol=1e-5)
-
-
-def slow_thesis(x, pairs, dim):
-    """Eq. 5.11-5.12 pair by pair."""
-    x = unit(x.astype(np.float64))
-    n, d = x.shape
-    matching = {frozenset(pair) for pair in pairs.tolist()}
-    c0, c1 = np.zeros((d, d)), np.zeros((d, d))
-    n0 = n1 = 0
-    for i in range(n):
-        for j in range(n):
-            outer = np.outer(x[i] - x[j], x[i] - x[j])
-            if frozenset((i, j)) in matching:
-                c1, n1 = c1 + outer, n1 + 1
-            elif i != j:
-                c0, n0 = c0 + outer, n0 + 1
-    values, vectors = np.linalg.eigh(c1 / n1)
-    t = vectors @ np.diag(values**-0.5) @ vectors.T
-    _, u = np.linalg.eigh(t @ (c0 / n0) @ t.T)
-    return lambda y: unit((unit(y.astype(np.float64)) - x.mean(0)) @ t.T @ u[:, ::-1][:, :dim])
-
-
-def slow_released(x, pairs, dim):
-    """The steps of the released code on columns."""
-    columns = x.astype(np.float64).T
-    first, second = pairs.T
-    m = columns[:, first].mean(1, keepdims=True)
-    df = columns[:, first] - columns[:, second]
-    p = np.linalg.inv(np.linalg.cholesky(df @ df.T / len(first)))
-    values, vectors = np.linalg.eig(p @ (columns - m) @ (p @ (columns - m)).T)
-    p = vectors[:, np.argsort(values)[::-1]].T @ p
-    return lambda y: unit((p[:dim] @ (y.astype(np.float64).T - m)).T)
 
 
 @pytest.mark.parametrize(("preset", "slow"), [("thesis", slow_thesis), ("released-code", slow_released)])

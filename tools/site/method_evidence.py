@@ -1,0 +1,56 @@
+"""What ``harness verify`` said of each built-in method, stored by ``make evidence``: pages show it without computing it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from harness.registry import Entry
+
+STORED = Path(__file__).with_name("evidence.json")
+_REFERENCES = Path(__file__).parents[2] / "plugins" / "harness_evidence"
+
+
+def lines(entry: Entry) -> Iterator[str]:
+    """The paragraph of a method's page."""
+    verdict = _stored()["methods"].get(f"{entry.kind}:{entry.name}", {})
+    if not verdict.get("reference"):
+        yield "Evidence: no reference; checked by rules only (`harness check`).\n"
+        return
+    reference = verdict["reference"].rstrip(".")
+    yield (
+        f"Evidence: {verdict['line']}. The reference, in float64: {reference[0].lower()}{reference[1:]}. "
+        f"`harness verify {entry.kind}:{entry.name}` compares them again.\n"
+    )
+
+
+def digest() -> str:
+    """SHA-256 of the references and their cases."""
+    content = b"".join(path.read_bytes() for path in sorted(_REFERENCES.glob("*.py")))
+    return hashlib.sha256(content).hexdigest()
+
+
+@cache
+def _stored() -> Mapping[str, Any]:
+    return json.loads(STORED.read_text(encoding="utf-8"))  # type: ignore[no-any-return]
+
+
+def write() -> None:
+    """Compare all built-in methods with their references and store what comes of it."""
+    from harness.conformance.evidence import summary, verify
+
+    verdicts = verify("vision-evaluation-harness")
+    if wrong := [f"{verdict.method} {verdict.line}" for verdict in verdicts if not verdict.holds]:
+        raise SystemExit("\n".join(wrong))
+    methods = {verdict.method: {"line": verdict.line, "reference": verdict.reference} for verdict in verdicts}
+    stored = {"digest": digest(), "methods": methods}
+    STORED.write_text(json.dumps(stored, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    print(summary(verdicts))
+
+
+if __name__ == "__main__":
+    write()
