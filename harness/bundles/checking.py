@@ -20,7 +20,7 @@ def verify_bundle(
     *,
     plugins: Sequence[str | Path] = (),
     data: str | Path | None = None,
-    recompute: int = 0,
+    recompute: int | str = 0,
     run_sources: bool = False,
     progress: Progress | None = None,
 ) -> list[RecordCheck]:
@@ -30,7 +30,7 @@ def verify_bundle(
         path: the file of the bundle.
         plugins: files or modules with the methods of the records, besides the installed ones.
         data: folder of the user's data (default ``$HARNESS_DATA``).
-        recompute: how many runs, drawn at random, are done again from the data on.
+        recompute: how many runs, drawn at random, are done again from the data on: a number or a share, ``5%``.
         run_sources: load the plugin files of the bundle, which then do on this machine what they like.
         progress: told how far the work is.
 

@@ -9,6 +9,7 @@ which they came::
     boards/NAME/results.json          the same for programs
     boards/NAME/repetitions.jsonl     every record of every run: who measured it, its numbers, which one the board takes
     boards/NAME/runs/ID.json          the records that the board takes
+    recomputed.jsonl                  runs that were done again, where there were any (``recomputed``)
 """
 
 from __future__ import annotations
@@ -29,6 +30,8 @@ from harness.boards.render.table import Table
 from harness.boards.stored import boards_content, boards_of
 from harness.boards.tables import all_tables
 from harness.bundles.bundle import SUFFIX, Bundle, bundle_files, open_bundle
+from harness.bundles.recomputed import FILE as RECOMPUTED
+from harness.bundles.recomputed import Recomputation, cells, read
 from harness.bundles.repetitions import RepeatedRun, Repetition, repeated_run, repetitions_of
 from harness.core.digest import digest
 from harness.core.errors import DataDamaged, Errors, FileUnusable, HarnessError
@@ -88,13 +91,13 @@ def merge(bundles: Sequence[str | Path], into: str | Path, *, tolerance: Toleran
         raise DataDamaged(reason, fix="name another folder: --into")
     opened = _opened([*sorted(stored.glob(f"*{SUFFIX}")), *bundle_files(bundles)])
     by_run = _by_run(opened.values(), tolerance or TOLERANCE)
-    boards = _by_board(by_run)
+    boards, again = _by_board(by_run), read(into / RECOMPUTED)
     try:
         for bundle in opened.values():
             _keep(bundle, stored)
         with unfinished_folder(into / BOARDS) as folder:
             for name, runs in boards.items():
-                _write_board(folder / name, name, runs)
+                _write_board(folder / name, name, runs, again)
             (folder / INDEX).write_bytes(_json(_index(opened, boards)))
             _replace(folder, into / BOARDS)
     except OSError as error:
@@ -168,7 +171,7 @@ def _replace(folder: Path, place: Path) -> None:
         os.replace(folder, place)
 
 
-def _write_board(folder: Path, name: str, runs: Sequence[RepeatedRun]) -> None:
+def _write_board(folder: Path, name: str, runs: Sequence[RepeatedRun], again: _Again) -> None:
     (folder / RUNS).mkdir(parents=True)
     for run in runs:
         run_id = run.taken.record.id
@@ -178,7 +181,7 @@ def _write_board(folder: Path, name: str, runs: Sequence[RepeatedRun]) -> None:
             shutil.copyfile(there[0], folder / RUNS / there[0].name)
     boards = boards_of(Results(name, tuple(run.taken.record for run in runs)))
     title = runs[0].taken.record.dataset.name
-    tables = [*all_tables(boards), *_people(boards, runs)]
+    tables = [*all_tables(boards), *_people(boards, runs, again)]
     text = render_tables(tables, "markdown", title=title, description=_ABOUT, command="harness merge")
     (folder / "README.md").write_text(text, encoding="utf-8")
     (folder / "results.json").write_text(json_text(boards_content(boards, title, "")), encoding="utf-8")
@@ -186,26 +189,35 @@ def _write_board(folder: Path, name: str, runs: Sequence[RepeatedRun]) -> None:
     (folder / REPETITIONS).write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
 
 
+_AGAIN: Final = ("recomputed", "recomputed by", "last", "difference in points")
 _ABOUT: Final = (
     "Merged from published bundles by `harness merge`. A run that was done several times stands here with its middle "
     "result, the lower one of two."
 )
 
 
-def _people(boards: Iterable[Board], runs: Iterable[RepeatedRun]) -> Iterator[Table]:
-    """Who measured each row, and where those who did the same run disagree."""
+_Again = Mapping[str, Sequence[Recomputation]]
+
+
+def _people(boards: Iterable[Board], runs: Iterable[RepeatedRun], again: _Again) -> Iterator[Table]:
+    """Who measured each row, who did its runs again, and where those who did the same run disagree."""
     by_id = {run.taken.record.id: run for run in runs}
     people, disputed = [], []
     for board in boards:
         for row in board.rows:
             name, own = full_name(board, row), [by_id[run_id] for run_id in row.run_ids]
             names = sorted({one for run in own for one in run.measured_by})
-            people.append((name, ", ".join(names), len(own), sum(len(run.repetitions) for run in own)))
+            lines = [line for run in own for repetition in run.repetitions for line in again.get(repetition.id, ())]
+            measured = (name, ", ".join(names), len(own), sum(len(run.repetitions) for run in own))
+            people.append((*measured, *cells(lines)))
             for run in own:
                 seed = run.taken.record.seed
                 disputed += [(name, seed, ", ".join(run.measured_by), difference) for difference in run.disagreements]
     yield make_table(
-        ("method", "measured by", "runs", "records"), people, right=("runs", "records"), title="Who measured"
+        ("method", "measured by", "runs", "records", *_AGAIN),
+        people,
+        right=("runs", "records", _AGAIN[0], _AGAIN[-1]),
+        title="Who measured",
     )
     title = "Disagreements"
     if disputed:

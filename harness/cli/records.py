@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from harness.cli.help import Commands
 from harness.cli.options import TARGET, AsJson, Data, Plugins, Runs
-from harness.core.errors import BAD_DATA, DONE
+from harness.core.errors import BAD_DATA, DONE, BadParameter
 
 records = typer.Typer(cls=Commands, help="Verify the records of runs.", no_args_is_help=True)
 
@@ -20,10 +21,31 @@ def _group() -> None:
 
 @records.command()
 def verify(
-    target: Annotated[str, typer.Argument(help=f"{TARGET[:-1]}, or a bundle.")] = "runs",
+    targets: Annotated[
+        list[str] | None, typer.Argument(help=f"{TARGET[:-1]}, or a bundle [default: runs].", show_default=False)
+    ] = None,
     recompute: Annotated[
-        int, typer.Option("--recompute", metavar="COUNT", min=0, help="Run this many of the runs again, at random.")
-    ] = 0,
+        str,
+        typer.Option("--recompute", metavar="COUNT|SHARE%", help="Run so many of the runs, 3 or 5%, again, at random."),
+    ] = "0",
+    seed: Annotated[
+        str | None, typer.Option("--seed", help="Of the draw [default: another each time].", show_default=False)
+    ] = None,
+    tolerance: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--tolerance",
+            help="Points by which a run may differ, also of one metric; may be repeated [default: by nothing].",
+            show_default=False,
+        ),
+    ] = None,
+    log: Annotated[
+        Path | None,
+        typer.Option("--log", help="Add the runs that gave the same result to this file.", show_default=False),
+    ] = None,
+    by: Annotated[
+        str, typer.Option("--by", metavar="NAME", help="Who runs them again, for the log.", show_default=False)
+    ] = "",
     plugin: Plugins = None,
     data: Data = None,
     runs: Runs = None,
@@ -42,17 +64,33 @@ def verify(
 
     from harness.bundles.checking import is_bundle, verify_bundle
     from harness.cli.display import Bars
+    from harness.runs.tolerances import parse_tolerances
     from harness.studies.verify_records import verify_records
 
-    plugins = tuple(plugin or ())
+    if log is not None and not by.strip():
+        raise BadParameter("--log needs --by", fix='--by "CI of the board"')
+    plugins, wanted = tuple(plugin or ()), targets or ["runs"]
     with Bars() as bars:
-        if is_bundle(target):
+        if len(wanted) == 1 and is_bundle(wanted[0]):
             checks = verify_bundle(
-                target, plugins=plugins, data=data, recompute=recompute, run_sources=run_sources, progress=bars
+                wanted[0], plugins=plugins, data=data, recompute=recompute, run_sources=run_sources, progress=bars
             )
         else:
-            checks = verify_records(target, plugins=plugins, data=data, runs=runs, recompute=recompute, progress=bars)
+            checks = verify_records(
+                wanted,
+                plugins=plugins,
+                data=data,
+                runs=runs,
+                recompute=recompute,
+                seed=seed,
+                tolerance=parse_tolerances(tolerance or ()) or None,
+                progress=bars,
+            )
     wrong = [check for check in checks if check.problem]
+    if log is not None:
+        from harness.bundles.recomputed import append
+
+        append(log, checks, by)
     if as_json:
         rows = [{"file": str(c.file), "problem": c.problem, "checked": list(c.checked)} for c in checks]
         print(json.dumps(rows, indent=1, ensure_ascii=False))

@@ -117,20 +117,25 @@ def new_plugin(kind: str, name: str, *, package: bool = False, folder: str | Pat
             raise SpecError(f"{target} exists already", why="nothing is overwritten", fix="another name, or --folder")
     _require_free(names)
     try:
-        _write(contents, first)
+        write_files(contents, first)
     except OSError as error:
         raise FileUnusable.of(error, parent) from error
     return Scaffold(tuple(first / file for file in contents), _commands(names, first, package))
 
 
-def _require_name(names: _Names) -> None:
-    name = names.method
+def require_slug(name: str, whose: str) -> None:
+    """Raise ``SpecError`` for what cannot be the name of a method, a folder and a module."""
     if not _NAME.fullmatch(name) or len(name) > _LONGEST:
         raise SpecError(
-            f"{name!r} cannot be the name of a method",
+            f"{name!r} cannot be the name {whose}",
             why=f"at most {_LONGEST} small letters, digits and single hyphens; a letter comes first",
             fix=_suggested(name),
         )
+
+
+def _require_name(names: _Names) -> None:
+    name = names.method
+    require_slug(name, "of a method")
     if name == "none" or keyword.iskeyword(names.module):
         raise SpecError(f'"{name}" means something else already', fix=f"my-{name}")
 
@@ -158,7 +163,7 @@ def _suggested(name: str) -> str:
 
 def _single(names: _Names) -> dict[str, str]:
     return {
-        f"{names.module}.py": names.fill(_registered(_template(f"{names.kind}.py"))),
+        f"{names.module}.py": names.fill(_registered(template(f"{names.kind}.py"))),
         f"{names.module}.yaml": _spec(names, plugin=f"{names.module}.py"),
     }
 
@@ -176,13 +181,13 @@ def _registered(method: str) -> str:
 def _package(names: _Names) -> dict[str, str]:
     """File name in the package -> content."""
     texts = {
-        "pyproject.toml": _template("package/pyproject.toml"),
-        "README.md": _template("package/README.md"),
-        ".gitignore": _template("package/gitignore"),
-        ".github/workflows/tests.yml": _template("package/workflow.yml"),
-        "src/my_module/__init__.py": _template("package/init.py.in") + _registration('"my_module.method:MyMethod"'),
-        "src/my_module/method.py": _template(f"{names.kind}.py"),
-        "tests/test_my_module.py": _template("package/test_plugin.py.in"),
+        "pyproject.toml": template("package/pyproject.toml"),
+        "README.md": template("package/README.md"),
+        ".gitignore": template("package/gitignore"),
+        ".github/workflows/tests.yml": template("package/workflow.yml"),
+        "src/my_module/__init__.py": template("package/init.py.in") + _registration('"my_module.method:MyMethod"'),
+        "src/my_module/method.py": template(f"{names.kind}.py"),
+        "tests/test_my_module.py": template("package/test_plugin.py.in"),
     }
     filled = {names.fill(file): names.fill(text) for file, text in texts.items()}
     return filled | {"spec.yaml": _spec(names)}
@@ -210,14 +215,15 @@ def _commands(names: _Names, first: Path, package: bool) -> tuple[str, ...]:
 
 
 def _registration(target: str) -> str:
-    return _template("registration.py.in").replace("TARGET", target)
+    return template("registration.py.in").replace("TARGET", target)
 
 
-def _template(name: str) -> str:
+def template(name: str) -> str:
+    """The text of a template."""
     return (_TEMPLATES / name).read_text(encoding="utf-8")
 
 
-def _write(contents: Mapping[str, str], folder: Path) -> None:
+def write_files(contents: Mapping[str, str], folder: Path) -> None:
     """All files or none: they are written elsewhere first, and what exists is never replaced."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".new-") as unfinished:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from harness.core.errors import DataDamaged, HarnessError
+from harness.core.errors import BadParameter, DataDamaged, HarnessError
 from harness.core.progress import Progress, SilentProgress
 from harness.core.text import sentence
 from harness.data.catalogue import catalogue
@@ -21,7 +22,8 @@ from harness.runs.record import Record
 from harness.runs.recreate import restored
 from harness.runs.store import read_record
 from harness.runs.targets import record_files
-from harness.studies.reproduce import reproduce
+from harness.runs.tolerances import Tolerances, scale
+from harness.studies.reproduce import Reproduction, reproduce
 from harness.studies.verify_costs import changed_cost, impossible_cost
 
 _ROUNDING: Final = 1e-6
@@ -35,20 +37,24 @@ class RecordCheck:
         file: of the record.
         problem: what is wrong with it; empty if nothing is.
         checked: what was compared beside what every reading compares: ``rankings``, ``run``.
+        difference: largest difference of a metric in points, where its run was done again and gave one.
     """
 
     file: Path
     problem: str
     checked: tuple[str, ...] = ()
+    difference: float | None = None
 
 
 def verify_records(
-    target: str | Path,
+    target: str | Path | Sequence[str | Path],
     *,
     plugins: Sequence[str | Path] = (),
     data: str | Path | None = None,
     runs: str | Path | None = None,
-    recompute: int = 0,
+    recompute: int | str = 0,
+    seed: str | None = None,
+    tolerance: Tolerances | None = None,
     progress: Progress | None = None,
 ) -> list[RecordCheck]:
     """Check every record of a target, in the order of their files.
@@ -59,11 +65,13 @@ def verify_records(
     where its run gives another result now.
 
     Args:
-        target: a spec, a folder of records or of a leaderboard, a record, or ``COMMIT:PATH`` of one of them.
+        target: a spec, a folder of records or of a leaderboard, a record, or ``COMMIT:PATH`` of one; or several.
         plugins: files or modules with the methods of the records, besides the installed ones.
         data: folder of the user's data (default ``$HARNESS_DATA``).
         runs: folder of the records of a spec (default ``runs`` beside it).
-        recompute: how many runs, drawn at random, are done again from the data on.
+        recompute: how many runs, drawn at random, are done again from the data on: a number or a share, ``5%``.
+        seed: of the draw; None draws others each time.
+        tolerance: metric -> points that a run may differ by when it is done again; by default nothing may differ.
         progress: told how far the work is.
 
     Raises:
@@ -72,7 +80,8 @@ def verify_records(
     """
     progress = progress or SilentProgress()
     folders = data_folders(data, None)
-    files = record_files(target, runs)
+    targets = [target] if isinstance(target, str | Path) else target
+    files = [file for one in targets for file in record_files(one, runs)]
     checks: dict[Path, RecordCheck] = {}
     readable: dict[Path, Record] = {}
     truths: dict[str, Any] = {}
@@ -86,10 +95,23 @@ def verify_records(
         except DataDamaged as error:
             checks[file] = RecordCheck(file, error.headline)
         progress.update("records", number, len(files))
-    for file in random.SystemRandom().sample(sorted(readable), min(recompute, len(readable))):
-        problem = _repeated(file, readable[file].id, plugins, data, progress)
-        checks[file] = RecordCheck(file, problem, (*checks[file].checked, "run"))
+    draw = random.SystemRandom() if seed is None else random.Random(seed)  # noqa: S311  # no secret
+    for file in draw.sample(sorted(readable), sample_size(recompute, len(readable))):
+        again = _repeated(file, readable[file].id, plugins, data, tolerance, progress)
+        checks[file] = RecordCheck(file, again[0], (*checks[file].checked, "run"), again[1])
     return list(checks.values())
+
+
+def sample_size(text: int | str, total: int) -> int:
+    """``5%`` of a total, rounded up, or a number, at most all. Raises ``BadParameter``."""
+    number, percent = (str(text).removesuffix("%"), str(text).endswith("%"))
+    try:
+        share = float(number) if percent else int(number)
+    except ValueError:
+        share = -1
+    if not 0 <= share <= (100 if percent else math.inf):
+        raise BadParameter(f'bad number of runs "{sentence(text, 80)}"', fix="give a number, 3, or a share, 5%")
+    return min(math.ceil(total * share / 100 - 1e-9) if percent else int(share), total)
 
 
 def _read(file: Path) -> Record:
@@ -168,12 +190,28 @@ def _differences(record: Record, ranks: list[list[int]], truth: Any) -> Iterator
 
 
 def _repeated(
-    file: Path, run_id: str, plugins: Sequence[str | Path], data: str | Path | None, progress: Progress
-) -> str:
+    file: Path,
+    run_id: str,
+    plugins: Sequence[str | Path],
+    data: str | Path | None,
+    tolerance: Tolerances | None,
+    progress: Progress,
+) -> tuple[str, float | None]:
+    """What is wrong, and the largest difference of a metric in points."""
     try:
-        again = reproduce(file, plugins=plugins, data=data, progress=progress)
+        again = reproduce(file, plugins=plugins, data=data, tolerance=tolerance, progress=progress)
     except HarnessError as error:
-        return f"{run_id} cannot be run again: {error.headline}"
+        return f"{run_id} cannot be run again: {error.headline}", None
+    differences = [
+        abs(check.again - check.recorded) * scale(check.metric)
+        for check in again.metrics
+        if check.again is not None and check.recorded is not None
+    ]
+    return _changed(run_id, again), max(differences, default=0.0)
+
+
+def _changed(run_id: str, again: Reproduction) -> str:
+    """What is wrong with a record, as its run was done again; empty if nothing is."""
     if other := _other_code(again.record, again.again):
         return f"{run_id} was done by other code than what is here: {other}"
     if again.again.dataset.counts != again.record.dataset.counts:
