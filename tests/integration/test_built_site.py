@@ -65,6 +65,12 @@ def test_pages_that_moved_lead_on(tool, root, tmp_path):
         assert (root / "docs" / new).with_suffix(".md").is_file()
 
 
+def test_a_board_is_drawn_by_the_templates_of_the_page(tool, root):
+    text = tool("board_page").text(root / "leaderboards" / "first-look")
+    assert '<svg class="whisker" viewBox=' in text
+    assert re.search(r'<td class="quality"><b>[\d.]+</b>', text)
+
+
 @pytest.mark.slow
 def test_the_site_is_built_whole(site):
     page = (site / "methods" / "pooling" / "gem.html").read_text()
