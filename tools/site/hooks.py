@@ -18,6 +18,8 @@ from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 
 ROOT = Path(__file__).parents[2]
+_SEARCH = '<div class="md-search" data-md-component="search" role="dialog"'
+"""The dialog of the theme, which has no name for those who hear the page."""
 _OUTSIDE = re.compile(r"\]\((?:\.\./)+(leaderboards/[^)\s]+)\)")
 """A link from a page of docs to a board beside the folder of the documentation."""
 MOVED = {"how-to/thesis.html": "thesis.html"}
@@ -90,3 +92,8 @@ def on_post_build(config: MkDocsConfig) -> None:
         file.write_text(
             f'<!doctype html>{head}<p>This page is <a href="{target}">here</a> now.</p>\n', encoding="utf-8"
         )
+
+
+def on_post_page(output: str, **_: Any) -> str:
+    """Name what the theme leaves without a name."""
+    return output.replace(_SEARCH, f'{_SEARCH} aria-label="Search"', 1)

@@ -12,7 +12,7 @@ from rich.padding import Padding
 from rich.table import Table as Grid
 from rich.text import Text
 
-from harness.boards.render.table import Table, TableCell, TableColumn
+from harness.boards.render.table import MARKS, Table, TableCell, TableColumn
 from harness.core.text import blanked
 
 _GAP: Final = 3
@@ -54,12 +54,20 @@ def _print(table: Table, out: Console) -> None:
         out.print(_grid(table, shown))
     for note in table.notes:
         out.print(Padding(Text(f"- {blanked(note)}"), (0, 0, 0, 1)))
-    if table.footer:
-        out.print(Text(blanked(" ".join(table.footer)), style="dim"))
+    if footer := _footer(table, shown):
+        out.print(Text(blanked(" ".join(footer)), style="dim"))
     hidden = [*table.columns[shown:], *(table.more.columns if table.more else ())]
     titles = ", ".join(column.title for column in hidden if column.align == "right")
     if titles:
         out.print(Text(f"Not shown: {blanked(titles)} (--columns all, a wider terminal, or --out FILE).", style="dim"))
+
+
+def _footer(table: Table, columns: int) -> list[str]:
+    """The sentences below, without the meaning of marks that stand in no column that is shown."""
+    marks = {mark for row in table.rows for cell in row for mark in cell.marks}
+    visible = {mark for row in table.rows for cell in row[:columns] for mark in cell.marks}
+    hidden = {MARKS[mark].strip() for mark in marks - visible}
+    return [sentence for sentence in table.footer if sentence.partition(":")[0] not in hidden]
 
 
 def _fitting(table: Table, width: int) -> int:

@@ -13,7 +13,7 @@ from rich.console import Console
 import harness
 from harness.boards import boards
 from harness.boards.choice import chosen_columns
-from harness.boards.render import make_table
+from harness.boards.render import TableCell, make_table
 from harness.boards.render.terminal import terminal_document
 from harness.boards.tables import all_tables
 from harness.core.errors import UnknownName
@@ -126,3 +126,14 @@ def test_latex_compiles_in_two_columns_without_an_overfull_box(record, tmp_path)
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, errors="replace", timeout=120)  # noqa: S603
     assert done.returncode == 0, done.stdout[-2000:]
     assert "Overfull" not in done.stdout
+
+
+@pytest.mark.parametrize(("width", "is_explained"), [(20, False), (80, True)])
+def test_a_mark_is_explained_where_its_column_is_shown(width, is_explained):
+    cells = ["random", TableCell("81.25"), TableCell("0.12", marks=("front",))]
+    footer = ["#: ranks.", "★: cheap and good."]
+    table = make_table(["method", "accuracy", "seconds"], [cells], right=["accuracy", "seconds"], footer=footer)
+    console = Console(width=width, file=io.StringIO(), force_terminal=False)
+    text = terminal_document([table], "", "", console=console)
+    assert ("★: cheap" in text) is is_explained
+    assert "#: ranks." in text
