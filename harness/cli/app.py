@@ -22,6 +22,7 @@ from harness.cli.leaderboard import leaderboard
 from harness.cli.listing import doctor, methods
 from harness.cli.new import new
 from harness.cli.page import page
+from harness.cli.plugins import plugins
 from harness.cli.publish import merge, publish
 from harness.cli.records import records
 from harness.cli.reproduce import reproduce
@@ -52,7 +53,15 @@ _COMMANDS = (
 )
 for command in _COMMANDS:
     app.command()(command)
-_GROUPS = {"cache": caches, "datasets": datasets, "import": imports, "records": records, "train": train, "view": view}
+_GROUPS = {
+    "cache": caches,
+    "datasets": datasets,
+    "import": imports,
+    "plugins": plugins,
+    "records": records,
+    "train": train,
+    "view": view,
+}
 for name, group in _GROUPS.items():
     app.add_typer(group, name=name)
 
