@@ -5,6 +5,7 @@ YAML or JSON: ``{format: 1, plugins: [{name: ..., methods: {pooling: [...]}, sou
 
 from __future__ import annotations
 
+import importlib.metadata
 import json
 import urllib.error
 import urllib.request
@@ -22,6 +23,7 @@ from harness.core.scratch import scratch_folder
 from harness.core.text import sentence
 from harness.plugin_api import KINDS
 from harness.registry import load_registry
+from harness.registry.modules import HARNESS
 
 BUNDLED: Final = Path(__file__).with_name("plugins.yaml")
 _LARGEST: Final = 1 << 20
@@ -102,8 +104,6 @@ def _downloaded(url: str) -> bytes:
 
 def entry_of(target: str, source: str, plugins: Sequence[str] = ()) -> IndexEntry:
     """Hold a plugin to the rules of its kinds and describe it. Raises what ``check`` does, ``SpecError``."""
-    from harness import __version__
-
     reports = check(target, plugins=plugins, cost=False)
     methods: dict[str, list[str]] = {}
     for report in reports:
@@ -116,7 +116,11 @@ def entry_of(target: str, source: str, plugins: Sequence[str] = ()) -> IndexEntr
         "methods": methods,
         "source": source,
         "version": version,
-        "check": {"harness": __version__, "passed": statuses.count("passed"), "failed": statuses.count("failed")},
+        "check": {
+            "harness": importlib.metadata.version(HARNESS),
+            "passed": statuses.count("passed"),
+            "failed": statuses.count("failed"),
+        },
     }
     try:
         return IndexEntry.model_validate(about)
