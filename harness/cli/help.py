@@ -14,7 +14,7 @@ from harness.core.errors import INTERRUPTED, FileUnusable
 ORDER: Final = (
     *("run", "leaderboard", "page", "compare", "gate", "reproduce", "show", "records", "publish", "merge"),
     *("import", "export", "send"),
-    *("methods", "datasets", "describe", "doctor", "new", "check", "cache"),
+    *("methods", "datasets", "describe", "doctor", "new", "check", "verify", "plugins", "cache"),
     *("evaluate", "explain", "features", "agreement", "view", "train"),
 )
 """First what a comparison needs, then what one looks up and extends, then the studies."""
