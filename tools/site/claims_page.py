@@ -244,8 +244,9 @@ def _head(boards: Mapping[str, Sequence[Board]]) -> Iterator[str]:
     )
     yield (
         "Parameters were chosen on other data: numbers of the expansions on photographs of other seeds "
-        "([query expansion](../expansion.md)), the order after verification on half of the covers ([DSM](../dsm.md)), the limit of "
-        "the whitening on `photographs` ([representation](../representation.md)), those of the EGM methods on drawn objects of other seeds. Where a board "
+        "([query expansion](../expansion.md)), the order after verification on half of the covers ([DSM](../dsm.md)), the number "
+        "of directions of the whitening on photographs of another seed and its neighbours on the covers and the part of Paris "
+        "([representation](../representation.md)), those of the EGM methods on drawn objects of other seeds. Where a board "
         "has part of these data, its rows are no independent evidence.\n"
     )
     if missing:
