@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from harness.search import top_k, unit_rows
 from harness_whitening.linear import Doubles, Floats
 
 if TYPE_CHECKING:
@@ -32,6 +31,8 @@ def within_neighbours(descriptors: Floats, mean: Doubles, directions: Doubles, s
     Returns:
         None where no descriptor differs from its nearest neighbour.
     """
+    from harness.search import unit_rows
+
     centred = unit_rows(descriptors[descriptors.any(1)]) - mean.astype(np.float32)
     if len(centred) < 2:
         return None
@@ -51,5 +52,7 @@ def within_neighbours(descriptors: Floats, mean: Doubles, directions: Doubles, s
 
 def _nearest(rows: Floats, asked: NDArray[np.int64]) -> NDArray[np.int64]:
     """The row (q,) most similar to each of those asked for, other than itself."""
+    from harness.search import top_k
+
     best = top_k(rows[asked], rows, 2).indices.astype(np.int64)
     return np.where(best[:, 0] == asked, best[:, 1], best[:, 0])
