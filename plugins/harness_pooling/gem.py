@@ -16,6 +16,11 @@ _BLOCK_CELLS: Final = 1_600_000
 """Cells worked on at once: few enough for the temporaries to stay in the processor's cache, and enough for the threads
 of one operation not to wait for each other most of the time."""
 
+_SMALL: Final = 1e-30
+"""Means of powers above this have lost nothing to underflow that float32 shows."""
+_LARGE: Final = 1e38
+"""Means of powers below this have not overflowed."""
+
 _PRODUCTS: Final = range(4, 17)
 """Exponents for which repeated multiplication is faster than torch's power, which has short cuts up to 3."""
 
@@ -67,39 +72,45 @@ def power_mean(maps: Tensor, p: float, lowest: float = 0.0) -> Tensor:
     require_maps(maps)
     if p == float("inf"):
         return maps.amax((-2, -1)).clamp(min=lowest)
-    rows = maps.flatten(-2).reshape(-1, maps.shape[-2] * maps.shape[-1])
-    block = min(len(rows), max(1, _BLOCK_CELLS // rows.shape[1]))
-    # Reused buffers spare fresh memory for every block; autograd needs its intermediate values to stay.
-    differentiable = torch.is_grad_enabled() and maps.requires_grad
-    buffers = None if differentiable else rows.new_empty(2, block, rows.shape[1])
-    means = [
-        _power_mean(group, p, lowest, *((None, None) if buffers is None else buffers[:, : len(group)]))
-        for group in torch.split(rows, max(block, 1))
-    ]
-    return torch.cat(means).reshape(maps.shape[:-2])
+    if torch.is_grad_enabled() and maps.requires_grad:
+        return _scaled_mean(maps, p, lowest)
+    rows = maps.reshape(-1, *maps.shape[-2:])
+    block = max(1, _BLOCK_CELLS // (maps.shape[-2] * maps.shape[-1]))
+    means = [_plain_mean(group, p, lowest) for group in torch.split(rows, block)]
+    return (means[0] if len(means) == 1 else torch.cat(means)).reshape(maps.shape[:-2])
 
 
-def _power_mean(rows: Tensor, p: float, lowest: float, values_out: Tensor | None, power_out: Tensor | None) -> Tensor:
+def _plain_mean(rows: Tensor, p: float, lowest: float) -> Tensor:
+    """(C, H, W) -> (C,): the formula as it stands; maps whose powers are too large or too small for it are scaled."""
+    mean = _power_(rows.clamp(min=lowest), p).mean((-2, -1))
+    least, most = mean.aminmax()
+    result = mean.pow(1 / p)
+    if not (least > _SMALL and most < _LARGE):
+        doubtful = ~((mean > _SMALL) & (mean < _LARGE))
+        result[doubtful] = _scaled_mean(rows[doubtful], p, lowest)
+    return result
+
+
+def _scaled_mean(rows: Tensor, p: float, lowest: float) -> Tensor:
+    """(..., H, W) -> (...,): the same with the maximum of each map factored out."""
     import torch
 
     tiny = torch.finfo(rows.dtype).tiny
-    values = torch.clamp(rows, min=lowest, out=values_out)
+    values = rows.clamp(min=lowest)
     # The result does not depend on the scale: no gradient need pass through it.
-    scale = values.detach().amax(-1, keepdim=True).clamp(min=tiny)
-    values = torch.div(values, scale, out=values_out)
-    mean = _power(values, p, power_out).mean(-1)
+    scale = values.detach().amax((-2, -1), keepdim=True).clamp(min=tiny)
+    mean = torch.pow(values / scale, p).mean((-2, -1))
     # An empty row would have an infinite gradient under the root: below the clamp it is zero.
-    return mean.clamp(min=tiny).pow(1 / p) * scale[:, 0] * (mean > 0)
+    return mean.clamp(min=tiny).pow(1 / p) * scale[..., 0, 0] * (mean > 0)
 
 
-def _power(values: Tensor, p: float, out: Tensor | None) -> Tensor:
-    import torch
-
+def _power_(values: Tensor, p: float) -> Tensor:
+    """The power, in place."""
     if p not in _PRODUCTS:
-        return torch.pow(values, p, out=out)
-    result = values
+        return values.pow_(p)
+    base = values.clone()
     for bit in f"{int(p):b}"[1:]:
-        result = torch.mul(result, result, out=out)
+        values.mul_(values)
         if bit == "1":
-            result = torch.mul(result, values, out=out)
-    return result
+            values.mul_(base)
+    return values
