@@ -16,7 +16,7 @@ PAGES = (
     "methods/pooling/os-egm.html",
     "methods/acquisition/jlp.html",
     "dsm.html",
-    "leaderboards/photographs/README.html",
+    "leaderboards/photographs/index.html",
     "reference/spec.html",
 )
 
@@ -87,6 +87,7 @@ def test_no_link_of_the_site_is_broken(site, tool):
 @pytest.mark.slow
 @pytest.mark.parametrize("width", [390, 1280])
 def test_nothing_of_a_page_is_cut_off(site, tool, window, width):
+    assert [page for page in PAGES if not (site / page).is_file()] == []
     assert list(tool("check_pages").cut(window, site, PAGES, width)) == []
 
 
