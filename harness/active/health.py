@@ -75,9 +75,8 @@ def drowned(probabilities: Floats, report: Mapping[str, Any]) -> bool:
         probabilities: (l, c) of its own labelled examples.
         report: what the learning scheme says of its work; ``pseudo_labels``, how many labels were given so.
     """
-    given = report.get("pseudo_labels", 0)
     answers = np.bincount(probabilities.argmax(axis=1))
-    return isinstance(given, int) and given > len(probabilities) and answers.max() <= _ONE_ANSWER * answers.sum()
+    return _pseudo_labels(report) > len(probabilities) and answers.max() <= _ONE_ANSWER * answers.sum()
 
 
 def require_trained(health: Mapping[str, Any], learning: LearningScheme, name: str, cycle: int) -> None:
@@ -121,13 +120,19 @@ def doubts(cycles: Sequence[Any]) -> list[str]:
     for number, cycle in enumerate(cycles):
         share = cycle.health["accuracy"]
         if share < max(_FITTED, cycle.health["constant_accuracy"]) and cycle.health["labels"] >= _LEAST:
-            given = cycle.report.get("pseudo_labels", 0)
-            beside = f", beside {given:,} that the last model gave" if isinstance(given, int) and given > 0 else ""
+            given = _pseudo_labels(cycle.report)
+            beside = f", beside {given:,} that the last model gave" if given > 0 else ""
             found.append(f"the model of cycle {number} predicts {share:.0%} of its own labels{beside}")
         if sum(bool(accuracy) for accuracy in cycle.class_accuracy) < min(2, len(cycle.class_accuracy)):
             found.append(f"the model of cycle {number} gives all test images one class")
         found += [f"in cycle {number} all {name} of the pool are equal: chance chose" for name in cycle.equal]
     return found
+
+
+def _pseudo_labels(report: Mapping[str, Any]) -> int:
+    """How many labels an earlier model gave, as the learning scheme says; 0 where it says nothing of them."""
+    given = report.get("pseudo_labels", 0)
+    return given if isinstance(given, int) else 0
 
 
 def _named(learning: LearningScheme, *endings: str) -> str:

@@ -395,25 +395,25 @@ class _Run:
         model = self._models.restored(weights_of(state.model)) if state.model else self._initial_model(data)
         with self._explained(model, cycle):
             model = self.learning.train(model, data, generator(self.seed, "training", cycle))
-        health = self._health(model, labels, cycle)
+        report = dict(model.report) if isinstance(model, HasReport) else {}
+        health = self._health(model, labels, report, cycle)
         predicted = training.extract(model, self.dataset.test_images)[1].argmax(axis=1)
         weights = {f"{WEIGHT}{name}": value.cpu().numpy() for name, value in model.state_dict().items()}
         told = {
-            "report": dict(model.report) if isinstance(model, HasReport) else {},
+            "report": report,
             "class_accuracy": class_accuracies(predicted, self.dataset.test_labels, classes),
             "health": health,
         }
         correct = accuracy(predicted, self.dataset.test_labels)
         return {"accuracy": np.array(correct), "told": np.array(json.dumps(told)), **weights}
 
-    def _health(self, model: nn.Module, labels: Ids, cycle: int) -> dict[str, Any]:
+    def _health(self, model: nn.Module, labels: Ids, report: Mapping[str, Any], cycle: int) -> dict[str, Any]:
         """Of a trained model on its own labels; refused where it learnt nothing."""
         own = np.flatnonzero(labels >= 0)
         if not is_finite(model, self.dataset.train_images[own]):
             raise diverged(self.learning, self._name("learning"), cycle)
         probabilities = training.extract(model, self.dataset.train_images[own])[1]
         health = training_health(probabilities, labels[own])
-        report = dict(model.report) if isinstance(model, HasReport) else {}
         if not (health["finite"] and drowned(probabilities, report)):
             require_trained(health, self.learning, self._name("learning"), cycle)
         return health

@@ -83,7 +83,7 @@ class Manifest(BaseModel):
     @property
     def id(self) -> str:
         """The id of the bundle: it has the checksums of all parts in it."""
-        return hashlib.sha256(self.content).hexdigest()[:24]
+        return content_id(self.content)
 
 
 @dataclass(frozen=True)
@@ -134,6 +134,11 @@ def packed(manifest: Manifest, parts: Mapping[str, bytes]) -> bytes:
             about.create_system, about.external_attr = 3, 0o644 << 16
             archive.writestr(about, content)
     return file.getvalue()
+
+
+def content_id(content: bytes) -> str:
+    """The id of a bundle or a record by the bytes of its file."""
+    return hashlib.sha256(content).hexdigest()[:24]
 
 
 def is_part(name: str) -> bool:

@@ -6,7 +6,6 @@ A line of JSON each in ``recomputed.jsonl`` beside the bundles, which ``harness 
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
 from collections import defaultdict
@@ -15,12 +14,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Final
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from harness.bundles.bundle import Named, content_id
 from harness.core.errors import DataDamaged, FileUnusable
 from harness.core.files import write_atomically
 from harness.core.text import sentence
-from harness.runs.record import Sentence
 from harness.studies.verify_records import RecordCheck
 
 FILE: Final = "recomputed.jsonl"
@@ -36,7 +35,7 @@ class Recomputation(BaseModel):
     run: _Digest
     record: _Digest
     """Of the content of the record's file."""
-    by: Annotated[Sentence, StringConstraints(min_length=1, max_length=200)]
+    by: Named
     when: Annotated[str, Field(pattern=r"^\d{4}-\d\d-\d\d$")]
     """The day, UTC."""
     difference: Annotated[float, Field(ge=0, allow_inf_nan=False)]
@@ -55,7 +54,7 @@ def append(file: Path, checks: Iterable[RecordCheck], by: str) -> int:
     new = [
         Recomputation(
             run=check.file.stem,
-            record=hashlib.sha256(check.file.read_bytes()).hexdigest()[:24],
+            record=content_id(check.file.read_bytes()),
             by=sentence(by, 200),
             when=today,
             difference=check.difference,

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Final
 
-from harness.bundles.bundle import Bundle
+from harness.bundles.bundle import Bundle, content_id
 from harness.core.signed import signed
 from harness.runs.record import Number, Record
 from harness.runs.tolerances import Tolerances, scale, tolerated
@@ -36,7 +35,7 @@ class Repetition:
     @cached_property
     def id(self) -> str:
         """Digest of the content."""
-        return hashlib.sha256(self.content).hexdigest()[:24]
+        return content_id(self.content)
 
     @property
     def measured_by(self) -> tuple[str, ...]:
