@@ -4,6 +4,7 @@
 - ``private``: what of a record is nobody's business: where files lay, and whose they were.
 - ``publishing``: from records to a bundle. ``merging``: from bundles to boards.
 - ``repetitions``: one run that several people did: which record a board takes, and where they disagree.
+- ``people``: who measured each run, and who did it again. ``recomputed``: the log of those.
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ which they came::
     boards/index.json                 bundles and boards
     boards/NAME/README.md             a board with who measured what: one for each dataset, protocol and task
     boards/NAME/results.json          the same for programs
-    boards/NAME/repetitions.jsonl     every record of every run: who measured it, its numbers, which one the board takes
+    boards/NAME/repetitions.jsonl     every record of every run: who measured it and did it again, which one is taken
     boards/NAME/runs/ID.json          the records that the board takes
     recomputed.jsonl                  runs that were done again, where there were any (``recomputed``)
 """
@@ -19,19 +19,18 @@ import os
 import re
 import shutil
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from harness.boards.board import Board, full_name
-from harness.boards.render import json_text, make_table, render_tables
-from harness.boards.render.table import Table
+from harness.boards.render import json_text, render_tables
 from harness.boards.stored import boards_content, boards_of
 from harness.boards.tables import all_tables
-from harness.bundles.bundle import SUFFIX, Bundle, bundle_files, open_bundle
+from harness.bundles.bundle import RUNS, SUFFIX, Bundle, bundle_files, open_bundle
+from harness.bundles.people import REPETITIONS, Recomputations, people_tables, standing, written
 from harness.bundles.recomputed import FILE as RECOMPUTED
-from harness.bundles.recomputed import Recomputation, cells, read
+from harness.bundles.recomputed import read
 from harness.bundles.repetitions import RepeatedRun, Repetition, repeated_run, repetitions_of
 from harness.core.digest import digest
 from harness.core.errors import DataDamaged, Errors, FileUnusable, HarnessError
@@ -42,8 +41,6 @@ from harness.runs.tolerances import Tolerances
 BUNDLES: Final = "bundles"
 BOARDS: Final = "boards"
 INDEX: Final = "index.json"
-RUNS: Final = "runs"
-REPETITIONS: Final = "repetitions.jsonl"
 TOLERANCE: Final[Tolerances] = {"": 0.1}
 """Points within which repetitions agree."""
 
@@ -171,7 +168,7 @@ def _replace(folder: Path, place: Path) -> None:
         os.replace(folder, place)
 
 
-def _write_board(folder: Path, name: str, runs: Sequence[RepeatedRun], again: _Again) -> None:
+def _write_board(folder: Path, name: str, runs: Sequence[RepeatedRun], again: Recomputations) -> None:
     (folder / RUNS).mkdir(parents=True)
     for run in runs:
         run_id = run.taken.record.id
@@ -181,67 +178,18 @@ def _write_board(folder: Path, name: str, runs: Sequence[RepeatedRun], again: _A
             shutil.copyfile(there[0], folder / RUNS / there[0].name)
     boards = boards_of(Results(name, tuple(run.taken.record for run in runs)))
     title = runs[0].taken.record.dataset.name
-    tables = [*all_tables(boards), *_people(boards, runs, again)]
+    standings = [standing(run, again) for run in runs]
+    tables = [*all_tables(boards), *people_tables(boards, standings)]
     text = render_tables(tables, "markdown", title=title, description=_ABOUT, command="harness merge")
     (folder / "README.md").write_text(text, encoding="utf-8")
     (folder / "results.json").write_text(json_text(boards_content(boards, title, "")), encoding="utf-8")
-    lines = [json.dumps(_repetitions(run), sort_keys=True, ensure_ascii=False, allow_nan=False) for run in runs]
-    (folder / REPETITIONS).write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+    (folder / REPETITIONS).write_text(written(standings), encoding="utf-8")
 
 
-_AGAIN: Final = ("recomputed", "recomputed by", "last", "difference in points")
 _ABOUT: Final = (
     "Merged from published bundles by `harness merge`. A run that was done several times stands here with its middle "
     "result, the lower one of two."
 )
-
-
-_Again = Mapping[str, Sequence[Recomputation]]
-
-
-def _people(boards: Iterable[Board], runs: Iterable[RepeatedRun], again: _Again) -> Iterator[Table]:
-    """Who measured each row, who did its runs again, and where those who did the same run disagree."""
-    by_id = {run.taken.record.id: run for run in runs}
-    people, disputed = [], []
-    for board in boards:
-        for row in board.rows:
-            name, own = full_name(board, row), [by_id[run_id] for run_id in row.run_ids]
-            names = sorted({one for run in own for one in run.measured_by})
-            lines = [line for run in own for repetition in run.repetitions for line in again.get(repetition.id, ())]
-            measured = (name, ", ".join(names), len(own), sum(len(run.repetitions) for run in own))
-            people.append((*measured, *cells(lines)))
-            for run in own:
-                seed = run.taken.record.seed
-                disputed += [(name, seed, ", ".join(run.measured_by), difference) for difference in run.disagreements]
-    yield make_table(
-        ("method", "measured by", "runs", "records", *_AGAIN),
-        people,
-        right=("runs", "records", _AGAIN[0], _AGAIN[-1]),
-        title="Who measured",
-    )
-    title = "Disagreements"
-    if disputed:
-        yield make_table(("method", "seed", "measured by", "difference"), disputed, right=("seed",), title=title)
-    else:
-        yield Table(title=title, intro="None: all repetitions agree within the tolerance.")
-
-
-def _repetitions(run: RepeatedRun) -> dict[str, Any]:
-    return {
-        "run": run.taken.record.id,
-        "taken": run.taken.id,
-        "disagreements": list(run.disagreements),
-        "records": {
-            repetition.id: {
-                "bundles": [bundle.id for bundle in repetition.bundles],
-                "measured_by": list(repetition.measured_by),
-                "status": repetition.record.status,
-                "metrics": repetition.record.metrics,
-                "finished": repetition.record.finished,
-            }
-            for repetition in run.repetitions
-        },
-    }
 
 
 def _index(bundles: Mapping[str, Bundle], boards: Mapping[str, Sequence[RepeatedRun]]) -> dict[str, Any]:

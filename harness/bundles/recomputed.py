@@ -12,7 +12,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -20,11 +20,13 @@ from harness.bundles.bundle import Named, content_id
 from harness.core.errors import DataDamaged, FileUnusable
 from harness.core.files import write_atomically
 from harness.core.text import sentence
-from harness.studies.verify_records import RecordCheck
+
+if TYPE_CHECKING:
+    from harness.studies.verify_records import RecordCheck
 
 FILE: Final = "recomputed.jsonl"
 _LARGEST: Final = 64 << 20
-_Digest = Annotated[str, Field(pattern="^[0-9a-f]{24}$")]
+Digest = Annotated[str, Field(pattern="^[0-9a-f]{24}$")]
 
 
 class Recomputation(BaseModel):
@@ -32,8 +34,8 @@ class Recomputation(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
-    run: _Digest
-    record: _Digest
+    run: Digest
+    record: Digest
     """Of the content of the record's file."""
     by: Named
     when: Annotated[str, Field(pattern=r"^\d{4}-\d\d-\d\d$")]
@@ -89,15 +91,3 @@ def read(file: Path) -> Mapping[str, Sequence[Recomputation]]:
             raise DataDamaged(reason, fix="remove the line; harness records verify --log writes them") from error
         found[one.record].append(one)
     return found
-
-
-def cells(lines: Sequence[Recomputation]) -> tuple[str, str, str, str]:
-    """Of the runs of one row: how many were done again, by whom, when last, and the largest difference in points."""
-    if not lines:
-        return "", "", "", ""
-    return (
-        str(len({line.run for line in lines})),
-        ", ".join(sorted({line.by for line in lines})),
-        max(line.when for line in lines),
-        f"{max(line.difference for line in lines):.2g}",
-    )

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
 from harness.boards.columns import Column
+from harness.bundles.people import Standing
 from harness.core.errors import HarnessError
 from harness.registry import Registry
 from harness.runs.labels import SHOWN_KINDS
@@ -158,7 +159,7 @@ def _stage(stage: str, costs: Sequence[CostRecord]) -> StageCost:
 def run_cards(records: Sequence[Record], board: BoardView) -> list[RunCard]:
     """The runs of a row by seed, with the board's numbers of quality."""
     columns = quality(board)
-    return [_run(record, columns) for record in records]
+    return [_run(record, columns, board.people.get(record.id)) for record in records]
 
 
 def quality(board: BoardView) -> list[Column]:
@@ -166,7 +167,7 @@ def quality(board: BoardView) -> list[Column]:
     return [column for column in board.columns if not column.is_cost and not column.published]
 
 
-def _run(record: Record, columns: Sequence[Column]) -> RunCard:
+def _run(record: Record, columns: Sequence[Column], people: Standing | None) -> RunCard:
     measured = record.status != "missing"
     failure = record.failure
     return RunCard(
@@ -180,8 +181,19 @@ def _run(record: Record, columns: Sequence[Column]) -> RunCard:
         file=f"records/{run_name(record.id)}.json" if measured else "",
         failure=f"{failure.code}: {failure.message}" if failure else "",
         traceback="\n".join(failure.traceback.splitlines()[-_TRACEBACK_LINES:]) if failure else "",
-        notes=tuple((str(name), value_text(note)) for name, note in _notes(record)),
+        notes=(*_people(people), *((str(name), value_text(note)) for name, note in _notes(record))),
     )
+
+
+def _people(run: Standing | None) -> Iterator[tuple[str, str]]:
+    """Who measured a run, who did it again and how far from its record, and where those who did it disagree."""
+    if run is None:
+        return
+    yield "measured by", ", ".join(run.measured_by) + (f" ({len(run.records)} records)" if len(run.records) > 1 else "")
+    for line in run.recomputed:
+        yield "recomputed", f"by {line.by}, {line.when}, to {line.difference:.2g} points"
+    for difference in run.disagreements:
+        yield "disagreement", difference
 
 
 def _metric(record: Record, column: Column) -> str:

@@ -80,7 +80,7 @@ def write_page(
     registry = load_registry(plugins)
     about = summaries(registry, collection.records)
     shown_boards, left_out = _boards(collection)
-    views = board_views(shown_boards, pictures=pictures)
+    views = board_views(shown_boards, pictures=pictures, people=collection.people)
     ranks = across_views(across(shown_boards), pictures=pictures)
     names = [name for name, _ in collection.titles]
     heading = title or (", ".join(names) if 0 < len(names) <= _NAMED else "Leaderboards")

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from harness.boards.reference import Reference, read_reference
+from harness.bundles.people import Standing, standings_of
 from harness.core.errors import SpecError
 from harness.runs.design import Design
 from harness.runs.record import Record
@@ -29,6 +30,7 @@ class Collection:
         references: published numbers beside the specs.
         notes: missing data of the specs, in a sentence each.
         places: run id -> number of the first source that names it.
+        people: run id -> who measured it and who did it again, of merged boards.
         design: what is tested, where all sources agree; else the default.
     """
 
@@ -38,6 +40,7 @@ class Collection:
     references: tuple[Reference, ...]
     notes: tuple[str, ...]
     places: Mapping[str, int]
+    people: Mapping[str, Standing] = field(default_factory=dict)
     design: Design = field(default_factory=Design)
 
 
@@ -72,6 +75,7 @@ def collect(sources: Sequence[str | Path | Record], resolver: Resolver) -> Colle
         references=tuple(read_reference(result.reference) for result in results if result.reference),
         notes=tuple(error.headline for result in results for error in result.missing),
         places=places,
+        people=standings_of(files.values()),
         design=_common([result.design for result in results]),
     )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final, Literal
 
 from harness.boards.across import Across
@@ -14,10 +14,11 @@ from harness.boards.full_supervision import reference_rows
 from harness.boards.plots import plots, rank_plots
 from harness.boards.render.table import Table, TableCell
 from harness.boards.tables import across_table, board_table
+from harness.bundles.people import Standing, recomputed_text
 from harness.runs.record import Record
 from harness.site.names import method_page, slug, unique
 
-Group = Literal["rank", "method", "quality", "interval", "cost", "runs"]
+Group = Literal["rank", "method", "quality", "interval", "cost", "runs", "people"]
 
 _CAPTIONS: Final[Mapping[str, str]] = {
     "curves": "Learning curves",
@@ -74,7 +75,13 @@ class RowView:
 
 @dataclass(frozen=True)
 class BoardView:
-    """One tab; ``details``: what stands folded below the footer; ``plots``: what a picture shows, and the SVG."""
+    """One tab.
+
+    Attributes:
+        details: what stands folded below the footer.
+        plots: what a picture shows, and the SVG.
+        people: run id -> who measured it and who did it again, where that is known.
+    """
 
     id: str
     title: str
@@ -88,6 +95,7 @@ class BoardView:
     details: tuple[str, ...]
     plots: tuple[tuple[str, bytes], ...]
     columns: tuple[Column, ...]
+    people: Mapping[str, Standing] = field(default_factory=dict)
 
     @property
     def has_cost(self) -> bool:
@@ -105,15 +113,19 @@ class AcrossView:
     plots: tuple[tuple[str, bytes], ...]
 
 
-def board_views(boards: Sequence[Board], *, pictures: bool) -> list[BoardView]:
+def board_views(
+    boards: Sequence[Board], *, pictures: bool, people: Mapping[str, Standing] | None = None
+) -> list[BoardView]:
     """The boards as the page shows them.
 
     Args:
         boards: of ``harness.boards``.
         pictures: whether to draw their pictures.
+        people: run id -> who measured it and who did it again, where that is known.
     """
     ids = unique([slug(board.dataset, 50) or "board" for board in boards])
-    return [_view(board, anchor, pictures) for board, anchor in zip(boards, ids, strict=True)]
+    views = [_view(board, anchor, pictures) for board, anchor in zip(boards, ids, strict=True)]
+    return [_with_people(view, people or {}) for view in views]
 
 
 def across_views(tables: Sequence[Across], *, pictures: bool) -> list[AcrossView]:
@@ -149,6 +161,23 @@ def _view(board: Board, anchor: str, pictures: bool) -> BoardView:
         plots=tuple((_caption(name), picture) for name, picture in drawn.items()),
         columns=board.columns,
     )
+
+
+def _with_people(view: BoardView, people: Mapping[str, Standing]) -> BoardView:
+    """With who measured each row and who did its runs again, where that is known of any."""
+    own = [[people[record.id] for record in row.records if record.id in people] for row in view.rows]
+    if not any(own):
+        return view
+    added = [
+        (TableCell(", ".join(sorted({name for one in runs for name in one.measured_by}))), TableCell(again))
+        for runs in own
+        for again in [recomputed_text(runs)]
+    ]
+    rows = tuple(replace(row, cells=(*row.cells, *cells)) for row, cells in zip(view.rows, added, strict=True))
+    titles = ("measured by", "recomputed")
+    headings = (*view.headings, *(Heading(title, "people", "ascending") for title in titles))
+    runs = {one.run: one for runs in own for one in runs}
+    return replace(view, headings=headings, rows=rows, people=runs)
 
 
 def _headings(board: Board, table: Table) -> Iterator[Heading]:

@@ -80,7 +80,7 @@
       headings.forEach((one) => one.removeAttribute("aria-sort"));
       heading.setAttribute("aria-sort", order);
       const sign = order === "ascending" ? 1 : -1;
-      const isText = heading.classList.contains("method");
+      const isText = heading.matches(".method, .people");
       const keyed = original.map((row) => {
         const text = row.cells[column].textContent;
         return [row, isText ? text : parseFloat(text)];
@@ -99,7 +99,7 @@
       arrow.className = "arrow";
       arrow.ariaHidden = "true";
       button.append(...heading.childNodes);
-      if (heading.matches(".method, .interval")) button.append(arrow);
+      if (heading.matches(".method, .interval, .people")) button.append(arrow);
       else button.prepend(arrow); // numbers stay flush with their heading
       button.addEventListener("click", () => sort(column));
       heading.append(button);
