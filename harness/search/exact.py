@@ -92,31 +92,79 @@ def top_k(
     k = size if k is None else min(k, size)
     _check(queries, shards, k, ranks_of, size)
     queries = np.ascontiguousarray(queries, np.float32)
+    marks = Marks.of(queries, shards, ranks_of) if len(ranks_of) else None
+    return merged([part_top_k(queries, shards, k, marks=marks, device=device)], k, marks)
+
+
+class Part(NamedTuple):
+    """What a part of the database answers.
+
+    Attributes:
+        keys: (q, at most k) of its best, in any order; 0 where it has fewer.
+        counts: (e,) of its rows between the marks; empty where there are none.
+    """
+
+    keys: Keys
+    counts: Ids
+
+
+def part_top_k(
+    queries: Floats,
+    rows: Sequence[Array],
+    k: int,
+    *,
+    first: int = 0,
+    marks: Marks | None = None,
+    device: str = "cpu",
+) -> Part:
+    """What some rows of a database answer: ``merged`` makes the exact answer of the whole of such parts.
+
+    Args:
+        queries: (q, d) float32, C-ordered.
+        rows: arrays (n_i, d) of consecutive rows; each is looked at once, one after the other.
+        k: images per query.
+        first: number of the first row in the database.
+        marks: images whose rank is wanted; None: none.
+        device: as for ``top_k``.
+    """
+    size = sum(map(len, rows))
+    k = min(k, size)
     best = np.zeros((len(queries), k), np.uint64)
     products = _Products(queries, device)
-    ranks = _Ranks(queries, shards, ranks_of) if len(ranks_of) else None
-    itself = len(shards) == 1 and shards[0] is queries
+    ranks = _Ranks(marks) if marks else None
+    itself = len(rows) == 1 and rows[0] is queries
     if itself and device == "cpu" and 0 < k < size and ranks is None and not products.few:
-        _within(_Chunk(products, queries, 0), best)
-        shards = []
-    for first, rows in _chunks(shards, (_CONVERTED if device == "cpu" else _ON_DEVICE) // max(1, queries.shape[1])):
+        _within(_Chunk(products, queries, first), best)
+        rows = []
+    place = 0
+    for block in _chunks(rows, (_CONVERTED if device == "cpu" else _ON_DEVICE) // max(1, queries.shape[1])):
+        chunk = _Chunk(products, block, first + place)
         if k == size:
-            best[:, first : first + len(rows)] = _keys(_scores(queries, rows), first)
-            if not ranks:
-                continue
-        chunk = _Chunk(products, rows, first)
+            best[:, place : place + len(block)] = _keys(_scores(queries, block), first + place)
+        place += len(block)
+        if k == size and not ranks:
+            continue
         for start in range(0, len(queries), _QUERIES):
             part = slice(start, start + _QUERIES)
             candidates = (_Pools if device == "cpu" else _Pairs)(chunk, part, best[part]) if 0 < k < size else None
-            for block in chunk.blocks(part):
+            for some in chunk.blocks(part):
                 if candidates:
-                    candidates.add(block)
+                    candidates.add(some)
                 if ranks:
-                    ranks.add(start, block)
+                    ranks.add(start, some)
             if candidates:
                 candidates.settle()
-    best.sort(axis=1)
-    return TopK(*_decoded(best[:, ::-1]), *(ranks.found() if ranks else ()))
+    return Part(best, ranks.counts if ranks else np.zeros(0, np.int64))
+
+
+def merged(parts: Sequence[Part], k: int, marks: Marks | None = None) -> TopK:
+    """The exact answer of a database from those of its parts, in any order."""
+    keys = parts[0].keys if len(parts) == 1 else np.concatenate([part.keys for part in parts], axis=1)
+    if keys.shape[1] > k:
+        keys = np.partition(keys, keys.shape[1] - k, axis=1)[:, keys.shape[1] - k :]
+    keys.sort(axis=1)
+    found = marks.found(np.sum([part.counts for part in parts], axis=0)) if marks else ()
+    return TopK(*_decoded(keys[:, ::-1]), *found)
 
 
 class _Products:
@@ -272,16 +320,27 @@ def _within(chunk: _Chunk, best: Keys) -> None:
     pools.settle()
 
 
-class _Ranks:
-    """Counts for some images of each query how many are better.
+class Marks(NamedTuple):
+    """Images of each query whose rank is wanted: rows are counted that are better.
 
     Three keys an image: the best with its score (of no image but the first), its own, and the least (of none).
+
+    Attributes:
+        keys: (e,) query after query, ascending within a query.
+        ends: (q + 1,) where those of a query begin and end.
+        order: (e,) where each key was in the order of the images.
     """
 
-    def __init__(self, queries: Floats, shards: Sequence[Array], images: Sequence[Sequence[int] | Ids]) -> None:
-        self._ends = np.cumsum([0, *map(len, images)])
+    keys: Keys
+    ends: Ids
+    order: Ids
+
+    @classmethod
+    def of(cls, queries: Floats, shards: Sequence[Array], images: Sequence[Sequence[int] | Ids]) -> Marks:
+        """Those of images of a database; reads no other rows of it."""
+        ends = np.cumsum([0, *map(len, images)])
         ids = np.concatenate([np.asarray(some, np.int64) for some in images])
-        query, scores, first = np.repeat(np.arange(len(images)), np.diff(self._ends)), np.empty(len(ids), np.float32), 0
+        query, scores, first = np.repeat(np.arange(len(images)), np.diff(ends)), np.empty(len(ids), np.float32), 0
         for shard in shards:
             inside = np.flatnonzero((ids >= first) & (ids < first + len(shard)))
             rows, row = np.unique(ids[inside] - first, return_inverse=True)
@@ -291,10 +350,25 @@ class _Ranks:
             first += len(shard)
         own = _keys(scores, ids)
         keys, query = np.stack([own | _LAST, own, own & ~_LAST], axis=1).ravel(), np.repeat(query, 3)
-        self._ends *= 3
-        self._order = np.lexsort((keys, query))
-        self._marks = kernels.marked(keys[self._order], self._ends)
-        self._counts = np.zeros(len(keys), np.int64)
+        order = np.lexsort((keys, query))
+        return cls(keys[order], ends * 3, order)
+
+    def found(self, counts: Ids) -> tuple[tuple[Ids, ...], tuple[Ids, ...]]:
+        """The ranks of the images of each query, in their order, and their ties, from the counts (e,) of all rows."""
+        better = np.append(np.cumsum(counts[::-1])[::-1], 0)
+        ranks = np.empty_like(counts)
+        ranks[self.order] = better[:-1] - np.repeat(better[self.ends[1:]], np.diff(self.ends))
+        larger, own, smaller = ranks.reshape(-1, 3).T
+        ends = self.ends[1:-1] // 3
+        return tuple(np.split(own, ends)), tuple(np.split(np.stack([larger, smaller - larger], axis=1), ends))
+
+
+class _Ranks:
+    """Counts rows between marks."""
+
+    def __init__(self, marks: Marks) -> None:
+        self._marks = kernels.marked(marks.keys, marks.ends)
+        self.counts = np.zeros(len(marks.keys), np.int64)
 
     def add(self, start: int, block: _Block) -> None:
         """Look at a block of the database and the queries from ``start`` on."""
@@ -302,18 +376,9 @@ class _Ranks:
 
         def work(part: slice) -> None:
             queries, slack, whose = block.queries[part], block.slack[part], start + part.start
-            kernels.count(products[part], queries, block.rows, block.first, slack, whose, self._marks, self._counts)
+            kernels.count(products[part], queries, block.rows, block.first, slack, whose, self._marks, self.counts)
 
         _each(len(products), work)
-
-    def found(self) -> tuple[tuple[Ids, ...], tuple[Ids, ...]]:
-        """The ranks of the images of each query, in their order, and their ties."""
-        better = np.append(np.cumsum(self._counts[::-1])[::-1], 0)
-        ranks = np.empty_like(self._counts)
-        ranks[self._order] = better[:-1] - np.repeat(better[self._ends[1:]], np.diff(self._ends))
-        larger, own, smaller = ranks.reshape(-1, 3).T
-        ends = self._ends[1:-1] // 3
-        return tuple(np.split(own, ends)), tuple(np.split(np.stack([larger, smaller - larger], axis=1), ends))
 
 
 def _scores(queries: Floats, rows: Floats) -> Floats:
@@ -350,17 +415,16 @@ def _relative_error(d: int) -> float:
     return 1.01 * (d + 8) * 2.0**-24 + (0 if exact else 2.0**-6)  # bfloat16: both factors are rounded to 8 bits
 
 
-def _chunks(shards: Sequence[Array], size: int) -> Iterator[tuple[int, Floats]]:
-    """Index of the first row, and rows as C-ordered float32, at most ``size`` at a time, in one buffer."""
-    first, buffer, size = 0, torch.empty(0), max(1, size)
+def _chunks(shards: Sequence[Array], size: int) -> Iterator[Floats]:
+    """Rows as C-ordered float32, at most ``size`` at a time, in one buffer."""
+    buffer, size = torch.empty(0), max(1, size)
     for shard in shards:
         for start in range(0, len(shard), size):
             rows = shard[start : start + size]
             if rows.dtype != np.float32 or not rows.flags.c_contiguous:
                 buffer = buffer if buffer.numel() >= rows.size else torch.empty(rows.size)
                 rows = _float32(rows, buffer[: rows.size].view(rows.shape))
-            yield first + start, rows
-        first += len(shard)
+            yield rows
 
 
 def _float32(rows: Array, out: torch.Tensor | None = None) -> Floats:
