@@ -37,6 +37,7 @@ from harness.active.protocol import ActiveProtocol
 from harness.active.split import annotated, balanced_labels, long_tail, random_labels
 from harness.cache import Arrays, Cache
 from harness.core.cost import Cost, measured
+from harness.core.devices import usable
 from harness.core.digest import digest
 from harness.core.errors import ContractError, InvalidInput
 from harness.core.progress import Progress
@@ -147,7 +148,7 @@ def run_cycles(
         device: ``cpu`` or ``cuda``; default CUDA where there is one.
 
     Raises:
-        InvalidInput: too few examples for the initial labels, or costs that are not one a class.
+        InvalidInput: too few examples for the initial labels, costs that are not one a class, or no such device here.
         ContractError: the acquisition broke the rules.
         TrainingFailed: a training diverged or learnt nothing of its own labels.
     """
@@ -156,7 +157,7 @@ def run_cycles(
         dataset, positions = _long_tailed(dataset, protocol.imbalance, seed)
         keys = {**keys, "pool": [protocol.imbalance, seed]}
     keys = {**keys, **_further_keys(protocol, seed)}
-    device = device or ("cuda" if torch.cuda.is_available() else "cpu")
+    device = usable(device or ("cuda" if torch.cuda.is_available() else "cpu"))
     if protocol.warm_start and isinstance(learning, RestoresModel):
         raise InvalidInput("warm_start: this learning scheme has no weights to start from", fix="warm_start: false")
     truth, classes = np.asarray(dataset.train_labels), len(dataset.classes)

@@ -18,6 +18,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from harness.core.generators import torch_seeded
 from harness.plugin_api import KeepsFeatures, LinearHead
 
 if TYPE_CHECKING:
@@ -96,13 +97,23 @@ def initialise(network: Network, images: NDArray[np.uint8], n_classes: int, rng:
 @contextmanager
 def seeded(rng: np.random.Generator, device: torch.device | None = None) -> Iterator[None]:
     """Inside, torch's own randomness follows ``rng`` and convolutions are reproducible; outside nothing changes."""
-    cuda = device is not None and device.type == "cuda"
-    with (
-        torch.random.fork_rng(devices=[device] if cuda else []),
-        torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True),
-    ):
-        torch.manual_seed(int(rng.integers(2**63)))
+    with torch_seeded(int(rng.integers(2**63)), device), _reproducible_convolutions():
         yield
+
+
+@contextmanager
+def _reproducible_convolutions() -> Iterator[None]:
+    """Inside, cuDNN computes the same twice; nothing else that a user may have set is touched.
+
+    ``torch.backends.cudnn.flags`` sets TF32 too, and fails where its newer switches are in use.
+    """
+    cudnn = torch.backends.cudnn
+    before = cudnn.benchmark, cudnn.deterministic
+    cudnn.benchmark, cudnn.deterministic = False, True
+    try:
+        yield
+    finally:
+        cudnn.benchmark, cudnn.deterministic = before
 
 
 @contextmanager

@@ -24,7 +24,7 @@ def isolated(seed: int) -> Iterator[None]:
     python, of_numpy, of_torch = random.getstate(), np.random.get_state(), torch.get_rng_state()
     random.seed(seed)
     np.random.seed(seed)
-    torch.manual_seed(seed)
+    torch.default_generator.manual_seed(seed)  # those of other devices are not restored
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from harness.core.devices import usable
 from harness.core.errors import InvalidInput
 from harness.graph.engines import Block, CpuEngine, Engine, TorchEngine, scaled
 from harness.graph.weights import Matrix, symmetric
@@ -99,7 +100,7 @@ class Solver:
         device: ``cpu`` or a torch device.
 
     Raises:
-        InvalidInput: S is not square and symmetric, or a parameter is out of range.
+        InvalidInput: S is not square and symmetric, a parameter is out of range, or there is no such device.
     """
 
     def __init__(
@@ -247,7 +248,7 @@ def _enough(alpha: float, tol: float) -> int:
 
 
 def _engine(alpha_s: Matrix, device: str) -> Engine:
-    return CpuEngine(alpha_s) if device == "cpu" else TorchEngine(alpha_s, device)
+    return CpuEngine(alpha_s) if device == "cpu" else TorchEngine(alpha_s, usable(device))
 
 
 def _cuthill_mckee(graph: Matrix) -> NDArray[Any]:

@@ -20,6 +20,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from harness.core.devices import usable
 from harness.core.errors import InvalidInput
 from harness.core.threads import many_threads, shared_threads, threads_here
 from harness.search import kernels
@@ -85,7 +86,7 @@ def top_k(
         device: where products are computed: ``cpu``, or a device of torch such as ``cuda``.
 
     Raises:
-        InvalidInput: shapes that do not fit, k below 0, or an image that is not in the database.
+        InvalidInput: shapes that do not fit, k below 0, an image that is not in the database, or no such device here.
     """
     shards = [database] if isinstance(database, np.ndarray) else list(database)
     size = sum(map(len, shards))
@@ -130,7 +131,7 @@ def part_top_k(
     size = sum(map(len, rows))
     k = min(k, size)
     best = np.zeros((len(queries), k), np.uint64)
-    products = _Products(queries, device)
+    products = _Products(queries, usable(device))
     ranks = _Ranks(marks) if marks else None
     itself = len(rows) == 1 and rows[0] is queries
     if itself and device == "cpu" and 0 < k < size and ranks is None and not products.few:

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from harness.core.errors import InvalidInput
+from harness.core.generators import torch_seeded
 from harness.core.progress import Progress, track
 from harness.data.generators.scenes import View
 from harness.data.generators.synthetic import training_pair
@@ -140,8 +141,7 @@ def train(
     if pairs is not None:
         steps = _photographed(training, network, matcher, pooling, pairs)
     losses, guided = [], []
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(training.seed)  # of dropout
+    with torch_seeded(training.seed):  # of dropout
         for loss, share in track(steps, training.steps, "train", progress):
             optimiser.step()
             schedule.step()

@@ -92,12 +92,10 @@ class Convolutional:
 @lru_cache(maxsize=2)
 def _network(backbone: Convolutional, device: str) -> ImageNetwork:
     """The network with its weights, not to be trained."""
-    import torch
-
+    from harness.core.generators import torch_seeded
     from harness_backbone.network import ImageNetwork
 
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(backbone.seed)
+    with torch_seeded(backbone.seed):
         body = backbone.body()
     published = _weights(backbone)
     if published is not None:

@@ -95,15 +95,13 @@ def _network(backbone: Timm, device: str) -> TimmNetwork:
         import timm
     except ImportError as error:
         raise DataMissing("timm is not installed", fix="pip install 'vision-evaluation-harness[timm]'") from error
-    import torch
-
+    from harness.core.generators import torch_seeded
     from harness_backbone.timm_networks import build
 
     if not timm.is_model(backbone.model):
         near = timm.list_models(f"{backbone.model.partition('.')[0][:8]}*")[:3]
         raise InvalidInput(f"timm has no model {backbone.model}", fix=f"timm.list_models(); near: {', '.join(near)}")
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(backbone.seed)
+    with torch_seeded(backbone.seed):
         try:
             network = build(backbone.model, backbone.weights == PRETRAINED, backbone.stage, backbone.tokens)
         except (OSError, RuntimeError) as error:

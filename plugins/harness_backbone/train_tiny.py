@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
+from harness.core.generators import torch_seeded
 from harness.data.generators.scenes import View
 from harness.data.generators.synthetic import training_pair
 from harness_backbone.tiny import LAYERS
@@ -89,18 +90,18 @@ def contrast(model: nn.Module, queries: Tensor, database: Tensor) -> tuple[Tenso
 
 def train(steps: int, batch: int, rate: float, seed: int, workers: int) -> nn.Sequential:
     """Train from scratch; the learning rate rises for a twentieth of the steps, then falls as a cosine."""
-    torch.manual_seed(seed)
-    model = network().to(memory_format=torch.channels_last)
-    optimiser = torch.optim.AdamW(model.parameters(), lr=rate, weight_decay=0.01)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, rate, total_steps=steps, pct_start=0.05)
-    loader = DataLoader(Pairs(steps * batch, seed), batch, num_workers=workers)
-    for queries, database in _report(loader, steps):
-        loss, hits = contrast(model, queries, database)
-        optimiser.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
-        optimiser.step()
-        schedule.step()
-        _latest.update(loss=float(loss.detach()), hits=float(hits))
+    with torch_seeded(seed):
+        model = network().to(memory_format=torch.channels_last)
+        optimiser = torch.optim.AdamW(model.parameters(), lr=rate, weight_decay=0.01)
+        schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, rate, total_steps=steps, pct_start=0.05)
+        loader = DataLoader(Pairs(steps * batch, seed), batch, num_workers=workers)
+        for queries, database in _report(loader, steps):
+            loss, hits = contrast(model, queries, database)
+            optimiser.zero_grad()
+            loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
+            optimiser.step()
+            schedule.step()
+            _latest.update(loss=float(loss.detach()), hits=float(hits))
     return model.eval()
 
 

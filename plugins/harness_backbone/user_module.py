@@ -103,13 +103,13 @@ def code_of(function: str, what: str, form: str) -> str:
 def _network(backbone: UserModule, device: str) -> ImageNetwork:
     import torch
 
+    from harness.core.generators import torch_seeded
     from harness_backbone.network import ImageNetwork
 
     if code_of(backbone.factory, "factory", _FORM) != backbone.code:
         raise DataDamaged(f"the file of {backbone.factory} has changed since the run was planned")
     module, _, name = backbone.factory.partition(":")
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(backbone.seed)
+    with torch_seeded(backbone.seed):
         factory = getattr(import_module(module), name, None)
         try:
             built = factory() if callable(factory) else None

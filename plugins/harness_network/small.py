@@ -45,6 +45,7 @@ class SmallCNN:
         from torch import nn
 
         from harness_network.classifier import Classifier
+        from harness_network.quarters import LargestOfQuarters
 
         if min(shape[1:]) < _SMALLEST:
             raise InvalidInput(f"small-cnn needs images of at least {_SMALLEST} x {_SMALLEST} pixels, not {shape[1:]}")
@@ -54,8 +55,7 @@ class SmallCNN:
             *_block(self.width, 2 * self.width),
             nn.MaxPool2d(2),
             *_block(2 * self.width, self.width),
-            nn.AdaptiveMaxPool2d(2),
-            nn.Flatten(),
+            LargestOfQuarters(),
         )
         head = nn.Linear(4 * self.width, n_classes)
         return Classifier(maps, head, unit=self.normalise, dropout=self.dropout)

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from harness.conformance.case import Case, Inputs, Kind
 from harness.conformance.rule import Violation
+from harness.core.generators import torch_seeded
 from harness.plugin_api import TrainingSet
 
 
@@ -78,8 +79,7 @@ class Small(nn.Module):
 
     def __init__(self, shape: tuple[int, ...], n_classes: int, seed: int) -> None:
         super().__init__()
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
+        with torch_seeded(seed):
             self.body = nn.Linear(int(np.prod(shape)), 8)
             self.head = nn.Linear(8, n_classes)
 

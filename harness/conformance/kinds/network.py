@@ -11,6 +11,7 @@ from torch import Tensor
 from harness.conformance import checks
 from harness.conformance.case import Case, Inputs, Kind
 from harness.conformance.rule import Violation
+from harness.core.generators import torch_seeded
 
 
 class NetworkKind(Kind):
@@ -36,8 +37,7 @@ class NetworkKind(Kind):
 
     def prepare(self, method: Any, inputs: Inputs, rng: Any) -> Any:
         """The module in evaluation mode; the global generator is seeded as the harness does it."""
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(int(rng.integers(2**31)))
+        with torch_seeded(int(rng.integers(2**31))):
             module = method.build(inputs["shape"], inputs["n_classes"])
         if not isinstance(module, torch.nn.Module):
             return module

@@ -42,9 +42,9 @@ def _trainable(trial: Trial) -> None:
     import torch
 
     from harness.conformance.kinds.network import some_images
+    from harness.core.generators import torch_seeded
 
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
+    with torch_seeded(0):
         module = trial.method().build((1, 8, 8), 3).train()
         logits, _ = module(some_images(4, 1, 8, 8))
         if not logits.requires_grad:

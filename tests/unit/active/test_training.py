@@ -56,6 +56,35 @@ def test_initial_weights_follow_the_seed_and_leave_torch_alone():
     assert not np.array_equal(first, weights(model(seed=2)))
 
 
+def test_the_precision_that_a_user_chose_is_left_alone():
+    cudnn = torch.backends.cudnn
+    before = cudnn.benchmark, cudnn.deterministic
+    with training.seeded(RNG(0)):
+        assert (cudnn.benchmark, cudnn.deterministic) == (False, True)
+        assert cudnn.allow_tf32
+        cudnn.allow_tf32 = False
+    try:
+        with training.seeded(RNG(0)):
+            assert not cudnn.allow_tf32
+        assert not cudnn.allow_tf32
+    finally:
+        cudnn.allow_tf32 = True
+    assert (cudnn.benchmark, cudnn.deterministic) == before
+
+
+@pytest.mark.skipif(not hasattr(torch.backends.cudnn, "conv"), reason="torch has no switch for convolutions")
+def test_the_newer_switches_of_precision_may_be_in_use():
+    convolutions = torch.backends.cudnn.conv
+    before = convolutions.fp32_precision
+    try:
+        convolutions.fp32_precision = "ieee"
+        with training.seeded(RNG(0)):
+            assert convolutions.fp32_precision == "ieee"
+        assert convolutions.fp32_precision == "ieee"
+    finally:
+        convolutions.fp32_precision = before
+
+
 def shifted(image, rows, columns, mirrored, largest):
     """Reflect padding, crop, flip: as one would write it for one image."""
     pad = ((0, 0), (largest, largest), (largest, largest))

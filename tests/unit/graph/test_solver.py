@@ -195,6 +195,7 @@ def test_torch_path_equals_scipy(dtype):
     assert other.all_converged
     assert y.dtype == dtype
     assert relative(y[:, [0, 1, 3]], x[:, [0, 1, 3]]).max() < 2e-5
+    assert_same_top(x, y, 100)
     assert np.abs(other.iterations - report.iterations).max() <= 2
 
 
@@ -207,7 +208,14 @@ def test_cuda_equals_cpu():
     b = np.random.default_rng(0).random((20000, 50)).astype(np.float32)
     x, y = solve(s, b)[0], solve(s, b, device="cuda")[0]
     assert relative(y, x).max() < 1e-4
-    assert np.array_equal(np.argsort(-x, axis=0)[:100], np.argsort(-y, axis=0)[:100])
+    assert_same_top(x, y, 100)
+
+
+def assert_same_top(x, y, k):
+    """The k largest of each column of y are those of x, but for values that are equal within rounding."""
+    for expected, found in zip(x.T, y.T, strict=True):
+        within = 2 * np.abs(expected - found).max()
+        assert expected[np.argsort(-found)[:k]].min() >= np.sort(expected)[-k] - within
 
 
 def test_no_column_and_no_node():

@@ -9,7 +9,17 @@ import numpy as np
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import connected_components
 
-ALLOWED = {"plugin_api", "core.errors", "search", "graph", "metrics", "data", "cache", "active.training"}
+ALLOWED = {
+    "plugin_api",
+    "core.errors",
+    "core.generators",
+    "search",
+    "graph",
+    "metrics",
+    "data",
+    "cache",
+    "active.training",
+}
 
 
 def contract(root, name):

@@ -9,6 +9,7 @@ from harness.core.errors import InvalidInput
 from harness.registry import load_registry
 from harness_network.cnn13 import CNN13
 from harness_network.linear import LinearHead
+from harness_network.quarters import LargestOfQuarters, one_by_one
 from harness_network.small import SmallCNN
 
 
@@ -50,6 +51,20 @@ def test_small_cnn_takes_small_images(shape, unit):
     assert features.shape == (3, 32)
     if unit:
         assert torch.allclose(features.norm(dim=1), torch.ones(3), atol=1e-5)
+
+
+@pytest.mark.parametrize("side", [(1, 1), (1, 3), (2, 2), (7, 7), (8, 11)])
+def test_quarters_one_by_one_are_adaptive_max_pooling(side):
+    """What CUDA is given: its adaptive pooling adds up the gradients of overlapping quarters in any order."""
+    # Whole numbers from 0 to 3 are tied often, and their sums are exact in any order.
+    maps = torch.randint(0, 4, (6, 5, *side), generator=torch.Generator().manual_seed(0)).float()
+    slopes = torch.arange(6 * 20.0).reshape(6, 20)
+    plain, slices = maps.clone().requires_grad_(), maps.clone().requires_grad_()
+    expected, found = LargestOfQuarters()(plain), one_by_one(slices)
+    (expected * slopes).sum().backward()
+    (found * slopes).sum().backward()
+    assert torch.equal(found, expected)
+    assert torch.equal(slices.grad, plain.grad)
 
 
 def test_small_cnn_refuses_what_it_would_pool_to_nothing():
