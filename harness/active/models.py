@@ -114,7 +114,9 @@ class Shown:
         rng = generator(self.models.seed, "dropout", self.data.cycle)
         passes = passes_of(self.models.restored(self.weights), self.models.images, t, rng)
         if t > 1 and (passes == passes[0]).all():
-            raise InvalidInput("dropout changes no prediction of this model", fix="dropout above 0 of the network")
+            has = getattr(self.models.network, "dropout", 0)  # a scheme with a head of its own leaves it out
+            fix = "learning: supervised, which trains with it" if has else "dropout above 0 of the network"
+            raise InvalidInput("dropout changes no prediction of this model", fix=fix)
         return passes[:, self.order]
 
 

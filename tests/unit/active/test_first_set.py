@@ -131,5 +131,7 @@ def test_balanced_random_takes_each_class_in_turn():
 
 
 def test_passes_that_dropout_does_not_change_are_refused():
-    with pytest.raises(InvalidInput, match="dropout changes no prediction"):
+    """A head of its own leaves the network's dropout out: then dropout above 0 is not what helps."""
+    with pytest.raises(InvalidInput, match="dropout changes no prediction") as refused:
         run(Bald(), learning=Logistic())
+    assert "supervised" in (refused.value.fix or "")
