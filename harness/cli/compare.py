@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from harness.cli.options import TARGET, Cache, Catalogues, Data, Metrics, Out, Plugins
+from harness.cli.options import TARGET, Cache, Catalogues, Data, Metrics, Out, Plugins, tolerances
 
 Before = Annotated[str, typer.Argument(metavar="A", help=f"What it was. {TARGET}", show_default=False)]
 After = Annotated[str, typer.Argument(metavar="B", help="What it is now: the same.", show_default=False)]
@@ -46,10 +46,7 @@ def gate(
     before: Before,
     after: After,
     metric: Metrics = None,
-    tolerance: Annotated[
-        list[str] | None,
-        typer.Option("--tolerance", help="Loss in points that is accepted: NUMBER, or METRIC=NUMBER; may be repeated."),
-    ] = None,
+    tolerance: Annotated[list[str] | None, tolerances("Loss in points that is accepted", default="none")] = None,
     allow_missing: Annotated[bool, typer.Option("--allow-missing", help="B may lack methods that A has.")] = False,
     out: Annotated[Path | None, typer.Option("--out", help="Write the whole comparison to this file.")] = None,
     plugin: Plugins = None,

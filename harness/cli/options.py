@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 import typer
 
@@ -48,3 +48,9 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Out = Annotated[Path | None, typer.Option("--out", help="Write to this file too.")]
 PictureOut = Annotated[Path, typer.Option("--out", help="Write the picture here (.png or .svg).", show_default=False)]
 Plots = Annotated[Path | None, typer.Option("--plots", help="Draw plots into this folder (SVG).")]
+
+
+def tolerances(what: str, default: str) -> Any:
+    """``--tolerance``, of all metrics or of one; ``harness.runs.tolerances`` reads it."""
+    help_text = f"{what}: NUMBER, or METRIC=NUMBER; may be repeated [default: {default}]."
+    return typer.Option("--tolerance", help=help_text, show_default=False)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from harness.cli.options import Catalogues, Data, Plugins, Runs, Target
+from harness.cli.options import Catalogues, Data, Plugins, Runs, Target, tolerances
 
 
 def publish(
@@ -65,14 +65,7 @@ def merge(
         typer.Argument(help="Bundles, or folders of them; none: make the boards again.", show_default=False),
     ] = None,
     into: Annotated[Path, typer.Option("--into", metavar="FOLDER", help="Folder of the boards.")] = Path("board"),
-    tolerance: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--tolerance",
-            help="Points within which repetitions agree, also of one metric; may be repeated [default: 0.1].",
-            show_default=False,
-        ),
-    ] = None,
+    tolerance: Annotated[list[str] | None, tolerances("Points within which repetitions agree", default="0.1")] = None,
 ) -> None:
     """Merge bundles of many people into boards, one for each dataset and protocol.
 

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from harness.cli.help import Commands
-from harness.cli.options import TARGET, AsJson, Data, Plugins, Runs
+from harness.cli.options import TARGET, AsJson, Data, Plugins, Runs, tolerances
 from harness.core.errors import BAD_DATA, DONE, BadParameter
+
+if TYPE_CHECKING:
+    from harness.studies.verify_records import RecordCheck
 
 records = typer.Typer(cls=Commands, help="Verify the records of runs.", no_args_is_help=True)
 
@@ -22,7 +26,7 @@ def _group() -> None:
 @records.command()
 def verify(
     targets: Annotated[
-        list[str] | None, typer.Argument(help=f"{TARGET[:-1]}, or a bundle [default: runs].", show_default=False)
+        list[str] | None, typer.Argument(help=f"{TARGET[:-1]}, or bundles [default: runs].", show_default=False)
     ] = None,
     recompute: Annotated[
         str,
@@ -31,17 +35,14 @@ def verify(
     seed: Annotated[
         str | None, typer.Option("--seed", help="Of the draw [default: another each time].", show_default=False)
     ] = None,
-    tolerance: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--tolerance",
-            help="Points by which a run may differ, also of one metric; may be repeated [default: by nothing].",
-            show_default=False,
-        ),
-    ] = None,
+    tolerance: Annotated[list[str] | None, tolerances("Points by which a run may differ", default="by nothing")] = None,
     log: Annotated[
         Path | None,
-        typer.Option("--log", help="Add the runs that gave the same result to this file.", show_default=False),
+        typer.Option(
+            "--log",
+            help="Draw runs that this file does not name first; add those that gave the same result.",
+            show_default=False,
+        ),
     ] = None,
     by: Annotated[
         str, typer.Option("--by", metavar="NAME", help="Who runs them again, for the log.", show_default=False)
@@ -51,7 +52,7 @@ def verify(
     runs: Runs = None,
     run_sources: Annotated[
         bool,
-        typer.Option("--run-sources", help="Load the plugin files of a bundle: code of others, run on this machine."),
+        typer.Option("--run-sources", help="Load the plugin files of bundles: code of others, run on this machine."),
     ] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -61,31 +62,28 @@ def verify(
     costs that can be. Exit code 4: some are wrong.
     """
     import json
+    from secrets import token_hex
 
-    from harness.bundles.checking import is_bundle, verify_bundle
+    from harness.bundles.checking import verify as verify_targets
     from harness.cli.display import Bars
     from harness.runs.tolerances import parse_tolerances
-    from harness.studies.verify_records import verify_records
 
     if log is not None and not by.strip():
         raise BadParameter("--log needs --by", fix='--by "CI of the board"')
-    plugins, wanted = tuple(plugin or ()), targets or ["runs"]
+    seed = seed or token_hex(4)
     with Bars() as bars:
-        if len(wanted) == 1 and is_bundle(wanted[0]):
-            checks = verify_bundle(
-                wanted[0], plugins=plugins, data=data, recompute=recompute, run_sources=run_sources, progress=bars
-            )
-        else:
-            checks = verify_records(
-                wanted,
-                plugins=plugins,
-                data=data,
-                runs=runs,
-                recompute=recompute,
-                seed=seed,
-                tolerance=parse_tolerances(tolerance or ()) or None,
-                progress=bars,
-            )
+        checks = verify_targets(
+            targets or ["runs"],
+            plugins=tuple(plugin or ()),
+            data=data,
+            runs=runs,
+            recompute=recompute,
+            seed=seed,
+            log=log,
+            tolerance=parse_tolerances(tolerance or ()) or None,
+            run_sources=run_sources,
+            progress=bars,
+        )
     wrong = [check for check in checks if check.problem]
     if log is not None:
         from harness.bundles.recomputed import append
@@ -100,4 +98,25 @@ def verify(
         rankings, again = (sum(part in check.checked for check in checks) for part in ("rankings", "run"))
         print(f"{len(checks)} records: {len(checks) - len(wrong)} OK, {len(wrong)} wrong.")
         print(f"Rankings compared with the ground truth: {rankings}. Run again: {again}.")
+        for line in _draw(checks, seed, again, log):
+            print(line)
     raise typer.Exit(BAD_DATA if wrong else DONE)
+
+
+def _draw(checks: Sequence[RecordCheck], seed: str, again: int, log: Path | None) -> Iterator[str]:
+    """How to draw the same again, and how long it takes until every run was drawn."""
+    if not again:
+        return
+    from harness.bundles.checking import never_recomputed
+    from harness.studies.draw import rounds
+
+    yield f"Drawn with --seed {seed}."
+    if log is None:
+        return
+    left, total = never_recomputed(checks, log)
+    mean, most = rounds(left, again)
+    yield f"Never run again: {left} of {total}." + (
+        f" As many at a time, a wrong one among them is met after {mean:.1f} times on average, {most} at most."
+        if left
+        else ""
+    )

@@ -7,15 +7,12 @@ from typing import Annotated
 
 import typer
 
-from harness.cli.options import AsJson, Data, Plugins
+from harness.cli.options import AsJson, Data, Plugins, tolerances
 
 
 def reproduce(
     record: Annotated[str, typer.Argument(help="The .json file of a run, or COMMIT:PATH of it.", show_default=False)],
-    tolerance: Annotated[
-        list[str] | None,
-        typer.Option("--tolerance", help="Points that may differ: NUMBER, or METRIC=NUMBER [default: not a digit]."),
-    ] = None,
+    tolerance: Annotated[list[str] | None, tolerances("Points that may differ", default="not a digit")] = None,
     plugin: Plugins = None,
     data: Data = None,
     out: Annotated[Path | None, typer.Option("--out", help="Folder that gets the new record.")] = None,

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import math
-import random
-from collections.abc import Iterator, Sequence
+import secrets
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 
-from harness.core.errors import BadParameter, DataDamaged, HarnessError
+from harness.core.errors import DataDamaged, HarnessError
 from harness.core.progress import Progress, SilentProgress
 from harness.core.text import sentence
 from harness.data.catalogue import catalogue
@@ -23,6 +22,7 @@ from harness.runs.recreate import restored
 from harness.runs.store import read_record
 from harness.runs.targets import record_files
 from harness.runs.tolerances import Tolerances, scale
+from harness.studies.draw import Share, drawn
 from harness.studies.reproduce import Reproduction, reproduce
 from harness.studies.verify_costs import changed_cost, impossible_cost
 
@@ -38,12 +38,14 @@ class RecordCheck:
         problem: what is wrong with it; empty if nothing is.
         checked: what was compared beside what every reading compares: ``rankings``, ``run``.
         difference: largest difference of a metric in points, where its run was done again and gave one.
+        repeatable: whether its run can be drawn: it is done, nothing is wrong with it by itself, and it is no import.
     """
 
     file: Path
     problem: str
     checked: tuple[str, ...] = ()
     difference: float | None = None
+    repeatable: bool = False
 
 
 def verify_records(
@@ -54,6 +56,7 @@ def verify_records(
     runs: str | Path | None = None,
     recompute: int | str = 0,
     seed: str | None = None,
+    times: Callable[[Path], int] | None = None,
     tolerance: Tolerances | None = None,
     progress: Progress | None = None,
 ) -> list[RecordCheck]:
@@ -71,14 +74,16 @@ def verify_records(
         runs: folder of the records of a spec (default ``runs`` beside it).
         recompute: how many runs, drawn at random, are done again from the data on: a number or a share, ``5%``.
         seed: of the draw; None draws others each time.
+        times: how often the run of a record was done again already: those of the fewest times are drawn first.
         tolerance: metric -> points that a run may differ by when it is done again; by default nothing may differ.
         progress: told how far the work is.
 
     Raises:
         SpecError: there is nothing of this name.
         PluginError: a plugin given in ``plugins`` cannot be loaded.
+        BadParameter: ``recompute`` is neither a number nor a share.
     """
-    progress = progress or SilentProgress()
+    progress, share = progress or SilentProgress(), Share.parse(recompute)
     folders = data_folders(data, None)
     targets = [target] if isinstance(target, str | Path) else target
     files = [file for one in targets for file in record_files(one, runs)]
@@ -90,28 +95,16 @@ def verify_records(
             record = _read(file)
             checked, problem = _check_rankings(record, plugins, folders, truths, file.absolute().parents[:2])
             problem = problem or _impossible(record)
-            checks[file] = RecordCheck(file, problem, checked)
-            readable |= {file: record} if not problem and record.status == "done" and not record.measured_by else {}
+            again = not problem and record.status == "done" and not record.measured_by
+            checks[file] = RecordCheck(file, problem, checked, repeatable=again)
+            readable |= {file: record} if again else {}
         except DataDamaged as error:
             checks[file] = RecordCheck(file, error.headline)
         progress.update("records", number, len(files))
-    draw = random.SystemRandom() if seed is None else random.Random(seed)  # noqa: S311  # no secret
-    for file in draw.sample(sorted(readable), sample_size(recompute, len(readable))):
-        again = _repeated(file, readable[file].id, plugins, data, tolerance, progress)
-        checks[file] = RecordCheck(file, again[0], (*checks[file].checked, "run"), again[1])
+    for file in drawn(readable, share, seed or secrets.token_hex(8), times):
+        problem, difference = _repeated(file, readable[file].id, plugins, data, tolerance, progress)
+        checks[file] = RecordCheck(file, problem, (*checks[file].checked, "run"), difference, repeatable=True)
     return list(checks.values())
-
-
-def sample_size(text: int | str, total: int) -> int:
-    """``5%`` of a total, rounded up, or a number, at most all. Raises ``BadParameter``."""
-    number, percent = (str(text).removesuffix("%"), str(text).endswith("%"))
-    try:
-        share = float(number) if percent else int(number)
-    except ValueError:
-        share = -1
-    if not 0 <= share <= (100 if percent else math.inf):
-        raise BadParameter(f'bad number of runs "{sentence(text, 80)}"', fix="give a number, 3, or a share, 5%")
-    return min(math.ceil(total * share / 100 - 1e-9) if percent else int(share), total)
 
 
 def _read(file: Path) -> Record:

@@ -19,7 +19,8 @@ from harness.bundles.recomputed import append, read
 from harness.core.errors import BadParameter, DataDamaged, SpecError
 from harness.core.signed import signed, unsigned
 from harness.scaffold import new_board
-from harness.studies.verify_records import RecordCheck, sample_size
+from harness.studies.draw import Share, drawn, rounds
+from harness.studies.verify_records import RecordCheck
 
 
 def ci(repository, **variables):
@@ -44,6 +45,7 @@ def test_what_is_written(repository, tmp_path):
     workflow = yaml.safe_load((repository / ".github" / "workflows" / "board.yml").read_text())
     steps = workflow["jobs"]["board"]["steps"]
     assert any(step.get("run") == "./ci.sh" for step in steps)
+    assert any("recomputed.jsonl" in step.get("run", "") and "pull_request" in step["if"] for step in steps[:-1])
     assert os.access(repository / "ci.sh", os.X_OK)
     for file in repository.rglob("*"):
         assert not file.is_file() or "my-board" not in file.read_text()
@@ -68,13 +70,38 @@ def test_what_is_written(repository, tmp_path):
     ],
 )
 def test_a_share_of_the_runs_is_rounded_up(text, total, size):
-    assert sample_size(text, total) == size
+    assert Share.parse(text).of(total) == size
 
 
 @pytest.mark.parametrize("text", ["-1", "101%", "five", "%", "nan%", "inf", "1.5", "-5%"])
 def test_what_is_no_number_of_runs(text):
     with pytest.raises(BadParameter, match="bad number of runs"):
-        sample_size(text, 10)
+        Share.parse(text)
+
+
+def test_the_same_seed_draws_the_same_and_others_draw_others():
+    files = [Path(f"{n}.json") for n in range(100)]
+    share = Share.parse("5%")
+    assert drawn(files, share, "1") == drawn(files[::-1], share, "1")
+    assert len({file for seed in range(20) for file in drawn(files, share, str(seed))}) > 50
+
+
+@pytest.mark.parametrize("seeds", [["0"] * 20, [str(n) for n in range(20)]], ids=["the same seed", "others"])
+def test_a_log_makes_draws_cover_all_runs(seeds):
+    """Each run once in 20 draws of 5%, then each twice; a run that comes later is drawn in the next draw."""
+    files, times = [Path(f"{n}.json") for n in range(100)], dict[Path, int]()
+    for turn in (1, 2):
+        for seed in seeds:
+            for file in drawn(files, Share.parse("5%"), seed, lambda file: times.get(file, 0)):
+                times[file] = times.get(file, 0) + 1
+        assert set(times.values()) == {turn}
+    assert Path("new.json") in drawn([*files, Path("new.json")], Share(1), "x", lambda file: times.get(file, 0))
+
+
+def test_how_long_a_false_row_stays():
+    assert rounds(100, 5) == (10.5, 20)
+    assert rounds(3, 2) == (4 / 3, 2)
+    assert rounds(0, 5) == rounds(5, 0) == (0.0, 0)
 
 
 def test_the_log_speaks_of_the_very_record(tmp_path):
@@ -132,6 +159,8 @@ def test_the_steps_of_the_workflow(repository, monkeypatch, command):
     assert done.returncode == 0, done.stdout + done.stderr
     assert "2 records: 2 OK, 0 wrong" in done.stdout
     assert "Run again: 1." in done.stdout  # 5% of two
+    assert "Drawn with --seed " in done.stdout
+    assert "Never run again: 1 of 2. As many at a time, a wrong one among them is met after 1.0 times" in done.stdout
     (board,) = (repository / "boards").glob("*/README.md")
     text = board.read_text()
     assert "CI of here" in text
@@ -139,6 +168,10 @@ def test_the_steps_of_the_workflow(repository, monkeypatch, command):
     assert (repository / "site" / "index.html").is_file()
     log = (repository / "recomputed.jsonl").read_text()
     assert json.loads(log)["difference"] <= 0.1
+    page = (repository / "site" / "index.html").read_text()
+    assert "1 of 1 by CI of here" in page
+    assert '<td class="people">Ann</td>' in page
+    assert "Never run again: 0 of 2." in ci(repository, SEED="3").stdout  # the other one, whatever the seed
     (bundle,) = (repository / "bundles").glob("*.zip")
     kept = repository.parent / bundle.name
     shutil.move(bundle, kept)

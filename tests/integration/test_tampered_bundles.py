@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 import harness
-from harness.bundles.checking import verify_bundle
+from harness.bundles.checking import verify
 from harness.bundles.publishing import publish
 from harness.core.errors import DataDamaged
 from harness.core.signed import signed, unsigned
@@ -254,13 +254,13 @@ def tampered(bundle, change, *, signed_again) -> bytes:
 def found_by(path, *, run_sources=True) -> str:
     """Which check finds that something is wrong with a bundle."""
     try:
-        plain = verify_bundle(path, run_sources=run_sources)
+        plain = verify([path], run_sources=run_sources)
     except DataDamaged as error:
         own = any(words in error.headline for words in ("checksum", "is missing", "is in no"))
         return CHECKSUM if own else VERIFY
     if any(check.problem for check in plain):
         return VERIFY
-    again = verify_bundle(path, run_sources=run_sources, recompute=1)
+    again = verify([path], run_sources=run_sources, recompute=1)
     return RECOMPUTE if any(check.problem for check in again) else UNSEEN
 
 
