@@ -125,7 +125,7 @@ def distribution_of(module: str) -> str | None:
     path = code_file(module)
     if path is None:
         return None
-    for name in [module.partition(".")[0], *_distributions().get(module.partition(".")[0], ())]:
+    for name in _candidates(module.partition(".")[0]):
         try:
             distribution = importlib.metadata.distribution(name)
         except (importlib.metadata.PackageNotFoundError, ValueError):
@@ -133,6 +133,12 @@ def distribution_of(module: str) -> str | None:
         if _holds(distribution, path):
             return f"{distribution.name}=={distribution.version}"
     return None
+
+
+def _candidates(package: str) -> Iterator[str]:
+    """Names of distributions that may hold a package; mostly its own, which needs no list of what is installed."""
+    yield package
+    yield from distributions_by_package().get(package, ())
 
 
 def imported_modules(module: str) -> tuple[str, ...]:
@@ -201,8 +207,8 @@ def _located(module: str) -> tuple[str | None, tuple[str, ...]]:
 
 
 @cache
-def _distributions() -> dict[str, list[str]]:
-    """Top-level package -> distributions that have it."""
+def distributions_by_package() -> dict[str, list[str]]:
+    """Top-level package -> distributions that have it, from the metadata of all that is installed."""
     return {name: list(dict.fromkeys(found)) for name, found in importlib.metadata.packages_distributions().items()}
 
 

@@ -75,7 +75,7 @@ def warm() -> None:
 
     Processes that fork from this one find all of it remembered when they load a plugin.
     """
-    modules.distribution_of("numpy")
+    modules.distributions_by_package()
     for package in sorted(modules.built_in_packages()):
         path = code_file(package)
         for file in sorted(path.parent.rglob("*.py")) if path is not None else ():

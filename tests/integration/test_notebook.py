@@ -43,7 +43,6 @@ def test_the_page_of_it_shows_cells_and_what_they_gave():
     assert f"({Path(picture).name})" in text
 
 
-@pytest.mark.slow
 def test_the_notebook_runs_and_shows_what_is_stored(tmp_path):
     nbformat = pytest.importorskip("nbformat")
     from nbclient import NotebookClient

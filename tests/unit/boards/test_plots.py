@@ -31,7 +31,7 @@ def record(name, seed, sizes=(10, 20, 30)):
     )
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def pictures():
     return plots(boards([record(name, seed) for name in ("random", "$\\x$<b>") for seed in range(3)]))
 
@@ -70,10 +70,8 @@ def drawn(monkeypatch, made, name):
     from matplotlib.text import Text
 
     seen = {}
-    real = Figure.savefig
 
-    def savefig(self, *arguments, **options):
-        real(self, *arguments, **options)
+    def savefig(self, *_, **__):  # looked at, not written
         texts = [text.get_text() for text in self.findobj(Text)]
         seen[len(seen)] = texts, [axes for axes in self.axes if axes.get_visible()]
 
@@ -132,7 +130,13 @@ def of_settings(n, names=("a", "b", "c")):
     ]
 
 
-def test_curves_of_several_boards_stand_side_by_side_and_ranks_are_drawn():
+def only_names(monkeypatch):
+    """Of pictures that other tests draw."""
+    monkeypatch.setattr("harness.boards.plots.boards.picture", lambda *_: b"")
+
+
+def test_curves_of_several_boards_stand_side_by_side_and_ranks_are_drawn(monkeypatch):
+    only_names(monkeypatch)
     names = set(plots(boards(of_settings(5), cost=False)))
     assert {"active-learning-curves.svg", "active-learning-ranks.svg", "di-gits-budget-0-curves.svg"} <= names
     assert "active-learning-curves.svg" not in plots(boards(of_settings(1)))
@@ -166,7 +170,8 @@ def test_names_that_matplotlib_would_hide_are_in_the_legend(monkeypatch):
     assert [set(labels) for labels in names] == [{"_hidden", "a"}]  # curves have names at the lines
 
 
-def test_datasets_whose_names_become_equal_have_files_of_their_own():
+def test_datasets_whose_names_become_equal_have_files_of_their_own(monkeypatch):
+    only_names(monkeypatch)
     other = record("a", 0)
     other = other.model_copy(update={"dataset": other.dataset.model_copy(update={"name": "di?gits"})})
     names = list(plots(boards([record("a", 0), record("b", 0), other])))

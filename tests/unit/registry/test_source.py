@@ -52,3 +52,14 @@ def test_summary_is_read_without_importing(tmp_path, monkeypatch):
     assert "never_imported" not in sys.modules
     assert summary("harness_pooling.gem", "NoSuchClass") == ""
     assert summary("no_such_package.module", "X") == ""
+
+
+def test_what_is_installed_is_listed_only_for_packages_that_are_not_named_like_their_distribution(monkeypatch):
+    listed = []
+    monkeypatch.setattr(modules, "distributions_by_package", lambda: listed.append(1) or {"yaml": ["PyYAML"]})
+    modules.forget()
+    assert modules.distribution_of("pluggy").startswith("pluggy==")
+    assert not listed
+    assert modules.distribution_of("yaml").lower().startswith("pyyaml==")
+    assert listed
+    modules.forget()
