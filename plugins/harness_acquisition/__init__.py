@@ -79,3 +79,6 @@ def harness_register(registry: Registrar) -> None:
     )
     registry.acquisition("bait", "harness_acquisition.bait:Bait", evidence="harness_evidence.mixtures:bait")
     registry.acquisition("galaxy", "harness_acquisition.galaxy:Galaxy", evidence="harness_evidence.mixtures:galaxy")
+    registry.acquisition(
+        "alfa-mix", "harness_acquisition.alfa_mix:AlfaMix", evidence="harness_evidence.mixtures:alfa_mix"
+    )

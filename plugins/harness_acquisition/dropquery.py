@@ -10,7 +10,7 @@ from annotated_types import Gt, Lt
 
 from harness.core.errors import InvalidInput
 from harness_acquisition.budget import spendable
-from harness_acquisition.kmeans import nearest_unused
+from harness_acquisition.kmeans import one_a_cluster
 
 if TYPE_CHECKING:
     from harness.plugin_api import Floats, Ids, LinearHead, PoolView
@@ -55,21 +55,12 @@ class DropQuery:
         Raises:
             InvalidInput: the last layer of the model is not linear.
         """
-        from harness.search import k_means, unit_rows
-
         budget, left = spendable(pool, budget), pool.unlabelled
         if budget == 0:
             return np.empty(0, dtype=np.int64)
         mismatches = changes(head_of(pool), pool.features[left], self.passes, self.rate, rng)
         places = self._candidates(mismatches, budget)
-        if len(places) <= budget:
-            others = rng.permutation(np.setdiff1d(np.arange(len(left)), places))
-            places = np.concatenate([places, others[: budget - len(places)]])
-            return left[places].copy()
-        points: Floats = unit_rows(pool.features[left[places]])
-        centroids, _ = k_means(points, budget, int(rng.integers(2**31)), self.iterations)
-        picks: Ids = left[places[nearest_unused(points, centroids)]]
-        return picks
+        return one_a_cluster(pool, places, budget, rng, self.iterations)
 
     def _candidates(self, mismatches: Ids, budget: int) -> Ids:
         threshold = self.passes // 2

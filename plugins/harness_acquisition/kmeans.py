@@ -52,6 +52,29 @@ class KMeans:
         return pool.unlabelled[nearest_unused(points, centroids)]
 
 
+def one_a_cluster(pool: PoolView, places: Ids, budget: int, rng: np.random.Generator, iterations: int) -> Ids:
+    """Of some candidates at unit length, the one nearest to the middle of each of ``budget`` clusters.
+
+    Args:
+        pool: its unlabelled examples are chosen from.
+        places: of the candidates among the unlabelled examples; if there are too few, others follow as drawn.
+        budget: how many, at most the unlabelled examples.
+        rng: draws the others, or the start of k-means.
+        iterations: of k-means.
+    """
+    from harness.search import k_means, unit_rows
+
+    left = pool.unlabelled
+    if len(places) <= budget:
+        others = rng.permutation(np.setdiff1d(np.arange(len(left)), places))
+        places = np.concatenate([places, others[: budget - len(places)]])
+        return left[places].copy()
+    points: Floats = unit_rows(pool.features[left[places]])
+    centroids, _ = k_means(points, budget, int(rng.integers(2**31)), iterations)
+    picks: Ids = left[places[nearest_unused(points, centroids)]]
+    return picks
+
+
 def nearest_unused(points: Floats, centroids: Floats) -> Ids:
     """Place of the point nearest to each centroid (in turn) among those not yet used; equal ones by place.
 

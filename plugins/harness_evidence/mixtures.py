@@ -169,15 +169,57 @@ def slow_dropquery(pool: Pool, budget: int, rng: Generator, released: bool) -> l
     while released and threshold > 0 and (mismatch > threshold).sum() < 25 * budget:
         threshold -= 1
     candidates = [i for i in range(len(z)) if mismatch[i] > threshold]
+    return _one_a_cluster(pool, candidates, budget, rng, 100)
+
+
+def _one_a_cluster(pool: Pool, candidates: list[int], budget: int, rng: Generator, iterations: int) -> list[int]:
+    """The candidates nearest to the middles of clusters; too few: all and others. k-means itself is taken as it is."""
     if len(candidates) <= budget:
-        others = rng.permutation([i for i in range(len(z)) if i not in candidates]).astype(int).tolist()
+        others = rng.permutation([i for i in range(len(pool.unlabelled)) if i not in candidates]).astype(int).tolist()
         return [int(i) for i in pool.unlabelled[(candidates + others)[:budget]]]
-    x = z[candidates].astype(np.float64)
+    x = pool.features[pool.unlabelled[candidates]].astype(np.float64)
     lengths = np.linalg.norm(x, axis=1, keepdims=True)
     rows = np.asarray(x / np.where(lengths > 0, lengths, 1), np.float32)
-    centres, _ = k_means(rows, budget, int(rng.integers(2**31)), 100)
+    centres, _ = k_means(rows, budget, int(rng.integers(2**31)), iterations)
     picks = [candidates[i] for i in slow_nearest_unused(rows, centres)]
     return [int(i) for i in pool.unlabelled[picks]]
+
+
+def mixture_changes(pool: Pool, i: int) -> Callable[[float], bool]:
+    """Of a cap: whether example ``i``, mixed that far with the anchor of some class, is predicted otherwise."""
+    assert pool.head is not None  # noqa: S101
+    w, bias = pool.head.weight.astype(np.float64), pool.head.bias.astype(np.float64)
+    z, known = pool.features[i].astype(np.float64), pool.labels >= 0
+    scores = w @ z + bias
+    predicted = int(scores.argmax())
+    p = np.exp(scores - scores.max()) / np.exp(scores - scores.max()).sum()
+    p[predicted] = -sum(p[k] for k in range(len(p)) if k != predicted)  # less 1, without loss of digits
+    gradient = p @ w
+    length = np.linalg.norm(gradient) or np.inf
+    shares = []
+    for k in range(pool.probabilities.shape[1]):
+        own = pool.labels == k
+        anchor = pool.features[own if own.any() else known].astype(np.float64).mean(axis=0)
+        apart = anchor - z
+        shares.append((anchor, np.linalg.norm(apart) / length * gradient / (apart + 1e-8) / len(z) ** 0.5))
+
+    def changes(cap: float) -> bool:
+        mixtures = [(1 - cap * share) * z + cap * share * anchor for anchor, share in shares]
+        return any(int((w @ mixture + bias).argmax()) != predicted for mixture in mixtures)
+
+    return changes
+
+
+def slow_alfa_mix(pool: Pool, budget: int, rng: Generator, cap: float = 1 / 32, grows: bool = True) -> list[int]:
+    """Example by example, anchor by anchor, cap by cap."""
+    changes = [mixture_changes(pool, int(i)) for i in pool.unlabelled]
+    candidates, bound = set[int](), 0.0
+    while bound < 1:
+        bound += cap
+        candidates |= {j for j, change in enumerate(changes) if j not in candidates and change(bound)}
+        if len(candidates) > budget or not grows:
+            break
+    return _one_a_cluster(pool, sorted(candidates), budget, rng, 20)
 
 
 def slow_galaxy_pick(order: Any, labels: Array, k: int) -> int:
@@ -344,6 +386,18 @@ def dropquery(create: Create) -> Iterator[Comparison]:
         picks = create(preset=preset).select(pool, budget, RNG(seed))
         expected = slow_dropquery(pool, budget, RNG(seed), preset == "released-code")
         yield Comparison(f"pool {seed}, {preset}", picks, expected)
+
+
+def alfa_mix(create: Create) -> Iterator[Comparison]:
+    """Mixtures example by example, anchor by anchor; k-means itself is taken as it is."""
+    for seed in range(12):
+        pool, budget = small_pool(seed)
+        chosen: dict[str, Any] = ({}, {"cap": 0.2}, {"cap": 0.2, "grows": False}, {"cap": 1.0})[seed % 4]
+        budget = min(budget, 1 + seed % 5)
+        picks = create(**chosen).select(pool, budget, RNG(seed))
+        yield Comparison(
+            f"pool {seed}, {chosen or 'defaults'}", picks, slow_alfa_mix(pool, budget, RNG(seed), **chosen)
+        )
 
 
 def galaxy(create: Create) -> Iterator[Comparison]:

@@ -23,7 +23,7 @@ NAMES = [
 
 
 HEAVY = {"batch-bald", "activeft", "bait"}
-NEED_LABELS = {"jlp", "dal", "galaxy"}
+NEED_LABELS = {"jlp", "dal", "galaxy", "alfa-mix"}
 KINDS = [
     "plain",
     "duplicates",
