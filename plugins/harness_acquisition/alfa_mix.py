@@ -26,7 +26,7 @@ _NEVER_ZERO: Final = 1e-8
 
 @dataclass(frozen=True)
 class AlfaMix:
-    """Centres of clusters of the examples whose predicted class a mixture with a labelled class changes.
+    """Centres of clusters of the examples that a mixture with a labelled class changes (Parvaneh et al. 2022).
 
     An anchor is the mean of the features of the labels of a class, of all labels for a class without one. Each example
     is mixed with each anchor, entry by entry, along the gradient of the loss of its predicted class, as far as ``cap``
@@ -37,7 +37,7 @@ class AlfaMix:
     Shares in closed form; the released code can also learn them, by a few steps of gradient descent for each anchor,
     which is not here. An example whose prediction no feature changes is no candidate. Needs a label and a linear last
     layer (``PoolView.head``), whose predictions count. O(n c^2 d) time and O(m d b iterations) for m candidates,
-    O(nd) memory. Source: Parvaneh et al. 2022.
+    O(nd) memory.
 
     Formula:
         g_i = (p_i - onehot(y_i)) W, y_i = argmax_k p_ik
