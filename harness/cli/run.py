@@ -31,6 +31,9 @@ Scheduler = Annotated[
 Slurm = Annotated[
     list[str] | None, typer.Option("--slurm", help="KEY=VALUE for submitit, slurm_partition=gpu; may be repeated.")
 ]
+Shards = Annotated[
+    int, typer.Option("--shards", min=0, help="Describe and search the database of a run in so many jobs [0: whole].")
+]
 Report = Annotated[
     list[str] | None, typer.Option("--report", help="Sink that gets each record, such as mlflow; may be repeated.")
 ]
@@ -71,6 +74,7 @@ def run(
     threads: Threads = 0,
     scheduler: Scheduler = None,
     slurm: Slurm = None,
+    shards: Shards = 0,
 ) -> None:
     """Run the comparison that a spec describes. Completed runs are skipped."""
     from harness.cli.display import print_plan
@@ -83,7 +87,7 @@ def run(
     from harness.runs.sinks import open_sinks
 
     folders = data_folders(data, cache)
-    options = _executor_options(executor, workers, timeout, memory, threads, scheduler, slurm)
+    options = _executor_options(executor, workers, timeout, memory, threads, scheduler, slurm, shards)
     plan = make_plan(
         spec,
         folders,
@@ -190,6 +194,7 @@ def _executor_options(
     threads: int,
     scheduler: str | None,
     slurm: Sequence[str] | None,
+    shards: int,
 ) -> Options:
     """The options as the Python API takes them. Raises ``SpecError``."""
     from harness.cache import parse_size
@@ -210,4 +215,5 @@ def _executor_options(
         threads=threads,
         scheduler=scheduler,
         slurm=tuple(pairs),
+        shards=shards,
     )

@@ -76,6 +76,13 @@ def count_earlier(wall_s: float, cpu_s: float) -> None:
             cost.wall_s, cost.cpu_s, cost.cached = cost.wall_s + wall_s, cost.cpu_s + cpu_s, True
 
 
+def count_elsewhere(cost: Cost) -> None:
+    """Add the CPU seconds of another process that worked for this one, and its peak if it is the largest."""
+    with _lock:
+        for each in _open:
+            each.cpu_s, each.peak_bytes = each.cpu_s + cost.cpu_s, max(each.peak_bytes, cost.peak_bytes)
+
+
 @contextmanager
 def measured() -> Iterator[Cost]:
     """Seconds and peak memory of a block of code, filled in on leaving it, also by an exception."""
@@ -91,4 +98,4 @@ def measured() -> Iterator[Cost]:
         with _lock:
             _open[:] = [each for each in _open if each is not cost]
         cost.wall_s, cost.cpu_s = cost.wall_s + wall, cost.cpu_s + cpu
-        cost.peak_bytes = sampler.finish()
+        cost.peak_bytes = max(cost.peak_bytes, sampler.finish())

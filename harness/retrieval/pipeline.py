@@ -46,12 +46,13 @@ from harness.retrieval.regions import RegionExtraction, whitened_regions
 from harness.retrieval.representation import Descriptors, Extraction, whiten
 from harness.retrieval.reranking import BoundReranker, bind_reranker, pair_scores
 from harness.retrieval.result import RetrievalResult
-from harness.retrieval.search_pipeline import LabelRanks, SearchPipeline
+from harness.retrieval.search_pipeline import LabelRanks, Searcher, SearchPipeline
 from harness.retrieval.searched_data import SearchedData
 from harness.retrieval.shards import Shards
 from harness.retrieval.shortlist import shortlisted
 from harness.retrieval.signed import require_signs
 from harness.retrieval.untouched import untouched
+from harness.search import top_k
 
 __all__ = ["LearningSet", "RetrievalMethods", "RetrievalProtocol", "RetrievalResult", "RetrievalTask", "run_retrieval"]
 
@@ -69,9 +70,10 @@ def run_retrieval(
     maps: MapStore | None = None,
     keep: int | None = None,
     learning: LearningSet | None = None,
+    searcher: Searcher = top_k,
 ) -> RetrievalResult:
     """Describe, search, re-rank, expand, evaluate. Arguments and errors are those of ``RetrievalTask``."""
-    return RetrievalTask(dataset, methods, protocol, keys, cache, progress, maps, keep, learning).run()
+    return RetrievalTask(dataset, methods, protocol, keys, cache, progress, maps, keep, learning, searcher).run()
 
 
 @dataclass(frozen=True)
@@ -92,6 +94,7 @@ class RetrievalTask:
         maps: where maps are kept that are needed more than once; None keeps none.
         keep: images of each ranking that the result has; None: all.
         learning: what the whitening is learnt on; None: the database.
+        searcher: searches for all queries; the answer is that of ``top_k``.
         costs: stage -> cost of the stages so far.
         notes: what a reader of the record should know so far.
         health: what is recorded of the descriptors so far.
@@ -112,6 +115,7 @@ class RetrievalTask:
     maps: MapStore | None = None
     keep: int | None = None
     learning: LearningSet | None = None
+    searcher: Searcher = top_k
     costs: dict[str, Cost] = field(default_factory=dict)
     notes: dict[str, Any] = field(default_factory=dict)
     health: dict[str, Any] = field(default_factory=dict)
@@ -228,6 +232,7 @@ class RetrievalTask:
             arrays,
             whitening=fitted,
             leave_one_out=out,
+            searcher=self.searcher,
         )
 
     def _learnt_from(self) -> tuple[RetrievalSet, NDArray[np.float32] | None]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
@@ -17,7 +17,7 @@ from harness.retrieval.canonical import ranks_with_copies
 from harness.retrieval.leave_one_out import LeaveOneOut
 from harness.retrieval.regions import RegionalExpansion
 from harness.retrieval.reranking import BoundReranker
-from harness.search import top_k
+from harness.search import TopK, top_k
 
 LONGEST: Final = 10_000
 """Length of rankings among distractors where the protocol asks for the whole: what ranks below is counted, not
@@ -27,6 +27,8 @@ MOST_RANKS: Final = 40_000_000
 """Places of all rankings together up to which they are held whole: about a gigabyte while they are computed."""
 
 Floats = NDArray[np.float32]
+Searcher = Callable[..., TopK]
+"""What finds the best images of all queries, with the arguments and the answer of ``top_k``."""
 LabelRanks = Mapping[int, tuple[int, int]]
 """Id of an image -> rank at which the images with its score start, and how many they are."""
 
@@ -45,6 +47,7 @@ class SearchPipeline:
         regional: the expansion with the regions of queries, where it works on regions.
         whitening: what descriptors were whitened by.
         leave_one_out: what queries that stand in the database do not see.
+        searcher: searches for all queries at once; for one alone, as in use, ``top_k`` does.
     """
 
     queries: Floats
@@ -57,11 +60,13 @@ class SearchPipeline:
     regional: RegionalExpansion | None = None
     whitening: FittedWhitening | None = None
     leave_one_out: LeaveOneOut = field(default_factory=LeaveOneOut)
+    searcher: Searcher = top_k
 
     def search(self, rows: slice) -> Ranking:
         """The ranking of some queries by inner product."""
         asked = self._rows(rows)
-        best = top_k(self.queries[rows], [self.database, *self.distractors], self._places(asked))
+        search = self.searcher if rows == slice(None) else top_k
+        best = search(self.queries[rows], [self.database, *self.distractors], self._places(asked))
         return self.leave_one_out.searched(asked, Ranking(best.indices, best.scores), self._length)
 
     def search_labelled(self, labelled: Sequence[Sequence[int]]) -> tuple[Ranking, list[LabelRanks]]:
@@ -77,7 +82,7 @@ class SearchPipeline:
             )
         asked, own = self._rows(slice(None)), self.leave_one_out.own
         wanted = [[*dict.fromkeys([*labelled[row], *own.get(row, ())])] for row in asked] if own else labelled
-        best = top_k(self.queries, [self.database, *self.distractors], self._places(asked), ranks_of=wanted)
+        best = self.searcher(self.queries, [self.database, *self.distractors], self._places(asked), ranks_of=wanted)
         found: list[LabelRanks] = [
             {int(image): (larger, same) for image, (larger, same) in zip(ids, row.tolist(), strict=True)}
             for ids, row in zip(wanted, best.ties, strict=True)

@@ -17,6 +17,7 @@ from harness.registry.entries import method_key
 from harness.registry.parameters import resolved
 from harness.registry.source import source_digest
 from harness.runs.record import STORED_RANKS
+from harness.runs.sharding import Sharding
 from harness.runs.spec import STAGES
 
 if TYPE_CHECKING:
@@ -99,6 +100,8 @@ class Run:
     """Whether maps are kept on disk until the plan is done: this run or others of the plan read them again."""
     keep_ranks: int | None = STORED_RANKS
     """Images of each ranking that are stored, None: all; beside the record where they are more than it holds."""
+    sharding: Sharding | None = None
+    """Where shards of its search are done; None: in its process, as a whole."""
 
     @property
     def incomplete(self) -> bool:

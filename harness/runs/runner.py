@@ -6,7 +6,7 @@ import time
 import warnings
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -130,7 +130,7 @@ def run_plan(
     runs = pending(plan, store, retry_failed=retry_failed)
     if runs:
         audits = audit_runs(runs, plan.folders)
-        executor = make_executor(options, plan, runs, progress)
+        executor = make_executor(options.of_whole_runs, plan, runs, progress)
         _Scheduler(plan, store, executor, options, progress, finished, sinks, audits).do(runs)
         store.sweep()
     sweep_cache(plan.folders.cache)
@@ -190,7 +190,7 @@ class _Scheduler:
             else:
                 self._running[run.id] = (run, held)
                 self.sinks.run_started(run)
-                self.executor.submit(run, self._job(run))
+                self.executor.submit(replace(run, sharding=self.options.sharding), self._job(run))
 
     def _collect(self) -> None:
         if not self._running:
@@ -230,7 +230,8 @@ class _Scheduler:
             contended=self.executor.contended,
             shares_maps=run.shares_maps,
             keep_ranks=run.keep_ranks,
-            surroundings=environment() if self.options.executor in LOCAL else None,
+            surroundings=environment() if self.options.of_whole_runs.executor in LOCAL else None,
+            sharding=self.options.sharding,
         )
 
 

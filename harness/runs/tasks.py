@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,7 @@ from harness.core.progress import Progress
 from harness.core.threads import reproducible
 from harness.data.folders import use
 from harness.plugin_api import DataFolders
+from harness.runs.executors.calls import sharded_search
 from harness.runs.identity import Run
 from harness.runs.kept_ranks import leave_ranks
 from harness.runs.learning_sets import learning_set
@@ -59,22 +61,29 @@ def _retrieval(
     from harness.retrieval.health import doubts
     from harness.retrieval.map_store import MapStore
     from harness.retrieval.pipeline import RetrievalMethods, run_retrieval
+    from harness.search import top_k
 
     methods = RetrievalMethods(**{kind: configured.method for kind, configured in run.methods.items()})
+    if run.sharding is None:
+        searching: Any = nullcontext(top_k)
+    else:
+        searching = sharded_search(run.sharding, folders.cache)
     folder = kept_maps(run, cache.root.parent) if cache.root else None
     # Beside foreign code maps lie apart, like entries of the cache: no cleaner process reads them.
     maps = MapStore(folder / digest(foreign_names())[:16], charged=True) if folder else None
-    result = run_retrieval(
-        dataset,
-        methods,
-        run.protocol,
-        keys=keys,
-        cache=cache,
-        progress=progress,
-        maps=maps,
-        keep=run.keep_ranks,
-        learning=learning_set(run, folders),
-    )
+    with searching as searcher:
+        result = run_retrieval(
+            dataset,
+            methods,
+            run.protocol,
+            keys=keys,
+            cache=cache,
+            progress=progress,
+            maps=maps,
+            keep=run.keep_ranks,
+            learning=learning_set(run, folders),
+            searcher=searcher,
+        )
     details: dict[str, Any] = {"ranks": result.ranks[:, :STORED_RANKS].tolist(), "notes": dict(result.notes)}
     if run.stores_ranks:
         details["kept_ranks"] = leave_ranks(run.id, result.ranks, run.keep_ranks, folders)

@@ -88,11 +88,7 @@ def top_k(
     Raises:
         InvalidInput: shapes that do not fit, k below 0, an image that is not in the database, or no such device here.
     """
-    shards = [database] if isinstance(database, np.ndarray) else list(database)
-    size = sum(map(len, shards))
-    k = size if k is None else min(k, size)
-    _check(queries, shards, k, ranks_of, size)
-    queries = np.ascontiguousarray(queries, np.float32)
+    shards, k, queries = checked(queries, database, k, ranks_of)
     marks = Marks.of(queries, shards, ranks_of) if len(ranks_of) else None
     return merged([part_top_k(queries, shards, k, marks=marks, device=device)], k, marks)
 
@@ -448,6 +444,17 @@ def _each(n: int, work: Callable[[slice], None]) -> None:
         return
     for done in [shared_threads(threads, os.getpid()).submit(work, part) for part in parts]:
         done.result()
+
+
+def checked(
+    queries: Array, database: Array | Sequence[Array], k: int | None, ranks_of: Sequence[Sequence[int] | Ids]
+) -> tuple[list[Array], int, Floats]:
+    """The arrays of the database, k and the queries as C-ordered float32. Arguments and errors as of ``top_k``."""
+    shards = [database] if isinstance(database, np.ndarray) else list(database)
+    size = sum(map(len, shards))
+    k = size if k is None else min(k, size)
+    _check(queries, shards, k, ranks_of, size)
+    return shards, k, np.ascontiguousarray(queries, np.float32)
 
 
 def _check(queries: Array, shards: Sequence[Array], k: int, ranks_of: Sequence[Sequence[int] | Ids], size: int) -> None:

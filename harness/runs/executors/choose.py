@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from harness.core.errors import BadParameter, SpecError
@@ -14,6 +14,7 @@ from harness.runs.executors.inline import Inline
 from harness.runs.executors.job import Executor, Limits
 from harness.runs.identity import ENGINES, Run
 from harness.runs.plan import Plan
+from harness.runs.sharding import Sharding
 
 INLINE, PROCESSES, DASK, SLURM = "inline", "processes", "dask", "slurm"
 NAMES: Final = (INLINE, PROCESSES, DASK, SLURM)
@@ -45,6 +46,8 @@ class Options:
         threads: threads of one run; 0 divides the cores among the workers.
         scheduler: address of a Dask scheduler, or a Dask client or cluster.
         slurm: parameters of submitit, ``slurm_partition`` and the like, and ``cluster``.
+        shards: jobs of one retrieval run; 0: a run is one job. With shards, runs are done on this machine one after
+            the other, and what is handed out are the shards of each.
     """
 
     executor: str = INLINE
@@ -54,12 +57,15 @@ class Options:
     threads: int = 0
     scheduler: Any = None
     slurm: tuple[tuple[str, str], ...] = ()
+    shards: int = 0
 
     def __post_init__(self) -> None:
         if self.executor not in NAMES:
             raise BadParameter(f'unknown executor "{self.executor}"', fix=f"one of {', '.join(NAMES)}")
         if self.workers < 1:
             raise BadParameter(f"{self.workers} workers are too few", fix="at least 1")
+        if self.shards < 0:
+            raise BadParameter(f"{self.shards} shards are too few", fix="at least 1, or 0 for whole runs")
         if self.threads < 0:
             raise BadParameter(f"{self.threads} threads are too few", fix="at least 1, or 0 to divide the cores")
         if self.seconds is not None and self.seconds <= 0:
@@ -75,6 +81,20 @@ class Options:
     def limits(self) -> Limits:
         """What one run may take."""
         return Limits(self.seconds, self.memory_bytes, self.threads)
+
+    @property
+    def sharding(self) -> Sharding | None:
+        """Where shards are done; None for whole runs."""
+        if not self.shards:
+            return None
+        return Sharding(self.shards, self.executor, self.workers, _address(self.scheduler), self.slurm)
+
+    @property
+    def of_whole_runs(self) -> Options:
+        """Where runs are done whose shards are jobs: on this machine, one after the other."""
+        if not self.shards or self.executor == INLINE:
+            return self
+        return replace(self, executor=PROCESSES, workers=1, scheduler=None, slurm=())
 
 
 def make_executor(options: Options, plan: Plan, runs: Iterable[Run], progress: Progress) -> Executor:
@@ -101,6 +121,12 @@ def make_executor(options: Options, plan: Plan, runs: Iterable[Run], progress: P
     from harness.runs.executors.slurm import Slurm
 
     return Slurm(plan.folders.cache / "slurm", options.workers, options.limits, dict(options.slurm))
+
+
+def _address(scheduler: Any) -> str:
+    """Of a Dask scheduler, a client or a cluster."""
+    of_client = getattr(scheduler, "scheduler", None)
+    return str(getattr(of_client, "address", None) or getattr(scheduler, "scheduler_address", None) or scheduler or "")
 
 
 def preloaded(runs: Iterable[Run]) -> list[str]:

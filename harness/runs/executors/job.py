@@ -13,6 +13,7 @@ from harness.registry import Registry
 from harness.runs.identity import Run
 from harness.runs.record import STORED_RANKS, Record
 from harness.runs.recreate import restored
+from harness.runs.sharding import Sharding
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,7 @@ class Job:
         shares_maps: maps are kept until the plan is done.
         keep_ranks: images of each ranking that are stored; None: all.
         surroundings: what the record says of the machine; None: found out where the run is done.
+        sharding: where shards of the run are done; None: with it, as a whole.
     """
 
     description: Record
@@ -61,6 +63,7 @@ class Job:
     shares_maps: bool = False
     keep_ranks: int | None = STORED_RANKS
     surroundings: Mapping[str, Any] | None = None
+    sharding: Sharding | None = None
 
     def restore(self, registry: Registry) -> Run:
         """The run itself. Raises ``PluginError`` where a method is not the one that was planned."""
@@ -69,7 +72,7 @@ class Job:
             planned, now = self.description.methods[kind], configured.id
             if (planned.digest, planned.version, planned.files) != (now.digest, now.version, dict(now.files)):
                 raise PluginError(f'{kind} "{planned.name}" changed after the plan was made', fix="run again")
-        return replace(run, shares_maps=self.shares_maps, keep_ranks=self.keep_ranks)
+        return replace(run, shares_maps=self.shares_maps, keep_ranks=self.keep_ranks, sharding=self.sharding)
 
 
 @dataclass(frozen=True)

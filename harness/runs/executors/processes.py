@@ -7,12 +7,8 @@ records; a worker sends its record through a pipe and ends.
 from __future__ import annotations
 
 import multiprocessing
-import os
-import sys
-import types
 import warnings
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from dataclasses import replace
 from multiprocessing.connection import wait
 from typing import Final
@@ -20,6 +16,7 @@ from typing import Final
 from harness.core import threads
 from harness.core.progress import Progress
 from harness.core.scratch import scratch_folder
+from harness.runs.executors.children import variables_set, without_main
 from harness.runs.executors.forker import started, use_for_sockets
 from harness.runs.executors.gpus import GpuSlots
 from harness.runs.executors.job import Finished, Job
@@ -128,7 +125,7 @@ class Processes:
         output, their_output = context.Pipe(duplex=False)
         arguments = (their_jobs, their_messages, their_output, environment)
         try:
-            with _without_main(), _environment(dict.fromkeys(threads.VARIABLES, str(self._threads))):
+            with without_main(), variables_set(dict.fromkeys(threads.VARIABLES, str(self._threads))):
                 process = started(lambda: context.Process(target=serve, args=arguments, daemon=False))
         except BaseException:
             for pipe in (jobs, messages, output):
@@ -159,29 +156,3 @@ class Processes:
             self._waiting.insert(0, running.job)
             return None
         return Finished(running.job, running.record(), tuple(running.warnings))
-
-
-@contextmanager
-def _environment(values: dict[str, str]) -> Iterator[None]:
-    """Variables for a process that is started meanwhile."""
-    before = {name: os.environ.get(name) for name in values}
-    os.environ.update(values)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
-
-
-@contextmanager
-def _without_main() -> Iterator[None]:
-    """Workers need nothing of the script that runs: it would be run again in each of them."""
-    main = sys.modules["__main__"]
-    sys.modules["__main__"] = types.ModuleType("__main__")
-    try:
-        yield
-    finally:
-        sys.modules["__main__"] = main

@@ -1,0 +1,154 @@
+"""Calls that one run hands out: shards of its search, in this process, in others, on Dask or SLURM.
+
+They are done by code of the harness alone, on arrays in files: no plugin is loaded for them.
+"""
+
+from __future__ import annotations
+
+import itertools
+import multiprocessing
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+from harness.core import threads
+from harness.core.errors import SOME_FAILED, HarnessError
+from harness.runs.executors.children import variables_set, without_main
+from harness.runs.sharding import Sharding
+
+if TYPE_CHECKING:
+    from harness.search.sharded import Jobs, ShardedSearch
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+_ATTEMPTS: Final = 3
+"""Of a call whose process was lost, the first among them; as many as Dask makes."""
+
+
+class ShardsLost(HarnessError):
+    """Workers were lost again and again."""
+
+    code = "R800"
+    exit_code = SOME_FAILED
+
+
+@contextmanager
+def calls(sharding: Sharding, folder: Path) -> Iterator[Jobs]:
+    """What does the calls of a run.
+
+    Args:
+        sharding: where.
+        folder: for the files of submitit.
+    """
+    if sharding.executor == "inline":
+        from harness.search.sharded import here
+
+        yield here
+    elif sharding.executor == "processes":
+        yield _Pool(sharding.workers)
+    elif sharding.executor == "dask":
+        with _dask(sharding.scheduler) as jobs:
+            yield jobs
+    else:
+        yield _Submitted(folder, sharding.workers, dict(sharding.slurm))
+
+
+class _Pool:
+    """Processes of this machine."""
+
+    def __init__(self, workers: int) -> None:
+        self._workers = workers
+
+    def __call__(self, function: Callable[[T], R], tasks: Sequence[T], label: str) -> list[R]:
+        """See ``Jobs``."""
+        results: dict[int, R] = {}
+        variables = dict.fromkeys(threads.VARIABLES, str(threads.share(self._workers)))
+        for attempt in itertools.count(1):
+            context = multiprocessing.get_context("spawn")
+            with without_main(), variables_set(variables):
+                with ProcessPoolExecutor(min(self._workers, len(tasks)), context) as pool:
+                    futures = {i: pool.submit(function, task) for i, task in enumerate(tasks) if i not in results}
+                    for i, future in futures.items():
+                        if not isinstance(future.exception(), BrokenProcessPool):
+                            results[i] = future.result()
+            if len(results) == len(tasks):
+                return [results[i] for i in range(len(tasks))]
+            if attempt == _ATTEMPTS:
+                raise ShardsLost(f"{label}: processes were lost {attempt} times", fix="more shards, or fewer --workers")
+        raise AssertionError
+
+
+@contextmanager
+def _dask(address: str) -> Iterator[Jobs]:
+    """Tasks of a scheduler, which does those of a lost worker elsewhere."""
+    from distributed import Client
+
+    with Client(address, set_as_default=False) as client:  # type: ignore[no-untyped-call]
+
+        def jobs(function: Callable[[T], R], tasks: Sequence[T], label: str) -> list[R]:
+            from distributed.scheduler import KilledWorker
+
+            futures = [client.submit(function, task, pure=False) for task in tasks]
+            try:
+                results: list[R] = client.gather(futures)
+            except KilledWorker as error:
+                raise ShardsLost(
+                    f"{label}: Dask gave up, its workers were lost", fix="workers with more memory"
+                ) from error
+            finally:
+                client.cancel(futures, force=True)
+            return results
+
+        yield jobs
+
+
+class _Submitted:
+    """Jobs of SLURM through submitit."""
+
+    def __init__(self, folder: Path, workers: int, options: Mapping[str, str]) -> None:
+        self._folder, self._workers, self._options = folder, workers, options
+
+    def __call__(self, function: Callable[[T], R], tasks: Sequence[T], label: str) -> list[R]:
+        """See ``Jobs``."""
+        from harness.runs.executors.job import Limits
+        from harness.runs.executors.submitting import submitter
+
+        executor = submitter(self._folder, Limits(), self._options)
+        if executor.cluster == "slurm":
+            executor.update_parameters(slurm_array_parallelism=self._workers)
+        jobs = executor.map_array(function, tasks)
+        return [self._result(executor, job, function, task, label) for job, task in zip(jobs, tasks, strict=True)]
+
+    def _result(self, executor: Any, job: Any, function: Callable[[T], R], task: T, label: str) -> R:
+        """Of a job; a lost one is submitted again."""
+        from submitit.core.utils import FailedJobError, UncompletedJobError
+
+        for attempt in itertools.count(1):
+            try:
+                result: R = job.result()
+                return result
+            except FailedJobError:
+                raise
+            except UncompletedJobError as error:
+                if attempt == _ATTEMPTS:
+                    raise ShardsLost(f"{label}: jobs of SLURM were lost {attempt} times", fix="more memory") from error
+            job = executor.submit(function, task)
+        raise AssertionError
+
+
+@contextmanager
+def sharded_search(sharding: Sharding, cache: Path) -> Iterator[ShardedSearch]:
+    """The search of a run by shards.
+
+    Args:
+        sharding: where they are done.
+        cache: folder of the cache, seen by all workers.
+    """
+    from harness.search.sharded import ShardedSearch
+
+    with calls(sharding, cache / "slurm-shards") as jobs:
+        yield ShardedSearch(sharding.count, jobs, cache / "searches")

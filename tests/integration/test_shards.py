@@ -1,0 +1,80 @@
+"""Runs whose database is described and searched in shards: the records of one process, whatever is lost meanwhile."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+import harness
+from harness.core.errors import BadParameter
+from harness.runs.executors.calls import ShardsLost, calls
+from harness.runs.executors.choose import Options
+from harness.runs.sharding import Sharding
+from harness.search import sharded
+
+
+def descriptors(folder, n: int = 600, queries: int = 20, d: int = 8, seed: int = 0) -> dict:
+    """A spec of drawn descriptors in files, with ties and distractors, written to a folder."""
+    rng = np.random.default_rng(seed)
+    rows = rng.integers(-2, 3, (n, d)) + np.eye(1, d)  # many are equal, none is zero
+    np.save(folder / "database.npy", rows.astype(np.float32))
+    np.save(folder / "queries.npy", rows[:queries] + rng.normal(size=(queries, d)).astype(np.float32))
+    half = n // 2
+    truth = [{"image": f"q{i}", "easy": [i], "hard": [i + queries], "junk": [i + 2 * queries]} for i in range(queries)]
+    (folder / "gnd.json").write_text(json.dumps({"imlist": [str(i) for i in range(half)], "queries": truth}))
+    files = {"database": str(folder / "database.npy"), "queries": str(folder / "queries.npy")}
+    return {
+        "name": "sharded",
+        "task": "retrieval",
+        "datasets": [{"descriptors": {"ground_truth": str(folder / "gnd.json"), "distractors": n - half}}],
+        "methods": {"descriptors": [{"drawn": files}], "whitening": "pca", "expansion": ["none", "aqe"]},
+    }
+
+
+def run(spec, folder, **options):
+    return harness.run(spec, runs=folder / "runs", cache=folder / "cache", options=Options(**options))
+
+
+def test_records_of_sharded_runs_are_those_of_whole_ones(tmp_path, monkeypatch, without_costs):
+    monkeypatch.setattr(sharded, "LEAST_ROWS", 16)
+    searched = []
+    kept = sharded.search_shard
+    monkeypatch.setattr(sharded, "search_shard", lambda job: searched.append(len(job.shard)) or kept(job))
+    spec = descriptors(tmp_path)
+    whole = run(spec, tmp_path / "whole")
+    assert searched == []
+    shards = run(spec, tmp_path / "shards", shards=5)
+    assert [record.status for record in whole] == ["done"] * 2
+    assert list(map(without_costs, shards)) == list(map(without_costs, whole))
+    assert len(searched) == 2 * 5
+    assert sum(searched) == 2 * 600
+    assert list((tmp_path / "shards" / "cache" / "searches").iterdir()) == []
+
+
+def test_a_lost_process_costs_its_calls_only(tmp_path):
+    mark = str(tmp_path / "killed")
+    dies = "__import__('os').kill(__import__('os').getpid(), 9)"
+    dies_once = f"__import__('os').path.exists({mark!r}) or (open({mark!r}, 'w'), {dies})"
+    with calls(Sharding(3, "processes", workers=2), tmp_path) as jobs:
+        assert jobs(eval, ["1 + 1", dies_once, "2 + 2"], "sums") == [2, True, 4]
+        with pytest.raises(ShardsLost, match="sums: processes were lost 3 times"):
+            jobs(eval, [dies], "sums")
+        with pytest.raises(ZeroDivisionError):
+            jobs(eval, ["1 / 0"], "sums")
+
+
+def test_a_wrong_number_of_shards_is_refused():
+    with pytest.raises(BadParameter, match="-1 shards are too few"):
+        Options(shards=-1)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("executor", ["processes", "slurm"])
+def test_every_executor_gives_the_records_of_whole_runs(tmp_path, executor, without_costs):
+    spec = descriptors(tmp_path, n=6000)
+    slurm = (("cluster", "local"),) if executor == "slurm" else ()
+    shards = run(spec, tmp_path / "shards", executor=executor, workers=2, shards=3, slurm=slurm)
+    whole = run(spec, tmp_path / "whole")
+    assert list(map(without_costs, shards)) == list(map(without_costs, whole))

@@ -1,0 +1,96 @@
+"""Search by shards: the answer of one process, bit for bit, wherever the rows lie and however they are cut."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from harness.core.cost import measured
+from harness.core.errors import DataMissing, InvalidInput
+from harness.search import sharded, top_k
+from harness.search.sharded import ShardedSearch, StoredRows, bounds, here
+
+
+@pytest.fixture
+def small_shards(monkeypatch):
+    monkeypatch.setattr(sharded, "LEAST_ROWS", 16)
+    monkeypatch.setattr(sharded, "_NUMBERS", 8 * 30)  # blocks of 30 rows
+
+
+def data(rng, n=400, q=12):
+    rows = rng.integers(-2, 3, (n, 8)).astype(np.float32)  # many equal scores
+    return rng.integers(-2, 3, (q, 8)).astype(np.float32), rows
+
+
+def same(a, b):
+    assert all(np.array_equal(left, right) for left, right in zip(a[:2], b[:2], strict=True))
+    for left, right in zip(a[2:], b[2:], strict=True):
+        assert len(left) == len(right)
+        assert all(np.array_equal(x, y) for x, y in zip(left, right, strict=True))
+
+
+@pytest.mark.parametrize("count", [1, 3, 8])
+@pytest.mark.parametrize("k", [1, 25, None, 0])
+def test_the_answer_is_that_of_one_process(tmp_path, small_shards, count, k):
+    rng = np.random.default_rng(0)
+    queries, rows = data(rng)
+    labelled = [rng.choice(400, rng.integers(0, 6), replace=False) for _ in queries]
+    search = ShardedSearch(count, here, tmp_path)
+    for wanted in ((), labelled):
+        same(search(queries, rows, k, ranks_of=wanted), top_k(queries, rows, k, ranks_of=wanted))
+    assert list(tmp_path.iterdir()) == []  # what was written for the jobs is gone
+
+
+def test_rows_in_files_stay_there(tmp_path, small_shards, monkeypatch):
+    rng = np.random.default_rng(1)
+    queries, rows = data(rng)
+    np.save(tmp_path / "a.npy", rows[:150].astype(np.float16))
+    np.save(tmp_path / "b.npy", rows[100:])
+    arrays = [
+        np.load(tmp_path / "a.npy", mmap_mode="r")[7:140],
+        rows[140:170].astype(np.float64),  # in memory: written
+        np.load(tmp_path / "b.npy", mmap_mode="c")[70:],
+    ]
+    written = []
+    monkeypatch.setattr(sharded, "_written", lambda array, path: written.append(len(array)) or kept(array, path))
+    whole = [array.astype(np.float32) for array in arrays]
+    same(ShardedSearch(5, here, tmp_path / "cache")(queries, arrays, 40), top_k(queries, whole, 40))
+    assert written == [30]
+
+
+kept = sharded._written
+
+
+def test_shards_are_even_and_none_is_empty():
+    assert [len(rows) for rows in bounds(10_000, 4)] == [2048, 3072, 2048, 2832]
+    assert [len(rows) for rows in bounds(1500, 8)] == [1024, 476]
+    assert [len(rows) for rows in bounds(0, 8)] == [0]
+    assert bounds(100_000, 7)[-1].stop == 100_000
+
+
+def test_what_jobs_take_is_counted(tmp_path, monkeypatch):
+    queries, rows = data(np.random.default_rng(2))
+    answers = []
+
+    def jobs(function, tasks, label):
+        answers.extend(replace(function(task), process="of another machine") for task in tasks)
+        answers[0].cost.cpu_s += 1000
+        answers[0].cost.peak_bytes = 10**15
+        return answers
+
+    with measured() as cost:
+        ShardedSearch(2, jobs, tmp_path)(queries, rows, 5)
+    assert cost.cpu_s > 1000
+    assert cost.peak_bytes == 10**15
+
+
+def test_mistakes_have_one_sentence(tmp_path):
+    queries, rows = data(np.random.default_rng(3))
+    with pytest.raises(InvalidInput, match="0 shards"):
+        ShardedSearch(0, here, tmp_path)
+    with pytest.raises(InvalidInput, match="shard 1 has shape"):
+        ShardedSearch(2, here, tmp_path)(queries, [rows, rows[:, :3]], 5)
+    with pytest.raises(DataMissing, match="seen under the same path"):
+        StoredRows(tmp_path / "none", 0, "float32", (3, 4)).mapped()
