@@ -19,9 +19,7 @@ def harness_register(registry: Registrar) -> None:
         evidence="harness_evidence.uncertainty:least_confidence",
     )
     registry.acquisition("coreset", "harness_acquisition.coreset:CoreSet", evidence="harness_evidence.coverage:coreset")
-    registry.acquisition(
-        "jlp", "harness_acquisition.jlp:JointLabelPropagation", evidence="harness_evidence.mixtures:jlp"
-    )
+    registry.acquisition("jlp", "harness_acquisition.jlp:JointLabelPropagation", evidence="harness_evidence.graphs:jlp")
     registry.acquisition("bald", "harness_acquisition.bald:Bald", evidence="harness_evidence.uncertainty:bald")
     registry.acquisition(
         "variation-ratio",
@@ -33,7 +31,7 @@ def harness_register(registry: Registrar) -> None:
         "harness_acquisition.balanced_random:BalancedRandom",
         evidence="harness_evidence.mixtures:balanced_random",
     )
-    registry.acquisition("badge", "harness_acquisition.badge:Badge", evidence="harness_evidence.mixtures:badge")
+    registry.acquisition("badge", "harness_acquisition.badge:Badge", evidence="harness_evidence.gradients:badge")
     registry.acquisition("kmeans", "harness_acquisition.kmeans:KMeans", evidence="harness_evidence.coverage:kmeans")
     registry.acquisition(
         "typiclust", "harness_acquisition.typiclust:TypiClust", evidence="harness_evidence.coverage:typiclust"
@@ -45,7 +43,7 @@ def harness_register(registry: Registrar) -> None:
         "replay", "harness_acquisition.replay:Replay", check="harness_acquisition.examples:records_to_replay"
     )
     registry.acquisition(
-        "dal", "harness_acquisition.dal:DiscriminativeActiveLearning", evidence="harness_evidence.mixtures:dal"
+        "dal", "harness_acquisition.dal:DiscriminativeActiveLearning", evidence="harness_evidence.gradients:dal"
     )
     registry.acquisition(
         "max-herding", "harness_acquisition.max_herding:MaxHerding", evidence="harness_evidence.coverage:max_herding"
@@ -77,8 +75,8 @@ def harness_register(registry: Registrar) -> None:
     registry.acquisition(
         "activeft", "harness_acquisition.activeft:ActiveFT", evidence="harness_evidence.coverage:activeft"
     )
-    registry.acquisition("bait", "harness_acquisition.bait:Bait", evidence="harness_evidence.mixtures:bait")
-    registry.acquisition("galaxy", "harness_acquisition.galaxy:Galaxy", evidence="harness_evidence.mixtures:galaxy")
+    registry.acquisition("bait", "harness_acquisition.bait:Bait", evidence="harness_evidence.gradients:bait")
+    registry.acquisition("galaxy", "harness_acquisition.galaxy:Galaxy", evidence="harness_evidence.graphs:galaxy")
     registry.acquisition(
         "alfa-mix", "harness_acquisition.alfa_mix:AlfaMix", evidence="harness_evidence.mixtures:alfa_mix"
     )

@@ -13,7 +13,7 @@ import numpy as np
 from harness.active import training
 from harness.plugin_api import Comparison, Create, TrainingSet
 from harness_evidence import RNG, Array, unit
-from harness_evidence.expansion import dense_affinity, normalised
+from harness_evidence.diffusion import dense_affinity, normalised
 
 
 def clouds(n: int = 120, classes: int = 4, d: int = 8, seed: int = 0) -> tuple[Array, Array]:

@@ -14,10 +14,10 @@ def harness_register(registry: Registrar) -> None:
     registry.expansion(
         "regional-diffusion",
         "harness_expansion.regional:RegionalDiffusion",
-        evidence="harness_evidence.expansion:regional_diffusion",
+        evidence="harness_evidence.diffusion:regional_diffusion",
     )
     registry.expansion(
-        "diffusion", "harness_expansion.diffusion:Diffusion", evidence="harness_evidence.expansion:diffusion"
+        "diffusion", "harness_expansion.diffusion:Diffusion", evidence="harness_evidence.diffusion:diffusion"
     )
     registry.expansion(
         "aqe-decay", "harness_expansion.aqe_decay:AQEDecay", evidence="harness_evidence.expansion:aqe_decay"
@@ -34,5 +34,5 @@ def harness_register(registry: Registrar) -> None:
         evidence="harness_evidence.expansion:superglobal",
     )
     registry.expansion(
-        "k-reciprocal", "harness_expansion.k_reciprocal:KReciprocal", evidence="harness_evidence.expansion:k_reciprocal"
+        "k-reciprocal", "harness_expansion.k_reciprocal:KReciprocal", evidence="harness_evidence.diffusion:k_reciprocal"
     )

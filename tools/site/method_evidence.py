@@ -28,10 +28,10 @@ def lines(entry: Entry) -> Iterator[str]:
     )
 
 
-def digest() -> str:
-    """SHA-256 of the references and their cases."""
-    content = b"".join(path.read_bytes() for path in sorted(_REFERENCES.glob("*.py")))
-    return hashlib.sha256(content).hexdigest()
+def digests() -> dict[str, str]:
+    """SHA-256 of each file with references and their cases."""
+    files = sorted(_REFERENCES.glob("*.py"))
+    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
 
 
 @cache
@@ -47,7 +47,7 @@ def write() -> None:
     if wrong := [f"{verdict.method} {verdict.line}" for verdict in verdicts if not verdict.holds]:
         raise SystemExit("\n".join(wrong))
     methods = {verdict.method: {"line": verdict.line, "reference": verdict.reference} for verdict in verdicts}
-    stored = {"digest": digest(), "methods": methods}
+    stored = {"digests": digests(), "methods": methods}
     STORED.write_text(json.dumps(stored, indent=1, sort_keys=True) + "\n", encoding="utf-8")
     print(summary(verdicts))
 

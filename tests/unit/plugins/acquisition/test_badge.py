@@ -6,7 +6,7 @@ import pytest
 from harness.active import Pool
 from harness_acquisition import badge
 from harness_acquisition.badge import Badge
-from harness_evidence.mixtures import badge_gradients, slow_badge
+from harness_evidence.gradients import badge_gradients, slow_badge
 
 RNG = np.random.default_rng
 

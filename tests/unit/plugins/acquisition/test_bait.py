@@ -6,7 +6,7 @@ from small_pools import SEVERAL, small_pool
 
 from harness.active import Pool
 from harness_acquisition.bait import Bait, information, reduced
-from harness_evidence.mixtures import fisher_roots, float64_predictions, slow_bait
+from harness_evidence.gradients import fisher_roots, float64_predictions, slow_bait
 
 RNG = np.random.default_rng
 

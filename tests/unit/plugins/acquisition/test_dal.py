@@ -6,7 +6,7 @@ import pytest
 from harness.active import Pool
 from harness_acquisition.dal import DiscriminativeActiveLearning as Dal
 from harness_acquisition.dal import standardised
-from harness_evidence.mixtures import slow_dal, unevenly_labelled
+from harness_evidence.gradients import slow_dal, unevenly_labelled
 
 RNG = np.random.default_rng
 

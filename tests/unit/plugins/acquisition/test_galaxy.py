@@ -7,7 +7,7 @@ from small_pools import CASES, small_pool
 from harness.active import Pool
 from harness.core.errors import InvalidInput
 from harness_acquisition.galaxy import Galaxy
-from harness_evidence.mixtures import slow_galaxy
+from harness_evidence.graphs import slow_galaxy
 
 RNG = np.random.default_rng
 

@@ -10,7 +10,7 @@ from scipy.sparse.linalg import cg
 from harness.active.pool import Pool
 from harness.graph import affinity, normalise
 from harness_acquisition.jlp import JointLabelPropagation
-from harness_evidence.mixtures import slow_jlp
+from harness_evidence.graphs import slow_jlp
 
 
 def pool(n=300, labelled=12, seed=0):

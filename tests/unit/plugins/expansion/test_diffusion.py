@@ -13,7 +13,7 @@ from harness.core.errors import Errors
 from harness.graph import affinity
 from harness.plugin_api import Ranking
 from harness.registry import load_registry
-from harness_evidence.expansion import dense_affinity, dense_seed, normalised, solved
+from harness_evidence.diffusion import dense_affinity, dense_seed, normalised, solved
 
 REGISTRY = load_registry()
 EXACT = {"max_iter": 0, "tol": 1e-12}

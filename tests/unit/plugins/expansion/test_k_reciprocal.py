@@ -8,7 +8,7 @@ from searches import searched, unit
 
 from harness.core.errors import Errors, InvalidInput
 from harness.registry import load_registry
-from harness_evidence.expansion import dense_k_reciprocal
+from harness_evidence.diffusion import dense_k_reciprocal
 
 REGISTRY = load_registry()
 SEEDS = pytest.mark.parametrize("seeds", [range(20), pytest.param(range(20, 220), marks=pytest.mark.slow)], ids=str)

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.plugin_api import Ranking
-from harness_evidence.expansion import dense_regional
+from harness_evidence.diffusion import dense_regional
 from harness_expansion.regional import RegionalDiffusion, pooling_weights
 
 
