@@ -61,6 +61,17 @@ class Cache:
             self._store(folder, key, entry)
         return entry
 
+    def stored(self, key: Key) -> CacheEntry | None:
+        """The entry of ``key`` where there is one for this process; None otherwise, and where it is damaged."""
+        if self.root is None:
+            return None
+        for name in dict.fromkeys((entry_name(key), entry_name(key, foreign_names()))):
+            try:
+                return EntryFolder(self.root).read(name)
+            except (FileNotFoundError, DamagedEntry):
+                pass
+        return None
+
     def _store(self, folder: EntryFolder, key: Key, entry: CacheEntry) -> None:
         """A full disk costs the next run some time, not this run its result."""
         origin = provenance()  # now, not before: to compute may have loaded code

@@ -69,11 +69,12 @@ class _PeakSampler(threading.Thread):
         self.peak_bytes = max(self.peak_bytes, int(self._process.memory_info().rss))
 
 
-def count_earlier(wall_s: float, cpu_s: float) -> None:
-    """Add what an earlier run spent for this one to the blocks of code that are being measured."""
+def count_earlier(wall_s: float, cpu_s: float, peak_bytes: int = 0) -> None:
+    """Add what was spent earlier for the blocks of code that are being measured."""
     with _lock:
         for cost in _open:
             cost.wall_s, cost.cpu_s, cost.cached = cost.wall_s + wall_s, cost.cpu_s + cpu_s, True
+            cost.peak_bytes = max(cost.peak_bytes, peak_bytes)
 
 
 def count_elsewhere(cost: Cost) -> None:

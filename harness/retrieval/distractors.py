@@ -27,7 +27,7 @@ from harness.core.digest import digest
 from harness.core.errors import DataDamaged, DataMissing
 from harness.core.files import write_atomically
 from harness.core.locks import locked
-from harness.retrieval.shards import Shards, ShardWriter, read_shards
+from harness.retrieval.shards import Shards, ShardWriter, read_shards, write_shard
 
 PORTION: Final = 1024
 """Images described, or rows whitened, before they are handed on."""
@@ -64,11 +64,37 @@ def stored_shards(
             warnings.warn(f"{error.headline}: computed again", stacklevel=2)
             shutil.rmtree(folder)
         with measured() as cost:
-            with ShardWriter(folder, dimension, rows=SHARD) as writer:
+            with ShardWriter(folder, dimension, rows=SHARD, total=total) as writer:
                 for start in range(writer.done, total, PORTION):
                     writer.append(compute(range(start, min(start + PORTION, total))))
         write_atomically(folder / "cost.json", json.dumps(asdict(cost)).encode())
         return read_shards(folder), cost
+
+
+def store_part(
+    key: Mapping[str, Any], cache: Cache, total: int, part: tuple[int, int], compute: Callable[[range], Floats]
+) -> None:
+    """Compute and store one part of the rows under a key; ``stored_shards`` finds it. Other parts may be under way.
+
+    Args:
+        key: as for ``stored_shards``, as the others.
+        cache: a folder that all share.
+        total: number of rows.
+        part: its number from 0, and how many there are; all shards of the files are shared out among them.
+        compute: as for ``stored_shards``.
+    """
+    number, count = part
+    root, name = _root(cache) / "shards", entry_name(key, foreign_names())
+    files = -(-total // SHARD)
+    for file in range(files * number // count, files * (number + 1) // count):
+        rows = range(file * SHARD, min((file + 1) * SHARD, total))
+
+        def described(rows: range = rows) -> Floats:
+            starts = range(rows.start, rows.stop, PORTION)
+            return np.concatenate([compute(range(start, min(start + PORTION, rows.stop))) for start in starts])
+
+        with locked(root, f"{name}-{file}"):
+            write_shard(root / name, file, described, "float16")
 
 
 def joined(database: Floats, distractors: Sequence[NDArray[Any]], cache: Cache) -> Floats:

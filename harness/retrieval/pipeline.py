@@ -235,6 +235,17 @@ class RetrievalTask:
             searcher=self.searcher,
         )
 
+    @reproducible()
+    def describe_part(self, part: tuple[int, int]) -> None:
+        """Store the descriptors of one part of the database in the cache: ``describe`` then finds them.
+
+        Args:
+            part: its number from 0, and how many there are.
+        """
+        if self.methods.descriptors is None:
+            pooling, name = self._pooling
+            self._extraction.describe_part(pooling, name, self.keys, self.cache, part)
+
     def _learnt_from(self) -> tuple[RetrievalSet, NDArray[np.float32] | None]:
         """What the whitening is learnt on, and its descriptors where that is not the database that is searched."""
         if self.learning is None:

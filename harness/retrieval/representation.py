@@ -29,7 +29,7 @@ from harness.plugin_api import (
     Whitening,
 )
 from harness.plugin_api.contract import require_descriptors
-from harness.retrieval.distractors import PORTION, files_digest, joined, scratch, stored_shards
+from harness.retrieval.distractors import PORTION, files_digest, joined, scratch, store_part, stored_shards
 from harness.retrieval.extraction import (
     DESCRIPTORS_VERSION,
     ImageList,
@@ -40,7 +40,7 @@ from harness.retrieval.extraction import (
     pooled_scales,
 )
 from harness.retrieval.protocol import RetrievalProtocol
-from harness.retrieval.rows import identities, stored_rows
+from harness.retrieval.rows import Identities, add_rows, identities, stored_rows
 from harness.retrieval.shards import Shards
 from harness.retrieval.untouched import untouched
 
@@ -133,6 +133,24 @@ class Extraction:
         return Descriptors(database, queries, costs, shards, key, pooled.report())
 
     @reproducible()
+    def describe_part(
+        self, pooling: Pooling, name: str, keys: Mapping[str, Any], cache: Cache, part: tuple[int, int]
+    ) -> None:
+        """Store the descriptors of one part of the database, where ``descriptors`` finds them.
+
+        A pooling that learns from the database learns from all of it: it has no parts, and nothing is done.
+
+        Args:
+            pooling: as for ``descriptors``, as the others.
+            name: what to call it in messages.
+            keys: identity of ``dataset``, ``backbone`` and ``pooling``.
+            cache: a folder that all parts share.
+            part: its number from 0, and how many there are.
+        """
+        if not learns_from_maps(pooling):
+            _PooledDataset(self, pooling, name, keys, cache).store_part(part)
+
+    @reproducible()
     def of_other(
         self, other: RetrievalSet, key: Any, pooling: Pooling, name: str, keys: Mapping[str, Any], cache: Cache
     ) -> tuple[Floats, Cost]:
@@ -172,21 +190,37 @@ class _PooledDataset:
     def rows(self, role: Role) -> tuple[Floats, Cost]:
         """Descriptors of one role without distractors."""
         images = self.extraction.without_distractors(role)
-        key = {"dataset": self.keys["dataset"] if self.data is None else self.data, "role": role}
-        contents = identities(images.paths, images.boxes, key, self.cache)
-        total = len(set(contents))
-
-        def compute(positions: Sequence[int], done: int) -> Floats:
-            shown = images.some(positions)
-            maps = self._maps(self.extraction.backbone, shown, f"describe {role}", done, total)
-            return pooled_scales(maps, self.fitted, self.name, role, shown.boxes)
-
+        contents = self._contents(role, images)
+        compute = partial(self._pooled, role, images, len(set(contents)))
         rows, cost = stored_rows(contents, compute, self.name, self._key(role), self.cache)
         return combined(rows, float(self.extraction.protocol.scale_power)), cost
 
+    def store_part(self, part: tuple[int, int]) -> None:
+        """Store the descriptors of one part of the database and of the distractors."""
+        number, count = part
+        images = self.extraction.without_distractors("database")
+        contents = self._contents("database", images)
+        # Of equal images one is described; parts share out what is different.
+        firsts = sorted({content: i for i, content in reversed(list(enumerate(contents)))}.values())
+        own = firsts[len(firsts) * number // count : len(firsts) * (number + 1) // count]
+        some = images.some(own)
+        compute = partial(self._pooled, "database", some, len(own))
+        add_rows([contents[i] for i in own], compute, self._key("database"), self.cache)
+        if total := self.extraction.dataset.distractors:
+            store_part(self.distractor_key(), self.cache, total, part, self._describe_distractors)
+
+    def _contents(self, role: Role, images: ImageList) -> Identities:
+        key = {"dataset": self.keys["dataset"] if self.data is None else self.data, "role": role}
+        return identities(images.paths, images.boxes, key, self.cache)
+
+    def _pooled(self, role: Role, images: ImageList, total: int, positions: Sequence[int], done: int) -> Floats:
+        shown = images.some(positions)
+        maps = self._maps(self.extraction.backbone, shown, f"describe {role}", done, total)
+        return pooled_scales(maps, self.fitted, self.name, role, shown.boxes)
+
     def report(self) -> dict[str, Any]:
         """What the fitted pooling says of itself; stored, as where all descriptors are stored nothing is fitted."""
-        if not _learns(self.pooling):
+        if not learns_from_maps(self.pooling):
             return {}
 
         def text() -> Arrays:
@@ -199,16 +233,15 @@ class _PooledDataset:
 
     def distractors(self, key: Mapping[str, Any], dimension: int) -> tuple[Shards, Cost]:
         """Descriptors of the distractors."""
-        images, total = self.extraction.images("database"), self.extraction.dataset.distractors
-        first, power = self.extraction.first_distractor, self.extraction.protocol.scale_power
-        backbone = replace(self.extraction.backbone, store=None)  # maps of a million images fill any disk
+        total = self.extraction.dataset.distractors
+        return stored_shards(key, self.cache, (total, dimension), self._describe_distractors)
 
-        def compute(positions: range) -> Floats:
-            shown = images.some(range(first + positions.start, first + positions.stop))
-            maps = self._maps(backbone, shown, "describe distractors", positions.start, total)
-            return describe(maps, self.fitted, self.name, float(power))
-
-        return stored_shards(key, self.cache, (total, dimension), compute)
+    def _describe_distractors(self, positions: range) -> Floats:
+        extraction, first = self.extraction, self.extraction.first_distractor
+        shown = extraction.images("database").some(range(first + positions.start, first + positions.stop))
+        backbone = replace(extraction.backbone, store=None)  # maps of a million images fill any disk
+        maps = self._maps(backbone, shown, "describe distractors", positions.start, extraction.dataset.distractors)
+        return describe(maps, self.fitted, self.name, float(extraction.protocol.scale_power))
 
     def distractor_key(self) -> dict[str, Any]:
         files = self.extraction.images("database").paths[self.extraction.first_distractor :]
@@ -223,7 +256,7 @@ class _PooledDataset:
     def _key(self, role: Role) -> dict[str, Any]:
         protocol = self.extraction.protocol
         # What a pooling learns from a database makes its descriptors those of this database only.
-        learns = _learns(self.pooling)
+        learns = learns_from_maps(self.pooling)
         return {
             "code": [DESCRIPTORS_VERSION, DATA_VERSION, DECODING_VERSION],
             **{kind: self.keys[kind] for kind in ("backbone", "pooling", *(("dataset",) if learns else ()))},
@@ -235,7 +268,8 @@ class _PooledDataset:
         }
 
 
-def _learns(pooling: Pooling) -> bool:
+def learns_from_maps(pooling: Pooling) -> bool:
+    """Whether a pooling learns from the database that it describes."""
     return pooling.learns if isinstance(pooling, MayLearn) else isinstance(pooling, LearnsFromMaps)
 
 

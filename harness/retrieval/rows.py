@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.cache import Arrays, Cache
-from harness.core.cost import Cost
+from harness.core.cost import Cost, count_earlier, measured
 from harness.core.errors import DataMissing
 from harness.plugin_api import Box
 from harness.plugin_api.contract import require_one_length
@@ -85,13 +85,79 @@ def stored_rows(
             contents = np.frombuffer(b"".join(images[i] for i in positions), np.uint8).reshape(-1, 32)
             return {"images": contents, "rows": compute(positions, done)}
 
-        entry = cache.get_or_compute({**key, "stage": "descriptors", "portion": portion}, described)
-        stored = dict(zip((row.tobytes() for row in entry.arrays["images"]), entry.arrays["rows"], strict=True))
+        entry = cache.get_or_compute(_portion_key(key, portion), described)
+        stored = _stored(entry.arrays)
         used = {image: row for image, row in stored.items() if image in first}
         rows |= used
         cost = cost + _share(entry.cost, len(used) / len(stored)) if used else cost
     require_one_length(method, [row[0] for row in rows.values()])
     return np.stack([rows[image] for image in images]) if images else np.empty((0, 0, 0), np.float32), cost
+
+
+def add_rows(
+    images: Identities,
+    compute: Callable[[Sequence[int], int], Floats],
+    key: Mapping[str, Any],
+    cache: Cache,
+) -> None:
+    """Compute and store the rows of images that no portion holds, while others do so for other images.
+
+    A portion is computed first and then appended under the next number that is free; ``stored_rows`` finds it. What a
+    process that was killed has appended is not computed again.
+
+    Args:
+        images: what each image is; nobody else computes these meanwhile.
+        compute: as for ``stored_rows``.
+        key: as for ``stored_rows``.
+        cache: a folder that all share.
+    """
+    first = {image: position for position, image in reversed(list(enumerate(images)))}
+    known: set[bytes] = set()
+    portion = 0
+    while True:
+        while (entry := cache.stored(_portion_key(key, portion))) is not None:
+            known |= _stored(entry.arrays).keys()
+            portion += 1
+        missing = sorted(position for image, position in first.items() if image not in known)[:PORTION]
+        if not missing:
+            return
+        with measured() as cost:
+            rows = compute(missing, len(known & first.keys()))
+        portion = _append(images, missing, rows, cost, portion, key, cache)
+        known |= {images[position] for position in missing}
+
+
+def _append(
+    images: Identities,
+    positions: Sequence[int],
+    rows: Floats,
+    cost: Cost,
+    portion: int,
+    key: Mapping[str, Any],
+    cache: Cache,
+) -> int:
+    """Store computed rows as the first portion from ``portion`` on that nobody has; returns the number after it."""
+    contents = np.frombuffer(b"".join(images[i] for i in positions), np.uint8).reshape(-1, 32)
+    written = []
+
+    def arrays() -> Arrays:
+        written.append(True)
+        count_earlier(cost.wall_s, cost.cpu_s, cost.peak_bytes)
+        return {"images": contents, "rows": rows}
+
+    while not written:
+        cache.get_or_compute(_portion_key(key, portion), arrays)
+        portion += 1
+    return portion
+
+
+def _portion_key(key: Mapping[str, Any], portion: int) -> dict[str, Any]:
+    return {**key, "stage": "descriptors", "portion": portion}
+
+
+def _stored(arrays: Arrays) -> dict[bytes, Floats]:
+    """Image -> its row (scales, D) in a portion."""
+    return dict(zip((row.tobytes() for row in arrays["images"]), arrays["rows"], strict=True))
 
 
 def _share(cost: Cost, share: float) -> Cost:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import io
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -61,12 +62,16 @@ class ShardWriter:
         dimension: length of a row.
         dtype: ``float16`` takes half the space; it keeps three decimal digits.
         rows: of a shard.
+        total: rows of the collection, where it is known: then its last shard may be there too, whoever wrote it.
     """
 
-    def __init__(self, folder: Path, dimension: int, dtype: Precision = "float16", rows: int = _ROWS) -> None:
+    def __init__(
+        self, folder: Path, dimension: int, dtype: Precision = "float16", rows: int = _ROWS, total: int | None = None
+    ) -> None:
         if dimension < 1 or rows < 1:
             raise InvalidInput(f"shards of {rows} rows of {dimension}", fix="at least one of each")
         self.folder, self.dimension, self.dtype, self.rows = folder, dimension, np.dtype(dtype), rows
+        self._total = total
         self._lengths = self._whole()
         self._waiting: list[NDArray[Any]] = []
 
@@ -83,11 +88,7 @@ class ShardWriter:
         """
         if rows.ndim != 2 or rows.shape[1] != self.dimension:
             raise InvalidInput(f"rows of shape {rows.shape} in shards of dimension {self.dimension}")
-        with np.errstate(over="ignore"):
-            stored = rows.astype(self.dtype)
-        if not np.isfinite(stored).all():
-            raise InvalidInput(f"rows hold values that are not finite in {self.dtype}", fix="normalise, or float32")
-        self._waiting.append(stored)
+        self._waiting.append(_finite(rows, self.dtype))
         while sum(map(len, self._waiting)) >= self.rows:
             together = np.concatenate(self._waiting)
             self._write(together[: self.rows])
@@ -117,21 +118,57 @@ class ShardWriter:
             self.close()
 
     def _write(self, rows: NDArray[Any]) -> None:
-        content = io.BytesIO()
-        np.save(content, np.ascontiguousarray(rows))
-        write_atomically(self.folder / _name(len(self._lengths)), content.getvalue())
+        _save(self.folder / _name(len(self._lengths)), rows)
         self._lengths.append(len(rows))
 
     def _whole(self) -> list[int]:
-        """Lengths of the full shards that an interrupted writer left."""
+        """Lengths of the shards that an interrupted writer, or the writers of single shards, left."""
         lengths: list[int] = []
         while (path := self.folder / _name(len(lengths))).is_file():
-            try:
-                _mapped(path, self.dtype, (self.rows, self.dimension))
-            except DataDamaged:
+            length = self.rows if self._total is None else min(self.rows, self._total - sum(lengths))
+            if not length or not _is_whole(path, self.dtype, (length, self.dimension)):
                 break
-            lengths.append(self.rows)
+            lengths.append(length)
         return lengths
+
+
+def write_shard(folder: Path, number: int, compute: Callable[[], NDArray[np.floating]], dtype: Precision) -> None:
+    """One shard of a collection, written by itself in whatever order; one that is there is left alone.
+
+    Args:
+        folder: of the collection; a ``ShardWriter`` with its total completes it.
+        number: of the shard.
+        compute: its rows (n, d).
+        dtype: of the collection.
+
+    Raises:
+        InvalidInput: a value that is not finite, or one that the type cannot hold.
+    """
+    path = folder / _name(number)
+    if not path.is_file():
+        _save(path, _finite(compute(), np.dtype(dtype)))
+
+
+def _finite(rows: NDArray[np.floating], dtype: np.dtype[Any]) -> NDArray[Any]:
+    with np.errstate(over="ignore"):
+        stored = rows.astype(dtype)
+    if not np.isfinite(stored).all():
+        raise InvalidInput(f"rows hold values that are not finite in {dtype}", fix="normalise, or float32")
+    return stored
+
+
+def _save(path: Path, rows: NDArray[Any]) -> None:
+    content = io.BytesIO()
+    np.save(content, np.ascontiguousarray(rows))
+    write_atomically(path, content.getvalue())
+
+
+def _is_whole(path: Path, dtype: np.dtype[Any], shape: tuple[int, int]) -> bool:
+    try:
+        _mapped(path, dtype, shape)
+    except DataDamaged:
+        return False
+    return True
 
 
 def read_shards(folder: Path) -> Shards:

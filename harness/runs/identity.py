@@ -102,6 +102,8 @@ class Run:
     """Images of each ranking that are stored, None: all; beside the record where they are more than it holds."""
     sharding: Sharding | None = None
     """Where shards of its search are done; None: in its process, as a whole."""
+    part: tuple[int, int] | None = None
+    """Only to describe a part of the database: its number from 0, and how many there are."""
 
     @property
     def incomplete(self) -> bool:

@@ -23,6 +23,7 @@ from harness.runs.executors import Executor, Job
 from harness.runs.executors.choose import LOCAL, Options, make_executor
 from harness.runs.identity import Run
 from harness.runs.kept_ranks import store_ranks
+from harness.runs.parts import describe_parts
 from harness.runs.plan import Plan, make_plan
 from harness.runs.plausibility import implausible
 from harness.runs.record import Failure, Record
@@ -131,7 +132,11 @@ def run_plan(
     if runs:
         audits = audit_runs(runs, plan.folders)
         executor = make_executor(options.of_whole_runs, plan, runs, progress)
-        _Scheduler(plan, store, executor, options, progress, finished, sinks, audits).do(runs)
+        scheduler = _Scheduler(plan, store, executor, options, progress, finished, sinks, audits)
+        if options.shards:
+            of_parts = make_executor(options, plan, runs, progress)
+            describe_parts(runs, scheduler.job, of_parts, options.shards, progress)
+        scheduler.do(runs)
         store.sweep()
     sweep_cache(plan.folders.cache)
     by_id = store.read_many(run.id for run in plan.runs)
@@ -190,7 +195,7 @@ class _Scheduler:
             else:
                 self._running[run.id] = (run, held)
                 self.sinks.run_started(run)
-                self.executor.submit(replace(run, sharding=self.options.sharding), self._job(run))
+                self.executor.submit(replace(run, sharding=self.options.sharding), self.job(run))
 
     def _collect(self) -> None:
         if not self._running:
@@ -214,7 +219,8 @@ class _Scheduler:
         record = self.store.read_many([run.id]).get(run.id)
         return record is not None and record != self._before.get(run.id)
 
-    def _job(self, run: Run) -> Job:
+    def job(self, run: Run) -> Job:
+        """What an executor is told of a run."""
         methods = [*run.methods.values(), run.dataset.loader]
         built_in = all(_is_built_in(method.id.plugin) for method in methods)
         limits = self.options.limits

@@ -60,7 +60,7 @@ def _retrieval(
     from harness.metrics.verdicts.flips import query_groups
     from harness.retrieval.health import doubts
     from harness.retrieval.map_store import MapStore
-    from harness.retrieval.pipeline import RetrievalMethods, run_retrieval
+    from harness.retrieval.pipeline import RetrievalMethods, RetrievalTask, run_retrieval
     from harness.search import top_k
 
     methods = RetrievalMethods(**{kind: configured.method for kind, configured in run.methods.items()})
@@ -71,6 +71,10 @@ def _retrieval(
     folder = kept_maps(run, cache.root.parent) if cache.root else None
     # Beside foreign code maps lie apart, like entries of the cache: no cleaner process reads them.
     maps = MapStore(folder / digest(foreign_names())[:16], charged=True) if folder else None
+    if run.part is not None:
+        task = RetrievalTask(dataset, methods, run.protocol, keys, cache, progress, maps)
+        task.describe_part(run.part)
+        return Outcome({}, {}, {}, _costs(task.costs))
     with searching as searcher:
         result = run_retrieval(
             dataset,

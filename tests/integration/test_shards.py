@@ -53,6 +53,43 @@ def test_records_of_sharded_runs_are_those_of_whole_ones(tmp_path, monkeypatch, 
     assert list((tmp_path / "shards" / "cache" / "searches").iterdir()) == []
 
 
+def test_the_database_is_described_in_parts_once_for_all_runs(tmp_path, toy, monkeypatch, without_costs):
+    from harness.retrieval.pipeline import RetrievalTask
+
+    parts = []
+    kept = RetrievalTask.describe_part
+    monkeypatch.setattr(RetrievalTask, "describe_part", lambda self, part: parts.append(part) or kept(self, part))
+    spec = {
+        "name": "toy",
+        "task": "retrieval",
+        "datasets": "toy-images",
+        "methods": {"backbone": "colour", "pooling": ["mac", "spoc"], "whitening": ["none", "pca"]},
+        "plugins": [toy],
+    }
+    shards = run(spec, tmp_path / "shards", shards=3)
+    whole = run(spec, tmp_path / "whole")
+    assert list(map(without_costs, shards)) == list(map(without_costs, whole))
+    assert parts == [(0, 3), (1, 3), (2, 3)] * 2
+    stages = shards[0].cost["describe database"]
+    assert stages.cached
+    assert stages.cpu_s > 0
+
+
+def test_a_part_that_fails_is_left_to_the_run(tmp_path, toy):
+    spec = {
+        "name": "toy",
+        "task": "retrieval",
+        "datasets": "toy-images",
+        "methods": {"backbone": "colour", "pooling": [{"broken": {"mode": "raise"}}, "mac"]},
+        "plugins": [toy],
+    }
+    with pytest.warns(UserWarning, match="part 1 of 2 of .*broken.* failed") as warned:
+        records = run(spec, tmp_path, shards=2)
+    assert len(warned) == 1
+    assert [record.status for record in records] == ["failed", "done"]
+    assert records[0].failure.code == "RuntimeError"
+
+
 def test_a_lost_process_costs_its_calls_only(tmp_path):
     mark = str(tmp_path / "killed")
     dies = "__import__('os').kill(__import__('os').getpid(), 9)"

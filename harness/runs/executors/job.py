@@ -49,6 +49,7 @@ class Job:
         keep_ranks: images of each ranking that are stored; None: all.
         surroundings: what the record says of the machine; None: found out where the run is done.
         sharding: where shards of the run are done; None: with it, as a whole.
+        part: see ``Run.part``.
     """
 
     description: Record
@@ -64,6 +65,7 @@ class Job:
     keep_ranks: int | None = STORED_RANKS
     surroundings: Mapping[str, Any] | None = None
     sharding: Sharding | None = None
+    part: tuple[int, int] | None = None
 
     def restore(self, registry: Registry) -> Run:
         """The run itself. Raises ``PluginError`` where a method is not the one that was planned."""
@@ -72,7 +74,13 @@ class Job:
             planned, now = self.description.methods[kind], configured.id
             if (planned.digest, planned.version, planned.files) != (now.digest, now.version, dict(now.files)):
                 raise PluginError(f'{kind} "{planned.name}" changed after the plan was made', fix="run again")
-        return replace(run, shares_maps=self.shares_maps, keep_ranks=self.keep_ranks, sharding=self.sharding)
+        return replace(
+            run,
+            shares_maps=self.shares_maps,
+            keep_ranks=self.keep_ranks,
+            sharding=self.sharding,
+            part=self.part,
+        )
 
 
 @dataclass(frozen=True)

@@ -13,8 +13,8 @@ from harness.cache import Cache
 from harness.core.errors import DataDamaged, DataMissing, InvalidInput
 from harness.core.progress import SilentProgress
 from harness.plugin_api import Ranking, RetrievalSet
-from harness.retrieval import distractors, search_pipeline
-from harness.retrieval.pipeline import RetrievalMethods, run_retrieval
+from harness.retrieval import distractors, rows, search_pipeline
+from harness.retrieval.pipeline import RetrievalMethods, RetrievalTask, run_retrieval
 from harness.retrieval.protocol import RetrievalProtocol
 from harness_expansion.aqe import AQE
 from harness_pooling.spoc import SPoC
@@ -185,3 +185,34 @@ def test_a_distractor_that_is_not_there_is_named(dataset):
     dataset.images[-1].unlink()
     with pytest.raises(DataMissing, match="41.png"):
         run(dataset)
+
+
+@pytest.mark.parametrize("killed", [False, True])
+def test_described_in_parts_in_any_order_the_descriptors_are_those_of_one_process(
+    dataset, tmp_path, monkeypatch, killed
+):
+    monkeypatch.setattr(distractors, "SHARD", 8)
+    monkeypatch.setattr(distractors, "PORTION", 4)
+    monkeypatch.setattr(rows, "PORTION", 3)
+
+    def task(folder):
+        methods = RetrievalMethods(backbone=Bars(), pooling=SPoC(), whitening=PCA(dim=4))
+        return RetrievalTask(dataset, methods, RetrievalProtocol(), KEYS, Cache(folder), SilentProgress())
+
+    whole = task(tmp_path / "whole").run()
+    for number in (2, 0, 1):
+        part = task(tmp_path / "parts")
+        if killed and number == 0:  # after its first portion
+            saved = rows._append
+            monkeypatch.setattr(rows, "_append", lambda *a, saved=saved: (saved(*a), (_ for _ in ()).throw(KeyError)))
+            with pytest.raises(KeyError):
+                part.describe_part((number, 3))
+            monkeypatch.setattr(rows, "_append", saved)
+        part.describe_part((number, 3))
+        assert part.methods.backbone.calls <= 4 + 16  # its own images; of distractors one or two shards of eight
+    joined = task(tmp_path / "parts")
+    result = joined.run()
+    assert joined.methods.backbone.calls == QUERIES
+    assert np.array_equal(result.ranks, whole.ranks)
+    assert result.scores["medium"].map == whole.scores["medium"].map
+    assert result.costs["describe database"].cpu_s > 0
