@@ -11,6 +11,11 @@ from harness.cli.help import Commands
 from harness.cli.options import AsJson, Plugins
 from harness.core.errors import BROKEN_PLUGIN, DONE
 
+_NOBODY = """\
+No plugin is listed: nobody has asked yet to be in the index that comes with the harness.
+The methods of the harness itself: harness methods. Other indexes: harness plugins list FILE, or https://ADDRESS.
+To be listed: harness plugins add, and a pull request."""
+
 plugins = typer.Typer(cls=Commands, help="List plugins of an index, or add one to it.", no_args_is_help=True)
 
 
@@ -36,7 +41,7 @@ def list_plugins(
 
         print(tabulate(found, names, tablefmt="github", disable_numparse=True))
     else:
-        print("No plugin is listed.")
+        print("No plugin is listed." if indexes else _NOBODY)
 
 
 @plugins.command()

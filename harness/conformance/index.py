@@ -5,13 +5,16 @@ YAML or JSON: ``{format: 1, plugins: [{name: ..., methods: {pooling: [...]}, sou
 
 from __future__ import annotations
 
+import http.client
 import importlib.metadata
 import json
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
+from urllib.request import Request
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -27,7 +30,7 @@ from harness.registry.modules import HARNESS
 
 BUNDLED: Final = Path(__file__).with_name("plugins.yaml")
 _LARGEST: Final = 1 << 20
-_SECONDS: Final = 30
+_SECONDS: Final = 30.0
 _Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._+-]{0,79}$")]
 _Source = Annotated[str, Field(pattern=r"^(https://[!-~]{1,300}|[A-Za-z0-9][A-Za-z0-9._-]{0,79})$")]
 _Version = Annotated[str, Field(pattern=r"^[A-Za-z0-9.+!_-]{0,40}$")]
@@ -76,10 +79,11 @@ def read_index(place: str | Path) -> PluginIndex:
         file.write_bytes(_downloaded(str(place)))
     else:
         file = Path(place)
+    name = sentence(str(place), 300)
     if not file.is_file():
-        raise DataMissing(f"there is no index {file}", fix="give a file, or an address that begins with https://")
+        raise DataMissing(f"there is no index {name}", fix="give a file, or an address that begins with https://")
     if file.stat().st_size > _LARGEST:
-        raise SpecError(f"{file} is too large for an index of plugins", fix="at most 1 MiB")
+        raise SpecError(f"{name} is too large for an index of plugins", fix="at most 1 MiB")
     document = read_document(file, "index")
     try:
         return PluginIndex.model_validate(plain(document.data))
@@ -87,19 +91,35 @@ def read_index(place: str | Path) -> PluginIndex:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
         raise SpecError(
-            f"{file} is no index of plugins: {sentence(where, 80)}: {sentence(first['msg'], 200)}"
+            f"{name} is no index of plugins: {sentence(where, 80)}: {sentence(first['msg'], 200)}"
         ) from error
 
 
+class _OnlyHttps(urllib.request.HTTPRedirectHandler):
+    """Follows redirections to https alone: what came over http may be from anybody."""
+
+    def redirect_request(self, req: Request, fp: Any, code: int, msg: str, headers: Any, newurl: str) -> Request | None:
+        """The request that follows. Raises ``URLError`` for another scheme."""
+        if not newurl.startswith("https://"):
+            raise urllib.error.URLError(f"it leads to {newurl}, which is no https address")
+        return super().redirect_request(req, fp, code, msg, headers, newurl)
+
+
 def _downloaded(url: str) -> bytes:
+    """At most one byte more than an index may have. Raises ``SpecError``, ``DataMissing``."""
     if not url.startswith("https://"):
         raise SpecError(f"{sentence(url, 200)} is not read", why="only https", fix="https://, or download it first")
+    content, until = bytearray(), time.monotonic() + _SECONDS
     try:
-        with urllib.request.urlopen(url, timeout=_SECONDS) as answer:  # noqa: S310  # https only
-            content: bytes = answer.read(_LARGEST + 1)
-    except (OSError, ValueError, urllib.error.URLError) as error:
-        raise DataMissing(f"{sentence(url, 200)} cannot be read: {sentence(error, 200)}") from error
-    return content
+        with urllib.request.build_opener(_OnlyHttps).open(url, timeout=_SECONDS) as answer:
+            while len(content) <= _LARGEST and (part := answer.read1(_LARGEST + 1 - len(content))):
+                content += part
+                if time.monotonic() > until:  # each part may take as long as a timeout
+                    raise TimeoutError(f"it takes more than {_SECONDS:g} seconds")
+    except (OSError, ValueError, http.client.HTTPException) as error:
+        fix = "see whether a browser opens it, or download it and give the file"
+        raise DataMissing(f"{sentence(url, 200)} cannot be read: {sentence(error, 200)}", fix=fix) from error
+    return bytes(content)
 
 
 def entry_of(target: str, source: str, plugins: Sequence[str] = ()) -> IndexEntry:

@@ -109,5 +109,9 @@ def test_the_commands_add_what_the_check_gives_and_list_it(tmp_path, monkeypatch
     assert done[0] == 0
     assert f"3 passed, {int(broken)} failed" in done[1]
     assert "pooling: gem" in done[1]
-    assert command("list") == (0, "No plugin is listed.\n")
+    code, text = command("list")
+    assert code == 0
+    assert "nobody has asked yet" in text
+    file.write_text("format: 1")
+    assert command("list", str(file)) == (0, "No plugin is listed.\n")
     assert command("add", "pooling:gem", "--to", str(file), "--source", "http://example.org")[0] == 2

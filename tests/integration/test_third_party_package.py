@@ -13,6 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+import yaml
+
+from harness.scaffold import new_plugin
 
 
 @dataclass(frozen=True)
@@ -126,3 +129,24 @@ def test_a_new_package_installs_and_passes_its_own_tests(environment, tmp_path):
         cwd=tmp_path / "fresh-idea",
     )
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.slow
+def test_the_steps_of_the_ci_of_a_new_package_find_what_is_wrong(environment, tmp_path):
+    """What its workflow runs after installing it: the check, then its tests; both fail with a method that is wrong."""
+    package = new_plugin("pooling", "fresh-idea", package=True, folder=tmp_path).files[0].parent
+    while not (package / "pyproject.toml").is_file():
+        package = package.parent
+    workflow = yaml.safe_load((package / ".github" / "workflows" / "tests.yml").read_text())
+    steps = [step["run"] for step in workflow["jobs"]["test"]["steps"] if "run" in step]
+    assert steps == ["pip install -e '.[dev]'", "harness check fresh-idea", "pytest"]
+    method = package / "src" / "fresh_idea" / "method.py"
+    right = method.read_text()
+    for text, codes in ((right, (0, 0)), (right.replace("return ", "return float('nan') * "), (3, 1))):
+        method.write_text(text)
+        environment.install(package)
+        done = [
+            subprocess.run([environment.python, "-m", *step.split()], capture_output=True, text=True, cwd=package)
+            for step in steps[1:]
+        ]
+        assert tuple(one.returncode for one in done) == codes, [one.stdout + one.stderr for one in done]
