@@ -1,7 +1,7 @@
 """Conformance: the rules that every method is held to, a third party's as the built-in ones.
 
 ``check("mine.py")`` and ``check("pooling:gem")`` return reports; ``harness check`` prints them; ``pytest
---harness-plugin mine.py`` makes a test of each rule. docs/conformance.md lists the rules.
+--harness-plugin mine.py`` makes a test of each rule. ``harness check --list`` prints the rules.
 """
 
 from __future__ import annotations

@@ -49,15 +49,15 @@ def rule_list(rules: Iterable[Rule]) -> str:
 
 
 def rules_markdown() -> str:
-    """The table of rules in docs/conformance.md: what holds for all kinds, then kind by kind."""
+    """The rules as the page of the documentation has them: those of several kinds, then kind by kind."""
     from harness.conformance.rules import all_rules
 
     rules = all_rules()
     general = [rule for rule in rules if len(rule.kinds) > 1]
-    parts = ["### Several kinds\n\n" + _rows(general, kinds=True)]
+    parts = ["## Several kinds\n\n" + _rows(general, kinds=True)]
     for kind in KINDS:
         own = [rule for rule in rules if rule.kinds == (kind,)]
-        parts += [f"### {kind}\n\n{_rows(own)}"] if own else []
+        parts += [f"## {kind}\n\n{_rows(own)}"] if own else []
     return "\n\n".join(parts) + "\n"
 
 

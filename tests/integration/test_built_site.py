@@ -61,8 +61,11 @@ def test_pages_that_moved_lead_on(tool, root, tmp_path):
     hooks = tool("hooks")
     hooks.on_post_build(SimpleNamespace(site_dir=str(tmp_path)))
     for old, new in hooks.MOVED.items():
-        assert f'href="../{new}"' in (tmp_path / old).read_text()
-        assert (root / "docs" / new).with_suffix(".md").is_file()
+        (target,) = re.findall(r'href="([^"]+)"', (tmp_path / old).read_text())
+        page = (root / "docs" / old).parent.joinpath(target).resolve()
+        assert page == root / "docs" / new
+        assert page.with_suffix(".md").is_file()
+        assert not (root / "docs" / old).with_suffix(".md").exists()
 
 
 def test_a_board_is_drawn_by_the_templates_of_the_page(tool, root):

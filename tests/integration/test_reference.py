@@ -24,7 +24,7 @@ def rows(page: str) -> dict[str, list[str]]:
     return {first.strip().strip("`"): [cell.strip() for cell in rest] for first, *rest in cells}
 
 
-@pytest.mark.parametrize("name", ["spec", "options", "records", "errors", "hooks"])
+@pytest.mark.parametrize("name", ["spec", "options", "records", "errors", "hooks", "rules"])
 def test_no_entry_is_without_a_meaning(pages, name):
     found = rows(pages[f"reference/{name}.md"])
     assert found

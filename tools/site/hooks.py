@@ -22,7 +22,11 @@ _SEARCH = '<div class="md-search" data-md-component="search" role="dialog"'
 """The dialog of the theme, which has no name for those who hear the page."""
 _OUTSIDE = re.compile(r"\]\((?:\.\./)+(leaderboards/[^)\s]+)\)")
 """A link from a page of docs to a board beside the folder of the documentation."""
-MOVED = {"how-to/thesis.html": "thesis.html"}
+MOVED = {
+    "how-to/thesis.html": "thesis.html",
+    "measurements.html": "studies/index.html",
+    "regional-matching.html": "studies/descriptors.html",
+}
 """Where pages stood before, and where they are: old links and bookmarks go on working."""
 
 

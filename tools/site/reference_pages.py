@@ -1,4 +1,4 @@
-"""Pages of the reference that the code itself decides: spec, protocol options, records, errors, optional hooks."""
+"""Pages of the reference that the code itself decides: spec, options, records, errors, optional hooks, rules."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ import harness.boards.board
 import harness.data.disk
 import harness.data.download  # noqa: F401  # these three define errors of their own
 from harness.active import ActiveProtocol
+from harness.conformance.text import rules_markdown
 from harness.core import errors
 from harness.plugin_api import OPTIONAL_HOOKS
 from harness.registry.parameters import describe
@@ -29,6 +30,7 @@ _PROTOCOLS: tuple[tuple[str, type], ...] = (("Retrieval", RetrievalProtocol), ("
 def pages() -> dict[str, str | bytes]:
     """Path in the site -> content."""
     texts = {"spec": _spec(), "options": _options(), "records": _records(), "errors": _errors(), "hooks": _hooks()}
+    texts["rules"] = _rules()
     return {f"reference/{name}.md": "\n".join(lines) for name, lines in texts.items()}
 
 
@@ -129,6 +131,15 @@ def _hooks() -> Iterator[str]:
         names = ", ".join(f"`{name}`" for name in vars(hook) if not name.startswith("_"))
         meaning = (inspect.getdoc(hook) or "").partition("\n\n")[0]
         yield _row(f"`{hook.__name__}`", ", ".join(kinds), names, meaning)
+
+
+def _rules() -> Iterator[str]:
+    yield "# Conformance rules\n"
+    yield (
+        "Look up what `harness check` tests, and why ([check a plugin](../conformance.md)). A name in brackets is the "
+        "[optional hook](hooks.md) that a rule tests: it is tried where a method offers it.\n"
+    )
+    yield rules_markdown()
 
 
 def _row(*cells: str) -> str:
