@@ -5,10 +5,12 @@ from __future__ import annotations
 import functools
 import os
 import sys
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
-from typing import Final
+from typing import Final, TypeVar
+
+Part = TypeVar("Part")
 
 VARIABLES: Final = (
     "OMP_NUM_THREADS",
@@ -90,14 +92,31 @@ def settle_thread() -> None:
         sys.modules["torch"].set_num_threads(OPERATION)
 
 
-@contextmanager
-def many_threads() -> Iterator[None]:
-    """Inside, operations of torch use all threads: for results that do not depend on the order of sums."""
+def on_all_threads(work: Callable[[Part], object], parts: Sequence[Part]) -> None:
+    """``work`` on each part, on as many threads as this process may use; inside, an operation of torch uses one.
+
+    For results that do not depend on which part comes first. Threads inside of small operations would wait for each
+    other after each, which takes longer than the operations.
+    """
     torch = sys.modules["torch"]
     before = torch.get_num_threads()
-    torch.set_num_threads(threads_here())
+
+    def alone(part: Part) -> None:
+        torch.set_num_threads(1)  # OpenMP counts the threads of each thread apart
+        work(part)
+
+    torch.set_num_threads(1)
     try:
-        yield
+        threads = threads_here()
+        if threads == 1 or len(parts) == 1:
+            for part in parts:
+                work(part)
+            return
+        pool = shared_threads(threads, os.getpid())
+        started = [pool.submit(alone, part) for part in parts]
+        wait(started)
+        for done in started:
+            done.result()
     finally:
         torch.set_num_threads(before)
 

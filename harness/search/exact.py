@@ -11,9 +11,10 @@ product can have, and only their scores are computed. Loads torch and numba: imp
 from __future__ import annotations
 
 import itertools
-import os
+import math
+import threading
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -22,7 +23,7 @@ from numpy.typing import NDArray
 
 from harness.core.devices import usable
 from harness.core.errors import InvalidInput
-from harness.core.threads import many_threads, shared_threads, threads_here
+from harness.core.threads import on_all_threads, threads_here
 from harness.search import kernels
 
 Array = NDArray[Any]
@@ -35,9 +36,13 @@ _FEW: Final = 8
 _QUERIES: Final = 1024
 """Queries multiplied at a time."""
 _WITHIN: Final = 1024
-"""Rows and columns of a block of the products of a set with itself."""
+"""Most rows and columns of a block of the products of a set with itself."""
+_LEAST: Final = 256
+"""Rows multiplied at a time, also where there are threads for fewer."""
+_GROUP: Final = 128
+"""Queries whose candidates one thread gathers at a time."""
 _PRODUCTS: Final = 1 << 20
-"""Products held at a time: 4 MB, which stay in the cache of the processor."""
+"""Products that a thread holds at a time: 4 MB, which stay in the cache of the processor."""
 _CONVERTED: Final = 1 << 24
 """Numbers of the database held at a time as float32: 64 MB."""
 _ON_DEVICE: Final = 1 << 26
@@ -75,7 +80,7 @@ def top_k(
     """The k images with the largest inner product with each query; exact.
 
     Of a set searched in itself (the same array) half of the products are computed. Time O(q n d). Memory: at most
-    three times the answer and 80 MB; on a GPU the queries and 512 MB.
+    three times the answer, 70 MB, and 4 MB a thread; on a GPU the queries and 512 MB.
 
     Args:
         queries: (q, d) float32 or float16, finite.
@@ -142,15 +147,8 @@ def part_top_k(
         if k == size and not ranks:
             continue
         for start in range(0, len(queries), _QUERIES):
-            part = slice(start, start + _QUERIES)
-            candidates = (_Pools if device == "cpu" else _Pairs)(chunk, part, best[part]) if 0 < k < size else None
-            for some in chunk.blocks(part):
-                if candidates:
-                    candidates.add(some)
-                if ranks:
-                    ranks.add(start, some)
-            if candidates:
-                candidates.settle()
+            part = slice(start, min(start + _QUERIES, len(queries)))
+            _look(chunk, part, best[part] if k < size else best[part, :0], ranks)
     return Part(best, ranks.counts if ranks else np.zeros(0, np.int64))
 
 
@@ -171,14 +169,14 @@ class _Products:
         self.queries, self.device, self.few = queries, device, len(queries) <= _FEW
         self.moved = torch.empty(0) if self.few else torch.from_numpy(queries).to(device)
         self.lengths, self.error = kernels.lengths(queries), _relative_error(queries.shape[1])
-        self._buffer = torch.empty(0, device=device)
+        self._of_thread = threading.local()
 
     def buffer(self, queries: int, rows: int) -> torch.Tensor:
-        """Uninitialised, and used again and again."""
-        count = queries * rows
-        if self._buffer.numel() < count:
-            self._buffer = torch.empty(count, device=self.device)
-        return self._buffer[:count].view(queries, rows)
+        """Uninitialised, of this thread, which uses it again and again."""
+        count, held = queries * rows, getattr(self._of_thread, "held", None)
+        if held is None or held.numel() < count:
+            held = self._of_thread.held = torch.empty(count, device=self.device)
+        return held[:count].view(queries, rows)
 
 
 class _Block(NamedTuple):
@@ -198,7 +196,7 @@ class _Chunk:
     """
 
     def __init__(self, products: _Products, rows: Floats, first: int) -> None:
-        self._products, self.rows, self.first = products, rows, first
+        self._products, self.rows, self.first, self.device = products, rows, first, products.device
         self._moved = torch.from_numpy(rows).to(products.device) if not products.few else None
         self._longest = float(kernels.lengths(rows).max()) if not products.few else 0.0
 
@@ -211,42 +209,50 @@ class _Chunk:
         products = self._products.lengths[part] * self._longest
         slack = products * self._products.error
         # Terms below the smallest normal number may be taken for 0. Products with a vector of zeros are right.
-        slack[slack > 0] += self.rows.shape[1] * np.finfo(np.float32).tiny
+        slack[slack > 0] += (self.rows.shape[1] + 1) * kernels.ANY_ORDER
         slack[products > _OVERFLOWS] = np.inf
         return slack.astype(np.float32)
 
-    def blocks(self, part: slice) -> Iterator[_Block]:
-        """Of some queries and all rows, one after the other; the products live until the next."""
-        queries, slack = self.queries(part), self.slack(part)
-        limit = _PRODUCTS if self._products.device == "cpu" else _ON_DEVICE
-        width = max(1, limit // max(1, len(queries)))
-        for start in range(0, len(self.rows), width):
-            rows = self.rows[start : start + width]
-            if self._moved is None:
-                products = torch.from_numpy(_scores(queries, rows))
-            else:
-                products = self._products.buffer(len(queries), len(rows))
-                with many_threads():  # the order of sums does not matter: ``slack`` bounds what it may change
-                    torch.mm(self._products.moved[part], self._moved[start : start + width].T, out=products)
-            yield _Block(queries, rows, self.first + start, products, slack)
+    def blocks(self, queries: int) -> list[slice]:
+        """The rows, as many at a time as are multiplied with so many queries: some for each thread."""
+        width = (_PRODUCTS if self.device == "cpu" else _ON_DEVICE) // max(1, queries)
+        if self.device == "cpu":
+            width = min(width, max(_LEAST, -(-len(self.rows) // (4 * threads_here()))))
+        return _slices(len(self.rows), max(1, width))
 
-    def square(self, start: int, row: int, side: int) -> Floats:
-        """Products of ``side`` queries and as many rows; they live until the next."""
-        left, right = self._products.moved[start : start + side], self._products.moved[row : row + side]
-        products = self._products.buffer(len(left), len(right))
-        with many_threads():
-            return torch.mm(left, right.T, out=products).numpy()
+    def block(self, part: slice, rows: slice) -> _Block:
+        """Of some queries and some rows; the products live until the next of this thread."""
+        queries, some = self.queries(part), self.rows[rows]
+        products = self._products.buffer(len(queries), len(some))
+        if self._moved is None:
+            kernels.scores(queries, some, products.numpy())
+        else:
+            torch.mm(self._products.moved[part], self._moved[rows].T, out=products)
+        return _Block(queries, some, self.first + rows.start, products, self.slack(part))
+
+
+class _Turns:
+    """Queries in groups, on each of which one thread works at a time."""
+
+    def __init__(self, queries: int) -> None:
+        self._locks = [threading.Lock() for _ in range(-(-queries // _GROUP))]
+
+    def of(self, first: int, count: int) -> Iterator[slice]:
+        """Parts of ``count`` queries from ``first`` on, numbered from 0; each while it is this thread's turn."""
+        end = first + count
+        for number in range(first // _GROUP, -(-end // _GROUP)):
+            with self._locks[number]:
+                yield slice(max(number * _GROUP - first, 0), min((number + 1) * _GROUP, end) - first)
 
 
 class _Pools:
     """Candidates for the best of some queries, gathered block after block; scores are computed once for a chunk."""
 
-    def __init__(self, chunk: _Chunk, part: slice, best: Keys, *, within: bool = False) -> None:
-        self._chunk, self._best = chunk, best
-        self._queries, self._slack = chunk.queries(part), chunk.slack(part)
-        self._pools = np.empty((len(best), kernels.pool_size(best.shape[1])), np.uint64)
+    def __init__(self, chunk: _Chunk, part: slice, best: Keys) -> None:
+        self._chunk, self._best, self._turns = chunk, best, _Turns(len(best))
         # Rows come in any order: equal scores may be better even where products are right.
-        self._slack = np.maximum(self._slack, np.finfo(np.float32).tiny) if within else self._slack
+        self._queries, self._slack = chunk.queries(part), np.maximum(chunk.slack(part), kernels.ANY_ORDER)
+        self._pools = np.empty((len(best), kernels.pool_size(best.shape[1])), np.uint64)
         self._counts, self._bounds = np.empty(len(best), np.int64), np.empty(len(best), np.float32)
         kernels.open_pools(best, self._slack, self._pools, self._counts, self._bounds)
 
@@ -260,8 +266,7 @@ class _Pools:
         Products are (m, w), a query a row, or with ``columns`` (w, m).
         """
         rows, first, k = self._chunk.rows, self._chunk.first, self._best.shape[1]
-
-        def work(part: slice) -> None:
+        for part in self._turns.of(query, products.shape[columns]):
             some = slice(query + part.start, query + part.stop)
             pools = self._pools[some], self._counts[some], self._bounds[some]
             shared = row, self._queries[some], rows, first, self._slack[some], k, *pools
@@ -269,8 +274,6 @@ class _Pools:
                 kernels.push_columns(products, part.start, *shared)
             else:
                 kernels.push(products[part], *shared)
-
-        _each(products.shape[columns], work)
 
     def settle(self) -> None:
         """Update the best."""
@@ -280,18 +283,22 @@ class _Pools:
             pools = self._pools[part], self._counts[part]
             kernels.settle(self._queries[part], rows, first, self._slack[part], *pools, self._best[part])
 
-        _each(len(self._best), work)
+        on_all_threads(work, _shares(len(self._best)))
 
 
 class _Pairs:
     """The same, where the device of the products looks for the pairs of a query and a row that may matter."""
 
     def __init__(self, chunk: _Chunk, part: slice, best: Keys) -> None:
-        self._best = best
+        self._best, self._turn = best, threading.Lock()
 
     def add(self, block: _Block) -> None:
         """Update the best, the smallest of which comes first."""
-        device, best = block.products.device, self._best
+        with self._turn:
+            self._add(block, self._best)
+
+    def _add(self, block: _Block, best: Keys) -> None:
+        device = block.products.device
         slack = torch.from_numpy(block.slack[:, None]).to(device)
         least = torch.from_numpy(_decoded(best[:, :1])[1]).to(device)
         if best.shape[1] <= len(block.rows):
@@ -303,17 +310,47 @@ class _Pairs:
         """Nothing is left to do."""
 
 
+def _look(chunk: _Chunk, part: slice, best: Keys, ranks: _Ranks | None) -> None:
+    """Multiply some queries with a chunk, update their best (m, k), none where k is 0, and count for ranks."""
+    on_cpu = chunk.device == "cpu"
+    candidates = (_Pools if on_cpu else _Pairs)(chunk, part, best) if best.shape[1] else None
+
+    def work(rows: slice) -> None:
+        block = chunk.block(part, rows)
+        if candidates:
+            candidates.add(block)
+        if ranks:
+            ranks.add(part.start, block)
+
+    blocks = chunk.blocks(part.stop - part.start)
+    if on_cpu:
+        on_all_threads(work, blocks)
+    else:
+        for rows in blocks:
+            work(rows)
+    if candidates:
+        candidates.settle()
+
+
 def _within(chunk: _Chunk, best: Keys) -> None:
     """The best among the queries themselves: each product of two blocks serves both, half of them are spared."""
-    pools = _Pools(chunk, slice(0, len(best)), best, within=True)
-    blocks = range(0, len(best), _WITHIN)
-    # First each block with itself, which gives all queries their bounds.
-    for start in blocks:
-        pools.gather(chunk.square(start, start, _WITHIN), start, start)
-    for start, row in itertools.combinations(blocks, 2):
-        products = chunk.square(start, row, _WITHIN)
-        pools.gather(products, start, row)
-        pools.gather(products, row, start, columns=True)
+    n = len(best)
+    pools = _Pools(chunk, slice(0, n), best)
+    # Pairs of blocks enough for all threads, in whole groups.
+    side = min(_WITHIN, _GROUP * -(-n // (_GROUP * math.isqrt(8 * threads_here()) + _GROUP)))
+    blocks = _slices(n, side)
+
+    def itself(block: slice) -> None:
+        pools.gather(chunk.block(block, block).products.numpy(), block.start, block.start)
+
+    def pair(two: tuple[slice, slice]) -> None:
+        left, right = two
+        products = chunk.block(left, right).products.numpy()
+        pools.gather(products, left.start, right.start)
+        pools.gather(products, right.start, left.start, columns=True)
+
+    on_all_threads(itself, blocks)  # which gives all queries their bounds
+    on_all_threads(pair, list(itertools.combinations(blocks, 2)))
     pools.settle()
 
 
@@ -364,24 +401,21 @@ class _Ranks:
     """Counts rows between marks."""
 
     def __init__(self, marks: Marks) -> None:
-        self._marks = kernels.marked(marks.keys, marks.ends)
+        self._marks, self._turns = kernels.marked(marks.keys, marks.ends), _Turns(len(marks.ends) - 1)
         self.counts = np.zeros(len(marks.keys), np.int64)
 
     def add(self, start: int, block: _Block) -> None:
         """Look at a block of the database and the queries from ``start`` on."""
         products = block.products.cpu().numpy()
-
-        def work(part: slice) -> None:
+        for part in self._turns.of(start, len(products)):
             queries, slack, whose = block.queries[part], block.slack[part], start + part.start
             kernels.count(products[part], queries, block.rows, block.first, slack, whose, self._marks, self.counts)
-
-        _each(len(products), work)
 
 
 def _scores(queries: Floats, rows: Floats) -> Floats:
     """All scores (m, w)."""
     result = np.empty((len(queries), len(rows)), np.float32)
-    _each(len(rows), lambda part: kernels.scores(queries, rows[part], result[:, part]))
+    on_all_threads(lambda part: kernels.scores(queries, rows[part], result[:, part]), _shares(len(rows)))
     return result
 
 
@@ -433,17 +467,13 @@ def _float32(rows: Array, out: torch.Tensor | None = None) -> Floats:
     return converted
 
 
-def _each(n: int, work: Callable[[slice], None]) -> None:
-    """``work`` on parts of n, on as many threads as this process may use."""
-    threads = threads_here()
-    step = max(1, -(-n // (4 * threads)))
-    parts = [slice(start, min(start + step, n)) for start in range(0, n, step)]
-    if threads == 1 or len(parts) == 1:
-        for part in parts:
-            work(part)
-        return
-    for done in [shared_threads(threads, os.getpid()).submit(work, part) for part in parts]:
-        done.result()
+def _slices(n: int, width: int) -> list[slice]:
+    return [slice(start, min(start + width, n)) for start in range(0, n, width)]
+
+
+def _shares(n: int) -> list[slice]:
+    """Parts of n, some for each thread."""
+    return _slices(n, max(1, -(-n // (4 * threads_here()))))
 
 
 def checked(

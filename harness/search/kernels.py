@@ -13,12 +13,12 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from harness.search.masks import WIDTH, lowest, reaching
+
 Dense = NDArray[Any]
 Scalar = Any
 """A number of numpy's: compiled code is strict about their types, numpy's static types are not theirs."""
 
-_CHUNK: Final = 64
-"""Products compared at once with vector instructions (not so for 32): most chunks hold no candidate."""
 _GROUPS: Final = 4
 """Groups of products for each of the best: the best k of n products fall into nearly k different ones."""
 _ROOM: Final = 128
@@ -26,7 +26,10 @@ _ROOM: Final = 128
 _TILE: Final = 512
 _BUCKETS: Final = 4
 _LAST: Final = np.uint64(2**32 - 1)
+ANY_ORDER: Final = np.finfo(np.float32).tiny
+"""Slack of products that are scores, where rows come in any order: least that is not taken for 0."""
 _SIGN: Final = np.uint32(2**31)
+_ONE: Final = np.uint64(1)
 
 
 @njit(nogil=True, cache=True, fastmath={"reassoc", "contract"})
@@ -110,25 +113,25 @@ def push(
         counts: how many.
         bounds: least products.
     """
-    width = products.shape[1]
+    width, same = products.shape[1], np.empty(WIDTH, np.float32)
     for i in range(len(products)):
         near, query, pool, count, bound = products[i], queries[i], pools[i], counts[i], bounds[i]
         if count == 0:
             bound = _reached(near, k, slack[i])
-        start = _next_chunk(near, 0, bound)
-        while start < width:
-            end = min(start + _CHUNK, width)
-            for j in range(start, end):
-                value = near[j]
-                if value < bound:  # False for NaN
+        same[:] = bound
+        for start in range(0, width, WIDTH):
+            bits = _reaching(near, start, width, same, 0, WIDTH)
+            while bits:
+                j, bits = start + lowest(bits), bits & (bits - _ONE)
+                value, row = near[j], place + j
+                if value < bound:  # it has grown since; False for NaN
                     continue
-                row = place + j
                 # A product that overflowed says nothing.
                 pool[count] = _key(value if np.isfinite(value) else score(query, rows[row]), first + row)
                 count += 1
                 if count == len(pool):
                     count, bound = _trim(query, rows, first, slack[i], k, pool, count)
-            start = _next_chunk(near, end, bound)
+                    same[:] = bound
         counts[i], bounds[i] = count, bound
 
 
@@ -147,31 +150,30 @@ def push_columns(
     bounds: Dense,
 ) -> None:
     """The same for products (w, c) whose columns from ``left`` on belong to the queries."""
-    for start in range(0, len(queries), _CHUNK):
-        end = min(start + _CHUNK, len(queries))
-        least = bounds[start:end]
+    for start in range(0, len(queries), WIDTH):
         for i in range(len(products)):
-            near = products[i, left + start : left + end]
-            if len(least) == _CHUNK and _all_below(near, least):
-                continue
-            for j in range(len(least)):
-                value = near[j]
-                if value < least[j]:  # False for NaN
-                    continue
-                q, row = start + j, place + i
+            near, row = products[i], place + i
+            bits = _reaching(near, left + start, left + len(queries), bounds, start, len(bounds))
+            while bits:
+                j, bits = lowest(bits), bits & (bits - _ONE)
+                q, value = start + j, near[left + start + j]
                 key = _key(value if np.isfinite(value) else score(queries[q], rows[row]), first + row)
                 pools[q, counts[q]] = key
                 counts[q] += 1
                 if counts[q] == pools.shape[1]:
-                    counts[q], least[j] = _trim(queries[q], rows, first, slack[q], k, pools[q], counts[q])
+                    counts[q], bounds[q] = _trim(queries[q], rows, first, slack[q], k, pools[q], counts[q])
 
 
 @njit(nogil=True, cache=True)
-def _all_below(near: Dense, least: Dense) -> Scalar:
-    below = np.int32(0)
-    for j in range(_CHUNK):
-        below += np.int32(near[j] < least[j])
-    return below == _CHUNK
+def _reaching(values: Dense, at: int, end: int, bounds: Dense, first: int, last: int) -> Scalar:
+    """``reaching`` of the numbers before ``end`` with the bounds before ``last``, however few are left."""
+    if at + WIDTH <= end and first + WIDTH <= last:
+        return reaching(values, at, bounds, first)
+    bits = np.uint64(0)
+    for j in range(min(end - at, last - first)):
+        if not values[at + j] < bounds[first + j]:
+            bits |= _ONE << np.uint64(j)
+    return bits
 
 
 @njit(nogil=True, cache=True)
@@ -191,14 +193,14 @@ def _rescore_all(queries: Dense, rows: Dense, first: int, slack: Dense, pools: D
     """Scores instead of products, row after row: each is read once for all queries."""
     ends = np.zeros(len(rows) + 1, np.int64)
     for i in range(len(queries)):
-        for p in range(counts[i] if slack[i] > 0 else 0):
+        for p in range(counts[i] if slack[i] > ANY_ORDER else 0):
             index = np.int64(_LAST - (pools[i, p] & _LAST))
             if index >= first:
                 ends[index - first + 1] += 1
     ends = np.cumsum(ends)
     query, place = np.empty(ends[-1], np.int32), np.empty(ends[-1], np.int32)
     for i in range(len(queries)):
-        for p in range(counts[i] if slack[i] > 0 else 0):
+        for p in range(counts[i] if slack[i] > ANY_ORDER else 0):
             index = np.int64(_LAST - (pools[i, p] & _LAST))
             if index >= first:
                 at = ends[index - first]
@@ -212,7 +214,7 @@ def _rescore_all(queries: Dense, rows: Dense, first: int, slack: Dense, pools: D
 @njit(nogil=True, cache=True)
 def _reached(near: Dense, k: Any, slack: Scalar) -> Scalar:
     """A bound that k products reach, and few more: of products in groups k of the groups have a maximum that does."""
-    groups = _CHUNK * (_GROUPS * k // _CHUNK + 1)
+    groups = WIDTH * (_GROUPS * k // WIDTH + 1)
     if len(near) < 2 * groups:
         return np.float32(-np.inf)
     maxima = near[:groups].copy()
@@ -223,19 +225,6 @@ def _reached(near: Dense, k: Any, slack: Scalar) -> Scalar:
     _select(maxima, groups, k)
     # Its own score and that of the others may differ by the slack each.
     return np.nextafter(np.float32(maxima[k - 1] - np.float32(2) * slack), np.float32(-np.inf))
-
-
-@njit(nogil=True, cache=True)
-def _next_chunk(near: Dense, start: int, bound: Scalar) -> int:
-    """Where the next chunk begins that holds a product not below the bound, or the last products; else their number."""
-    while start + _CHUNK <= len(near):
-        chunk, below = near[start : start + _CHUNK], np.int32(0)
-        for j in range(_CHUNK):
-            below += np.int32(chunk[j] < bound)
-        if below < _CHUNK:
-            return start
-        start += _CHUNK
-    return start
 
 
 @njit(nogil=True, cache=True)

@@ -37,13 +37,23 @@ def test_numbers_of_threads_come_back_after_an_error(two):
     assert threads.threads_here() == 2
 
 
-def test_what_does_not_depend_on_the_order_of_sums_uses_all_threads_inside(two):
-    with threads.reproducible():
-        with threads.many_threads():
-            assert torch.get_num_threads() == 2
+def test_parts_are_shared_out_and_each_operation_in_them_uses_one_thread(two):
+    def look(part):
+        seen.append((part, torch.get_num_threads()))
+        if part == 3:
+            raise RuntimeError("stop")
+
+    for parts in ([1], [1, 2, 4, 5]):
+        seen = []
         with threads.reproducible():
-            assert torch.get_num_threads() == threads.OPERATION
-        assert torch.get_num_threads() == threads.OPERATION
+            threads.on_all_threads(look, parts)
+        threads.on_all_threads(look, parts)
+        assert sorted(seen) == sorted([(part, 1) for part in parts] * 2)
+    seen = []
+    with pytest.raises(RuntimeError, match="stop"):
+        threads.on_all_threads(look, [1, 3, 4])
+    assert len(seen) == 3  # nothing is left running
+    assert torch.get_num_threads() == 2
 
 
 @pytest.mark.parametrize("started_in", ["1", "2", "5"])
