@@ -80,3 +80,4 @@ def harness_register(registry: Registrar) -> None:
     registry.acquisition(
         "alfa-mix", "harness_acquisition.alfa_mix:AlfaMix", evidence="harness_evidence.mixtures:alfa_mix"
     )
+    registry.acquisition("dcom", "harness_acquisition.dcom:DCoM", evidence="harness_evidence.coverage:dcom")

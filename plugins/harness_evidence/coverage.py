@@ -11,7 +11,7 @@ from harness.active import Pool
 from harness.plugin_api import Comparison, Create
 from harness.search import k_means, unit_rows
 from harness_evidence import RNG, Array
-from harness_evidence.pools import clustered_pool, small_pool
+from harness_evidence.pools import clustered_pool, labelled_too, small_pool, sorted_pool
 
 KERNELS: Mapping[str, Callable[[Array, float], Array]] = {
     "rbf": lambda r, h: np.exp(-((r / h) ** 2)),
@@ -129,6 +129,61 @@ def margin_weights(pool: Pool) -> Array:
     return np.asarray(u) if len(pool.labelled) else np.ones(len(u))
 
 
+def slow_radius(pool: Pool, between: Array, label: int, least: float, longest: float, resolution: float) -> float:
+    """Bisection for the largest ball around a label in which enough examples are predicted as it."""
+    low, high = 0.0, longest
+    while high - low > resolution:
+        middle = (low + high) / 2
+        ball = [j for j in range(len(between)) if between[label, j] < middle]
+        alike = [j for j in ball if int(pool.probabilities[j].argmax()) == pool.labels[label]]
+        low, high = (middle, high) if len(alike) / len(ball) >= least else (low, middle)
+    return round((low + high) / 2, 2)
+
+
+def slow_dcom(
+    pool: Pool,
+    budget: int,
+    before: Mapping[int, float],
+    longest: float = 1.1,
+    initial: float = 0.6,
+    k: float = 50,
+    a: float = 0.8,
+    resolution: float = 0.05,
+) -> tuple[list[int], dict[int, float]]:
+    """Picks, and the radius of each label; ``before`` are those of the cycle before."""
+    between = unit_distances(pool)
+    n, known = len(between), pool.labelled.tolist()
+
+    def covered(radii: Mapping[int, float], bound: float) -> set[int]:
+        return {j for j in range(n) if any(between[i, j] < min(radii[i], bound) for i in known)}
+
+    start = sum(before.values()) / len(before) if before else initial
+    radii = {i: before.get(i, start) for i in known}
+    least = 0.2 * len(covered(radii, longest)) / n + 0.4
+    radii = {i: before[i] if i in before else slow_radius(pool, between, i, least, longest, resolution) for i in known}
+    mean = sum(radii.values()) / len(radii) if radii else initial
+    share = len(covered(radii, longest)) / n
+    weight = round(float((1 + np.exp(-k * (1 - a))) / (1 + np.exp(-k * (share - a)))), 3)
+    gone, picks = covered(radii, mean), list[int]()
+    p = np.sort(pool.probabilities.astype(np.float64), axis=1)
+    margins = stretched(1 - (p[:, -1] - p[:, -2]) if p.shape[1] > 1 else np.zeros(n))
+    near = (between < mean) | np.eye(n, dtype=bool)
+    while len(picks) < budget:
+        taken = known + picks
+        degrees = np.array([0 if i in taken else sum(near[i, j] and j not in gone for j in range(n)) for i in range(n)])
+        margins[taken] = 0
+        scores = weight * stretched(margins) + (1 - weight) * stretched(degrees)
+        picks.append(max((i for i in range(n) if i not in taken), key=lambda i: (scores[i], -i)))  # noqa: B023
+        gone |= {j for j in range(n) if near[picks[-1], j]}
+    return picks, radii
+
+
+def stretched(values: Array) -> Array:
+    """To [0, 1]; all 0 where they are equal."""
+    low, high = values.min(), values.max()
+    return np.asarray((values - low) / (high - low) if high > low else np.zeros(len(values)))
+
+
 def slow_centres(
     x: Array, start: Array, fixed: Array, steps: int, rate: float, temperature: float = 0.07, balance: float = 1.0
 ) -> Array:
@@ -185,6 +240,22 @@ def probcover(create: Create) -> Iterator[Comparison]:
         pool = clustered_pool(seed, n=100, d=3)
         picks = create(delta=delta).select(pool, 30, RNG(0))
         yield Comparison(f"delta = {delta:g}", picks, slow_probcover(pool, delta, 30))
+
+
+def dcom(create: Create) -> Iterator[Comparison]:
+    """Balls, densities and bisections example by example, over two cycles."""
+    for seed in range(6):
+        pool = sorted_pool(seed)
+        method: Any = create()
+        picks, memory = method.select_remembering(pool, 4, RNG(0), None)
+        expected, radii = slow_dcom(pool, 4, {})
+        yield Comparison(f"pool {seed}", picks, expected)
+        yield Comparison(f"pool {seed}, radii", memory["radii"], list(radii.values()), 1e-12)
+        later = labelled_too(pool, picks)
+        again, later_memory = method.select_remembering(later, 4, RNG(0), memory)
+        expected, radii = slow_dcom(later, 4, radii)
+        yield Comparison(f"pool {seed}, second cycle", again, expected)
+        yield Comparison(f"pool {seed}, radii then", later_memory["radii"], list(radii.values()), 1e-12)
 
 
 def max_herding(create: Create) -> Iterator[Comparison]:

@@ -6,6 +6,7 @@ import numpy as np
 
 from harness.active import Pool
 from harness.plugin_api import LinearHead
+from harness_evidence import Array
 
 
 def small_pool(seed: int, kind: str = "") -> tuple[Pool, int]:
@@ -45,3 +46,22 @@ def clustered_pool(seed: int, n: int = 200, c: int = 5, d: int = 7) -> Pool:
     features = rng.normal(size=(n, d)) + 3 * rng.normal(size=(6, d))[rng.integers(0, 6, n)]
     labels = np.where(rng.random(n) < 0.1, 0, -1)
     return Pool(features, rng.dirichlet(np.full(c, 0.5), n), labels)
+
+
+def sorted_pool(seed: int, n: int = 60, d: int = 4) -> Pool:
+    """A pool of clusters with a class each, a model that mostly knows them, and some labels."""
+    rng = np.random.default_rng(seed)
+    c = int(rng.integers(1, 5))
+    truth = rng.integers(0, c, n)
+    features = rng.normal(size=(n, d)) * rng.choice([0.3, 1.0]) + 2 * rng.normal(size=(c, d))[truth]
+    probabilities = 2 * rng.dirichlet(np.full(c, 0.7), n) + np.eye(c)[truth] * rng.choice([1.0, 4.0])
+    labels = np.where(rng.random(n) < rng.choice([0.05, 0.3]), truth, -1)
+    labels[0] = -1
+    return Pool(features, probabilities / probabilities.sum(axis=1, keepdims=True), labels)
+
+
+def labelled_too(pool: Pool, picks: Array) -> Pool:
+    """The pool a cycle later: the picks have a label, that of their prediction."""
+    labels = pool.labels.copy()
+    labels[picks] = pool.probabilities[picks].argmax(axis=1)
+    return Pool(pool.features, np.roll(pool.probabilities, 1, axis=0), labels)

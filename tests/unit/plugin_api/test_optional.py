@@ -52,6 +52,8 @@ HAS = [
     (plugin_api.SeesLabels, "acquisition", "random", False),
     (plugin_api.AsksLabels, "acquisition", "galaxy", True),
     (plugin_api.AsksLabels, "acquisition", "balanced-random", False),
+    (plugin_api.Remembers, "acquisition", "dcom", True),
+    (plugin_api.Remembers, "acquisition", "probcover", False),
 ]
 
 
