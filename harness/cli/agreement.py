@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from harness.cli.options import AsJson, Cache, Catalogues, Data, Out, Plots, Plugins, Target
+from harness.cli.options import (
+    AsJson,
+    Cache,
+    Catalogues,
+    Data,
+    Out,
+    PlotFormats,
+    Plots,
+    Plugins,
+    Target,
+    comma_separated,
+)
 
 if TYPE_CHECKING:
     from harness.boards.reference import Reference
@@ -24,6 +34,7 @@ def agreement(
     unlabelled: Annotated[bool, typer.Option("--unlabelled", help="Measure on what was just acquired too.")] = False,
     out: Out = None,
     plots: Plots = None,
+    plot_formats: PlotFormats = "svg",
     plugin: Plugins = None,
     catalogue: Catalogues = None,
     data: Data = None,
@@ -61,7 +72,7 @@ def agreement(
     if out is not None:
         write_atomically(out, text.encode())
     if plots is not None:
-        for name, picture in _plots(studies):
+        for name, picture in _plots(studies, comma_separated(plot_formats)).items():
             write_atomically(plots / name, picture)
     print(_json(studies, published) if as_json else text, end="")
 
@@ -124,11 +135,12 @@ def _json(studies: Sequence[AgreementStudy], published: Reference | None) -> str
     return json_text(content)
 
 
-def _plots(studies: Sequence[AgreementStudy]) -> Iterator[tuple[str, bytes]]:
-    from harness.boards.plots import agreement_plot
+def _plots(studies: Sequence[AgreementStudy], images: Sequence[str]) -> dict[str, bytes]:
+    """Pictures of the ranks with their data, by file name."""
+    from harness.boards.plots import agreement_plots
 
+    pictures: dict[str, bytes] = {}
     for study in studies:
-        picture = agreement_plot(study.title, study.reference, study.compared)
-        if picture is not None:
-            name = study.dataset if len(studies) == 1 else study.title
-            yield f"{re.sub(r'[^A-Za-z0-9._-]+', '-', name)}-ranks.svg", picture
+        name = study.dataset if len(studies) == 1 else study.title
+        pictures |= agreement_plots(study.title, study.reference, study.compared, name, images, data=True)
+    return pictures

@@ -11,7 +11,19 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from harness.cli.options import Add, Cache, Catalogues, Data, Out, Plots, Plugins, Runs, Target
+from harness.cli.options import (
+    Add,
+    Cache,
+    Catalogues,
+    Data,
+    Out,
+    PlotFormats,
+    Plots,
+    Plugins,
+    Runs,
+    Target,
+    comma_separated,
+)
 
 if TYPE_CHECKING:
     from harness.runs.results import Results
@@ -39,7 +51,8 @@ def leaderboard(
     ] = None,
     out: Out = None,
     plots: Plots = None,
-    png: Annotated[bool, typer.Option("--png", help="With --plots: draw PNG too.")] = False,
+    plot_formats: PlotFormats = "svg",
+    png: Annotated[bool, typer.Option("--png", help="As --plot-formats svg,png.", hidden=True)] = False,
     difference: Annotated[
         tuple[str, str] | None,
         typer.Option("--difference", metavar="A B", help="Two rows against each other, query by query."),
@@ -84,14 +97,15 @@ def leaderboard(
         results.require_records()
     beside = reference or results.reference
     published = read_reference(beside) if beside else None
-    images = ("svg", "png") if png else ("svg",)
+    images = comma_separated(f"{plot_formats},png" if png else plot_formats)
     pictures: dict[str, bytes] = {}
     if difference is not None:
-        compared = differences(boards_of(results, cost=False), *difference)
+        shown = boards_of(results, cost=False)
+        compared = differences(shown, *difference)
         text = render_differences(compared, format)
-        pictures = difference_plots(compared, images, data=True) if plots is not None else {}
+        pictures = difference_plots(compared, images, boards=shown, data=True) if plots is not None else {}
     elif savings or penalties:
-        text, pictures = _summaries(results, format, images if plots is not None else (), savings, penalties)
+        text, pictures = _summaries(results, format, images if plots is not None else None, savings, penalties)
     else:
         with _no_search_for_cycles():
             text = make_leaderboard(
@@ -101,7 +115,7 @@ def leaderboard(
                 description=results.description,
                 cost=cost,
                 reference=published,
-                columns=[name.strip() for name in columns.split(",") if name.strip()] if columns else (),
+                columns=comma_separated(columns or ""),
             )
         pictures = draw(boards_of(results, cost=cost), images, data=True) if plots is not None else {}
         _remember(results)
@@ -113,9 +127,9 @@ def leaderboard(
 
 
 def _summaries(
-    results: Results, format: str, images: Sequence[str], savings: bool, penalties: bool
+    results: Results, format: str, images: Sequence[str] | None, savings: bool, penalties: bool
 ) -> tuple[str, dict[str, bytes]]:
-    """Tables and pictures of label savings and of the penalty matrix."""
+    """Tables of label savings and of the penalty matrix, and unless ``images`` is None pictures of them."""
     from harness.boards import boards_of
     from harness.boards import savings as summaries
     from harness.boards.plots import penalty_plot, saving_plots
@@ -126,11 +140,11 @@ def _summaries(
     if savings:
         found = summaries.savings(boards)
         tables += [summaries.savings_table(saving) for saving in found]
-        pictures |= saving_plots(found, images, data=True) if images else {}
+        pictures |= saving_plots(found, images, boards=boards, data=True) if images is not None else {}
     if penalties:
         matrix = summaries.penalty_matrix(boards)
         tables.append(summaries.penalty_table(matrix))
-        pictures |= penalty_plot(matrix, images, data=True) if images else {}
+        pictures |= penalty_plot(matrix, images, data=True) if images is not None else {}
     return render_tables(tables, format), pictures
 
 

@@ -46,11 +46,19 @@ Metrics = Annotated[
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Out = Annotated[Path | None, typer.Option("--out", help="Write to this file too.")]
-PictureOut = Annotated[Path, typer.Option("--out", help="Write the picture here (.png or .svg).", show_default=False)]
-Plots = Annotated[Path | None, typer.Option("--plots", help="Draw plots into this folder (SVG).")]
+PictureOut = Annotated[
+    Path, typer.Option("--out", help="Write the picture here (.png, .svg or .pdf).", show_default=False)
+]
+Plots = Annotated[Path | None, typer.Option("--plots", help="Draw plots into this folder, with their data as CSV.")]
+PlotFormats = Annotated[str, typer.Option("--plot-formats", metavar="A,B", help="Formats of the plots: svg, png, pdf.")]
 
 
 def tolerances(what: str, default: str) -> Any:
     """``--tolerance``, of all metrics or of one; ``harness.runs.tolerances`` reads it."""
     help_text = f"{what}: NUMBER, or METRIC=NUMBER; may be repeated [default: {default}]."
     return typer.Option("--tolerance", help=help_text, show_default=False)
+
+
+def comma_separated(text: str) -> list[str]:
+    """The entries of an option such as ``A,B``, each once."""
+    return list(dict.fromkeys(name for part in text.split(",") if (name := part.strip())))

@@ -22,7 +22,7 @@ def matches(
     image: Annotated[str, typer.Argument(help="Number or file name of a database image.", show_default=False)],
     out: PictureOut,
     histogram: Annotated[
-        Path | None, typer.Option("--histogram", help="Draw the inliers of all queries here (.png or .svg).")
+        Path | None, typer.Option("--histogram", help="Draw the inliers of all queries here, with a CSV beside it.")
     ] = None,
     runs: RunsOfId = None,
     plugin: Plugins = None,
@@ -33,7 +33,7 @@ def matches(
     from harness.cli.display import Bars
     from harness.core.files import write_atomically
     from harness.studies.view import open_run, picture_format
-    from harness.studies.view_matches import view_inliers, view_matches
+    from harness.studies.view_matches import inliers, view_matches
 
     formats = {path: picture_format(path) for path in (out, histogram) if path is not None}
     opened = open_run(run, runs=runs, plugins=tuple(plugin or ()), data=data, cache=cache)
@@ -42,7 +42,9 @@ def matches(
     print(f"{matched.inliers} inliers between query {matched.query} and {matched.image}: {out}")
     if histogram is not None:
         with Bars() as bars:
-            write_atomically(histogram, view_inliers(opened, format=formats[histogram], progress=bars))
+            counted = inliers(opened, progress=bars)
+        write_atomically(histogram, counted.histogram(formats[histogram]))
+        write_atomically(histogram.with_suffix(".csv"), counted.csv().encode())
         print(f"inliers of all queries: {histogram}")
 
 

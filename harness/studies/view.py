@@ -14,7 +14,7 @@ from harness.runs.identity import Run
 from harness.runs.record import Record
 from harness.runs.recreate import recreate
 from harness.runs.targets import Resolver
-from harness.studies.pictures import Format
+from harness.studies.pictures import FORMATS, Format
 
 if TYPE_CHECKING:
     from harness.core.progress import Progress
@@ -97,6 +97,7 @@ def position(text: str, files: Sequence[Path], kind: str) -> int:
 
 def picture_format(path: Path) -> Format:
     """The format that a file name asks for. Raises ``InvalidInput``."""
-    if path.suffix not in (".png", ".svg"):
-        raise InvalidInput(f"{path} is not a picture file", fix="a file name that ends in .png or .svg")
-    return "png" if path.suffix == ".png" else "svg"
+    for format in FORMATS:
+        if path.suffix == f".{format}":
+            return format
+    raise InvalidInput(f"{path} is not a picture file", fix="a file name that ends in .png, .svg or .pdf")

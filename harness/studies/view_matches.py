@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from harness.core.errors import SpecError
 from harness.core.progress import Progress, SilentProgress
@@ -12,6 +13,9 @@ from harness.runs.learning_sets import learning_set
 from harness.studies.pictures import Format
 from harness.studies.pictures.matches import draw_inliers, draw_matches
 from harness.studies.view import ImageRun
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 
 @dataclass(frozen=True)
@@ -38,7 +42,7 @@ def view_matches(opened: ImageRun, query: str | int, image: str | int, *, format
         opened: the run (``open_run``).
         query: number or file name.
         image: number or file name of a database image.
-        format: ``png`` or ``svg``.
+        format: ``png``, ``svg`` or ``pdf``.
 
     Raises:
         SpecError: the run re-ranks nothing, or its re-ranker matches no positions.
@@ -65,8 +69,38 @@ def view_matches(opened: ImageRun, query: str | int, image: str | int, *, format
     return Matches(*names, inliers, draw_matches(*pictures, **matched, title=title, format=format))
 
 
+@dataclass(frozen=True)
+class Inliers:
+    """The inliers of all queries with the images that a run re-ranks for them.
+
+    Attributes:
+        positives: (p,) inliers of images that show the query's object.
+        negatives: (n,) inliers of those that do not.
+        title: of the histogram.
+    """
+
+    positives: NDArray[Any]
+    negatives: NDArray[Any]
+    title: str
+
+    def histogram(self, format: Format = "png") -> bytes:
+        """Both as a picture, each as a share of its kind."""
+        return draw_inliers(self.positives, self.negatives, title=self.title, format=format)
+
+    def csv(self) -> str:
+        """How many pairs of each kind have how many inliers."""
+        positives, negatives = Counter(self.positives.tolist()), Counter(self.negatives.tolist())
+        lines = [f"{n:g},{positives[n]},{negatives[n]}" for n in sorted({*positives, *negatives})]
+        return "\n".join(["inliers,positive pairs,negative pairs", *lines, ""])
+
+
 def view_inliers(opened: ImageRun, *, format: Format = "png", progress: Progress | None = None) -> bytes:
-    """Histogram of the inliers of all queries with the images that the run re-ranks for them.
+    """The histogram of ``inliers`` as a picture."""
+    return inliers(opened, progress=progress).histogram(format)
+
+
+def inliers(opened: ImageRun, *, progress: Progress | None = None) -> Inliers:
+    """Count the inliers of all queries with the images that a run re-ranks for them.
 
     Descriptors and features come from the cache where they are there.
 
@@ -85,7 +119,7 @@ def view_inliers(opened: ImageRun, *, format: Format = "png", progress: Progress
     learning = learning_set(run, opened.folders)
     task = RetrievalTask(dataset, methods, run.protocol, keys, cache, progress or SilentProgress(), learning=learning)
     title = f"{run.dataset.name}, {run.methods['reranking'].id.name}: top {top} of {len(dataset.queries)} queries"
-    return draw_inliers(*split_pairs(*task.scored_pairs(), dataset.ground_truth), title=title, format=format)
+    return Inliers(*split_pairs(*task.scored_pairs(), dataset.ground_truth), title)
 
 
 def _reranker(opened: ImageRun) -> Any:

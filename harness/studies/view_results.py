@@ -41,7 +41,7 @@ def view_results(opened: ImageRun, query: str | int, *, top: int = 11, format: F
         opened: the run (``open_run``).
         query: number or file name.
         top: number of results; a record keeps 100.
-        format: ``png`` or ``svg``.
+        format: ``png``, ``svg`` or ``pdf``.
 
     Raises:
         SpecError: the record holds no rankings.

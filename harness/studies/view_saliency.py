@@ -36,7 +36,7 @@ def view_saliency(
         opened: the run (``open_run``).
         images: numbers or file names.
         iterations: draw how the mixture came to its regions.
-        format: ``png`` or ``svg``.
+        format: ``png``, ``svg`` or ``pdf``.
         progress: told how far the work is.
 
     Raises:

@@ -60,6 +60,9 @@ def test_a_picture_and_a_histogram(folder, tmp_path, name):
         pixels = np.asarray(picture.convert("RGB")).reshape(-1, 3)
     assert len(np.unique(pixels, axis=0)) > 100
     assert b"</svg>" in counts.read_bytes()
+    lines = counts.with_suffix(".csv").read_text().splitlines()
+    assert lines[0] == "inliers,positive pairs,negative pairs"
+    assert all(len(line.split(",")) == 3 for line in lines)
     again = tmp_path / "again.png"
     view(folder, folder / "runs" / f"{record.id}.json", "00000", f"{first:05d}.jpg", "--out", again)
     assert again.read_bytes() == out.read_bytes()

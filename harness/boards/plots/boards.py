@@ -1,6 +1,6 @@
 """Boards as pictures: learning curves, quality against cost, mean ranks with the critical difference.
 
-SVG or PNG, legible in print, safe for the colour-blind. The same boards give the same bytes.
+SVG, PNG or PDF, legible in print, safe for the colour-blind. The same boards give the same bytes.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from harness.boards.plots.canvas import (
 from harness.boards.plots.curves import PANELS, curve_columns, curves_size, draw_board, draw_boards
 from harness.boards.plots.data import cost_data, curves_data, intervals_data, ranks_data
 from harness.boards.plots.intervals import draw_intervals, intervals_size, ranked_rows
-from harness.boards.plots.styles import point_style, row_label
+from harness.boards.plots.styles import left_out_line, picture_names, point_style, row_label
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -40,7 +40,7 @@ def plots(boards: Sequence[Board], images: Sequence[str] = ("svg",), *, data: bo
     Args:
         boards: their curves and costs are drawn one by one; curves of several boards once more side by side, and mean
             ranks where there are enough boards for a test.
-        images: ``svg``, ``png``.
+        images: ``svg``, ``png``, ``pdf``.
         data: add the numbers of each picture as CSV.
 
     Raises:
@@ -92,6 +92,7 @@ def _cost(figure: Figure, board: Board) -> None:
     """Quality against time and against memory, best at the upper left; the front joins the rows that tables mark."""
     quality, costs = board.columns[0], [column for column in board.columns if column.pareto]
     named = _named(board, costs)
+    names = picture_names(board, [row for row in board.rows if row_label(board, row) in named])
     entries: dict[str, Any] = {}
     for axes, column in zip(figure.subplots(1, len(costs), squeeze=False, sharey=True)[0], costs, strict=True):
         points, unnamed, front = [], [], []
@@ -103,7 +104,7 @@ def _cost(figure: Figure, board: Board) -> None:
             front += [points[-1]] if column.key in row.front else []
             name = row_label(board, row)
             if name in named:
-                entries.setdefault(name, axes.scatter(*points[-1], **point_style(board, row)))
+                entries.setdefault(names.shown[name], axes.scatter(*points[-1], zorder=3, **point_style(board, row)))
             else:
                 unnamed.append(points[-1])
         if unnamed:
@@ -113,7 +114,7 @@ def _cost(figure: Figure, board: Board) -> None:
         axes.set_xlabel(column.title)
         written_out(axes, [x for x, _ in points])
     figure.axes[0].set_ylabel(plain(f"{board.metric} (%)"))
-    figure.suptitle(plain(board.dataset))
+    figure.suptitle(f"{plain(board.dataset)}{left_out_line(names)}", fontsize=9)
     legend(figure, entries)
 
 

@@ -23,11 +23,18 @@ LINES: Final = ("-", "--", ":", "-.")
 PLAIN: Final = "#BBBBBB"
 MOST_NAMES: Final = 12
 """Methods that get a colour and a name, best first: nobody can tell more apart, and each name takes time to draw."""
-IMAGES: Final = ("svg", "png")
+IMAGES: Final = ("svg", "png", "pdf")
 _LONGEST: Final = 60
+_UNDATED: Final[Mapping[str, Mapping[str, None]]] = {
+    "svg": {"Date": None, "Creator": None},
+    "png": {"Software": None},
+    "pdf": {"CreationDate": None, "Creator": None, "Producer": None},
+}
 _RC: Final[Mapping[str, Any]] = {
     "svg.hashsalt": "harness",
     "svg.fonttype": "path",
+    # Letters that stay text, which printers and publishers ask for.
+    "pdf.fonttype": 42,
     "font.size": 9,
     "axes.grid": True,
     "grid.alpha": 0.3,
@@ -41,7 +48,7 @@ _RC: Final[Mapping[str, Any]] = {
 
 
 def picture(draw: Callable[[Figure], None], size: tuple[float, float], image: str = "svg") -> bytes:
-    """What ``draw`` puts on a figure of ``size`` inches, as SVG or PNG; the user's settings of matplotlib do not count.
+    """What ``draw`` puts on a figure of ``size`` inches, as SVG, PNG or PDF; the user's settings do not count.
 
     Raises:
         UnknownName: no such kind of image.
@@ -51,7 +58,6 @@ def picture(draw: Callable[[Figure], None], size: tuple[float, float], image: st
     import matplotlib as mpl
     from matplotlib.figure import Figure
 
-    metadata = {"Date": None, "Creator": None} if image == "svg" else {"Software": None}
     with mpl.rc_context():
         mpl.rcdefaults()
         settings: Any = dict(_RC)  # the stub names every key; ours are checked by matplotlib itself
@@ -59,7 +65,7 @@ def picture(draw: Callable[[Figure], None], size: tuple[float, float], image: st
         figure = Figure(figsize=size, layout="constrained")
         draw(figure)
         out = io.BytesIO()
-        figure.savefig(out, format=image, dpi=200, metadata=metadata)
+        figure.savefig(out, format=image, dpi=200, metadata=_UNDATED[image])
     return out.getvalue()
 
 
@@ -68,15 +74,38 @@ def file_name(dataset: str) -> str:
     return re.sub(r"[^A-Za-z0-9._-]+", "-", dataset)[:80].lstrip(".") or "board"
 
 
+def file_names(datasets: Sequence[str], what: str) -> list[str]:
+    """Names ``dataset-what``, those numbered that would be equal."""
+    found: list[str] = []
+    for dataset in datasets:
+        name = f"{file_name(dataset)}-{what}"
+        found.append(
+            next(free for n in range(len(found) + 1) if (free := f"{name}-{n + 1}" if n else name) not in found)
+        )
+    return found
+
+
 def plain(text: str) -> str:
     """A name as pictures show it: one line, not too long."""
     text = blanked(text)
     return text if len(text) <= _LONGEST else f"{text[: _LONGEST // 2]}…{text[-_LONGEST // 2 :]}"
 
 
+def plain_names(names: Sequence[str]) -> list[str]:
+    """Names as pictures show them, those numbered that would look alike."""
+    shown = [plain(name) for name in names]
+    alike: dict[str, list[str]] = {}
+    for name, text in zip(names, shown, strict=True):
+        alike[text] = list(dict.fromkeys([*alike.get(text, ()), name]))
+    return [
+        text if len(alike[text]) == 1 else f"{text} ({alike[text].index(name) + 1})"
+        for name, text in zip(names, shown, strict=True)
+    ]
+
+
 def legend(figure: Figure, entries: Mapping[str, Any]) -> None:
     """Names and what was drawn for them, below the axes in as many columns as fit."""
-    names = [plain(name) for name in entries]
+    names = plain_names(list(entries))
     columns = max(1, min(4, int(16 * figure.get_figwidth()) // (max(map(len, names), default=1) + 6)))
     # Given as lists: matplotlib would leave out names that begin with a low line.
     figure.legend(list(entries.values()), names, loc="outside lower center", ncols=columns, fontsize=7)
@@ -102,4 +131,4 @@ def written_out(axes: Any, values: Sequence[float]) -> None:
         # matplotlib writes powers as formulas, which are not parsed here.
         axes.xaxis.set_major_formatter("{x:g}")
         axes.xaxis.set_minor_formatter("")
-        axes.tick_params(axis="x", labelrotation=0 if narrow else 45)
+        axes.tick_params(axis="x", labelrotation=0 if max(values) < 1e4 * min(values) else 45)

@@ -63,6 +63,7 @@ def draw_boards(figure: Figure, boards: Sequence[Board]) -> None:
     grid = figure.subplots(math.ceil(len(boards) / columns), columns, squeeze=False).ravel()
     names = list(dict.fromkeys(row_label(board, row) for board in boards for row in board.rows[:MOST_NAMES]))
     names = names[:MOST_NAMES]
+    every = {row_label(board, row) for board in boards for row in board.rows}
     entries: dict[str, Any] = {}
     for axes in grid[len(boards) :]:
         axes.set_visible(False)
@@ -70,7 +71,7 @@ def draw_boards(figure: Figure, boards: Sequence[Board]) -> None:
         for row in _drawn(board):
             name = row_label(board, row)
             if name in names:
-                style = line_style(board, row, names.index(name))
+                style = line_style(board, row, every)
                 entries.setdefault(name, _curve(axes, board, row, style, band=len(board.rows) <= _DIRECT))
         for line in _full_lines(axes, _drawn(board)).values():
             entries.setdefault(ALL_LABELS, line)
@@ -116,7 +117,14 @@ def _names_at_ends(axes: Axes, ends: Sequence[tuple[float, float, str, str]]) ->
             color=colour,
             fontsize=7.5,
             va="center",
-            arrowprops={"arrowstyle": "-", "color": colour, "linewidth": 0.5, "shrinkA": 0, "shrinkB": 2},
+            arrowprops={
+                "arrowstyle": "-",
+                "color": colour,
+                "linewidth": 0.5,
+                "shrinkA": 0,
+                "shrinkB": 2,
+                "relpos": (0, 0.5),
+            },
             annotation_clip=False,
         )
 

@@ -29,7 +29,7 @@ def csv_bytes(header: Sequence[str], rows: Iterable[Sequence[Value]]) -> bytes:
 
 
 def _number(value: float | int | None) -> str:
-    return "" if value is None else f"{value:.6g}"
+    return "" if value is None else str(value) if isinstance(value, int) else f"{value:.6g}"
 
 
 def cost_data(board: Board) -> bytes:
@@ -100,7 +100,7 @@ def savings_data(found: Savings) -> bytes:
     return csv_bytes(
         ["method", "labels", f"labels that {found.reference} needs", "low", "high", "beyond the curve"],
         (
-            [name, saving.budget, saving.equivalent, saving.low, saving.high, int(saving.censored)]
+            [name, saving.budget, saving.equivalent, saving.low, saving.high, saving.censored]
             for name, row in found.methods.items()
             for saving in row
         ),

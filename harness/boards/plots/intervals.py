@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from harness.boards.board import Board, Row
 from harness.boards.plots.canvas import plain
-from harness.boards.plots.styles import point_style, row_label
+from harness.boards.plots.styles import left_out_line, picture_names, point_style, row_label
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -15,6 +15,9 @@ _MOST_ROWS: Final = 24
 """Rows that are drawn, best first."""
 _HALF: Final = 0.35
 """By how much a bar covers its first and last rank: one rank is a bar too."""
+
+_STEPS: Final = (1, 2, 5, 10, 20, 50, 100)
+_MOST_TICKS: Final = 6
 
 
 def ranked_rows(board: Board) -> list[Row]:
@@ -44,12 +47,19 @@ def draw_intervals(figure: Figure, board: Board) -> None:
             values.plot([column.scale * cell.mean], [place], markersize=5, linestyle="", **style)
         ends = [(row.rank or 0) - _HALF, (row.rank_last or 0) + _HALF]
         ranks.plot(ends, [place, place], color=style["color"], linewidth=5, solid_capstyle="butt")
-    values.set_yticks(range(len(shown)), [plain(row_label(board, row)) for row in shown], fontsize=7)
+    names = picture_names(board, shown)
+    values.set_yticks(range(len(shown)), [names.shown[row_label(board, row)] for row in shown], fontsize=7)
     values.set_ylim(len(shown) - 0.5, -0.5)
     values.set_xlabel(plain(f"{board.metric}, 95% interval"), fontsize=8)
     ranks.set_xlabel("rank interval", fontsize=8)
     ranks.set_xlim(0.5, len(rows) + 0.5)
-    ranks.xaxis.get_major_locator().set_params(integer=True)
+    ranks.set_xticks(_ticks(len(rows)))
     ranks.tick_params(left=False)
     few = f", best {len(shown)} of {len(rows)}" if len(shown) < len(rows) else ""
-    figure.suptitle(f"{plain(board.dataset)}{few}", fontsize=9)
+    figure.suptitle(f"{plain(board.dataset)}{few}{left_out_line(names)}", fontsize=9)
+
+
+def _ticks(last: int) -> list[int]:
+    """The first rank and round ones."""
+    step = next(step for step in (*_STEPS, last) if last <= _MOST_TICKS * step)
+    return [1, *range(step if step > 1 else 2, last + 1, step)]

@@ -6,22 +6,31 @@ import functools
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from harness.boards.plots.canvas import MOST_NAMES, file_name, legend, mark, picture, plain
+from harness.boards.board import Board
+from harness.boards.plots.canvas import MOST_NAMES, file_names, legend, picture, plain, plain_names
 from harness.boards.plots.data import penalties_data, savings_data
+from harness.boards.plots.styles import method_styles, named_style
 from harness.boards.savings import PenaltyMatrix, Savings
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-def saving_plots(found: Sequence[Savings], images: Sequence[str] = ("svg",), *, data: bool = False) -> dict[str, bytes]:
-    """File name -> picture of the savings of each board; ``data``: CSV beside it."""
+def saving_plots(
+    found: Sequence[Savings], images: Sequence[str] = ("svg",), *, boards: Sequence[Board] = (), data: bool = False
+) -> dict[str, bytes]:
+    """File name -> picture of the savings of each board.
+
+    Args:
+        found: of ``harness.boards.savings``.
+        images: ``svg``, ``png``, ``pdf``.
+        boards: those of the savings: methods have their colours and marks.
+        data: add the numbers of each picture as CSV.
+    """
     pictures: dict[str, bytes] = {}
-    for saving in found:
-        name = f"{file_name(saving.dataset)}-savings"
-        name = name if f"{name}.{images[0]}" not in pictures else f"{name}-{len(pictures)}"
-        for image in images:
-            pictures[f"{name}.{image}"] = picture(functools.partial(_savings, found=saving), (6.4, 4.2), image)
+    for name, saving in zip(file_names([saving.dataset for saving in found], "savings"), found, strict=True):
+        draw = functools.partial(_savings, found=saving, boards=boards)
+        pictures |= {f"{name}.{image}": picture(draw, (6.4, 4.2), image) for image in images}
         if data:
             pictures[f"{name}.csv"] = savings_data(saving)
     return pictures
@@ -35,15 +44,16 @@ def penalty_plot(matrix: PenaltyMatrix, images: Sequence[str] = ("svg",), *, dat
     return pictures | ({"penalties.csv": penalties_data(matrix)} if data else {})
 
 
-def _savings(figure: Figure, found: Savings) -> None:
+def _savings(figure: Figure, found: Savings, boards: Sequence[Board]) -> None:
     axes = figure.add_subplot()
     axes.set_xscale("log", base=2)
     axes.set_yscale("log", base=2)
     ends = [found.first, found.last]
     (same,) = axes.plot(ends, ends, color="#444444", linestyle="--", linewidth=1)
     entries: dict[str, Any] = {}
-    for position, (name, row) in enumerate(list(found.methods.items())[:MOST_NAMES]):
-        style = mark(position)
+    styles = method_styles([found.reference, *found.methods])
+    for name, row in list(found.methods.items())[:MOST_NAMES]:
+        style = named_style(boards, found.dataset, name) or styles[name]
         points = [saving for saving in row if not saving.censored] or list(row)
         (entries[name],) = axes.plot(
             [saving.budget for saving in points], [saving.equivalent for saving in points], **style, markersize=4
@@ -66,7 +76,7 @@ def _penalties(figure: Figure, matrix: PenaltyMatrix) -> None:
     most = max(float(matrix.penalties.settings), 1.0)
     axes.imshow(values, cmap="Greys", vmin=0, vmax=1.4 * most)
     axes.grid(False)
-    names = [plain(name) for name in matrix.methods]
+    names = plain_names(matrix.methods)
     axes.set_xticks(range(len(names)), names, rotation=45, ha="right", fontsize=7)
     axes.set_yticks(range(len(names)), names, fontsize=7)
     for i, row in enumerate(values.tolist()):

@@ -7,16 +7,23 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal, get_args
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-Format = Literal["png", "svg"]
+Format = Literal["png", "svg", "pdf"]
+FORMATS: Final[tuple[Format, ...]] = get_args(Format)
 
+_UNDATED: Final[Mapping[Format, Mapping[str, None]]] = {
+    "png": {"Software": None},
+    "svg": {"Date": None, "Creator": None},
+    "pdf": {"CreationDate": None, "Creator": None, "Producer": None},
+}
 _RC: Final[Mapping[str, Any]] = {
     "svg.hashsalt": "harness",
     "svg.fonttype": "path",
+    "pdf.fonttype": 42,
     "font.size": 9,
     "text.parse_math": False,
 }
@@ -32,6 +39,5 @@ def saved(draw: Callable[[Figure], None], size: tuple[float, float], format: For
         figure = Figure(figsize=size, layout="constrained")
         draw(figure)
         out = io.BytesIO()
-        nothing = {"Date": None, "Creator": None} if format == "svg" else {"Software": None}
-        figure.savefig(out, format=format, dpi=120, metadata=nothing)
+        figure.savefig(out, format=format, dpi=120, metadata=_UNDATED[format])
     return out.getvalue()

@@ -48,7 +48,7 @@ def draw_gallery(
         box: x0, y0, x1, y1 in pixels of ``query``: what was asked for; None for the whole image.
         title: above all.
         columns: panels a row; the first is the query.
-        format: ``png`` or ``svg``.
+        format: ``png``, ``svg`` or ``pdf``.
 
     Raises:
         InvalidInput: no results.

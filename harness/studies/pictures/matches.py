@@ -46,7 +46,7 @@ def draw_matches(
         image_shapes: the same in the database image.
         words: (m,) what gives lines of one word one colour (the channel); None: each line its own.
         title: above the images.
-        format: ``png`` or ``svg``.
+        format: ``png``, ``svg`` or ``pdf``.
 
     Raises:
         InvalidInput: as many positions on one side as on the other are needed.
@@ -84,7 +84,7 @@ def draw_inliers(positives: NDArray[Any], negatives: NDArray[Any], title: str = 
         positives: (p,) inliers of database images that show the query's object.
         negatives: (n,) inliers of those that do not.
         title: above the histogram.
-        format: ``png`` or ``svg``.
+        format: ``png``, ``svg`` or ``pdf``.
     """
     highest = int(max(positives.max(initial=0), negatives.max(initial=0)))
     step = max(1, -(-(highest + 1) // 40))

@@ -51,7 +51,7 @@ def draw_panels(rows: Sequence[Sequence[Panel]], title: str = "", format: Format
     Args:
         rows: as many panels in each row.
         title: above all.
-        format: ``png`` or ``svg``.
+        format: ``png``, ``svg`` or ``pdf``.
 
     Raises:
         InvalidInput: no panels, or rows of different lengths.
@@ -81,7 +81,7 @@ def draw_precision(
         precisions: name -> (n,) share of the saliency that lies on the object; NaN where there is no saliency.
         chance: that of a map without any preference.
         title: above both.
-        format: ``png`` or ``svg``.
+        format: ``png``, ``svg`` or ``pdf``.
     """
     values = {name: found[~np.isnan(found)] for name, found in precisions.items()}
 

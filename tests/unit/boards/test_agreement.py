@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import csv
+import dataclasses
+import io
 import json
 import math
 import re
@@ -8,7 +11,8 @@ import numpy as np
 import pytest
 
 from harness.boards.agreement import agreement_data, agreement_tables, summary
-from harness.boards.plots import agreement_plot
+from harness.boards.plots import agreement_plots
+from harness.boards.plots.canvas import COLOURS
 from harness.boards.render import render_tables
 from harness.metrics.selections import Comparison
 
@@ -87,28 +91,58 @@ def test_mean_and_deviation():
     assert summary([None]) == (None, None)
 
 
+def scatter(compared, images=("svg",), **options):
+    return agreement_plots("digits", "entropy", compared, "digits", images, **options)
+
+
 def test_the_scatter_has_the_same_bytes_and_reads_no_formula():
-    picture = agreement_plot("digits", "entropy", COMPARED)
-    assert picture is not None
-    assert picture.startswith(b"<?xml")
-    assert picture == agreement_plot("digits", "entropy", COMPARED)
-    assert b"<b>" not in picture
+    pictures = scatter(COMPARED)
+    assert list(pictures) == ["digits-ranks.svg"]
+    assert pictures["digits-ranks.svg"].startswith(b"<?xml")
+    assert pictures == scatter(COMPARED)
+    assert b"<b>" not in pictures["digits-ranks.svg"]
 
 
-def test_every_point_of_the_first_seed_is_drawn(monkeypatch):
+def test_every_point_of_the_first_seed_is_drawn_and_is_in_its_data(monkeypatch):
     from matplotlib.axes import Axes
 
     drawn = []
     real = Axes.scatter
     monkeypatch.setattr(Axes, "scatter", lambda self, x, y, **k: drawn.append((x, y)) or real(self, x, y, **k))
-    agreement_plot("digits", "entropy", COMPARED)
+    files = scatter(COMPARED, data=True)
     expected = [c.ranks for found in COMPARED.values() for c in found if c.seed == 0]
     assert len(drawn) == 4
     assert all(np.array_equal(points, ranks) for points, ranks in zip(drawn, expected, strict=True))
+    header, *lines = csv.reader(io.StringIO(files["digits-ranks.csv"].decode()))
+    assert header[-2:] == ["rank by entropy", "rank by the acquisition"]
+    assert [[int(value) for value in line[-2:]] for line in lines] == [
+        [int(rank) for rank in point] for ranks in expected for point in ranks.T
+    ]
+
+
+def test_of_many_cycles_some_are_drawn_and_it_is_said(monkeypatch):
+    from matplotlib.figure import Figure
+
+    seen = []
+    monkeypatch.setattr(Figure, "savefig", lambda self, *_, **__: seen.append(self))
+    some = next(iter(COMPARED.values()))[0]
+    scatter({"coreset": [dataclasses.replace(some, cycle=cycle, n_labelled=10 * cycle) for cycle in range(9)]})
+    assert [axes.get_title().partition(" ")[0] for axes in seen[0].axes] == ["0", "30", "50", "80"]
+    assert "some of the cycles" in seen[0].get_suptitle()
+
+
+def test_a_method_has_the_colour_of_its_boards(monkeypatch):
+    from matplotlib.axes import Axes
+
+    colours = []
+    monkeypatch.setattr(Axes, "scatter", lambda self, x, y, **k: colours.append(k["color"]))
+    scatter({"coreset": COMPARED["coreset"][:1]})
+    scatter({"margin": COMPARED["coreset"][:1], "coreset": COMPARED["coreset"][:1]})
+    assert colours == [COLOURS[0], COLOURS[2], COLOURS[0]]  # of the sorted names, entropy among them
 
 
 def test_nothing_is_drawn_of_what_is_not_ranked():
     unranked = Comparison(0, 0, 10, 20, dict.fromkeys(NAMES, 0.5), np.empty((2, 0), np.int64), ("a", "not ranked"))
-    assert agreement_plot("digits", "entropy", {"badge": [unranked]}) is None
-    assert agreement_plot("digits", "entropy", {}) is None
-    assert agreement_plot("digits", "entropy", {"badge": [unranked], "coreset": COMPARED["coreset"]}) is not None
+    assert scatter({"badge": [unranked]}) == {}
+    assert scatter({}) == {}
+    assert scatter({"badge": [unranked], "coreset": COMPARED["coreset"]})

@@ -10,8 +10,10 @@ import numpy as np
 import pytest
 
 from harness.boards import FORMATS, boards
+from harness.boards.board import row_name
 from harness.boards.comparison.pairs import differences, find_row, render_differences
 from harness.boards.plots import difference_plots
+from harness.boards.plots.styles import point_style
 from harness.boards.statistics import bootstrap_interval
 from harness.core.errors import UnknownName
 
@@ -93,8 +95,17 @@ def test_hostile_names_do_no_harm(record, format):
     assert all(b"<script" not in image for image in difference_plots(found).values())
 
 
-def test_pictures_have_the_same_bytes(found):
+def test_pictures_have_the_same_bytes_the_data_and_the_colours_of_the_board(found, monkeypatch):
     of_both = differences(found[1], "gem", "mac")
-    pictures = difference_plots(of_both, ("svg", "png"))
-    assert list(pictures) == ["set-difference.svg", "set-difference.png"]
-    assert pictures == difference_plots(of_both, ("svg", "png"))
+    pictures = difference_plots(of_both, ("svg", "pdf"), data=True)
+    assert list(pictures) == ["set-difference.svg", "set-difference.pdf", "set-difference.csv"]
+    assert pictures["set-difference.pdf"].startswith(b"%PDF")
+    assert pictures == difference_plots(of_both, ("svg", "pdf"), data=True)
+    assert len(pictures["set-difference.csv"].splitlines()) == 1 + len(of_both[0].units)
+    (board,) = [board for board in found[1] if board.dataset == of_both[0].dataset]
+    drawn = []
+    monkeypatch.setattr("matplotlib.axes.Axes.bar", lambda *_, color, **__: drawn.append(color))
+    difference_plots(of_both, boards=[board])
+    styles = {row_name(row, board.kinds): point_style(board, row) for row in board.rows}
+    assert {*drawn} <= {styles[of_both[0].a]["color"], styles[of_both[0].b]["color"]}
+    assert drawn

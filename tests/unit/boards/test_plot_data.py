@@ -11,6 +11,7 @@ from test_plots import record
 from harness.boards import boards
 from harness.boards.plots import plots, styles
 from harness.boards.plots.boards import _cost
+from harness.boards.plots.canvas import plain_names
 from harness.boards.plots.curves import draw_board
 from harness.boards.plots.intervals import draw_intervals
 from harness.boards.tables import board_table
@@ -91,3 +92,38 @@ def test_every_picture_has_its_data(board):
     assert [row[0] for row in ranks[1:]] == [row.labels["acquisition"] for row in board.rows]
     assert all(int(first) <= int(last) for *_, first, last in ranks[1:])
     assert not [name for name in plots([board]) if name.endswith(".csv")]
+
+
+def named(backbone, *others):
+    """A record with methods of several kinds, whose names are long."""
+    one = record("x", 0)
+    kinds = ("backbone", "pooling", "whitening", "expansion")
+    made = {
+        kind: one.methods["acquisition"].model_copy(update={"kind": kind, "name": name})
+        for kind, name in zip(kinds, (backbone, *others), strict=False)
+        if name
+    }
+    return one.model_copy(update={"methods": made, "id": " ".join(map(str, (backbone, *others)))})
+
+
+def test_long_names_are_told_apart_by_what_differs():
+    network, usual = "a-network-with-a-long-name", "whitening-with-a-long-name"
+    made = [named(network, pooling, usual) for pooling in ("gem", "mac", "spoc", "rmac", "crow")]
+    made += [named(network, "gem", usual, expansion) for expansion in ("aqe", "dba", "alpha", "diffusion")]
+    made += [named("another", "gem", usual), named(network, "gem", "")]
+    board = boards(made, cost=False)[0]
+    names = styles.picture_names(board, board.rows)
+    assert names.left_out == f"{network} · {usual}"
+    assert {*names.shown.values()} == {
+        *("gem", "mac", "spoc", "rmac", "crow", "gem · aqe", "gem · dba", "gem · alpha", "gem · diffusion"),
+        *("another · gem", "gem · no whitening"),
+    }
+
+
+def test_short_names_are_whole_and_those_that_would_be_cut_alike_are_numbered(board):
+    labels = [styles.row_label(board, row) for row in board.rows]
+    assert styles.picture_names(board, board.rows) == styles.PictureNames(dict(zip(labels, labels, strict=True)))
+    alike = [f"{'a' * 40}{middle}{'b' * 40}" for middle in "xyx"]
+    first, second, again = plain_names(alike)
+    assert first != second
+    assert first == again

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from harness.boards import boards
 from harness.boards.columns import pareto_front
 from harness.boards.plots import plots
+from harness.boards.plots.canvas import picture
 from harness.core.errors import UnknownName
 from harness.runs.record import Record
 
@@ -142,15 +143,16 @@ def test_curves_of_several_boards_stand_side_by_side_and_ranks_are_drawn(monkeyp
     assert "active-learning-curves.svg" not in plots(boards(of_settings(1)))
 
 
-def test_png_and_svg_have_the_same_bytes_each_time_and_do_not_follow_the_users_settings():
+def test_pictures_have_the_same_bytes_each_time_and_do_not_follow_the_users_settings():
     import matplotlib as mpl
 
     made = boards(of_settings(1, ("<script>alert(1)</script>|**x**", "$\\x$", "_hidden")))
-    first = plots(made, ("svg", "png"))
+    first = plots(made, ("svg", "pdf"))
     with mpl.rc_context({"font.size": 30, "text.usetex": True, "svg.fonttype": "none"}):
-        assert plots(made, ("svg", "png")) == first
-    assert all(image.startswith(b"\x89PNG") for name, image in first.items() if name.endswith(".png"))
+        assert plots(made, ("svg", "pdf")) == first
+    assert all(image.startswith(b"%PDF") for name, image in first.items() if name.endswith(".pdf"))
     assert all(b"<script" not in image for image in first.values())
+    assert picture(lambda figure: figure.text(0, 0, "a"), (1, 1), "png").startswith(b"\x89PNG")
 
 
 def test_an_unknown_kind_of_image_is_an_error():

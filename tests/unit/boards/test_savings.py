@@ -1,10 +1,14 @@
 from __future__ import annotations
 
+import csv
+import io
+
 import numpy as np
 import pytest
 
 from harness.boards import boards
 from harness.boards.plots import penalty_plot, saving_plots
+from harness.boards.plots.styles import point_style
 from harness.boards.render import render_tables
 from harness.boards.savings import penalty_matrix, penalty_table, savings, savings_table
 from harness.core.errors import SpecError
@@ -55,9 +59,23 @@ def test_the_matrix_is_marked_as_no_verdict(study):
 
 def test_pictures_of_savings_and_penalties(study):
     made = boards(study)
-    first = saving_plots(savings(made)) | penalty_plot(penalty_matrix(made))
-    assert sorted(first) == ["penalties.svg", "set-savings.svg"]
-    assert all(image.startswith(b"<?xml") for image in first.values())
+    first = saving_plots(savings(made), data=True) | penalty_plot(penalty_matrix(made), data=True)
+    assert sorted(first) == ["penalties.csv", "penalties.svg", "set-savings.csv", "set-savings.svg"]
+    assert all(image.startswith(b"<?xml") for name, image in first.items() if name.endswith(".svg"))
+    header, *lines = csv.reader(io.StringIO(first["set-savings.csv"].decode()))
+    assert header[:3] == ["method", "labels", "labels that random needs"]
+    assert {line[-1] for line in lines} == {"above", "", "below"}
+
+
+def test_a_method_has_the_colour_and_mark_of_its_board(study, monkeypatch):
+    drawn = {}
+    monkeypatch.setattr("harness.boards.plots.savings.legend", lambda figure, entries: drawn.update(entries))
+    for ordered in (study, study[::-1]):  # ranks and the order of records do not count
+        made = boards(ordered)
+        saving_plots(savings(made), boards=made)
+        styles = {row.labels["acquisition"]: point_style(made[0], row) for row in made[0].rows}
+        for name in ("margin", "far", "poor"):
+            assert {"color": drawn[name].get_color(), "marker": drawn[name].get_marker()} == styles[name]
 
 
 def test_without_a_reference_it_is_said(study):
