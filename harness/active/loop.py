@@ -37,11 +37,11 @@ from harness.active.protocol import ActiveProtocol
 from harness.active.split import annotated, balanced_labels, long_tail, random_labels
 from harness.cache import Arrays, Cache
 from harness.core.cost import Cost, measured
-from harness.core.devices import usable
+from harness.core.devices import computing, numerics_key, usable
 from harness.core.digest import digest
 from harness.core.errors import ContractError, InvalidInput
 from harness.core.progress import Progress
-from harness.core.threads import OPERATION, reproducible
+from harness.core.threads import reproducible
 from harness.data import RESULT_VERSION as DATA_VERSION
 from harness.metrics import RESULT_VERSION as METRICS_VERSION
 from harness.metrics.classification import accuracy
@@ -145,7 +145,7 @@ def run_cycles(
         keys: identity of the methods by kind, and of the data as ``dataset``: JSON-able.
         cache: where cycles are stored.
         progress: told how far the work is.
-        device: ``cpu`` or ``cuda``; default CUDA where there is one.
+        device: ``cpu`` or ``cuda``, in place of that of the protocol.
 
     Raises:
         InvalidInput: too few examples for the initial labels, costs that are not one a class, or no such device here.
@@ -157,7 +157,7 @@ def run_cycles(
         dataset, positions = _long_tailed(dataset, protocol.imbalance, seed)
         keys = {**keys, "pool": [protocol.imbalance, seed]}
     keys = {**keys, **_further_keys(protocol, seed)}
-    device = usable(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    device = usable(device or protocol.device)
     if protocol.warm_start and isinstance(learning, RestoresModel):
         raise InvalidInput("warm_start: this learning scheme has no weights to start from", fix="warm_start: false")
     truth, classes = np.asarray(dataset.train_labels), len(dataset.classes)
@@ -167,6 +167,14 @@ def run_cycles(
     costs = _costs_of(truth, classes, protocol)
     dataset = dataclasses.replace(dataset, train_images=sealed(dataset.train_images))
     run = _Run(dataset, positions, learning, network, seed, keys, cache, torch.device(device), protocol, labels)
+    with computing(device, protocol.numerics):
+        return _cycles(run, acquisition, costs, progress)
+
+
+def _cycles(run: _Run, acquisition: AcquisitionFunction, costs: Floats | None, progress: Progress) -> ActiveResult:
+    """All cycles of a run whose arguments are right."""
+    protocol, labels, positions = run.protocol, run.answers, run.positions
+    truth, classes = np.asarray(run.dataset.train_labels), len(run.dataset.classes)
     empty = _State(np.full(len(labels), -1, dtype=np.int64))
     new = run.first(acquisition, empty)
     state, cycles = empty.after(new, labels), []
@@ -381,7 +389,7 @@ class _Run:
         """What every stage depends on."""
         methods = {kind: self.keys[kind] for kind in ("dataset", "learning", "network")}
         engine = [RESULT_VERSION, DATA_VERSION, METRICS_VERSION]
-        numerics = f"fp32-{self.device.type}-threads-{OPERATION}"
+        numerics = numerics_key(self.device.type, self.protocol.numerics)
         pool = {name: self.keys[name] for name in ("pool", "noise", "warm_start") if name in self.keys}
         return {"stage": stage, **methods, **pool, "seed": self.seed, "numerics": numerics, "engine": engine}
 

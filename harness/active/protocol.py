@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, ClassVar, Literal
 
 from annotated_types import Ge, Gt, Le, Lt
 
+from harness.core.devices import Device, Numerics, require_numerics
 from harness.core.errors import InvalidInput
+from harness.registry.parameters import LATER
 
 Positive = Annotated[int, Gt(0)]
 
@@ -31,6 +33,8 @@ class ActiveProtocol:
         label_costs: what a label costs, one number a class; the record says what was spent. Empty: not counted.
         warm_start: each training starts from the weights of the cycle before, not from the initial ones.
         full_supervision: whether a model is also trained on all labels of the pool, as a reference.
+        device: where networks, searches and graphs of a run compute: ``cpu`` or ``cuda``.
+        numerics: of products on it: ``fp32``; ``tf32``, of ``cuda`` only; or ``bf16``, in networks.
     """
 
     initial: Positive = 10  # thesis §3.5.1, MNIST: one label a class
@@ -43,6 +47,8 @@ class ActiveProtocol:
     label_costs: tuple[Annotated[float, Ge(0)], ...] = ()
     warm_start: bool = False
     full_supervision: bool = False
+    device: Device = field(default="cpu", metadata=LATER)
+    numerics: Numerics = field(default="fp32", metadata=LATER)
 
     added: ClassVar[frozenset[str]] = frozenset(
         {"first_set", "label_noise", "label_costs", "warm_start", "full_supervision"}
@@ -58,6 +64,7 @@ class ActiveProtocol:
             )
         if any(budget < 1 for budget in self.budgets):
             raise InvalidInput(f"budget must be at least 1, not {self.budget}")
+        require_numerics(self.device, self.numerics)
 
     @property
     def budgets(self) -> tuple[int, ...]:

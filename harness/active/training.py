@@ -18,6 +18,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from harness.core.devices import autocast
 from harness.core.generators import torch_seeded
 from harness.plugin_api import KeepsFeatures, LinearHead
 
@@ -118,8 +119,8 @@ def _reproducible_convolutions() -> Iterator[None]:
 
 @contextmanager
 def precision(model: nn.Module, bf16: bool) -> Iterator[None]:
-    """Inside, products of the forward pass are in bfloat16 if ``bf16``; weights, gradients and sums stay in float32."""
-    with torch.autocast(device_of(model).type, torch.bfloat16, enabled=bf16):
+    """Inside, products of the forward pass are in bfloat16 if ``bf16``, or if the run is so; all else is in float32."""
+    with autocast(device_of(model).type, bf16):
         yield
 
 
@@ -209,7 +210,7 @@ def extract(
     device = device_of(model)
     model.eval()
     features, probabilities = [], []
-    with torch.inference_mode():
+    with torch.inference_mode(), precision(model, False):
         for start in range(0, len(images), batch):
             block = tensor(images[start : start + batch]).to(device)
             logits, vectors = model(change(block) if change else block)
@@ -264,7 +265,7 @@ def dropout_probabilities(
         if isinstance(module, nn.modules.dropout._DropoutNd):
             module.train()
     passes: list[list[Tensor]] = [[] for _ in range(t)]
-    with torch.inference_mode(), seeded(rng, device):
+    with torch.inference_mode(), precision(model, False), seeded(rng, device):
         for start in range(0, len(images), batch):
             block = tensor(images[start : start + batch]).to(device)
             for blocks in passes:

@@ -116,6 +116,7 @@ STAGES: Final[Mapping[str, Stages]] = {
     "train_s": Stages(("train",)),
 }
 
+_GPU_MEMORY: Final = Column("gpu_peak_bytes", "GPU peak MB", 1e-6, 1, False, is_cost=True)
 _RETRIEVAL: Final = (
     Column("map_medium", "mAP Medium", 100),
     Column("map_hard", "mAP Hard", 100),
@@ -127,6 +128,7 @@ _RETRIEVAL: Final = (
     Column("prepare_s", "preparation s", 1, 2, False, is_cost=True),
     Column("bytes_per_image", "bytes/image", 1, 0, False, is_cost=True, pareto=True),
     Column("peak_bytes", "peak MB", 1e-6, 1, False, is_cost=True),
+    _GPU_MEMORY,
 )
 _ACTIVE: Final = (
     Column("area_under_curve", "AUC (linear)", 100),
@@ -136,6 +138,7 @@ _ACTIVE: Final = (
     Column("acquire_bytes", "acquisition MB", 1e-6, 1, False, is_cost=True, pareto=True),
     Column("extract_s", "extraction ms/image", 1e3, 3, False, is_cost=True),
     Column("train_s", "training s", 1, 1, False, is_cost=True),
+    _GPU_MEMORY,
 )
 _AREAS: Final = {
     AREA: Column(AREA, "AUC (log)", 100),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 
@@ -135,8 +135,17 @@ def detectable_text(points: float, digits: int = 2) -> str:
 
 
 def machines(records: Iterable[Record]) -> list[str]:
-    """The processors on which the records were measured."""
-    return sorted({str(r.environment.get("cpu", "")) for r in records if r.status != "missing"} - {""})
+    """The processors on which the records were measured, with the GPU of runs that were done on one."""
+    return sorted({_machine(record.environment) for record in records if record.status != "missing"} - {""})
+
+
+def _machine(environment: Mapping[str, Any]) -> str:
+    """``NVIDIA H200 (driver 570.1) with AMD EPYC``."""
+    cpu, gpu = str(environment.get("cpu", "")), environment.get("gpu")
+    if not isinstance(gpu, Mapping):
+        return cpu
+    driver = f" (driver {gpu['driver']})" if gpu.get("driver") else ""
+    return f"{gpu.get('name', 'GPU')}{driver}" + (f" with {cpu}" if cpu else "")
 
 
 def sources_of(records: Sequence[Record]) -> Iterable[str]:

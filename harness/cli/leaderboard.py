@@ -16,6 +16,8 @@ from harness.cli.options import (
     Cache,
     Catalogues,
     Data,
+    Device,
+    Numerics,
     Out,
     PlotFormats,
     Plots,
@@ -33,6 +35,8 @@ def leaderboard(
     target: Target,
     plugin: Plugins = None,
     add: Add = None,
+    device: Device = None,
+    numerics: Numerics = None,
     data: Data = None,
     cache: Cache = None,
     runs: Runs = None,
@@ -91,6 +95,8 @@ def leaderboard(
             runs=runs,
             catalogues=tuple(catalogue or ()),
             ranks=False,
+            device=device,
+            numerics=numerics,
         )
     _warn_of(results)
     if not results.boards:

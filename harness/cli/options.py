@@ -35,6 +35,14 @@ StrictPlugins = Annotated[bool, typer.Option("--strict-plugins", help="A broken 
 Add = Annotated[
     list[str] | None, typer.Option("--add", help="A method to compare besides those of the spec; may be repeated.")
 ]
+Device = Annotated[
+    str | None,
+    typer.Option("--device", help="auto, cpu or cuda [default: what the spec says, or cpu].", show_default=False),
+]
+Numerics = Annotated[
+    str | None,
+    typer.Option("--numerics", help="fp32, tf32 or bf16 [default: what the spec says, or fp32].", show_default=False),
+]
 Data = Annotated[Path | None, typer.Option("--data", help="Folder of your data [default: $HARNESS_DATA].")]
 Cache = Annotated[Path | None, typer.Option("--cache", help="Folder of the cache [default: $HARNESS_CACHE].")]
 Runs = Annotated[Path | None, typer.Option("--runs", help="Folder of the records [default: runs beside the spec].")]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from harness.cli.listing import warn_of_plugins
-from harness.cli.options import Add, Cache, Catalogues, Data, Plugins, Runs, Spec, StrictPlugins
+from harness.cli.options import Add, Cache, Catalogues, Data, Device, Numerics, Plugins, Runs, Spec, StrictPlugins
 from harness.core.errors import DONE, SOME_FAILED, Errors, SpecError
 
 if TYPE_CHECKING:
@@ -52,6 +52,8 @@ def run(
     spec: Spec,
     plugin: Plugins = None,
     add: Add = None,
+    device: Device = None,
+    numerics: Numerics = None,
     data: Data = None,
     cache: Cache = None,
     runs: Runs = None,
@@ -95,6 +97,8 @@ def run(
         add=tuple(add or ()),
         strict=strict_plugins,
         incomplete=dry_run,
+        device=device,
+        numerics=numerics,
         catalogues=tuple(catalogue or ()),
     )
     plan = _with_smallest(plan, smallest_difference)

@@ -54,7 +54,7 @@ def propagate(
     preset: Preset = "recommended",
     max_iter: int | None = None,
     dtype: DTypeLike = np.float64,
-    device: str = "cpu",
+    device: str | None = None,
 ) -> Propagation:
     """Spread the known labels over the graph.
 
@@ -75,7 +75,7 @@ def propagate(
         preset: see above.
         max_iter: cap on the iterations in place of the preset's.
         dtype: precision of the solve; float32 is about twice as fast.
-        device: ``cpu`` or a torch device.
+        device: ``cpu`` or a torch device; None: that of the run under way, else the CPU.
 
     Raises:
         InvalidInput: labels that do not fit the graph or the classes, parameters out of range.

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from harness.core.devices import usable
+from harness.core.devices import default_device, usable
 from harness.core.errors import InvalidInput
 from harness.graph.engines import Block, CpuEngine, Engine, TorchEngine, scaled
 from harness.graph.weights import Matrix, symmetric
@@ -66,7 +66,7 @@ def solve(
     max_iter: int | None = None,
     x0: ArrayLike | None = None,
     *,
-    device: str = "cpu",
+    device: str | None = None,
 ) -> tuple[NDArray[Any], SolveReport]:
     """Solve ``(I - alpha S) X = B``: the solution has the shape of ``rhs``, in float32 if that is, else in float64.
 
@@ -77,7 +77,8 @@ def solve(
         tol: ``|b - A x| <= tol |b|`` ends a column.
         max_iter: cap a column; None: more than conjugate gradient can need in exact arithmetic.
         x0: first guess in the shape of ``rhs``; None: zero.
-        device: ``cpu`` (scipy, several threads, the same bytes each time) or a torch device such as ``cuda``.
+        device: ``cpu`` (several threads, the same bytes each time) or a torch device such as ``cuda``; None: that of
+            the run under way, else the CPU.
 
     Raises:
         InvalidInput: shapes that do not fit, values that are not finite, parameters out of range.
@@ -97,7 +98,7 @@ class Solver:
         dtype: float32 or float64, the precision of every solve.
         reorder: reverse Cuthill-McKee ordering, so that neighbours are near in memory; the solution is in the
             caller's order all the same.
-        device: ``cpu`` or a torch device.
+        device: as for ``solve``.
 
     Raises:
         InvalidInput: S is not square and symmetric, a parameter is out of range, or there is no such device.
@@ -110,12 +111,12 @@ class Solver:
         alpha: float = 0.99,  # Iscen et al. 2017, released code; thesis 3.5.1
         dtype: DTypeLike = np.float64,
         reorder: bool = True,
-        device: str = "cpu",
+        device: str | None = None,
     ) -> None:
         """Prepare; see the class."""
         if not 0 <= alpha < 1:
             raise InvalidInput(f"alpha is {alpha}", fix="use a number in [0, 1)")
-        self.alpha, self.dtype, self.device = alpha, np.dtype(dtype), device
+        self.alpha, self.dtype, self.device = alpha, np.dtype(dtype), device or default_device()
         if self.dtype not in (np.float32, np.float64):
             raise InvalidInput(f"dtype is {self.dtype}", fix="use float32 or float64")
         graph = symmetric(s)
@@ -125,7 +126,7 @@ class Solver:
         self._order = _cuthill_mckee(graph) if reorder else None
         if self._order is not None:
             graph = graph[self._order][:, self._order]
-        self._engine = _engine(scaled(graph, alpha, self.dtype), device)
+        self._engine = _engine(scaled(graph, alpha, self.dtype), self.device)
 
     def solve(
         self, rhs: ArrayLike, *, tol: float = 1e-6, max_iter: int | None = None, x0: ArrayLike | None = None

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -17,6 +18,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from harness.core.devices import BF16, CPU, CUDA, FP32, autocast
 from harness.core.errors import InvalidInput
 from harness.core.progress import Progress, track
 from harness.core.threads import settle_thread
@@ -50,6 +52,8 @@ class ImageList:
         size: longest side in pixels of the full image.
         scales: factors at which the network sees each image.
         orientation: of the files.
+        device: where the network is.
+        numerics: of its products.
     """
 
     paths: Sequence[Path]
@@ -57,6 +61,8 @@ class ImageList:
     size: int
     scales: tuple[float, ...] = (1.0,)
     orientation: Orientation = "stored"
+    device: str = CPU
+    numerics: str = FP32
 
     def __len__(self) -> int:
         return len(self.paths)
@@ -75,6 +81,10 @@ class ImageList:
         """
         files = zip(self.paths, self.boxes, strict=True)
         return prefetched(lambda file: convert(self.read_one(*file)), files)
+
+    def tensors(self) -> Iterator[Tensor]:
+        """Each image (3, h, w) float32 in [0, 1], on the device."""
+        return self.read(partial(_tensor, device=self.device))
 
     def read_one(self, path: Path, box: Box | None) -> NDArray[np.uint8]:
         """One image (h, w, 3) as the list shows it."""
@@ -98,8 +108,8 @@ class NamedBackbone:
         """
         store = self.store
         if store is None:
-            for image in track(images.read(_tensor), len(images), label, progress):
-                yield [self._seen(image, scale) for scale in images.scales]
+            for image in track(images.tensors(), len(images), label, progress):
+                yield [self._seen(image, scale, images.numerics) for scale in images.scales]
             return
         files = zip(images.paths, images.boxes, strict=True)
         stored = prefetched(lambda file: self._stored(store, images, *file), files, _POOL_BEHIND)
@@ -111,8 +121,9 @@ class NamedBackbone:
     ) -> Iterator[list[list[Tensor]]]:
         """Per image and rotation its maps as ``maps`` gives them; the first rotation is none. Nothing is stored."""
         angles = [360 * k / rotations for k in range(rotations)]
-        for image in track(images.read(_tensor), len(images), label, progress):
-            yield [[self._seen(turned(image, angle), scale) for scale in images.scales] for angle in angles]
+        for image in track(images.tensors(), len(images), label, progress):
+            views = [turned(image, angle) for angle in angles]
+            yield [[self._seen(view, scale, images.numerics) for scale in images.scales] for view in views]
 
     def _stored(
         self, store: MapStore, images: ImageList, path: Path, box: Box | None
@@ -121,27 +132,31 @@ class NamedBackbone:
         name = store.name(path, box)
         maps = [array for scale in images.scales if (array := store.read(name, scale)) is not None]
         if len(maps) == len(images.scales):
-            return [torch.from_numpy(array) for array in maps]
-        image = _tensor(images.read_one(path, box))
+            return [torch.from_numpy(array).to(images.device) for array in maps]
+        image = _tensor(images.read_one(path, box), images.device)
 
         def computed() -> list[Tensor]:
             with store.locked(name):
-                return [self._kept(store, name, image, scale) for scale in images.scales]
+                return [self._kept(store, name, image, scale, images.numerics) for scale in images.scales]
 
         return computed
 
-    def _kept(self, store: MapStore, name: str, image: Tensor, scale: float) -> Tensor:
+    def _kept(self, store: MapStore, name: str, image: Tensor, scale: float, numerics: str) -> Tensor:
         if (stored := store.read(name, scale)) is not None:
-            return torch.from_numpy(stored)
+            return torch.from_numpy(stored).to(image.device)
         wall, cpu = time.perf_counter(), time.thread_time()
-        maps = self._seen(image, scale)
+        maps = self._seen(image, scale, numerics)
         stored = maps.cpu().numpy()
         store.write(name, scale, stored, (time.perf_counter() - wall, time.thread_time() - cpu))
         return maps
 
-    def _seen(self, image: Tensor, scale: float) -> Tensor:
-        with torch.inference_mode():
-            maps = self.backbone.maps(_scaled(image, scale))
+    def _seen(self, image: Tensor, scale: float, numerics: str) -> Tensor:
+        if numerics != BF16:
+            with torch.inference_mode():
+                maps = self.backbone.maps(_scaled(image, scale))
+        else:
+            with torch.inference_mode(), autocast(image.device.type, wanted=True):
+                maps = self.backbone.maps(_scaled(image, scale)).float()
         return require_maps(self.name, maps, signed=gives_signed(self.backbone))
 
 
@@ -157,7 +172,7 @@ class MapStream(Iterator[Tensor]):
         self._current: Iterator[Tensor] | None = None
 
     def __iter__(self) -> Iterator[Tensor]:
-        return itertools.chain.from_iterable(self._start())
+        return (maps.cpu() for scales in self._start() for maps in scales)
 
     def __next__(self) -> Tensor:
         self._current = self._current or iter(self)
@@ -193,9 +208,9 @@ def pooled_scales(
         scales, is_cropped = image
         pool = _pool_of(pooling, role, is_cropped)
         with torch.inference_mode():
-            pooled = [require_pooled(name, pool(scale)) for scale in scales]
+            pooled = [require_pooled(name, pool(scale.cpu())) for scale in scales]
             require_one_length(name, pooled)
-            return torch.stack([_normalised(vector) for vector in pooled]).numpy()
+            return torch.stack([_normalised(vector) for vector in pooled]).cpu().numpy()
 
     rows: list[NDArray[np.float32]] = []
     for row in prefetched(descriptors, zip(maps, cropped, strict=False), _POOL_BEHIND):
@@ -250,9 +265,12 @@ def prefetched(work: Callable[[T], R], items: Iterable[T], ahead: int = _READ_AH
                 future.cancel()
 
 
-def _tensor(image: NDArray[np.uint8]) -> Tensor:
-    """(h, w, 3) uint8 -> (3, h, w) float32 in [0, 1]."""
-    return torch.from_numpy(image).permute(2, 0, 1).contiguous().float().div_(255)
+def _tensor(image: NDArray[np.uint8], device: str = CPU) -> Tensor:
+    """(h, w, 3) uint8 -> (3, h, w) float32 in [0, 1]; bytes are moved to a GPU, from memory that it can read itself."""
+    pixels = torch.from_numpy(image)
+    if device != CPU:
+        pixels = (pixels.pin_memory() if device == CUDA else pixels).to(device, non_blocking=True)
+    return pixels.permute(2, 0, 1).contiguous().float().div_(255)
 
 
 def _scaled(image: Tensor, scale: float) -> Tensor:

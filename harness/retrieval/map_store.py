@@ -47,7 +47,7 @@ def maps_folder(cache: Path, keys: Mapping[str, Any], image_size: int) -> Path:
 
     Args:
         cache: folder of the cache.
-        keys: identity of ``backbone`` and ``dataset``.
+        keys: identity of ``backbone`` and ``dataset``; ``numerics`` where they are not float32 on the CPU.
         image_size: longest side of the images in pixels.
     """
     key = {
@@ -55,6 +55,7 @@ def maps_folder(cache: Path, keys: Mapping[str, Any], image_size: int) -> Path:
         "backbone": keys["backbone"],
         "dataset": keys["dataset"],
         "image_size": image_size,
+        **({"numerics": keys["numerics"]} if "numerics" in keys else {}),
     }
     return cache / FOLDER / digest(key)[:40]
 

@@ -6,17 +6,18 @@ Loads torch and numba: import it where a run is done.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import cached_property
-from typing import Any, Final
+from functools import cached_property, wraps
+from typing import Any, Concatenate, Final, ParamSpec, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from harness.cache import Cache
 from harness.core.cost import Cost, measured
+from harness.core.devices import computing
 from harness.core.errors import InvalidInput
 from harness.core.progress import Progress
 from harness.core.threads import reproducible
@@ -57,6 +58,8 @@ from harness.search import top_k
 __all__ = ["LearningSet", "RetrievalMethods", "RetrievalProtocol", "RetrievalResult", "RetrievalTask", "run_retrieval"]
 
 _TIMED_QUERIES: Final = 20
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
 def run_retrieval(
@@ -74,6 +77,19 @@ def run_retrieval(
 ) -> RetrievalResult:
     """Describe, search, re-rank, expand, evaluate. Arguments and errors are those of ``RetrievalTask``."""
     return RetrievalTask(dataset, methods, protocol, keys, cache, progress, maps, keep, learning, searcher).run()
+
+
+def _computing(
+    stage: Callable[Concatenate[RetrievalTask, P], T],
+) -> Callable[Concatenate[RetrievalTask, P], T]:
+    """The stage with one thread an operation, on the device of the protocol and as precise as it says."""
+
+    @wraps(stage)
+    def within(task: RetrievalTask, /, *args: P.args, **options: P.kwargs) -> T:
+        with reproducible(), computing(task.protocol.device, task.protocol.numerics):
+            return stage(task, *args, **options)
+
+    return within
 
 
 @dataclass(frozen=True)
@@ -127,7 +143,7 @@ class RetrievalTask:
         used = {self._names[kind]: getattr(self.methods, kind) for kind in ("pooling", "reranking")}
         require_signs(self.methods.backbone, used)
 
-    @reproducible()
+    @_computing
     def run(self) -> RetrievalResult:
         """All stages, then the scores."""
         pipeline = self.describe()
@@ -180,7 +196,7 @@ class RetrievalTask:
         pipeline.reranker = self._bound(pipeline, ranking)  # the seconds of queries are those of a plain search
         return answers["medium"][0], {setup: answers[setup][1][setup] for setup in SETUPS}
 
-    @reproducible()
+    @_computing
     def scored_pairs(self) -> tuple[list[NDArray[np.int64]], list[NDArray[np.float32]]]:
         """Of every query the ids of the images that are re-ranked, best first before that, and the re-ranker's scores.
 
@@ -194,7 +210,7 @@ class RetrievalTask:
         ids = [self._data.canonical.original(row[: len(of_query)]) for row, of_query in zip(lists, scores, strict=True)]
         return ids, scores
 
-    @reproducible()
+    @_computing
     def describe(self) -> SearchPipeline:
         """Descriptors of both roles, whitened and ready to be searched."""
         names, fitted = self._names, None
@@ -271,7 +287,7 @@ class RetrievalTask:
             rows.database, rows.queries, costs, Shards(rows.distractors), key if rows.distractors else None
         )
 
-    @reproducible()
+    @_computing
     def search(self, pipeline: SearchPipeline) -> tuple[Ranking, list[LabelRanks]]:
         """The ranking of all queries, and ranks of the images that the ground truth names, where they will count.
 
@@ -284,7 +300,7 @@ class RetrievalTask:
                 return pipeline.search_labelled(self._data.labelled)
             return pipeline.search(slice(None)), []
 
-    @reproducible()
+    @_computing
     def rerank(self, pipeline: SearchPipeline, ranking: Ranking) -> Ranking:
         """The ranking with its top reordered; ``pipeline`` gets the re-ranker with the features of the images."""
         if self.methods.reranking is None:
@@ -317,7 +333,7 @@ class RetrievalTask:
         """What the re-ranker scores of the top of each of the rankings, one a query, and what that cost."""
         return pair_scores(reranker, self._extraction, lists, self.keys, self.cache)
 
-    @reproducible()
+    @_computing
     def expand(self, pipeline: SearchPipeline, ranking: Ranking) -> Ranking:
         """The ranking after query expansion; ``pipeline`` gets the expansion fitted on the database."""
         if self.methods.expansion is None:

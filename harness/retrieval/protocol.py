@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from annotated_types import Ge, Gt
 
+from harness.core.devices import Device, Numerics, numerics_key, require_numerics
 from harness.core.errors import InvalidInput, UnknownName
 from harness.registry.parameters import LATER
 
@@ -31,6 +32,8 @@ class RetrievalProtocol:
         shortlist: what is re-ranked: ``plain``, the top of the ranking; ``delg``, that after images which do not count
             (junk, in hard also easy ones, in easy hard ones) were moved below all others by the ground truth, for each
             setup by itself. Published rows of DELG, RRT, CVNet and AMES have it; no search can do it.
+        device: where networks, searches and graphs of a run compute: ``cpu`` or ``cuda``.
+        numerics: of products on it: ``fp32``; ``tf32``, of ``cuda`` only; or ``bf16``, in networks.
     """
 
     image_size: Annotated[int, Ge(1)] = 1024  # Radenovic et al. 2018, §6
@@ -40,6 +43,8 @@ class RetrievalProtocol:
     depth: Annotated[int, Ge(0)] = 0
     evaluation: str = field(default="", metadata=LATER)
     shortlist: Literal["plain", "delg"] = field(default="plain", metadata=LATER)
+    device: Device = field(default="cpu", metadata=LATER)
+    numerics: Numerics = field(default="fp32", metadata=LATER)
 
     def __post_init__(self) -> None:
         _require(self.image_size >= 1, "image_size", self.image_size, "at least 1 pixel")
@@ -52,7 +57,13 @@ class RetrievalProtocol:
         _require(0 < float(self.scale_power), "scale_power", self.scale_power, "above 0")
         _require(all(k >= 1 for k in self.ks) and _unique(self.ks), "ks", self.ks, "different ranks of at least 1")
         self.evaluations()
+        require_numerics(self.device, self.numerics)
         _require(self.depth >= 0, "depth", self.depth, "0 for the whole database, or a number of images")
+
+    @property
+    def numerics_key(self) -> str:
+        """Part of every key of the cache: what was computed with other arithmetic is stored apart."""
+        return numerics_key(self.device, self.numerics)
 
     def evaluations(self) -> list[MetricName]:
         """The metrics of ``evaluation``, without set-ups. Raises ``InvalidInput`` for a name that does not exist."""

@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +15,7 @@ from torch import Tensor
 from harness.cache import Arrays, Cache
 from harness.core.cost import Cost
 from harness.core.progress import PartialProgress, Progress
-from harness.core.threads import OPERATION, reproducible
+from harness.core.threads import reproducible
 from harness.data import DECODING_VERSION
 from harness.data import RESULT_VERSION as DATA_VERSION
 from harness.plugin_api import (
@@ -43,9 +43,6 @@ from harness.retrieval.protocol import RetrievalProtocol
 from harness.retrieval.rows import Identities, add_rows, identities, stored_rows
 from harness.retrieval.shards import Shards
 from harness.retrieval.untouched import untouched
-
-NUMERICS: Final = f"fp32-cpu-threads-{OPERATION}"
-"""Part of every key: descriptors computed with other arithmetic are stored apart."""
 
 Floats = NDArray[np.float32]
 
@@ -89,7 +86,8 @@ class Extraction:
 
     def images(self, role: Role) -> ImageList:
         """The images of one role as the protocol shows them; only queries are cropped to their box."""
-        shown = self.protocol.image_size, self.protocol.scales, self.dataset.orientation
+        seen = self.protocol.device, self.protocol.numerics
+        shown = self.protocol.image_size, self.protocol.scales, self.dataset.orientation, *seen
         if role == "query":
             return ImageList(self.dataset.queries, self.dataset.boxes, *shown)
         return ImageList(self.dataset.images, [None] * len(self.dataset.images), *shown)
@@ -263,7 +261,7 @@ class _PooledDataset:
             "role": role,
             "image_size": protocol.image_size,
             "scales": list(protocol.scales),
-            "numerics": NUMERICS,
+            "numerics": protocol.numerics_key,
             "orientation": self.extraction.dataset.orientation,
         }
 

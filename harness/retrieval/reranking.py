@@ -37,7 +37,7 @@ from harness.plugin_api import (
 )
 from harness.plugin_api.contract import require_scores
 from harness.registry.parameters import fields_of
-from harness.retrieval.representation import NUMERICS, Extraction
+from harness.retrieval.representation import Extraction
 
 FEATURES_VERSION: Final = 1
 """Of stored features. Raised when numbers change: docs/explanation/identity.md."""
@@ -235,10 +235,10 @@ def describe(method: Reranker, extraction: Extraction, role: Role, images: Seque
             yield method.describe_image(image, role)
     elif role == "query" and isinstance(method, SeesRotations) and method.rotations:
         for views in extraction.backbone.turned_maps(chosen, method.rotations, label, extraction.progress):
-            yield method.describe_rotations(views)
+            yield method.describe_rotations([[maps.cpu() for maps in view] for view in views])
     else:
         for maps in extraction.backbone.maps(chosen, label, extraction.progress):
-            yield method.describe(maps, role)
+            yield method.describe([scale.cpu() for scale in maps], role)
 
 
 def packed(features: Sequence[Mapping[str, NDArray[Any]]]) -> Arrays:
@@ -270,7 +270,7 @@ def _key(stage: str, method: Reranker, extraction: Extraction, keys: Mapping[str
     return key | {
         "backbone": keys["backbone"],
         "scales": list(extraction.protocol.scales),
-        "numerics": NUMERICS,
+        "numerics": extraction.protocol.numerics_key,
     }
 
 

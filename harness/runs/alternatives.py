@@ -146,7 +146,7 @@ class Alternatives:
         label, protocol = f"{self._spec.task} protocol", protocol_class(self._spec.task)
         names = {parameter.name for parameter in parameters.describe(protocol)}
         own = self._spec.protocols.get(dataset, {})
-        stated: Mapping[str, Any] = {**self._spec.protocol, **own, **special}
+        stated: Mapping[str, Any] = {**self._spec.arithmetic, **self._spec.protocol, **own, **special}
         options = {name: value for name, value in stated.items() if name in names}
         # Unknown names go along, for their mistakes to be reported with the others: each once.
         stated = special or (own if dataset else self._spec.protocol)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 import os
 import platform
+import re
 import subprocess
 import sys
 from functools import lru_cache
@@ -13,7 +14,17 @@ from typing import Any, Final
 
 from harness.core.threads import threads_here
 
-PACKAGES: Final = ("vision-evaluation-harness", "torch", "torchvision", "numpy", "scipy", "faiss-cpu", "scikit-learn")
+_DRIVER: Final = Path("/proc/driver/nvidia/version")
+PACKAGES: Final = (
+    "vision-evaluation-harness",
+    "torch",
+    "torchvision",
+    "numpy",
+    "scipy",
+    "faiss-cpu",
+    "faiss-gpu-cu12",
+    "scikit-learn",
+)
 
 
 @lru_cache(maxsize=1)
@@ -44,6 +55,25 @@ def gpus() -> list[str]:
     import torch
 
     return [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())]
+
+
+def gpu_in_use() -> dict[str, Any]:
+    """Name, driver, CUDA and memory of the card that torch computes on. Loads torch."""
+    import torch
+
+    card = torch.cuda.get_device_properties(torch.cuda.current_device())
+    found = {"name": card.name, "driver": _driver(), "cuda": torch.version.cuda, "memory_bytes": card.total_memory}
+    return {name: value for name, value in found.items() if value}
+
+
+def _driver() -> str:
+    """Version of the driver of the cards, as the kernel has it; empty where it does not say."""
+    try:
+        text = _DRIVER.read_text()
+    except OSError:
+        return ""
+    found = re.search(r"Kernel Module.*?(\d+(?:\.\d+)+)", text)
+    return found[1] if found else ""
 
 
 def _cpu() -> str:

@@ -25,7 +25,7 @@ from harness.runs.fitting import unfitting
 from harness.runs.identity import Configured, PlannedDataset, Run, planned_id, protocol_identity, result_versions
 from harness.runs.labels import Labels, Method, dataset_labels, method_labels
 from harness.runs.shared_maps import with_shared_maps
-from harness.runs.spec import PROTOCOL, STAGES, Choice, Combination, Spec, read_spec
+from harness.runs.spec import PROTOCOL, STAGES, Choice, Combination, Spec, read_spec, with_arithmetic
 
 
 @dataclass(frozen=True)
@@ -50,6 +50,8 @@ def make_plan(
     strict: bool = False,
     catalogues: tuple[Path, ...] = (),
     incomplete: bool = False,
+    device: str | None = None,
+    numerics: str | None = None,
 ) -> Plan:
     """Read a spec, check everything in it, and expand it into runs.
 
@@ -62,6 +64,8 @@ def make_plan(
         catalogues: user-supplied files with datasets, besides ``$HARNESS_CATALOGUE`` and ``datasets.yaml`` beside the
             spec.
         incomplete: plan runs whose data or files are missing too, and say so in the plan instead of refusing.
+        device: in place of that of the spec, ``auto``, ``cpu`` or ``cuda``.
+        numerics: likewise, ``fp32``, ``tf32`` or ``bf16``.
 
     Raises:
         Errors: all mistakes found, each with its place; and unless ``incomplete``, all that is missing.
@@ -71,6 +75,7 @@ def make_plan(
     use(folders)
     registry = load_registry(plugins, strict=strict)
     spec, errors = read_spec(with_names(source, registry))
+    spec = with_arithmetic(spec, device, numerics)
     known = catalogue(catalogue_files(catalogues, spec.folder if spec.document.file else None))
     alternatives = Alternatives(spec, registry, known, folders, errors)
     alternatives.load_plugins()

@@ -71,6 +71,8 @@ def probe(
         "plugins": list(plan.plugins),
         "catalogues": files,
         "add": list(add),
+        "device": plan.spec.device,
+        "numerics": plan.spec.numerics,
         "runs": wanted,
     }
     answer = subprocess.run(
@@ -125,6 +127,7 @@ def expected(run: Run, plan: Plan, cache: Path) -> Expected:
         ),
         memory_bytes=int(peak + COPIES * stored * max(0, len(dataset.images) - SAMPLES[1][0])),
         disk_bytes=int(stored * len(dataset.images)),
+        device=run.protocol.device,
     )
 
 
@@ -195,6 +198,8 @@ def _answer(question: Mapping[str, Any]) -> dict[str, Any]:
         add=tuple(question["add"]),
         catalogues=catalogues,
         incomplete=True,
+        device=question["device"],
+        numerics=question["numerics"],
     )
     answers = {}
     for module in preloaded(run for run in plan.runs if run.id in question["runs"]):

@@ -50,6 +50,8 @@ def run(
     sinks: tuple[str, ...] = (),
     catalogues: tuple[Path, ...] = (),
     options: Options | None = None,
+    device: str | None = None,
+    numerics: str | None = None,
 ) -> list[Record]:
     """Do a comparison and return the records of all its runs, in the order of the plan.
 
@@ -69,11 +71,21 @@ def run(
         sinks: names of sinks that get the records, ``mlflow``.
         catalogues: files with datasets of the user, besides ``datasets.yaml`` beside the spec.
         options: where runs are done, how many at once, with which limits (default: in this process).
+        device: in place of that of the spec, ``auto``, ``cpu`` or ``cuda``.
+        numerics: likewise, ``fp32``, ``tf32`` or ``bf16``.
 
     Raises:
         Errors: mistakes in the spec, all at once; nothing was run.
     """
-    plan = make_plan(spec, data_folders(data, cache), plugins=plugins, add=add, catalogues=catalogues)
+    plan = make_plan(
+        spec,
+        data_folders(data, cache),
+        plugins=plugins,
+        add=add,
+        catalogues=catalogues,
+        device=device,
+        numerics=numerics,
+    )
     opened = open_sinks(plan.registry, sinks)
     store = runs_store(plan, runs)
     progress = progress or (NotebookProgress() if in_notebook() else None)

@@ -10,10 +10,12 @@ import typing
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
+from harness.core.devices import BF16, CPU, CUDA, FP32, TF32
 from harness.data.catalogue import catalogue
 from harness.registry import DESCRIPTORS, Registry
 from harness.registry.composition import COMPOSED
 from harness.registry.parameters import fields_of, hints_of, is_required
+from harness.runs.devices import AUTO
 from harness.runs.identity import protocol_class
 from harness.runs.spec import DEFAULT_METHODS, NONE, PROTOCOL, REQUIRED, STAGES
 
@@ -64,6 +66,8 @@ def _task(task: str) -> _Schema:
             "seeds": {"anyOf": [seed, {"type": "array", "items": seed, "minItems": 1, "uniqueItems": True}]},
             "protocol": options,
             "protocols": {"type": "object", "additionalProperties": options},
+            "device": {"enum": [AUTO, CPU, CUDA]},
+            "numerics": {"enum": [FP32, TF32, BF16]},
             "plugins": {"type": "array", "items": {"type": "string"}},
             "measure": {"type": ["string", "object"]},
             "baseline": {"type": "string"},

@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from harness.core.devices import CPU, FP32, numerics_key
 from harness.core.digest import digest
 from harness.plugin_api import DescribesImages, ExpandsRegions, LearnsFromMaps, MayLearn
 from harness.retrieval.map_store import maps_folder
@@ -63,5 +64,7 @@ def _source(run: Run) -> str:
 
 
 def _keys(run: Run) -> dict[str, Any]:
-    """Identity of the network and of the data."""
-    return {"backbone": run.methods["backbone"].key, "dataset": {"fingerprint": run.dataset.fingerprint}}
+    """Identity of the network, of the data, and of the arithmetic where it is another than float32 on the CPU."""
+    keys = {"backbone": run.methods["backbone"].key, "dataset": {"fingerprint": run.dataset.fingerprint}}
+    device, numerics = run.protocol.device, run.protocol.numerics
+    return keys if (device, numerics) == (CPU, FP32) else {**keys, "numerics": numerics_key(device, numerics)}

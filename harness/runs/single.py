@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from harness.cache.provenance import recipe
+from harness.core.devices import CUDA
 from harness.core.errors import ContractError, HarnessError
 from harness.core.progress import Progress
 from harness.core.signed import signed
@@ -20,7 +21,7 @@ from harness.plugin_api import DataFolders
 from harness.registry.foreign import foreign_code
 from harness.registry.locations import class_location
 from harness.registry.modules import is_built_in
-from harness.runs.environment import environment
+from harness.runs.environment import environment, gpu_in_use
 from harness.runs.identity import Run
 from harness.runs.record import Failure, Record
 from harness.runs.recreate import describe
@@ -138,6 +139,8 @@ def _done(description: Record, outcome: Outcome, started: str, surroundings: Map
 
 def _ended(description: Record, started: str, surroundings: Mapping[str, Any] | None, **outcome: Any) -> Record:
     where = {**(environment() if surroundings is None else surroundings), "threads": threads_here()}
+    if description.protocol.get("device") == CUDA and outcome["status"] == "done":
+        where["gpu"] = gpu_in_use()
     times = {"started": started or now(), "finished": now()}
     return description.model_copy(update={**outcome, "environment": where, **times})
 

@@ -5,16 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, get_args
 
 from annotated_types import Ge
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from harness.core.devices import CPU, FP32, Device, Numerics
 from harness.core.document import At, Document, path_text, plain, read_document, shape_error
 from harness.core.errors import BadParameter, Errors, HarnessError, SpecError, UnknownName, nearest
 from harness.plugin_api import KINDS, DataFolders
 from harness.registry import DESCRIPTORS
 from harness.runs.design import Design, read_design
+from harness.runs.devices import AUTO, planned_device
 from harness.runs.record import STORED_RANKS
 
 STAGES: Final[Mapping[str, tuple[str, ...]]] = {
@@ -36,6 +38,7 @@ DEFAULT_SEEDS: Final[Mapping[str, tuple[int, ...]]] = {
     "active-learning": (0, 1, 2, 3, 4, 5),
 }
 NONE: Final = "none"
+DEVICES: Final = (AUTO, *get_args(Device))
 PROTOCOL: Final = "protocol"
 _EXAMPLE: Final = {"retrieval": "backbone", "active-learning": "network"}
 _SEEDS: Final = 2**63
@@ -85,6 +88,9 @@ class Spec:
     """What is tested, of all runs together."""
     keep_ranks: int | None = STORED_RANKS
     """Images of each ranking that are stored beside a record; None: all. The numbers of a run do not depend on it."""
+    device: str = CPU
+    """Where runs compute, ``auto`` already decided."""
+    numerics: str = FP32
     columns: tuple[str, ...] = ()
     """Columns that the tables of its boards show; empty for a few that fit."""
 
@@ -92,6 +98,12 @@ class Spec:
     def folder(self) -> Path:
         """Where relative paths of the spec start: its own folder."""
         return self.document.file.parent if self.document.file else Path()
+
+    @property
+    def arithmetic(self) -> dict[str, str]:
+        """Device and numerics as protocol options, those that are not at their default."""
+        device = {"device": self.device} if self.device != CPU else {}
+        return {**device, **({"numerics": self.numerics} if self.numerics != FP32 else {})}
 
     def places(self, folders: DataFolders) -> tuple[Path, ...]:
         """Folders in which files that parameters name are looked up: that of the spec, the data, the working folder."""
@@ -119,6 +131,10 @@ class _Shape(BaseModel):
     """Options that decide the numbers."""
     protocols: dict[str, dict[str, Any]] = {}
     """Options of single datasets, by name; they count before those of ``protocol``."""
+    device: Literal["auto", Device] = "cpu"
+    """Where runs compute; ``auto``: on a GPU where the machine that plans them has one. Part of their identity."""
+    numerics: Numerics = "fp32"
+    """Precision of products: ``fp32``; ``tf32``, on ``cuda`` only; or ``bf16``, in networks. Part of their identity."""
     plugins: list[str] = []
     """Plugin files, relative to the spec, or names of modules."""
     measure: Any = None
@@ -167,10 +183,25 @@ def read_spec(source: str | Path | Mapping[str, Any]) -> tuple[Spec, list[Harnes
         description=str(data.get("description", "")),
         document=document,
         design=design,
+        device=planned_device(_one_of(DEVICES, data.get("device"), CPU)),
+        numerics=_one_of(get_args(Numerics), data.get("numerics"), FP32),
         columns=tuple(map(str, _sequence(data.get("columns")))),
         keep_ranks=_kept(data.get("keep_ranks", STORED_RANKS)),
     )
     return spec, errors
+
+
+def with_arithmetic(spec: Spec, device: str | None, numerics: str | None) -> Spec:
+    """The spec with another device and other numerics; None leaves what it says.
+
+    Raises:
+        BadParameter: there is no such device, or there are no such numerics.
+    """
+    for name, stated, known in (("device", device, DEVICES), ("numerics", numerics, get_args(Numerics))):
+        if stated is not None and stated not in known:
+            raise BadParameter(f'unknown {name} "{stated}"', fix=f"one of {', '.join(known)}")
+    device = spec.device if device is None else planned_device(device)
+    return replace(spec, device=device, numerics=spec.numerics if numerics is None else numerics)
 
 
 def _seeds(document: Document, task: str, errors: list[HarnessError]) -> tuple[int, ...]:
@@ -279,6 +310,11 @@ def _choices(document: Document, stated: Any, at: At, errors: list[HarnessError]
 
 def _kept(stated: Any) -> int | None:
     return stated if isinstance(stated, int) else None
+
+
+def _one_of(known: Sequence[str], stated: Any, default: str) -> str:
+    """What is stated; the default where it is none of what is known, which is a mistake in the shape."""
+    return next((name for name in known if name == stated), default)
 
 
 def _mapping(value: Any) -> Mapping[str, Any]:

@@ -43,6 +43,8 @@ def find_results(
     add: Sequence[str] = (),
     catalogues: Sequence[Path] = (),
     ranks: bool = True,
+    device: str | None = None,
+    numerics: str | None = None,
 ) -> Results:
     """The results that a TARGET names: a spec, a folder, a record, a ``results.json``, or ``COMMIT:PATH`` of one.
 
@@ -55,13 +57,16 @@ def find_results(
         add: ``KIND=NAME``: methods that join the alternatives of a spec.
         catalogues: files with datasets, for a spec.
         ranks: whether records are read with the ranking of every query; tables do without.
+        device: in place of that of a spec.
+        numerics: likewise.
 
     Raises:
         SpecError: there is nothing of this name.
         Errors: mistakes in a spec, all at once.
         DataDamaged: a file is neither a record nor the results of a leaderboard.
     """
-    return Resolver(tuple(plugins), data, cache, runs, tuple(add), tuple(catalogues), ranks).results(target)
+    chosen = Resolver(tuple(plugins), data, cache, runs, tuple(add), tuple(catalogues), ranks, device, numerics)
+    return chosen.results(target)
 
 
 def record_files(target: str | Path, runs: str | Path | None = None) -> list[Path]:
@@ -93,6 +98,8 @@ class Resolver:
     add: tuple[str, ...] = ()
     catalogues: tuple[Path, ...] = ()
     ranks: bool = True
+    device: str | None = None
+    numerics: str | None = None
 
     def results(self, target: str | Path) -> Results:
         """The results that a target names. See ``find_results``."""
@@ -182,6 +189,8 @@ class Resolver:
             add=self.add,
             catalogues=self.catalogues,
             incomplete=True,
+            device=self.device,
+            numerics=self.numerics,
         )
         store = Store(runs_store(plan, self.runs).folder, ranks=self.ranks)
         rule, design = stored_rule(store.folder, plan.spec.name), plan.spec.design

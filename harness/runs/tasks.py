@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from contextlib import nullcontext
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
+from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,6 +13,7 @@ import numpy as np
 from harness.cache import Cache
 from harness.cache.provenance import foreign_names
 from harness.core.cost import Cost
+from harness.core.devices import CUDA, usable
 from harness.core.digest import digest
 from harness.core.progress import Progress
 from harness.core.threads import reproducible
@@ -49,9 +50,29 @@ def perform(run: Run, folders: DataFolders, progress: Progress) -> Outcome:
     cache = Cache(folders.cache / "arrays")
     keys = {kind: method.key for kind, method in run.methods.items()}
     keys["dataset"] = run.dataset.key
-    if run.task == "retrieval":
-        return _retrieval(run, dataset, keys, cache, progress, folders)
-    return _active_learning(run, dataset, keys, cache, progress)
+    with memory_of_gpu(run.protocol.device) as peak:
+        if run.task == "retrieval":
+            outcome = _retrieval(run, dataset, keys, cache, progress, folders)
+        else:
+            outcome = _active_learning(run, dataset, keys, cache, progress)
+    return replace(outcome, figures={**outcome.figures, **peak})
+
+
+@contextmanager
+def memory_of_gpu(device: str) -> Iterator[dict[str, Number]]:
+    """Gives the figure ``gpu_peak_bytes`` at its end, and hands cached memory back; nothing of a run on the CPU."""
+    found: dict[str, Number] = {}
+    if usable(device) != CUDA:
+        yield found
+        return
+    import torch
+
+    torch.cuda.reset_peak_memory_stats()
+    try:
+        yield found
+        found["gpu_peak_bytes"] = float(torch.cuda.max_memory_allocated())
+    finally:
+        torch.cuda.empty_cache()  # other processes can use it while this one waits for its next run
 
 
 def _retrieval(

@@ -21,7 +21,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from harness.core.devices import usable
+from harness.core.devices import default_device, usable
 from harness.core.errors import InvalidInput
 from harness.core.threads import on_all_threads, threads_here
 from harness.search import kernels
@@ -75,7 +75,7 @@ def top_k(
     k: int | None = None,
     *,
     ranks_of: Sequence[Sequence[int] | Ids] = (),
-    device: str = "cpu",
+    device: str | None = None,
 ) -> TopK:
     """The k images with the largest inner product with each query; exact.
 
@@ -88,14 +88,15 @@ def top_k(
             memory maps), whose images are numbered on.
         k: images per query; None, or more than there are, ranks all.
         ranks_of: per query images whose exact rank is wanted, however deep; empty: none.
-        device: where products are computed: ``cpu``, or a device of torch such as ``cuda``.
+        device: where products are computed: ``cpu``, or a device of torch such as ``cuda``; None: that of the run under
+            way, else the CPU.
 
     Raises:
         InvalidInput: shapes that do not fit, k below 0, an image that is not in the database, or no such device here.
     """
     shards, k, queries = checked(queries, database, k, ranks_of)
     marks = Marks.of(queries, shards, ranks_of) if len(ranks_of) else None
-    return merged([part_top_k(queries, shards, k, marks=marks, device=device)], k, marks)
+    return merged([part_top_k(queries, shards, k, marks=marks, device=device or default_device())], k, marks)
 
 
 class Part(NamedTuple):

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
 import numpy as np
 
+from harness.core.devices import CPU, default_device
 from harness.core.errors import InvalidInput
 from harness.search.vectors import unit_rows
 
@@ -63,7 +64,7 @@ def any_order(n: int) -> Ids:
 
 
 def neighbours(
-    x: ArrayLike, k: int, *, method: Method = "exact", device: str = "cpu", preferred: Ids | None = None
+    x: ArrayLike, k: int, *, method: Method = "exact", device: str | None = None, preferred: Ids | None = None
 ) -> Neighbours:
     """The k nearest rows to every row of ``x``, itself left out.
 
@@ -74,7 +75,8 @@ def neighbours(
         x: (n, d) finite descriptors.
         k: length of the lists, at least 1; lists are padded with -1 and 0 if k >= n.
         method: ``exact``, or the approximate ``hnsw`` (32 links) or ``ivf`` (inverted file), with measured recall.
-        device: ``cpu``, or a device of torch such as ``cuda`` (exact only, with the same result).
+        device: ``cpu``, or a device of torch such as ``cuda`` (exact only, with the same result); None: that of the run
+            under way for the exact search, else the CPU.
         preferred: (n,) all positions: of equally near rows those that come first in it are taken. Data may be stored
             class by class, and then the lowest index is no answer without a class (``any_order``).
 
@@ -87,7 +89,7 @@ def neighbours(
         indices[preferred] = np.where(near.indices < 0, -1, preferred[near.indices])
         similarities[preferred] = near.similarities
         return near._replace(indices=indices, similarities=similarities)
-    unit = unit_rows(x, "x")
+    device, unit = _device(device, method), unit_rows(x, "x")
     rows = np.arange(len(unit))
     similarities, indices = _search(unit, unit, _valid(k) + 1, method, device)
     found = _tidy(*_without(rows, similarities, indices), unit, rows)
@@ -96,13 +98,14 @@ def neighbours(
 
 
 def neighbours_of(
-    queries: ArrayLike, database: ArrayLike, k: int, *, method: Method = "exact", device: str = "cpu"
+    queries: ArrayLike, database: ArrayLike, k: int, *, method: Method = "exact", device: str | None = None
 ) -> Neighbours:
     """The k rows of ``database`` (n, d) nearest to every row of ``queries`` (q, d); otherwise as ``neighbours``.
 
     Raises:
         InvalidInput: wrong shapes, k or method, or a row that is not finite.
     """
+    device = _device(device, method)
     asked, unit = unit_rows(queries, "queries"), unit_rows(database, "database")
     if asked.shape[1] != unit.shape[1]:
         raise InvalidInput(
@@ -122,6 +125,11 @@ def own_entries(indices: Ids, rows: Ids) -> NDArray[np.bool_]:
     if indices.size:
         own[~own.any(axis=1), -1] = True
     return own
+
+
+def _device(device: str | None, method: Method) -> str:
+    """Where to search: the approximate indices are the CPU's."""
+    return device or (default_device() if method == "exact" else CPU)
 
 
 def _valid(k: int) -> int:

@@ -14,11 +14,12 @@ import psutil
 import pytest
 
 import harness
+from harness.core.cards import cuda_devices
 from harness.core.errors import BadParameter, SpecError
 from harness.core.threads import share
 from harness.data.folders import data_folders
 from harness.runs.executors.choose import Options
-from harness.runs.executors.gpus import GpuSlots, cuda_devices
+from harness.runs.executors.gpus import GpuSlots
 from harness.runs.recreate import recreate
 from harness.runs.store import Store
 

@@ -6,6 +6,7 @@ import os
 import tempfile
 from pathlib import Path
 
+from harness.core.cards import cuda_devices
 from harness.core.locks import Lock, try_lock
 
 
@@ -30,12 +31,3 @@ class GpuSlots:
             if held is not None:
                 return held, {"CUDA_VISIBLE_DEVICES": device}
         return None
-
-
-def cuda_devices() -> tuple[str, ...]:
-    """The CUDA devices that this process may use, from ``CUDA_VISIBLE_DEVICES`` or what the driver lists."""
-    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
-    if visible is not None:
-        return tuple(name.strip() for name in visible.split(",") if name.strip() not in ("", "-1"))
-    cards = Path("/proc/driver/nvidia/gpus")
-    return tuple(str(index) for index in range(len(list(cards.iterdir())))) if cards.is_dir() else ()

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import ast
 import contextlib
+import types
 
 import numpy as np
 import pytest
 import torch
 
-from harness.core.devices import usable
+from harness.core.devices import autocast, computing, default_device, is_bf16, usable
 from harness.core.errors import InvalidInput
 from harness.core.generators import torch_seeded
-from harness.graph import Solver
+from harness.graph import Solver, affinity, neighbours, normalise
 from harness.search.exact import top_k
 
 
@@ -99,3 +100,61 @@ def test_nothing_seeds_the_generators_of_all_devices(root):
         if isinstance(node, ast.Attribute) and node.attr == "manual_seed" and ast.unparse(node.value) == "torch"
     ]
     assert found == []
+
+
+def test_a_run_says_where_its_searches_and_solves_are_done():
+    x = np.random.default_rng(0).normal(size=(40, 8)).astype(np.float32)
+    graph = normalise(affinity(x, 5).astype(np.float64))
+    assert default_device() == "cpu"
+    with computing("cpu:0"):
+        assert default_device() == "cpu:0"
+        assert neighbours(x, 3).report.device == "cpu:0"
+        assert neighbours(x, 3, method="hnsw").report.device == "cpu"
+        assert Solver(graph).device == "cpu:0"
+        assert Solver(graph, device="cpu").device == "cpu"
+        with computing("cpu", "bf16"):
+            assert default_device() == "cpu"
+            assert is_bf16()
+        assert not is_bf16()
+    assert default_device() == "cpu"
+
+
+def test_bfloat16_is_for_networks_of_the_run():
+    weight = torch.rand(4, 4)
+    with computing("cpu", "bf16"):
+        assert (weight @ weight).dtype == torch.float32
+        with autocast("cpu"):
+            assert (weight @ weight).dtype == torch.bfloat16
+    with autocast("cpu"):
+        assert (weight @ weight).dtype == torch.float32
+
+
+def test_tf32_needs_a_gpu():
+    with pytest.raises(InvalidInput, match="arithmetic of a GPU"), computing("cpu", "tf32"):
+        pass
+
+
+@pytest.mark.parametrize("numerics", ["fp32", "tf32", "bf16"])
+def test_switches_of_tf32_are_set_and_restored(cards, numerics):
+    cards(1)
+    matmul, cudnn = torch.backends.cuda.matmul, torch.backends.cudnn
+    if not hasattr(matmul, "fp32_precision"):
+        pytest.skip("torch has the older switches only: the next test is of them")
+    before = matmul.fp32_precision, cudnn.conv.fp32_precision, cudnn.rnn.fp32_precision
+    with computing("cuda", numerics):
+        wanted = "tf32" if numerics == "tf32" else "ieee"
+        assert (matmul.fp32_precision, cudnn.conv.fp32_precision) == (wanted, wanted)
+    assert (matmul.fp32_precision, cudnn.conv.fp32_precision, cudnn.rnn.fp32_precision) == before
+    assert torch.get_float32_matmul_precision() == "highest"
+
+
+def test_the_older_switches_of_tf32(cards, monkeypatch):
+    cards(1)
+    older = [types.SimpleNamespace(allow_tf32=value) for value in (False, True)]
+    monkeypatch.setattr(torch.backends.cuda, "matmul", older[0])
+    monkeypatch.setattr(torch.backends, "cudnn", older[1])
+    with computing("cuda", "fp32"):
+        assert [part.allow_tf32 for part in older] == [False, False]
+    with computing("cuda", "tf32"):
+        assert [part.allow_tf32 for part in older] == [True, True]
+    assert [part.allow_tf32 for part in older] == [False, True]
