@@ -251,7 +251,7 @@ class RetrievalTask:
             searcher=self.searcher,
         )
 
-    @reproducible()
+    @_computing
     def describe_part(self, part: tuple[int, int]) -> None:
         """Store the descriptors of one part of the database in the cache: ``describe`` then finds them.
 
