@@ -20,7 +20,7 @@ ABOUT_THE_CODE: Final = ("architecture.md", "project/contributing.md")
 """Pages that say where things lie in the repository."""
 
 _BLOCKS = re.compile(r"\A---\n.*?\n---\n|^(?P<fence>`{3,}).*?^(?P=fence)$|<!--.*?-->", re.MULTILINE | re.DOTALL)
-_INDENTED = re.compile(r"(?:(?<=\n\n)|\A)(?: {4}(?!\S*:\s).*\n+)+")
+_INDENTED = re.compile(r"(?:(?<=\n\n)|\A)(?: {4}.*\n+)+")
 _TABLE = re.compile(r"^\|.*\|$", re.MULTILINE)
 _PARAGRAPH = re.compile(r"\n\s*\n|\n(?=\s*(?:[-*]|\d+\.) )|\n(?=:   )")
 _SENTENCE = re.compile(r"(?<=[.!?])[)*_]*\s+(?=[^\sa-z])|(?<=:)\s*$")
