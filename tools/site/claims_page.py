@@ -59,7 +59,7 @@ CLAIMS: Sequence[Claim] = (
         {"pooling": ("os-egm", {})},
         {"pooling": ("gem", {})},
         "Regions pay where the object is small beside clutter. A cover fills most of its photograph, and a landmark most "
-        "of its box, so that there is little to leave out; the thesis's gain is on INSTRE, whose objects are small.",
+        "of its box: there is little to leave out. The thesis's gain is on INSTRE, whose objects are small.",
     ),
     Claim(
         "FS.EGM is above GeM",
@@ -87,8 +87,8 @@ CLAIMS: Sequence[Claim] = (
         "4.4.1, Table 4.1",
         {"reranking": NONE, "expansion": _DIFFUSION},
         {"reranking": NONE, "expansion": NONE},
-        "Few relevant images are in the database of an object (three on the covers), so that there is little to walk "
-        "over; without whitening neighbours are chosen by chance ([query expansion](../expansion.md)).",
+        "A database with few relevant images of an object (three on the covers) leaves little to walk over. Without "
+        "whitening neighbours are chosen by chance ([query expansion](../expansion.md)).",
     ),
     Claim(
         "Diffusion is above no expansion, with k = 50 and alpha = 0.99 as printed",
@@ -124,9 +124,9 @@ CLAIMS: Sequence[Claim] = (
         "2.5",
         {"whitening": ("pca", {**_RECOMMENDED, "learn_on": None})},
         {"whitening": NONE},
-        "Learnt on the database itself, whitening divides out what varies most. Where an image's relevant ones are a large "
-        "share of the database, that is what tells objects apart: on the part of Paris five landmarks are all there is. "
-        "Learnt on other photographs it does not.",
+        "Learnt on the database itself, whitening divides out what varies most. Where an object has a large share of "
+        "the database, that is what tells objects apart: the part of Paris has five landmarks. Learnt on other photographs "
+        "it does not.",
     ),
     Claim(
         "Whitening learnt on other photographs is above none",
@@ -236,22 +236,24 @@ def _head(boards: Mapping[str, Sequence[Board]]) -> Iterator[str]:
     missing = [name for name in BOARDS if name not in boards]
     yield "# Which claims of the thesis hold here\n"
     yield (
-        "Claims of chapters 4 and 5 on the committed boards. A claim is tested on each pair of rows that differ in nothing "
-        "else, query by query: the difference in points of the measure of the board with its 95% interval (groups of queries resampled "
-        "whole), and p of joint sign flips of groups, corrected over all claims of a board. It *holds* where the difference "
-        "is significant and as claimed, and *does not hold* where it is significant the other way; all else is *inconclusive*, "
-        "which is no evidence against it.\n"
+        "See which claims of chapters 4 and 5 hold on the committed boards. A claim is tested on each pair of rows that differ in "
+        "nothing else, query by query. The difference is in points of the measure of the board, with its 95% interval: groups of "
+        "queries are resampled whole. The p-value is that of joint sign flips of groups, corrected over all claims of a board.\n"
     )
     yield (
-        "Parameters were chosen on other data: numbers of the expansions on photographs of other seeds "
-        "([query expansion](../expansion.md)), the order after verification on half of the covers ([DSM](../dsm.md)), the number "
-        "of directions of the whitening on photographs of another seed and its neighbours on the covers and the part of Paris "
-        "([representation](../representation.md)), those of the EGM methods on drawn objects of other seeds. Where a board "
-        "has part of these data, its rows are no independent evidence.\n"
+        "A claim *holds* where the difference is significant and as claimed. It *does not hold* where it is significant the other "
+        "way. All else is *inconclusive*, which is no evidence against it.\n"
+    )
+    yield (
+        "Parameters were chosen on other data. Where a board has part of these data, its rows are no independent evidence:\n\n"
+        "- numbers of the expansions on photographs of other seeds ([query expansion](../studies/expansion.md)),\n"
+        "- the order after verification on half of the covers ([DSM](../studies/dsm.md)),\n"
+        "- directions of the whitening on photographs of another seed, its neighbours on the covers and the part of Paris "
+        "([descriptors](../studies/descriptors.md)),\n"
+        "- parameters of the EGM methods on drawn objects of other seeds.\n"
     )
     if missing:
         yield f"Not measured yet: {', '.join(missing)}.\n"
-    yield "Written by `python tools/site/claims_page.py`.\n"
 
 
 def _overview(found: Sequence[Finding]) -> Iterator[str]:
@@ -268,9 +270,8 @@ def _section(claim: Claim, found: Sequence[Finding]) -> Iterator[str]:
     yield f"## {claim.text}\n\nThesis {claim.source}. {_summary(own)}\n"
     if not own:
         return
-    memory = " bytes/image |" if claim.memory else ""
-    yield f"| data | rows | reference | with it | difference | p | verdict |{memory}"
-    yield "| --- | --- | --- | --- | --- | --- | --- |" + (" --- |" if memory else "")
+    last = "bytes/image" if claim.memory else "p"
+    yield f"| data | rows | reference | with it | difference | verdict | {last} |\n| --- | --- | --- | --- | --- | --- | --- |"
     yield from (_line(finding) for finding in own)
     if claim.reason and any(finding.verdict != "holds" for finding in own):
         yield f"\nWhy not everywhere: {claim.reason}"
@@ -297,11 +298,12 @@ def _line(finding: Finding) -> str:
         _number(change.before, scale),
         _number(change.after, scale),
         "–" if change.difference is None else f"{scale * change.difference + 0.0:+.1f}{interval}",
-        "–" if change.p is None else f"{change.p:.3f}",
         finding.verdict,
     ]
+    p = "–" if change.p is None else f"{change.p:.3f}"
     if claim.memory:
-        cells.append(f"{_bytes(finding.row)} for {_bytes(finding.reference)}")
+        cells[4] += f", p {p}"
+    cells.append(f"{_bytes(finding.row)} for {_bytes(finding.reference)}" if claim.memory else p)
     return "| " + " | ".join(cell.replace("|", "/") for cell in cells) + " |"
 
 
