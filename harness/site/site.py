@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Final
 
@@ -22,7 +23,7 @@ from harness.site.gallery import Gallery, gallery
 from harness.site.names import run_name
 from harness.site.render import render
 from harness.site.sources import Collection, collect
-from harness.site.view import AcrossView, BoardView, RowView, across_views, board_views, value_text
+from harness.site.view import NUMBERS, AcrossView, BoardView, RowView, across_views, board_views, value_text
 
 _NAMED: Final = 3
 """Specs whose names make a heading."""
@@ -54,8 +55,9 @@ def write_page(
 ) -> Written:
     """Write boards, methods and runs as a static page that needs no network and no server.
 
-    ``out/index.html`` holds the boards; ``out/methods/`` a page for each row, ``out/records/`` copies of the records.
-    The folder is replaced as a whole, once everything is written. The same records give the same bytes.
+    ``out/index.html`` holds the boards; ``out/methods/`` a page for each row, ``out/records/`` copies of the records,
+    ``out/numbers/`` what tables and pictures show, as CSV. The folder is replaced as a whole, once everything is
+    written. The same records give the same bytes.
 
     Args:
         sources: spec files, folders of records, or records.
@@ -87,6 +89,7 @@ def write_page(
     with replaced_folder(Path(out)) as folder:
         shown = {view.id: gallery(view, galleries, registry, folders, folder) for view in views if galleries}
         _copy_records(collection, folder / "records")
+        _write_numbers(views, ranks, folder)
         (folder / "methods").mkdir()
         for view in views:
             for row in (row for row in view.rows if row.records):
@@ -168,6 +171,16 @@ def _method_page(board: BoardView, row: RowView, heading: str, about: Summaries,
 def _write(file: Path, page: str) -> None:
     # A record may hold what is no character (half of a surrogate pair); it becomes a question mark.
     file.write_text(page, encoding="utf-8", errors="replace", newline="\n")
+
+
+def _write_numbers(views: Sequence[BoardView], ranks: Sequence[AcrossView], folder: Path) -> None:
+    """What tables and pictures show, as CSV."""
+    (folder / NUMBERS).mkdir()
+    for board in views:
+        (folder / board.file).write_bytes(board.numbers)
+    drawn = [board.pictures for board in views] + [across.pictures for across in ranks]
+    for picture in chain.from_iterable(drawn):
+        (folder / picture.file).write_bytes(picture.numbers)
 
 
 def _copy_records(collection: Collection, folder: Path) -> None:

@@ -12,14 +12,17 @@ from harness.boards.choice import ALL
 from harness.boards.columns import Column
 from harness.boards.full_supervision import reference_rows
 from harness.boards.plots import plots, rank_plots
+from harness.boards.render import csv_text
 from harness.boards.render.table import Table, TableCell
-from harness.boards.tables import across_table, board_table
+from harness.boards.tables import across_table, board_table, data_table
 from harness.bundles.people import Standing, recomputed_text
 from harness.runs.record import Record
 from harness.site.names import method_page, slug, unique
 
 Group = Literal["rank", "method", "quality", "interval", "cost", "runs", "people"]
 
+NUMBERS: Final = "numbers"
+"""Folder of the page with the numbers of tables and pictures."""
 _CAPTIONS: Final[Mapping[str, str]] = {
     "curves": "Learning curves",
     "cost": "Quality against cost",
@@ -74,12 +77,22 @@ class RowView:
 
 
 @dataclass(frozen=True)
+class Picture:
+    """A picture of a tab: what it shows, its SVG, and the file of the page's folder that has its numbers as CSV."""
+
+    caption: str
+    image: bytes = field(repr=False)
+    file: str
+    numbers: bytes = field(repr=False)
+
+
+@dataclass(frozen=True)
 class BoardView:
     """One tab.
 
     Attributes:
         details: what stands folded below the footer.
-        plots: what a picture shows, and the SVG.
+        file: where all numbers of the table are, as CSV.
         people: run id -> who measured it and who did it again, where that is known.
     """
 
@@ -93,14 +106,16 @@ class BoardView:
     rows: tuple[RowView, ...]
     footer: tuple[str, ...]
     details: tuple[str, ...]
-    plots: tuple[tuple[str, bytes], ...]
+    pictures: tuple[Picture, ...]
     columns: tuple[Column, ...]
+    file: str
+    numbers: bytes = field(repr=False)
     people: Mapping[str, Standing] = field(default_factory=dict)
 
     @property
-    def has_cost(self) -> bool:
-        """Whether there are columns of cost."""
-        return any(heading.group == "cost" for heading in self.headings)
+    def costs(self) -> int:
+        """Number of columns of cost."""
+        return sum(heading.group == "cost" for heading in self.headings)
 
 
 @dataclass(frozen=True)
@@ -110,7 +125,7 @@ class AcrossView:
     id: str
     title: str
     table: Table
-    plots: tuple[tuple[str, bytes], ...]
+    pictures: tuple[Picture, ...]
 
 
 def board_views(
@@ -132,9 +147,9 @@ def across_views(tables: Sequence[Across], *, pictures: bool) -> list[AcrossView
     """The tables of ranks over several boards."""
     views = []
     for one in tables:
-        drawn = rank_plots([one]) if pictures else {}
-        plots = tuple((_caption(name), picture) for name, picture in drawn.items())
-        views.append(AcrossView(f"ranks-{one.task}", f"Ranks, {one.task}", across_table(one), plots))
+        drawn = rank_plots([one], data=True) if pictures else {}
+        name = f"ranks-{one.task}"
+        views.append(AcrossView(name, f"Ranks, {one.task}", across_table(one), _pictures(drawn, name)))
     return views
 
 
@@ -143,7 +158,7 @@ def _view(board: Board, anchor: str, pictures: bool) -> BoardView:
     headings = tuple(_headings(board, table))
     rows = (*board.rows, *reference_rows(board))
     bounds = [bound for row in board.rows if row.interval for bound in row.interval]
-    drawn = plots([board]) if pictures else {}
+    drawn = plots([board], data=True) if pictures else {}
     return BoardView(
         id=f"board-{anchor}",
         title=board.dataset,
@@ -158,8 +173,10 @@ def _view(board: Board, anchor: str, pictures: bool) -> BoardView:
         ),
         footer=tuple(table.footer),
         details=tuple(table.details),
-        plots=tuple((_caption(name), picture) for name, picture in drawn.items()),
+        pictures=_pictures(drawn, anchor),
         columns=board.columns,
+        file=f"{NUMBERS}/{anchor}.csv",
+        numbers=csv_text(data_table([board])).encode("utf-8", "replace"),
     )
 
 
@@ -232,9 +249,19 @@ def _whisker(row: Row, column: Column, bounds: Sequence[float]) -> Whisker | Non
     return Whisker(low, mid, high)
 
 
-def _caption(name: str) -> str:
-    what = name.removesuffix(".svg").rpartition("-")[2]
-    return _CAPTIONS.get(what, what.capitalize())
+def _pictures(drawn: Mapping[str, bytes], anchor: str) -> tuple[Picture, ...]:
+    """Pictures with their numbers of what was drawn, by the names of files."""
+    names = [name.removesuffix(".svg") for name in drawn if name.endswith(".svg")]
+    kinds = [name.rpartition("-")[2] for name in names]
+    return tuple(
+        Picture(
+            _CAPTIONS.get(kind, kind.capitalize()),
+            drawn[f"{name}.svg"],
+            f"{NUMBERS}/{anchor}-{kind}.csv",
+            drawn[f"{name}.csv"],
+        )
+        for name, kind in zip(names, kinds, strict=True)
+    )
 
 
 def value_text(value: Any, depth: int = 4) -> str:

@@ -13,8 +13,8 @@ from harness.boards.comparison.pairs import RowDifference
 from harness.boards.plots.curves import curve_columns, half_width
 from harness.boards.plots.intervals import ranked_rows
 from harness.boards.plots.styles import row_label
+from harness.boards.render.data import no_formula
 from harness.boards.savings import PenaltyMatrix, Savings
-from harness.core.text import blanked
 
 Value = str | float | int | None
 
@@ -24,7 +24,9 @@ def csv_bytes(header: Sequence[str], rows: Iterable[Sequence[Value]]) -> bytes:
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(header)
-    writer.writerows([[blanked(value) if isinstance(value, str) else _number(value) for value in row] for row in rows])
+    writer.writerows(
+        [[no_formula(value) if isinstance(value, str) else _number(value) for value in row] for row in rows]
+    )
     return out.getvalue().encode()
 
 

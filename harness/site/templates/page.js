@@ -172,6 +172,16 @@
     addEventListener("afterprint", () => opened.forEach((details) => { details.open = false; }));
   }
 
+  function scrolling() { // what scrolls sideways on a phone is reached with the tab key
+    const narrow = matchMedia("(max-width: 40rem)");
+    const reach = () => document.querySelectorAll(".strip, .picture").forEach((wide) => {
+      if (narrow.matches) wide.tabIndex = 0;
+      else wide.removeAttribute("tabindex");
+    });
+    narrow.addEventListener("change", reach);
+    reach();
+  }
+
   function keys() { // as on many pages, / leads to the filter
     document.addEventListener("keydown", (event) => {
       if (event.key !== "/" || event.ctrlKey || event.metaKey || event.altKey || event.target.matches("input, select")) return;
@@ -186,6 +196,7 @@
     themes();
     printing();
     keys();
+    scrolling();
     for (const table of document.querySelectorAll("table.board")) {
       sorting(table);
       filtering(table.closest(".panel"), table);

@@ -13,6 +13,7 @@ from harness.boards.plots import plots, styles
 from harness.boards.plots.boards import _cost
 from harness.boards.plots.canvas import plain_names
 from harness.boards.plots.curves import draw_board
+from harness.boards.plots.data import csv_bytes
 from harness.boards.plots.intervals import draw_intervals
 from harness.boards.tables import board_table
 
@@ -127,3 +128,7 @@ def test_short_names_are_whole_and_those_that_would_be_cut_alike_are_numbered(bo
     first, second, again = plain_names(alike)
     assert first != second
     assert first == again
+
+
+def test_a_name_is_no_formula_of_a_spreadsheet():
+    assert csv_bytes(["a"], [["=1+1"], ["gem"], [-1.5]]) == b"a\n'=1+1\ngem\n-1.5\n"

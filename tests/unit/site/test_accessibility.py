@@ -55,6 +55,17 @@ def test_axe_finds_nothing_serious(name, scheme, page, site):
     assert findings(driver) == []
 
 
+@pytest.mark.slow
+def test_axe_finds_nothing_serious_on_a_phone(page):
+    driver = page(f"index.html#{RETRIEVAL}")
+    size = {"width": 390, "height": 844, "deviceScaleFactor": 1, "mobile": True}
+    driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+    try:
+        assert findings(driver) == []
+    finally:
+        driver.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+
+
 class Outline(HTMLParser):
     """Levels of headings, pictures without a text, cells of headers without a scope."""
 

@@ -27,7 +27,7 @@ def write(tmp_path, toy):
 
 
 def strips(page):
-    return [re.findall(r'<li class="(\w+)"><img src="([^"]+)"', part) for part in page.split('<ol class="strip">')[1:]]
+    return [re.findall(r'<li class="(\w+)"><img src="([^"]+)"', part) for part in page.split('<ol class="strip"')[1:]]
 
 
 def test_results_are_framed_and_their_thumbnails_are_there(write):

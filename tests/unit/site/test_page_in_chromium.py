@@ -306,6 +306,8 @@ def test_a_phone_shows_the_page_without_scrolling_sideways(page, tmp_path):
         with Image.open(tmp_path / "phone.png") as picture:
             assert picture.width == 375
         assert driver.find_element(By.LINK_TEXT, "gem p=4").is_displayed()
+        strips = driver.find_elements(By.CSS_SELECTOR, f"#{RETRIEVAL} .strip")
+        assert {strip.get_attribute("tabindex") for strip in strips} == {"0"}
     finally:
         driver.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import base64
+import csv
 import hashlib
 import os
 import re
@@ -117,6 +118,20 @@ def test_a_page_of_a_method_shows_runs_costs_and_environment(site):
     assert page.count("<h2>Environment</h2>") == 1
 
 
+def test_tables_and_pictures_link_to_their_numbers(site, index):
+    files = re.findall(r'href="(numbers/[^"]+)" download', index)
+    assert set(files) == {str(path.relative_to(site)) for path in (site / "numbers").iterdir()}
+    assert {*files} == {f"numbers/{name}.csv" for name in NUMBERS}
+    table = list(csv.DictReader((site / "numbers" / "synthetic-instances.csv").open()))
+    assert [row["pooling"] for row in table[:2]] == ["gem p=4", "gem p=3"]
+
+
+NUMBERS = [
+    *("digits", "digits-cost", "digits-curves", "digits-intervals"),
+    *("synthetic-instances", "synthetic-instances-cost", "synthetic-instances-intervals"),
+]
+
+
 def test_best_first_with_spread_and_interval(index):
     board = re.search(r'id="board-digits".*?</section>', index, re.DOTALL)[0]
     assert re.findall(r'<th scope="row" class="method"><a [^>]+>([^<]+)', board) == ["coreset", "entropy", "random"]
@@ -145,7 +160,9 @@ def test_mean_ranks_are_drawn_where_there_are_boards_enough(tmp_path, monkeypatc
         for number in range(6)
         for name, value in {"gem": 0.6, "mac": 0.5, "spoc": 0.4}.items()
     ]
-    monkeypatch.setattr("harness.site.view.plots", lambda boards: {})  # those of each board are drawn by other tests
+    monkeypatch.setattr(
+        "harness.site.view.plots", lambda boards, data: {}
+    )  # those of each board are drawn by other tests
     text = harness.write_page(records, tmp_path / "site").index.read_text()
     assert 'alt="Mean ranks: Ranks, retrieval"' in text
     text = harness.write_page(records, tmp_path / "site", pictures=False).index.read_text()
