@@ -14,7 +14,6 @@ import psutil
 import pytest
 
 import harness
-from harness.core.cards import cuda_devices
 from harness.core.errors import BadParameter, SpecError
 from harness.core.threads import share
 from harness.data.folders import data_folders
@@ -259,35 +258,21 @@ def test_threads_are_divided(monkeypatch):
     assert share(2) == 5
 
 
-def test_a_card_is_given_to_one_run_at_a_time(tmp_path, monkeypatch):
-    slots, others = (GpuSlots(("0", "1"), tmp_path) for _ in range(2))
-    first, second = slots.take(), others.take()
-    assert first is not None
-    assert second is not None
-    assert first[0] is not None
-    assert [first[1], second[1]] == [{"CUDA_VISIBLE_DEVICES": "0"}, {"CUDA_VISIBLE_DEVICES": "1"}]
-    assert slots.take() is None
-    first[0].release()
-    again = others.take()
-    assert again is not None
-    assert again[1] == {"CUDA_VISIBLE_DEVICES": "0"}
-    assert GpuSlots((), tmp_path).take() == (None, {})
-    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "2, 3")
-    assert cuda_devices() == ("2", "3")
-    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "-1")
-    assert cuda_devices() == ()
-
-
 @pytest.mark.slow
-def test_runs_wait_for_a_card(tmp_path, toy, monkeypatch):
+def test_runs_on_the_gpu_share_the_cards_and_others_do_without(tmp_path, toy, monkeypatch):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "7")
     monkeypatch.setattr("tempfile.gettempdir", lambda: str(tmp_path))
     poolings = [{"hostile": {"how": "fine", "seconds": 0.02, "number": [1, 2, 3]}}]
     options = Options(executor="processes", workers=3)
-    records = harness.run(spec(toy, poolings), runs=tmp_path / "runs", cache=tmp_path / "cache", options=options)
-    assert [record.status for record in records] == ["done"] * 3
-    spans = sorted((record.started, record.finished) for record in records)
+    folders = {"runs": tmp_path / "runs", "cache": tmp_path / "cache"}
+    there = harness.run(spec(toy, poolings), device="cuda", options=options, **folders)
+    assert {record.failure.code for record in there} == {"V500"}  # no such card; one after the other all the same
+    spans = sorted((record.started, record.finished) for record in there)
     assert all(before[1] <= after[0] for before, after in zip(spans, spans[1:], strict=False))
+    taken = GpuSlots().take()
+    here = harness.run(spec(toy, poolings), options=options, **folders)
+    assert [record.status for record in here] == ["done"] * 3
+    taken[0].release()
 
 
 KILLED_WHILE_LOADING = """

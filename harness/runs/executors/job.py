@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
+from harness.core.devices import CUDA
 from harness.core.errors import PluginError
 from harness.plugin_api import DataFolders
 from harness.registry import Registry
@@ -66,6 +67,11 @@ class Job:
     surroundings: Mapping[str, Any] | None = None
     sharding: Sharding | None = None
     part: tuple[int, int] | None = None
+
+    @property
+    def needs_card(self) -> bool:
+        """Whether it computes on a GPU."""
+        return bool(self.description.protocol.get("device") == CUDA)
 
     def restore(self, registry: Registry) -> Run:
         """The run itself. Raises ``PluginError`` where a method is not the one that was planned."""

@@ -14,16 +14,19 @@ from multiprocessing.connection import wait
 from typing import Final
 
 from harness.core import threads
+from harness.core.cards import VISIBLE
 from harness.core.progress import Progress
 from harness.core.scratch import scratch_folder
+from harness.runs import single
 from harness.runs.executors.children import variables_set, without_main
 from harness.runs.executors.forker import started, use_for_sockets
-from harness.runs.executors.gpus import GpuSlots
+from harness.runs.executors.gpus import NO_CARD, GpuSlots, Patience
 from harness.runs.executors.job import Finished, Job
 from harness.runs.executors.messages import PROGRESS
 from harness.runs.executors.running import RunningJob, WorkerProcess
 from harness.runs.executors.worker import serve
 from harness.runs.identity import Run
+from harness.runs.record import Failure, Record
 
 _TICK: Final = 0.05
 """Seconds between two looks at time and memory of the runs."""
@@ -54,7 +57,7 @@ class Processes:
         self._progress = progress
         self._preload = [serve.__module__, *preload]
         self._threads = threads_each or threads.share(workers)
-        self._gpus = gpus or GpuSlots()
+        self._gpus, self._patience = gpus or GpuSlots(), Patience()
         self._waiting: list[Job] = []
         self._running: list[RunningJob] = []
         self._idle: list[WorkerProcess] = []
@@ -79,6 +82,7 @@ class Processes:
             wait(pipes, min(_TICK, remaining))
             ended = [running for running in self._running if self._ended(running)]
             results = [result for running in ended if (result := self._result(running)) is not None]
+            results += self._given_up()
             remaining -= _TICK
             if results or remaining <= 0 or not (self._running or self._waiting):
                 return results
@@ -94,14 +98,30 @@ class Processes:
             self._idle.pop().close()
 
     def _start_waiting(self) -> None:
-        while self._waiting and len(self._running) < self.slots and not self._must_wait(self._waiting[0]):
-            taken = self._gpus.take()
+        """Begin what can begin; a run that waits for a card keeps none from beginning that needs none."""
+        for job in list(self._waiting):
+            if len(self._running) >= self.slots or self._must_wait(job):
+                break
+            taken = self._gpus.take() if job.needs_card else NO_CARD
             if taken is None:
-                return
+                continue
             held, environment = taken
             environment = {**environment, "TMPDIR": str(self._scratch)}
-            job = self._waiting.pop(0)
+            self._waiting.remove(job)
             self._running.append(RunningJob(job, self._worker(job, environment), held))
+        # An idle process keeps some of the memory of its card.
+        for worker in [worker for worker in self._idle if worker.environment.get(VISIBLE)]:
+            self._idle.remove(worker)
+            worker.close()
+
+    def _given_up(self) -> list[Finished]:
+        """Runs that waited longer than they may take for cards that other processes held all the time."""
+        waiting = [job for job in self._waiting if job.needs_card]
+        waits = waiting and len(self._running) < self.slots and not any(run.holds_card for run in self._running)
+        waited = self._patience.waited(bool(waits), len(self._gpus.devices) if waits else 0)
+        ended = [job for job in waiting if job.limits.seconds is not None and waited > job.limits.seconds]
+        self._waiting = [job for job in self._waiting if job not in ended]
+        return [Finished(job, _without_card(job)) for job in ended]
 
     def _must_wait(self, job: Job) -> bool:
         """Whether one of the runs was killed before: it is then done alone, for it to cost no other run its process."""
@@ -156,3 +176,10 @@ class Processes:
             self._waiting.insert(0, running.job)
             return None
         return Finished(running.job, running.record(), tuple(running.warnings))
+
+
+def _without_card(job: Job) -> Record:
+    """The record of a run that had no card within its time."""
+    message = f"waited longer than {job.limits.seconds:g} s for a GPU, which other processes use"
+    failure = Failure(code="Timeout", message=message, fix="run again later, or with a longer --timeout", traceback="")
+    return single.failed(job.description, failure, single.now(), job.surroundings)

@@ -118,7 +118,7 @@ class RunningJob:
     Args:
         job: what is done.
         worker: where.
-        gpu: the card it holds.
+        gpu: the card it holds; None: none.
     """
 
     def __init__(self, job: Job, worker: WorkerProcess, gpu: Lock | None) -> None:
@@ -175,6 +175,11 @@ class RunningJob:
             pass
         self.worker.close()
         return False
+
+    @property
+    def holds_card(self) -> bool:
+        """Whether a card is locked for it."""
+        return self._gpu is not None
 
     @property
     def killed_from_outside(self) -> bool:
