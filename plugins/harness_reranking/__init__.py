@@ -8,7 +8,7 @@ from harness.plugin_api import Registrar, hookimpl
 @hookimpl
 def harness_register(registry: Registrar) -> None:
     """Register the re-rankers; each is loaded on first use."""
-    registry.reranking("dsm", "harness_reranking.dsm.reranker:DSM")
+    registry.reranking("dsm", "harness_reranking.dsm.reranker:DSM", evidence="harness_evidence.dsm:dsm")
     registry.reranking("r-match", "harness_reranking.r_match:RMatch", evidence="harness_evidence.reranking:r_match")
     registry.reranking(
         "sift-ransac", "harness_reranking.sift_ransac:SiftRansac", evidence="harness_evidence.reranking:sift_ransac"

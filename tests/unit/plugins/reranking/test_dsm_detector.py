@@ -7,9 +7,9 @@ import warnings
 import cv2
 import numpy as np
 import pytest
-import reference_detector as reference
 
 from harness.core.errors import InvalidInput
+from harness_evidence import stable_regions as reference
 from harness_reranking.dsm import mser, select
 from harness_reranking.dsm.detect import Detection, data_gain, detect, histogram_step
 

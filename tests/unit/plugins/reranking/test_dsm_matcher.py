@@ -6,8 +6,8 @@ import warnings
 
 import numpy as np
 import pytest
-import reference_matcher as reference
 
+from harness_evidence import spatial_matching as reference
 from harness_reranking.dsm import fsm
 from harness_reranking.dsm.features import Features
 from harness_reranking.dsm.match import Gates, match, shapes

@@ -3,41 +3,52 @@
 from __future__ import annotations
 
 import heapq
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
+from harness_evidence import Array
+
 F = np.float32
+Pairs = Sequence[tuple[int, int]]
 
 
 class Hypothesis:
     """A transform: linear part and shift, float32."""
 
-    def __init__(self, xx, xy, yx, yy, x, y):
+    def __init__(self, xx: Any, xy: Any, yx: Any, yy: Any, x: Any, y: Any) -> None:
         self.set(xx, xy, yx, yy, x, y)
 
-    def set(self, xx, xy, yx, yy, x, y):
+    def set(self, xx: Any, xy: Any, yx: Any, yy: Any, x: Any, y: Any) -> None:
+        """Become another one."""
         self.xx, self.xy, self.yx, self.yy, self.x, self.y = (F(value) for value in (xx, xy, yx, yy, x, y))
 
-    def copy(self):
+    def copy(self) -> Hypothesis:
+        """One of its own."""
         return Hypothesis(self.xx, self.xy, self.yx, self.yy, self.x, self.y)
 
-    def apply(self, x, y):
+    def apply(self, x: Any, y: Any) -> tuple[Any, Any]:
+        """Where points go."""
         return self.xx * x + self.xy * y + self.x, self.yx * x + self.yy * y + self.y
 
     @property
-    def determinant(self):
+    def determinant(self) -> Any:
+        """Of its linear part."""
         return self.xx * self.yy - self.xy * self.yx
 
-    def inverse(self):
+    def inverse(self) -> Hypothesis:
+        """The way back."""
         d = self.determinant
         xx, xy, yx, yy = self.yy / d, -self.xy / d, -self.yx / d, self.xx / d
         return Hypothesis(xx, xy, yx, yy, -(xx * self.x + xy * self.y), -(yx * self.x + yy * self.y))
 
-    def values(self):
+    def values(self) -> Array:
+        """As six numbers."""
         return np.array([self.xx, self.xy, self.yx, self.yy, self.x, self.y], F)
 
 
-def implied(p, q):
+def implied(p: Array, q: Array) -> Hypothesis:
     """The transform that takes feature p onto feature q."""
     a, c = F(1) / p[2], F(1) / p[4]
     b = -p[3] * a * c
@@ -46,14 +57,23 @@ def implied(p, q):
     return t
 
 
-def upright(t, own):
+def upright(t: Hypothesis, own: Hypothesis) -> bool:
+    """Whether what is above goes within 45 degrees of where the feature's own hypothesis has it."""
     cosine, sine = F(0.70709), F(0.70712)
     left = (cosine * t.xy - sine * t.yy) * own.xy + (sine * t.xy + cosine * t.yy) * own.yy
     right = (cosine * t.xy + sine * t.yy) * own.xy + (-sine * t.xy + cosine * t.yy) * own.yy
-    return left >= 0 and right >= 0
+    return bool(left >= 0 and right >= 0)
 
 
-def verify(t, threshold, ratio, query, database, pairs, hypotheses):
+def verify(
+    t: Hypothesis,
+    threshold: Any,
+    ratio: Any,
+    query: Array,
+    database: Array,
+    pairs: Pairs,
+    hypotheses: Sequence[Hypothesis],
+) -> tuple[list[int], Any]:
     """Inliers (positions among the pairs) and score."""
     back = t.inverse()
     p, q = query[[i for i, _ in pairs]].T, database[[j for _, j in pairs]].T
@@ -61,10 +81,10 @@ def verify(t, threshold, ratio, query, database, pairs, hypotheses):
     (fx, fy), (bx, by) = t.apply(p[0], p[1]), back.apply(q[0], q[1])
     dx, dy, ex, ey = q[0] - fx, q[1] - fy, p[0] - bx, p[1] - by
     error = (dx * dx + dy * dy) + (ex * ex + ey * ey)
-    candidates = {}
+    candidates = dict[int, list[int]]()
     for k in np.flatnonzero((F(1) / ratio <= area) & (area <= ratio) & (error < threshold)).tolist():
         candidates.setdefault(pairs[k][0], []).append(k)
-    inliers, total, used = [], F(0), set()
+    inliers, total, used = list[int](), F(0), set[int]()
     for i in sorted(candidates):
         free = [k for k in candidates[i] if pairs[k][1] not in used and upright(t, hypotheses[k])]
         if free:
@@ -75,7 +95,15 @@ def verify(t, threshold, ratio, query, database, pairs, hypotheses):
     return inliers, F(len(inliers)) + F(1) / (F(2) + total)
 
 
-def optimise(t, inliers, prior_weight, query, database, pairs, hypotheses):
+def optimise(
+    t: Hypothesis,
+    inliers: Sequence[int],
+    prior_weight: float,
+    query: Array,
+    database: Array,
+    pairs: Pairs,
+    hypotheses: Sequence[Hypothesis],
+) -> None:
     """Least squares in float64, in place."""
     n = len(inliers)
     if n < 3:
@@ -108,13 +136,29 @@ def optimise(t, inliers, prior_weight, query, database, pairs, hypotheses):
     t.set(xx, xy, yx, yy, qx - (xx * px + xy * py), qy - (yx * px + yy * py))
 
 
-def match(query, database, query_channels, database_channels, threshold, ratio, prior):
+def match(
+    query: Array,
+    database: Array,
+    query_channels: Any,
+    database_channels: Any,
+    threshold: float,
+    ratio: float,
+    prior: float,
+) -> tuple[list[tuple[int, int]], Array]:
     """Inlier pairs [(i, j), ...] and the transform as six numbers."""
     with np.errstate(all="ignore"):
         return _match(query, database, query_channels, database_channels, F(threshold), F(ratio), prior)
 
 
-def _match(query, database, query_channels, database_channels, threshold, ratio, prior):
+def _match(
+    query: Array,
+    database: Array,
+    query_channels: Any,
+    database_channels: Any,
+    threshold: Any,
+    ratio: Any,
+    prior: float,
+) -> tuple[list[tuple[int, int]], Array]:
     pairs = [
         (i, j)
         for i, channel in enumerate(query_channels)
@@ -123,7 +167,7 @@ def _match(query, database, query_channels, database_channels, threshold, ratio,
     ]
     hypotheses = [implied(query[i], database[j]) for i, j in pairs]
     common = (query, database, pairs, hypotheses)
-    heap = []
+    heap = list[tuple[Any, int]]()
     for k, t in enumerate(hypotheses):
         _, score = verify(t, threshold, ratio, *common)
         if score > 3.0:

@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from scipy import ndimage
 
+from harness_evidence import Array
+
+Region = tuple[int, int, frozenset[int]]
+"""Whether it is dark, or its depth; its seed; its pixels."""
+
 EIGHT = np.ones((3, 3), int)
 
 
-def stable_regions(image, delta, max_variation, min_diversity, min_area, max_area, dark):
+def stable_regions(
+    image: Array, delta: int, max_variation: float, min_diversity: float, min_area: float, max_area: float, dark: bool
+) -> list[Region]:
     """Sets of pixels (y * W + x) of one (H, W) uint8 channel: [(dark, seed, pixels), ...] as ``mser`` lists them.
 
     Without those of singular covariance.
@@ -25,16 +34,18 @@ def stable_regions(image, delta, max_variation, min_diversity, min_area, max_are
     return found
 
 
-def _stable(depth, delta, max_variation, min_diversity, min_area, max_area):
+def _stable(
+    depth: Array, delta: int, max_variation: float, min_diversity: float, min_area: float, max_area: float
+) -> list[tuple[int, frozenset[int]]]:
     regions = _extremal(depth)  # by (depth, seed), the last is the whole map
     n, total = len(regions), depth.size
-    parent = []
+    parent = list[int]()
     for i, (_, _, pixels) in enumerate(regions):
         around = [j for j in range(i + 1, n) if pixels < regions[j][2]]
         parent.append(min(around, key=lambda j: len(regions[j][2]), default=i))
     variation = []
     for i, (level, _, pixels) in enumerate(regions):
-        top = i
+        top: int = i
         while parent[top] != top and regions[parent[top]][0] <= level + delta:
             top = parent[top]
         variation.append(np.float32(len(regions[top][2]) - len(pixels)) / np.float32(len(pixels)))
@@ -56,9 +67,9 @@ def _stable(depth, delta, max_variation, min_diversity, min_area, max_area):
     return [(seed, pixels) for keep, (_, seed, pixels) in zip(stable, regions, strict=True) if keep]
 
 
-def _extremal(depth):
+def _extremal(depth: Array) -> list[Region]:
     """(depth, last pixel of that depth, pixels) of every component of every threshold that is new there."""
-    regions = []
+    regions = list[Region]()
     for level in np.unique(depth):
         labels, count = ndimage.label(depth <= level, EIGHT)
         of_level = []
@@ -71,7 +82,7 @@ def _extremal(depth):
     return regions
 
 
-def moments(pixels, width):
+def moments(pixels: frozenset[int], width: int) -> tuple[float, float, float, float, float] | None:
     """(mean x, mean y, xx, xy, yy) with the biased covariance, or None where it is singular; exact in integers."""
     xs, ys = [p % width for p in pixels], [p // width for p in pixels]
     n = len(pixels)
@@ -83,7 +94,7 @@ def moments(pixels, width):
     return sum(xs) / n, sum(ys) / n, xx / n**2, xy / n**2, yy / n**2
 
 
-def suppress(boxes, strengths, overlap):
+def suppress(boxes: Any, strengths: Any, overlap: float) -> list[int]:
     """Take the strongest (the last of equals), drop what overlaps it, repeat."""
     waiting, kept = sorted(range(len(boxes)), key=lambda i: strengths[i]), []
     while waiting:
@@ -93,18 +104,18 @@ def suppress(boxes, strengths, overlap):
     return kept
 
 
-def _overlap(a, b):
+def _overlap(a: Any, b: Any) -> float:
     wide = max(0.0, min(a[2], b[2]) - max(a[0], b[0]))
     high = max(0.0, min(a[3], b[3]) - max(a[1], b[1]))
     areas = [(box[2] - box[0]) * (box[3] - box[1]) for box in (a, b)]
     return wide * high / (sum(areas) - wide * high) if wide * high else 0.0
 
 
-def polygon_mask(xs, ys, shape, scale=5):
+def polygon_mask(xs: Sequence[float], ys: Sequence[float], shape: tuple[int, int], scale: int = 5) -> Array:
     """MATLAB's ``poly2mask``, point by point: edges on a grid five times as fine, parity down each column."""
     mask = np.zeros(shape, int)
     fine = [[rounded(scale * (v + 1 - 0.5) + 1) for v in values] for values in (xs, ys)]
-    points = []
+    points = list[tuple[int, int]]()
     for j, k in zip([-1, *range(len(xs) - 1)], range(len(xs)), strict=True):
         points += _line(fine[0][j], fine[1][j], fine[0][k], fine[1][k])
     for (xa, ya), (xb, yb) in itertools.pairwise(points):
@@ -112,10 +123,10 @@ def polygon_mask(xs, ys, shape, scale=5):
         row = max(1, int(np.ceil((min(ya, yb) + (scale - 1) / 2) / scale)))
         if xa != xb and column == int(column) and 1 <= column <= shape[1] and row <= shape[0]:
             mask[row - 1, int(column) - 1] += 1
-    return np.cumsum(mask, axis=0) % 2 == 1
+    return np.asarray(np.cumsum(mask, axis=0) % 2 == 1)
 
 
-def _line(xa, ya, xb, yb):
+def _line(xa: int, ya: int, xb: int, yb: int) -> list[tuple[int, int]]:
     """Whole points from a to b, always drawn from left to right, or from the top where it is steep."""
     steep = abs(yb - ya) > abs(xb - xa)
     turned = (ya > yb) if steep else (xa > xb)
@@ -127,6 +138,6 @@ def _line(xa, ya, xb, yb):
     return line[::-1] if turned else line
 
 
-def rounded(value):
+def rounded(value: float) -> int:
     """To the nearest whole number, halves away from 0."""
     return int(np.floor(value + 0.5)) if value >= 0 else int(np.ceil(value - 0.5))
