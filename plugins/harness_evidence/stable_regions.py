@@ -39,13 +39,13 @@ def _stable(
 ) -> list[tuple[int, frozenset[int]]]:
     regions = _extremal(depth)  # by (depth, seed), the last is the whole map
     n, total = len(regions), depth.size
-    parent = list[int]()
+    parent: list[int] = []
     for i, (_, _, pixels) in enumerate(regions):
         around = [j for j in range(i + 1, n) if pixels < regions[j][2]]
         parent.append(min(around, key=lambda j: len(regions[j][2]), default=i))
     variation = []
     for i, (level, _, pixels) in enumerate(regions):
-        top: int = i
+        top = i
         while parent[top] != top and regions[parent[top]][0] <= level + delta:
             top = parent[top]
         variation.append(np.float32(len(regions[top][2]) - len(pixels)) / np.float32(len(pixels)))
@@ -62,8 +62,8 @@ def _stable(
             j = parent[i]
             while not stable[j] and parent[j] != j:
                 j = parent[j]
-            around = len(regions[j][2])
-            stable[i] = bool(np.float32(around - area) / np.float32(around) >= np.float32(min_diversity))
+            outer = len(regions[j][2])
+            stable[i] = bool(np.float32(outer - area) / np.float32(outer) >= np.float32(min_diversity))
     return [(seed, pixels) for keep, (_, seed, pixels) in zip(stable, regions, strict=True) if keep]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import json
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -144,17 +145,25 @@ def test_every_reference_that_is_named_exists_and_says_what_it_is():
 
 
 def test_which_methods_have_no_reference():
-    """Backbones and datasets compute nothing that a formula says; of the others these."""
+    """Datasets compute nothing that a formula says; of the others these."""
     without = {f"{entry.kind}:{entry.name}" for entry in built_in() if entry.evidence is None}
-    without = {label for label in without if label.partition(":")[0] not in ("backbone", "dataset")}
+    without = {label for label in without if label.partition(":")[0] != "dataset"}
     assert without == {
         "acquisition:replay",
         "learning:pretrain",
         "learning:validated",
-        "network:cnn13",
-        "network:small-cnn",
-        "reranking:dsm",
     }
+
+
+def test_a_dataset_has_nothing_to_compute_and_a_library_that_is_not_there_is_said(plugin, monkeypatch):
+    (digits,) = verify("dataset:digits", workers=1)
+    assert digits.line.startswith("nothing to compute: it reads data")
+    path = Path(plugin())
+    path.write_text(path.read_text().replace("raise ValueError(", "raise harness.core.errors.DataMissing("))
+    path.write_text("import harness.core.errors\n" + path.read_text())
+    found = {verdict.method: verdict for verdict in verify(str(path), workers=1)}
+    assert found["pooling:my-fails"].line.startswith("not compared: no way")
+    assert found["pooling:my-fails"].holds
 
 
 def test_the_stored_evidence_of_the_pages_is_fresh(root, monkeypatch):

@@ -19,7 +19,7 @@ def lines(entry: Entry) -> Iterator[str]:
     """The paragraph of a method's page."""
     verdict = _stored()["methods"].get(f"{entry.kind}:{entry.name}", {})
     if not verdict.get("reference"):
-        yield "Evidence: no reference; checked by rules only (`harness check`).\n"
+        yield f"Evidence: {verdict.get('line') or 'no reference: checked by rules only'} (`harness check`).\n"
         return
     reference = verdict["reference"].rstrip(".")
     yield (
