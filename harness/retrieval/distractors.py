@@ -34,6 +34,9 @@ PORTION: Final = 1024
 SHARD: Final = 8192
 """Rows of a shard: what an interruption can cost."""
 
+_COST: Final = ".cost.json"
+"""Of a shard that was described by itself."""
+
 Floats = NDArray[np.float32]
 
 
@@ -67,6 +70,8 @@ def stored_shards(
             with ShardWriter(folder, dimension, rows=SHARD, total=total) as writer:
                 for start in range(writer.done, total, PORTION):
                     writer.append(compute(range(start, min(start + PORTION, total))))
+        for of_shard in map(_read_cost, sorted(folder.glob(f"*{_COST}"))):  # what parts were described by
+            cost = cost + of_shard
         write_atomically(folder / "cost.json", json.dumps(asdict(cost)).encode())
         return read_shards(folder), cost
 
@@ -93,8 +98,10 @@ def store_part(
             starts = range(rows.start, rows.stop, PORTION)
             return np.concatenate([compute(range(start, min(start + PORTION, rows.stop))) for start in starts])
 
-        with locked(root, f"{name}-{file}"):
-            write_shard(root / name, file, described, "float16")
+        with locked(root, f"{name}-{file}"), measured() as cost:
+            written = write_shard(root / name, file, described, "float16")
+        if written:
+            write_atomically(root / name / f"{file:05d}{_COST}", json.dumps(asdict(cost)).encode())
 
 
 def joined(database: Floats, distractors: Sequence[NDArray[Any]], cache: Cache) -> Floats:
@@ -133,11 +140,14 @@ def _stored(folder: Path, total: int) -> tuple[Shards, Cost]:
     shards = read_shards(folder)
     if len(shards) != total:
         raise DataDamaged(f"{folder} holds {len(shards)} rows, not {total}")
+    return shards, _read_cost(folder / "cost.json")
+
+
+def _read_cost(file: Path) -> Cost:
     try:
-        cost = Cost(**{**json.loads((folder / "cost.json").read_text()), "cached": True})
+        return Cost(**{**json.loads(file.read_text()), "cached": True})
     except (OSError, ValueError, TypeError):
-        cost = Cost(cached=True)
-    return shards, cost
+        return Cost(cached=True)
 
 
 def _root(cache: Cache) -> Path:

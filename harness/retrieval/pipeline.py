@@ -6,9 +6,9 @@ Loads torch and numba: import it where a run is done.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property, wraps
 from typing import Any, Concatenate, Final, ParamSpec, TypeVar
 
@@ -34,7 +34,7 @@ from harness.plugin_api import (
     Role,
 )
 from harness.retrieval.canonical import canonical
-from harness.retrieval.cut_ties import with_whole_ties
+from harness.retrieval.cut_ties import Row, with_whole_ties
 from harness.retrieval.evaluations import evaluations
 from harness.retrieval.extraction import NamedBackbone
 from harness.retrieval.fit_expansion import fit_to_descriptors, fit_to_regions
@@ -47,13 +47,13 @@ from harness.retrieval.regions import RegionExtraction, whitened_regions
 from harness.retrieval.representation import Descriptors, Extraction, whiten
 from harness.retrieval.reranking import BoundReranker, bind_reranker, pair_scores
 from harness.retrieval.result import RetrievalResult
-from harness.retrieval.search_pipeline import LabelRanks, Searcher, SearchPipeline
+from harness.retrieval.search_pipeline import LabelRanks, SearchPipeline
 from harness.retrieval.searched_data import SearchedData
+from harness.retrieval.searching import Searching
 from harness.retrieval.shards import Shards
 from harness.retrieval.shortlist import shortlisted
 from harness.retrieval.signed import require_signs
 from harness.retrieval.untouched import untouched
-from harness.search import top_k
 
 __all__ = ["LearningSet", "RetrievalMethods", "RetrievalProtocol", "RetrievalResult", "RetrievalTask", "run_retrieval"]
 
@@ -73,10 +73,10 @@ def run_retrieval(
     maps: MapStore | None = None,
     keep: int | None = None,
     learning: LearningSet | None = None,
-    searcher: Searcher = top_k,
+    searching: Searching = Searching(),  # noqa: B008 - frozen
 ) -> RetrievalResult:
     """Describe, search, re-rank, expand, evaluate. Arguments and errors are those of ``RetrievalTask``."""
-    return RetrievalTask(dataset, methods, protocol, keys, cache, progress, maps, keep, learning, searcher).run()
+    return RetrievalTask(dataset, methods, protocol, keys, cache, progress, maps, keep, learning, searching).run()
 
 
 def _computing(
@@ -110,7 +110,7 @@ class RetrievalTask:
         maps: where maps are kept that are needed more than once; None keeps none.
         keep: images of each ranking that the result has; None: all.
         learning: what the whitening is learnt on; None: the database.
-        searcher: searches for all queries; the answer is that of ``top_k``.
+        searching: where the search is done.
         costs: stage -> cost of the stages so far.
         notes: what a reader of the record should know so far.
         health: what is recorded of the descriptors so far.
@@ -131,7 +131,7 @@ class RetrievalTask:
     maps: MapStore | None = None
     keep: int | None = None
     learning: LearningSet | None = None
-    searcher: Searcher = top_k
+    searching: Searching = Searching()
     costs: dict[str, Cost] = field(default_factory=dict)
     notes: dict[str, Any] = field(default_factory=dict)
     health: dict[str, Any] = field(default_factory=dict)
@@ -147,6 +147,12 @@ class RetrievalTask:
     def run(self) -> RetrievalResult:
         """All stages, then the scores."""
         pipeline = self.describe()
+        try:
+            return self._result(pipeline)
+        finally:
+            pipeline.close()
+
+    def _result(self, pipeline: SearchPipeline) -> RetrievalResult:
         ranking, label_ranks = self.search(pipeline)
         if self.protocol.shortlist == "delg" and self.methods.reranking is not None:
             ranking, scores = self._by_setup(pipeline, ranking)
@@ -240,7 +246,7 @@ class RetrievalTask:
         if self._data.own:
             self.notes["queries_in_database"] = {"queries": len(self._data.own), "left_out": self._data.leaves_out}
         out = LeaveOneOut(self._data.own if self._data.leaves_out else {})
-        return SearchPipeline(
+        pipeline = SearchPipeline(
             described.queries,
             described.database,
             self.protocol.depth,
@@ -248,8 +254,19 @@ class RetrievalTask:
             arrays,
             whitening=fitted,
             leave_one_out=out,
-            searcher=self.searcher,
+            searcher=self.searching.exact,
         )
+        return pipeline if self.protocol.search == "exact" else self._approximated(pipeline)
+
+    def _approximated(self, pipeline: SearchPipeline) -> SearchPipeline:
+        """The same with an approximate search, whose recall is measured."""
+        search, arrays = self.searching.approximate(self.protocol.probes), [pipeline.database, *pipeline.distractors]
+        with self._stage("build index"):
+            search.build(arrays)
+        with self._stage("measure recall"):
+            search.measure(pipeline.queries, arrays)
+        self.notes["search"] = search.report
+        return replace(pipeline, searcher=search, alone=search.alone, approximate=True)
 
     @_computing
     def describe_part(self, part: tuple[int, int]) -> None:
@@ -296,7 +313,7 @@ class RetrievalTask:
         """
         counted = self.methods.expansion is None and 0 < self.protocol.depth < pipeline.size
         with self._stage("search"):
-            if pipeline.cut or counted:
+            if (pipeline.cut or counted) and not pipeline.approximate:
                 return pipeline.search_labelled(self._data.labelled)
             return pipeline.search(slice(None)), []
 
@@ -370,8 +387,11 @@ class RetrievalTask:
             ranks = pipeline.reranked_ranks(ranking, searched)
             return ranks, None if pipeline.cut else depth
         # What an expansion would rank below the cut is not known: positives there count as missed.
-        rows = with_whole_ties(pipeline, ranking, self._data.labelled)
-        return list(self._data.canonical.listed_ranks(rows, self._data.labelled)), depth
+        if pipeline.approximate:  # nor what an approximate search did not list
+            listed: Iterable[Row] = zip(ranking.indices, ranking.tied, strict=True)
+        else:
+            listed = with_whole_ties(pipeline, ranking, self._data.labelled)
+        return list(self._data.canonical.listed_ranks(listed, self._data.labelled)), depth
 
     def _regions(self, role: Role, whitening: FittedWhitening | None) -> list[NDArray[np.float32]]:
         """Regions (r, d) of each image of a role: of a pooling, or from files."""

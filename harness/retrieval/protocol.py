@@ -34,6 +34,10 @@ class RetrievalProtocol:
             setup by itself. Published rows of DELG, RRT, CVNet and AMES have it; no search can do it.
         device: where networks, searches and graphs of a run compute: ``cpu`` or ``cuda``.
         numerics: of products on it: ``fp32``; ``tf32``, of ``cuda`` only; or ``bf16``, in networks.
+        search: ``exact``, or ``ivf-pq``, which looks through the inverted lists nearest to a query by codes of 64 bytes
+            (Jegou et al. 2011) and scores the best exactly. It lists at most 10,000 images, and what it does not list
+            counts as missed; its recall is measured and recorded.
+        probes: lists of each query that ``ivf-pq`` looks through; 0: an eighth of them.
     """
 
     image_size: Annotated[int, Ge(1)] = 1024  # Radenovic et al. 2018, §6
@@ -45,6 +49,8 @@ class RetrievalProtocol:
     shortlist: Literal["plain", "delg"] = field(default="plain", metadata=LATER)
     device: Device = field(default="cpu", metadata=LATER)
     numerics: Numerics = field(default="fp32", metadata=LATER)
+    search: Literal["exact", "ivf-pq"] = field(default="exact", metadata=LATER)
+    probes: Annotated[int, Ge(0)] = field(default=0, metadata=LATER)
 
     def __post_init__(self) -> None:
         _require(self.image_size >= 1, "image_size", self.image_size, "at least 1 pixel")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
@@ -17,7 +17,8 @@ from harness.retrieval.canonical import ranks_with_copies
 from harness.retrieval.leave_one_out import LeaveOneOut
 from harness.retrieval.regions import RegionalExpansion
 from harness.retrieval.reranking import BoundReranker
-from harness.search import TopK, top_k
+from harness.retrieval.searching import Searcher
+from harness.search import top_k
 
 LONGEST: Final = 10_000
 """Length of rankings among distractors where the protocol asks for the whole: what ranks below is counted, not
@@ -27,8 +28,6 @@ MOST_RANKS: Final = 40_000_000
 """Places of all rankings together up to which they are held whole: about a gigabyte while they are computed."""
 
 Floats = NDArray[np.float32]
-Searcher = Callable[..., TopK]
-"""What finds the best images of all queries, with the arguments and the answer of ``top_k``."""
 LabelRanks = Mapping[int, tuple[int, int]]
 """Id of an image -> rank at which the images with its score start, and how many they are."""
 
@@ -47,7 +46,9 @@ class SearchPipeline:
         regional: the expansion with the regions of queries, where it works on regions.
         whitening: what descriptors were whitened by.
         leave_one_out: what queries that stand in the database do not see.
-        searcher: searches for all queries at once; for one alone, as in use, ``top_k`` does.
+        searcher: searches for all queries at once.
+        alone: searches for one, as in use, in this process.
+        approximate: whether they may miss images.
     """
 
     queries: Floats
@@ -61,11 +62,13 @@ class SearchPipeline:
     whitening: FittedWhitening | None = None
     leave_one_out: LeaveOneOut = field(default_factory=LeaveOneOut)
     searcher: Searcher = top_k
+    alone: Searcher = top_k
+    approximate: bool = False
 
     def search(self, rows: slice) -> Ranking:
         """The ranking of some queries by inner product."""
         asked = self._rows(rows)
-        search = self.searcher if rows == slice(None) else top_k
+        search = self.searcher if rows == slice(None) else self.alone
         best = search(self.queries[rows], [self.database, *self.distractors], self._places(asked))
         return self.leave_one_out.searched(asked, Ranking(best.indices, best.scores), self._length)
 
@@ -99,8 +102,15 @@ class SearchPipeline:
 
     @property
     def cut(self) -> bool:
-        """Whether rankings are cut to fit and what ranks below is counted: with distractors, or too many places."""
-        return bool(self.distractors) or (not self.depth and len(self.queries) * self.size > MOST_RANKS)
+        """Whether rankings are cut to fit: with distractors, too many places, or a search that lists the best alone.
+
+        What ranks below is counted by an exact search.
+        """
+        return (
+            bool(self.distractors)
+            or self.approximate
+            or (not self.depth and len(self.queries) * self.size > MOST_RANKS)
+        )
 
     @property
     def _length(self) -> int | None:
@@ -146,6 +156,11 @@ class SearchPipeline:
     def _places(self, rows: range) -> int | None:
         """Length of a search of these queries that finds as many images beside their own."""
         return self._length and self._length + self.leave_one_out.spare(rows)
+
+    def close(self) -> None:
+        """Let go of what a search holds in files."""
+        if self.approximate:
+            self.searcher.close()  # type: ignore[attr-defined]
 
     def seconds(self, n: int) -> NDArray[np.float64]:
         """Time of each of the first ``n`` queries alone; the first is run once before, to warm up.

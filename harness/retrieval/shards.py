@@ -132,7 +132,7 @@ class ShardWriter:
         return lengths
 
 
-def write_shard(folder: Path, number: int, compute: Callable[[], NDArray[np.floating]], dtype: Precision) -> None:
+def write_shard(folder: Path, number: int, compute: Callable[[], NDArray[np.floating]], dtype: Precision) -> bool:
     """One shard of a collection, written by itself in whatever order; one that is there is left alone.
 
     Args:
@@ -141,12 +141,17 @@ def write_shard(folder: Path, number: int, compute: Callable[[], NDArray[np.floa
         compute: its rows (n, d).
         dtype: of the collection.
 
+    Returns:
+        Whether it was written.
+
     Raises:
         InvalidInput: a value that is not finite, or one that the type cannot hold.
     """
     path = folder / _name(number)
-    if not path.is_file():
-        _save(path, _finite(compute(), np.dtype(dtype)))
+    if path.is_file():
+        return False
+    _save(path, _finite(compute(), np.dtype(dtype)))
+    return True
 
 
 def _finite(rows: NDArray[np.floating], dtype: np.dtype[Any]) -> NDArray[Any]:

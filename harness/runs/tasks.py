@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +19,7 @@ from harness.core.progress import Progress
 from harness.core.threads import reproducible
 from harness.data.folders import use
 from harness.plugin_api import DataFolders
-from harness.runs.executors.calls import sharded_search
+from harness.runs.executors.calls import searching_of
 from harness.runs.identity import Run
 from harness.runs.kept_ranks import leave_ranks
 from harness.runs.learning_sets import learning_set
@@ -82,13 +82,8 @@ def _retrieval(
     from harness.retrieval.health import doubts
     from harness.retrieval.map_store import MapStore
     from harness.retrieval.pipeline import RetrievalMethods, RetrievalTask, run_retrieval
-    from harness.search import top_k
 
     methods = RetrievalMethods(**{kind: configured.method for kind, configured in run.methods.items()})
-    if run.sharding is None:
-        searching: Any = nullcontext(top_k)
-    else:
-        searching = sharded_search(run.sharding, folders.cache)
     folder = kept_maps(run, cache.root.parent) if cache.root else None
     # Beside foreign code maps lie apart, like entries of the cache: no cleaner process reads them.
     maps = MapStore(folder / digest(foreign_names())[:16], charged=True) if folder else None
@@ -96,7 +91,7 @@ def _retrieval(
         task = RetrievalTask(dataset, methods, run.protocol, keys, cache, progress, maps)
         task.describe_part(run.part)
         return Outcome({}, {}, {}, _costs(task.costs))
-    with searching as searcher:
+    with searching_of(run.sharding, folders.cache) as searching:
         result = run_retrieval(
             dataset,
             methods,
@@ -107,7 +102,7 @@ def _retrieval(
             maps=maps,
             keep=run.keep_ranks,
             learning=learning_set(run, folders),
-            searcher=searcher,
+            searching=searching,
         )
     details: dict[str, Any] = {"ranks": result.ranks[:, :STORED_RANKS].tolist(), "notes": dict(result.notes)}
     if run.stores_ranks:

@@ -143,7 +143,7 @@ def part_top_k(
     for block in _chunks(rows, (_CONVERTED if device == "cpu" else _ON_DEVICE) // max(1, queries.shape[1])):
         chunk = _Chunk(products, block, first + place)
         if k == size:
-            best[:, place : place + len(block)] = _keys(_scores(queries, block), first + place)
+            best[:, place : place + len(block)] = keys_of(_scores(queries, block), first + place)
         place += len(block)
         if k == size and not ranks:
             continue
@@ -383,7 +383,7 @@ class Marks(NamedTuple):
             kernels.score_pairs(queries, _float32(shard[rows]), query[inside], row, some)
             scores[inside] = some
             first += len(shard)
-        own = _keys(scores, ids)
+        own = keys_of(scores, ids)
         keys, query = np.stack([own | _LAST, own, own & ~_LAST], axis=1).ravel(), np.repeat(query, 3)
         order = np.lexsort((keys, query))
         return cls(keys[order], ends * 3, order)
@@ -420,7 +420,7 @@ def _scores(queries: Floats, rows: Floats) -> Floats:
     return result
 
 
-def _keys(scores: Floats, indices: int | Ids) -> Keys:
+def keys_of(scores: Floats, indices: int | Ids) -> Keys:
     """Keys of scores (..., w), as ``kernels`` has them; ``indices`` (w,), or the first of them."""
     ids = np.arange(indices, indices + scores.shape[-1]) if isinstance(indices, int) else indices
     bits = (scores + np.float32(0)).view(np.uint32)  # 0 for -0: they are equal

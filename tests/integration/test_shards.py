@@ -90,6 +90,26 @@ def test_a_part_that_fails_is_left_to_the_run(tmp_path, toy):
     assert records[0].failure.code == "RuntimeError"
 
 
+def test_an_approximate_search_says_its_recall_and_misses_what_it_does_not_list(tmp_path):
+    spec = descriptors(tmp_path, n=4000)
+    spec["methods"] = {"descriptors": spec["methods"]["descriptors"]}
+    spec["protocol"] = {"depth": 100}
+    (exact,) = run(spec, tmp_path)
+    spec["protocol"] = {"depth": 100, "search": "ivf-pq", "probes": 8}
+    (record,) = run(spec, tmp_path)
+    (sharded_record,) = run(spec, tmp_path / "shards", shards=3)
+    assert record.id != exact.id
+    report = record.details["notes"]["search"]
+    assert report["method"] == "ivf-pq"
+    assert report["probes"] == 8
+    assert 0.2 < report["recall@100"] <= 1
+    assert report["sampled"] == 20
+    assert {"build index", "measure recall", "search"} <= record.cost.keys()
+    assert 0 < record.metrics["map_medium"] <= exact.metrics["map_medium"] + 0.05
+    assert sharded_record.status == "done"
+    assert list((tmp_path / "cache" / "searches").iterdir()) == []
+
+
 def test_a_lost_process_costs_its_calls_only(tmp_path):
     mark = str(tmp_path / "killed")
     dies = "__import__('os').kill(__import__('os').getpid(), 9)"

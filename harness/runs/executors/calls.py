@@ -20,7 +20,8 @@ from harness.runs.executors.children import variables_set, without_main
 from harness.runs.sharding import Sharding
 
 if TYPE_CHECKING:
-    from harness.search.sharded import Jobs, ShardedSearch
+    from harness.retrieval.searching import Searching
+    from harness.search.sharded import Jobs
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -141,14 +142,17 @@ class _Submitted:
 
 
 @contextmanager
-def sharded_search(sharding: Sharding, cache: Path) -> Iterator[ShardedSearch]:
-    """The search of a run by shards.
+def searching_of(sharding: Sharding | None, cache: Path) -> Iterator[Searching]:
+    """Where a run searches.
 
     Args:
-        sharding: where they are done.
+        sharding: where its shards are done; None: with it, as a whole.
         cache: folder of the cache, seen by all workers.
     """
-    from harness.search.sharded import ShardedSearch
+    from harness.retrieval.searching import Searching
 
+    if sharding is None:
+        yield Searching(folder=cache / "searches")
+        return
     with calls(sharding, cache / "slurm-shards") as jobs:
-        yield ShardedSearch(sharding.count, jobs, cache / "searches")
+        yield Searching(sharding.count, jobs, cache / "searches")

@@ -216,3 +216,4 @@ def test_described_in_parts_in_any_order_the_descriptors_are_those_of_one_proces
     assert np.array_equal(result.ranks, whole.ranks)
     assert result.scores["medium"].map == whole.scores["medium"].map
     assert result.costs["describe database"].cpu_s > 0
+    assert result.costs["describe distractors"].cached
