@@ -15,7 +15,7 @@ _BESIDE: Final = 2
 """Columns of quality beside the headline, where none are asked for."""
 
 
-def chosen_columns(board: Board, names: Sequence[str] = ()) -> tuple[Column, ...]:
+def chosen_columns(board: Board, names: Sequence[str] = (), *, narrow: bool = False) -> tuple[Column, ...]:
     """The columns of a table: always the headline, by which rows are ranked, then those that are asked for.
 
     Args:
@@ -23,6 +23,7 @@ def chosen_columns(board: Board, names: Sequence[str] = ()) -> tuple[Column, ...
         names: keys or titles of columns in any case, or ``all``. Without any: on a board with published numbers these
             and what they are compared with, or these alone where nothing was measured; else two more columns of quality
             and one cost.
+        narrow: one more column of quality in place of two.
     """
     wanted = [name.casefold() for name in names or board.shown]
     if not board.columns or ALL in wanted:
@@ -30,7 +31,7 @@ def chosen_columns(board: Board, names: Sequence[str] = ()) -> tuple[Column, ...
     if not wanted and is_unmeasured(board):
         return tuple(column for column in board.columns if column.published and not column.signed)
     if not wanted:
-        return _few(board.columns)
+        return _few(board.columns, 1 if narrow else _BESIDE)
     found = [column for name in wanted for column in board.columns if name in _names(column)]
     return tuple(dict.fromkeys([board.columns[0], *found]))
 
@@ -54,11 +55,11 @@ def _names(column: Column) -> set[str]:
     return {column.key.casefold(), column.title.casefold()}
 
 
-def _few(columns: Sequence[Column]) -> tuple[Column, ...]:
+def _few(columns: Sequence[Column], beside: int) -> tuple[Column, ...]:
     first, *others = columns
     stated = {column.key.rpartition(" ")[0] for column in others if column.published}
     if stated:
         return first, *(column for column in others if column.published or column.key in stated)
     quality = [column for column in others if not column.is_cost]
-    few = [*quality[:_BESIDE], *(column for column in quality[_BESIDE:] if column.key == FULL_SUPERVISION)]
+    few = [*quality[:beside], *(column for column in quality[beside:] if column.key == FULL_SUPERVISION)]
     return first, *few, *[column for column in others if column.is_cost][:1]

@@ -65,5 +65,5 @@ def render_boards(
         return csv_text(data_table(boards))
     if format == "json":
         return json_text(boards_content(boards, title, description))
-    tables = all_tables(boards, columns, compact=format in (*LATEX, "terminal"))
+    tables = all_tables(boards, columns, compact=format in (*LATEX, "terminal"), narrow=format == "latex")
     return render_tables(tables, format, title=title, description=description)

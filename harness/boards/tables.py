@@ -12,38 +12,44 @@ from harness.boards.choice import check_columns, chosen_columns, is_unmeasured
 from harness.boards.columns import ALL_LABELS, FULL_SUPERVISION, Cell, Column
 from harness.boards.footer import short_footer
 from harness.boards.full_supervision import reference_rows
+from harness.boards.names import short_names
 from harness.boards.render.table import MARKS, NOTHING, Mark, Table, TableCell, TableColumn, make_table
 from harness.runs.labels import SHOWN_KINDS, Method
 
 _LONGEST_REASON: Final = 40
 
 
-def all_tables(boards: Sequence[Board], columns: Sequence[str] = (), *, compact: bool = False) -> list[Table]:
+def all_tables(
+    boards: Sequence[Board], columns: Sequence[str] = (), *, compact: bool = False, narrow: bool = False
+) -> list[Table]:
     """The table of each board, then those of ranks over several boards.
 
     Args:
         boards: in the order in which they are shown.
         columns: that the tables show, by key or title, or ``all``; empty for what the boards say.
         compact: name the methods of a row in one column.
+        narrow: show a column less where none are asked for.
 
     Raises:
         UnknownName: a column that no board has.
     """
     check_columns(boards, columns or [name for board in boards for name in board.shown])
-    made = [board_table(board, columns, compact=compact) for board in boards]
+    made = [board_table(board, columns, compact=compact, narrow=narrow) for board in boards]
     return [*made, *map(across_table, across(boards))]
 
 
-def board_table(board: Board, columns: Sequence[str] = (), *, compact: bool = False) -> Table:
+def board_table(board: Board, columns: Sequence[str] = (), *, compact: bool = False, narrow: bool = False) -> Table:
     """The table of a board; what it does not show is in its details. The arguments are those of ``all_tables``."""
     references = reference_rows(board)
     there = [column for column in board.columns if not references or column.key != FULL_SUPERVISION]  # else twice
-    shown = [column for column in chosen_columns(board, columns) if column in there]
+    shown = [column for column in chosen_columns(board, columns, narrow=narrow) if column in there]
     hidden = [column for column in there if column not in shown]
     common = " · ".join(f"{kind} {name}" for kind, name in board.common.items())
     intro = [*board.warnings, f"All rows: {common}." if common else "", parameters_sentence(board)]
     said = tuple(short_footer(board))
     rows = (*board.rows, *references)
+    if compact and (left_out := short_names(board.kinds, rows).left_out):
+        intro.append(f"Methods where a row names no other: {left_out}.")
     grid = [*_methods(board, rows, compact), *_numbers(board, rows, shown)]
     if not columns and is_unmeasured(board):
         hidden = []
@@ -95,16 +101,10 @@ def _rank(rows: Sequence[Row]) -> _Columns:
 
 def _methods(board: Board, rows: Sequence[Row], compact: bool) -> _Columns:
     if compact and board.kinds:
-        yield TableColumn("method"), [TableCell(_short_name(row, board.kinds)) for row in rows]
+        yield TableColumn("method"), [TableCell(name) for name in short_names(board.kinds, rows).names]
         return
     for kind in board.kinds:
         yield TableColumn(kind), [TableCell(row.labels.get(kind, "none")) for row in rows]
-
-
-def _short_name(row: Row, kinds: Sequence[str]) -> str:
-    """What a row has; kinds that it does without are left out."""
-    labels = [label for kind in kinds if (label := row.labels.get(kind, "none")) != "none"]
-    return " · ".join(labels) or "none"
 
 
 def _numbers(board: Board, rows: Sequence[Row], columns: Sequence[Column]) -> _Columns:

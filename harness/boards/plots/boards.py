@@ -26,7 +26,7 @@ from harness.boards.plots.canvas import (
 from harness.boards.plots.curves import PANELS, curve_columns, curves_size, draw_board, draw_boards
 from harness.boards.plots.data import cost_data, curves_data, intervals_data, ranks_data
 from harness.boards.plots.intervals import draw_intervals, intervals_size, ranked_rows
-from harness.boards.plots.styles import left_out_line, picture_names, point_style, row_label
+from harness.boards.plots.styles import picture_names, point_style, row_label
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -114,7 +114,7 @@ def _cost(figure: Figure, board: Board) -> None:
         axes.set_xlabel(column.title)
         written_out(axes, [x for x, _ in points])
     figure.axes[0].set_ylabel(plain(f"{board.metric} (%)"))
-    figure.suptitle(f"{plain(board.dataset)}{left_out_line(names)}", fontsize=9)
+    figure.suptitle(f"{plain(board.dataset)}{names.left_out}", fontsize=9)
     legend(figure, entries)
 
 

@@ -10,7 +10,7 @@ from harness.boards.board import Board, plural, row_name
 from harness.boards.comparison.pairs import RowDifference
 from harness.boards.plots.canvas import COLOURS, file_names, picture, plain
 from harness.boards.plots.data import difference_data
-from harness.boards.plots.styles import left_out_line, picture_names, point_style, row_label
+from harness.boards.plots.styles import picture_names, point_style, row_label
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -79,5 +79,5 @@ def _sides(difference: RowDifference, boards: Sequence[Board]) -> tuple[list[str
         if board.dataset == difference.dataset and len(rows) == len(names):
             short = picture_names(board, rows)
             shown = [short.shown[row_label(board, row)] for row in rows]
-            return shown, [point_style(board, row)["color"] for row in rows], left_out_line(short)
+            return shown, [point_style(board, row)["color"] for row in rows], short.left_out
     return [plain(name) for name in names], list(COLOURS[:2]), ""

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from harness.boards.board import Board, Row
 from harness.boards.plots.canvas import plain
-from harness.boards.plots.styles import left_out_line, picture_names, point_style, row_label
+from harness.boards.plots.styles import picture_names, point_style, row_label
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -56,7 +56,7 @@ def draw_intervals(figure: Figure, board: Board) -> None:
     ranks.set_xticks(_ticks(len(rows)))
     ranks.tick_params(left=False)
     few = f", best {len(shown)} of {len(rows)}" if len(shown) < len(rows) else ""
-    figure.suptitle(f"{plain(board.dataset)}{few}{left_out_line(names)}", fontsize=9)
+    figure.suptitle(f"{plain(board.dataset)}{few}{names.left_out}", fontsize=9)
 
 
 def _ticks(last: int) -> list[int]:

@@ -9,6 +9,8 @@ from typing import Final
 from harness.boards.render.table import MARKS, Table, TableCell, TableColumn
 from harness.core.text import blanked
 
+_SHORT: Final = 28
+"""Letters of a name that has one line; longer ones are broken."""
 _METHOD: Final = r">{\raggedright\arraybackslash}p{%s\linewidth}"
 """A column of names, of a share of the line; they are broken between words."""
 
@@ -88,7 +90,10 @@ def _table(table: Table, title: str, wide: bool) -> str:
 
 def _grid(table: Table, names: str) -> list[str]:
     """The rows between rules, in a box that is scaled to the line where it is wider."""
-    sides = "".join(names if column.title == "method" else column.align[0] for column in table.columns)
+    sides = "".join(
+        names if column.title == "method" and _is_long(table, place) else column.align[0]
+        for place, column in enumerate(table.columns)
+    )
     return [
         rf"\sbox0{{\begin{{tabular}}{{@{{}}{sides}@{{}}}}",
         r"\toprule",
@@ -99,6 +104,11 @@ def _grid(table: Table, names: str) -> list[str]:
         r"\end{tabular}}%",
         r"\ifdim\wd0>\linewidth\resizebox{\linewidth}{!}{\usebox0}\else\usebox0\fi",
     ]
+
+
+def _is_long(table: Table, place: int) -> bool:
+    """Whether a cell of a column of names needs lines."""
+    return max((len(row[place].text) for row in table.rows), default=0) > _SHORT
 
 
 def _header(column: TableColumn) -> str:

@@ -109,15 +109,21 @@ def test_latex_names_methods_in_one_column_and_fits_its_line(records):
     text = harness.leaderboard(records, format="latex", title="my board")
     assert r"\label{tab:my-board-set}" in text
     assert r"\resizebox{\linewidth}" in text
-    assert "p{0.45" in text
+    assert "p{0.45" not in text  # no name is long
+    assert "mAP" in text
     assert r"\begin{table*}" in harness.leaderboard(records, format="latex-wide")
 
 
 @pytest.mark.skipif(shutil.which("pdflatex") is None, reason="needs pdflatex (Debian: texlive-latex-recommended)")
 def test_latex_compiles_in_two_columns_without_an_overfull_box(record, tmp_path):
-    long = [record(f"a-pooling-with-a-long-name_{n}", 0.1 * n, figures=FIGURES, metrics=METRICS) for n in range(1, 5)]
+    long = [
+        record(f"a-pooling-with-a-long-name-that-is-broken_{n}", 0.1 * n, figures=FIGURES, metrics=METRICS)
+        for n in range(1, 5)
+    ]
     for format in ("latex", "latex-wide"):
-        (tmp_path / f"{format}.tex").write_text(harness.leaderboard(long, format=format, columns=["all"], title=format))
+        text = harness.leaderboard(long, format=format, columns=["all"], title=format)
+        assert "p{0." in text
+        (tmp_path / f"{format}.tex").write_text(text)
     packages = r"\usepackage{array,booktabs,graphicx}"
     inputs = r"\input{latex}\input{latex-wide}\clearpage"
     document = rf"\documentclass[twocolumn]{{article}}{packages}\begin{{document}}A.{inputs}\end{{document}}"
@@ -137,3 +143,22 @@ def test_a_mark_is_explained_where_its_column_is_shown(width, is_explained):
     text = terminal_document([table], "", "", console=console)
     assert ("★: cheap" in text) is is_explained
     assert "#: ranks." in text
+
+
+def test_long_names_of_a_terminal_leave_out_what_most_rows_share_and_it_is_said(record):
+    usual = {"expansion": "an-expansion-with-a-name-that-is-far-longer-than-most"}
+    made = [with_kinds(record(name), usual) for name in ("gem", "mac", "spoc")]
+    made.append(with_kinds(record("gem"), {**usual, "expansion": "aqe"}))
+    made.append(with_kinds(record("rmac"), {**usual, "reranking": "dsm"}))
+    (table,) = all_tables(boards(made), compact=True)
+    names = {row[1].text for row in table.rows}
+    assert names == {"gem", "mac", "spoc", "gem · aqe", "rmac · dsm"}
+    assert "Methods where a row names no other: an-expansion-with-a-name-that-is-far-longer-than-most." in table.intro
+    (whole,) = all_tables(boards(made))
+    assert "names no other" not in whole.intro
+
+
+def with_kinds(made, others):
+    pooling = made.methods["pooling"]
+    added = {kind: pooling.model_copy(update={"kind": kind, "name": name}) for kind, name in others.items()}
+    return made.model_copy(update={"methods": {**made.methods, **added}, "id": made.id + "".join(others.values())})

@@ -114,7 +114,7 @@ def test_long_names_are_told_apart_by_what_differs():
     made += [named("another", "gem", usual), named(network, "gem", "")]
     board = boards(made, cost=False)[0]
     names = styles.picture_names(board, board.rows)
-    assert names.left_out == f"{network} · {usual}"
+    assert names.left_out == f"\nwhere no other is named: {network} · {usual}"
     assert {*names.shown.values()} == {
         *("gem", "mac", "spoc", "rmac", "crow", "gem · aqe", "gem · dba", "gem · alpha", "gem · diffusion"),
         *("another · gem", "gem · no whitening"),
@@ -123,7 +123,7 @@ def test_long_names_are_told_apart_by_what_differs():
 
 def test_short_names_are_whole_and_those_that_would_be_cut_alike_are_numbered(board):
     labels = [styles.row_label(board, row) for row in board.rows]
-    assert styles.picture_names(board, board.rows) == styles.PictureNames(dict(zip(labels, labels, strict=True)))
+    assert styles.picture_names(board, board.rows) == styles.PictureNames(dict(zip(labels, labels, strict=True)), "")
     alike = [f"{'a' * 40}{middle}{'b' * 40}" for middle in "xyx"]
     first, second, again = plain_names(alike)
     assert first != second
