@@ -8,7 +8,7 @@ STAMP := $(VENV)/installed
 DEMO := photographs quick-active
 BOARDS := $(DEMO) first-look quick-retrieval spatial-training
 
-.PHONY: install demo boards test test-all golden evidence thesis-check bench bench-all lint docs format clean
+.PHONY: install demo boards test test-all golden evidence thesis-check bench gpu-check bench-all lint docs format clean
 
 install: $(STAMP)
 
@@ -57,6 +57,10 @@ thesis-check: install
 # The performance page: ratios against peers, in under five minutes on a quiet machine.
 bench: install
 	$(BIN)/python tools/performance/measure.py
+
+# The GPU against the CPU: tests of it, agreements, ratios; in under eight minutes. Without a GPU it says so.
+gpu-check: install
+	timeout 480 $(BIN)/python tools/gpu/check.py
 
 bench-all: install
 	$(BIN)/pytest tests/benchmarks -m "" -o python_files="bench_*.py" -s --benchmark-columns=min,median,max
