@@ -9,7 +9,7 @@ import numpy as np
 
 from harness.plugin_api import Comparison, Create, Ranking
 from harness_evidence import RNG, Array, unit_float32
-from harness_evidence.expansion import Expected, compared
+from harness_evidence.expansion import Expected, compared, searched, some_data
 
 
 def normalised(w: Array) -> Array:
@@ -143,6 +143,43 @@ def regional_diffusion(create: Create) -> Iterator[Comparison]:
         )
         expected = dense_regional(regions, images, 20, queries, k, kq)
         yield Comparison(f"k = {k}, kq = {kq}", fitted.scores(queries), expected, 1e-5)
+
+
+def loop_egt(
+    query: Array, database: Array, ranked: Any, k: int, threshold: float, top: int, depth: int | None = None
+) -> list[int]:
+    """Explore-exploit traversal, all known edges looked through for each image; then what is not reached."""
+    s, n = np.asarray(database.astype(np.float64) @ database.T.astype(np.float64), np.float32).tolist(), len(database)
+    order = [sorted((j for j in range(n) if j != i), key=lambda j: (-s[i][j], j)) for i in range(n)]  # noqa: B023
+    near = [set(row[:k]) for row in order]
+    linked = [{j for j in range(n) if j in near[i] or i in near[j]} - {i} for i in range(n)]
+    shown = [int(image) for image in ranked[:depth]]
+    shown += [j for j in range(n) if j not in shown]
+    place = {image: rank for rank, image in enumerate(shown)}
+    of_query = np.asarray(database.astype(np.float64) @ query.astype(np.float64), np.float32).tolist()
+    known = {int(j): of_query[j] for j in ranked[:depth][:k]}
+    reached: list[int] = []
+    while known and len(reached) < top:
+        latest: list[int] = []
+        while known and len(reached) < top and (not latest or max(known.values()) > threshold):
+            latest.append(max(known, key=lambda j: (known[j], -place[j])))  # noqa: B023
+            reached.append(latest[-1])
+            del known[latest[-1]]
+        for i in latest:
+            for j in linked[i].difference(reached):
+                known[j] = max(known.get(j, -np.inf), s[i][j])
+    return reached + [j for j in shown if j not in reached]
+
+
+def egt(create: Create) -> Iterator[Comparison]:
+    """All edges looked through for each image that is reached: orders."""
+    for seed, (n, k, threshold, top) in enumerate(((30, 4, 0.42, 1000), (40, 2, 0.9, 1000), (40, 50, 0.2, 12))):
+        database, queries = some_data(n, seed=seed)
+        ranking = searched(queries, database)
+        found = create(k=k, threshold=threshold, top=top).fit(database).expand(queries, ranking).indices
+        orders = zip(queries, ranking.indices, strict=True)
+        expected = [loop_egt(query, database, ranked, k, threshold, top) for query, ranked in orders]
+        yield Comparison(f"k = {k}, threshold = {threshold:g}, top = {top}", found, np.array(expected))
 
 
 def k_reciprocal(create: Create) -> Iterator[Comparison]:

@@ -36,3 +36,4 @@ def harness_register(registry: Registrar) -> None:
     registry.expansion(
         "k-reciprocal", "harness_expansion.k_reciprocal:KReciprocal", evidence="harness_evidence.diffusion:k_reciprocal"
     )
+    registry.expansion("egt", "harness_expansion.egt:EGT", check={"k": 5}, evidence="harness_evidence.diffusion:egt")
