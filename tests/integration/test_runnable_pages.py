@@ -1,17 +1,25 @@
-"""The first pages that a stranger reads are run as they stand, in an empty folder."""
+"""Pages are run as they stand, in an empty folder; what cannot be run there is marked as a fragment."""
 
 from __future__ import annotations
 
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
+import yaml
+
+from harness.runs.spec import read_spec
 
 DOCS = Path(__file__).parents[2] / "docs"
 BLOCK = re.compile(r"^```([^\n]*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 ROW = re.compile(r"^\| +\d[\d–]* +\| ([\w-]+) +\| +\**([\d.]+)", re.MULTILINE)
 """Method and first number of a row."""
 PAGES = [("index.md", 4), ("start/quickstart.md", 7)]
+RUN = ("index.md", "start/quickstart.md", "how-to/descriptors.md", "embedding-mode.md")
+"""Pages whose files are written and whose commands are run by a test; so is each tutorial (test_tutorials.py)."""
+FRAGMENTS = ("text", "yaml", "toml", "json", "bibtex")
+"""Blocks that are not run: what needs your files, settings beside others, output."""
 POINTS = 5.0
 """A pick or a rank that rounding changes moves a mean by less."""
 
@@ -55,3 +63,28 @@ def test_a_page_shows_the_boards_that_come_out_of_an_empty_folder(page, rows, tm
     if page == "start/quickstart.md":
         assert "my-pooling" in boards[2]
         assert Path("page/index.html").is_file()
+
+
+@pytest.mark.parametrize("page", [path.relative_to(DOCS).as_posix() for path in sorted(DOCS.rglob("*.md"))])
+def test_each_block_is_run_or_is_a_fragment(page):
+    for kind, content in BLOCK.findall((DOCS / page).read_text(encoding="utf-8")):
+        if kind == "bash" or "title=" in kind:
+            assert page in RUN or page.startswith("tutorials/"), f"{kind}: {content}"
+        else:
+            assert kind in ("python", *FRAGMENTS), f"{kind}: {content}"  # test_docs.py runs all Python
+        if kind == "yaml":
+            settings = yaml.safe_load(content)
+            if {"task", "datasets", "methods"} <= settings.keys():
+                assert read_spec(settings)[1] == []
+
+
+@pytest.mark.slow
+def test_the_script_that_writes_features_runs_on_stand_in_data(tmp_path, monkeypatch, command):
+    monkeypatch.setenv("HARNESS_DATA", str(tmp_path))
+    assert command(f"harness datasets stand-in mnist --out {tmp_path} --images 400").code == 0
+    ((_, script),) = [
+        block for block in BLOCK.findall((DOCS / "embedding-mode.md").read_text()) if "title=" in block[0]
+    ]
+    exec(compile(script, "make_features.py", "exec"), {})  # noqa: S102  # our own page
+    with np.load(tmp_path / "mnist-pca.npz") as features:
+        assert features["train"].shape[1] == features["test"].shape[1] == 128
