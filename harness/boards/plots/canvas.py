@@ -24,7 +24,7 @@ PLAIN: Final = "#BBBBBB"
 MOST_NAMES: Final = 12
 """Methods that get a colour and a name, best first: nobody can tell more apart, and each name takes time to draw."""
 IMAGES: Final = ("svg", "png", "pdf")
-_LONGEST: Final = 60
+LONGEST: Final = 60
 _UNDATED: Final[Mapping[str, Mapping[str, None]]] = {
     "svg": {"Date": None, "Creator": None},
     "png": {"Software": None},
@@ -85,15 +85,15 @@ def file_names(datasets: Sequence[str], what: str) -> list[str]:
     return found
 
 
-def plain(text: str) -> str:
+def plain(text: str, longest: int = LONGEST) -> str:
     """A name as pictures show it: one line, not too long."""
     text = blanked(text)
-    return text if len(text) <= _LONGEST else f"{text[: _LONGEST // 2]}…{text[-_LONGEST // 2 :]}"
+    return text if len(text) <= longest else f"{text[: longest // 2]}…{text[-longest // 2 :]}"
 
 
-def plain_names(names: Sequence[str]) -> list[str]:
+def plain_names(names: Sequence[str], longest: int = LONGEST) -> list[str]:
     """Names as pictures show them, those numbered that would look alike."""
-    shown = [plain(name) for name in names]
+    shown = [plain(name, longest) for name in names]
     alike: dict[str, list[str]] = {}
     for name, text in zip(names, shown, strict=True):
         alike[text] = list(dict.fromkeys([*alike.get(text, ()), name]))

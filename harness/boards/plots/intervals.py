@@ -16,6 +16,9 @@ _MOST_ROWS: Final = 24
 _HALF: Final = 0.35
 """By how much a bar covers its first and last rank: one rank is a bar too."""
 
+_LINE: Final = 42
+"""Letters of a line of a name."""
+_BETWEEN: Final = " · "
 _STEPS: Final = (1, 2, 5, 10, 20, 50, 100)
 _MOST_TICKS: Final = 6
 
@@ -47,8 +50,8 @@ def draw_intervals(figure: Figure, board: Board) -> None:
             values.plot([column.scale * cell.mean], [place], markersize=5, linestyle="", **style)
         ends = [(row.rank or 0) - _HALF, (row.rank_last or 0) + _HALF]
         ranks.plot(ends, [place, place], color=style["color"], linewidth=5, solid_capstyle="butt")
-    names = picture_names(board, shown)
-    values.set_yticks(range(len(shown)), [names.shown[row_label(board, row)] for row in shown], fontsize=7)
+    names = picture_names(board, shown, lines=2)
+    values.set_yticks(range(len(shown)), [_in_lines(names.shown[row_label(board, row)]) for row in shown], fontsize=7)
     values.set_ylim(len(shown) - 0.5, -0.5)
     values.set_xlabel(plain(f"{board.metric}, 95% interval"), fontsize=8)
     ranks.set_xlabel("rank interval", fontsize=8)
@@ -57,6 +60,15 @@ def draw_intervals(figure: Figure, board: Board) -> None:
     ranks.tick_params(left=False)
     few = f", best {len(shown)} of {len(rows)}" if len(shown) < len(rows) else ""
     figure.suptitle(f"{plain(board.dataset)}{few}{names.left_out}", fontsize=9)
+
+
+def _in_lines(name: str) -> str:
+    """A long name in two lines, of which each has whole methods."""
+    ends = [place for place in range(len(name)) if name.startswith(_BETWEEN, place)]
+    if len(name) <= _LINE or not ends:
+        return name
+    middle = min(ends, key=lambda place: abs(place - len(name) / 2))
+    return f"{name[:middle]}{_BETWEEN.rstrip()}\n{name[middle + len(_BETWEEN) :]}"
 
 
 def _ticks(last: int) -> list[int]:

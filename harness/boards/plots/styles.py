@@ -8,7 +8,7 @@ from typing import Any
 
 from harness.boards import names
 from harness.boards.board import Board, Row, row_name
-from harness.boards.plots.canvas import COLOURS, LINES, MARKS, mark, plain, plain_names
+from harness.boards.plots.canvas import COLOURS, LINES, LONGEST, MARKS, mark, plain, plain_names
 
 
 @dataclass(frozen=True)
@@ -29,10 +29,10 @@ def row_label(board: Board, row: Row) -> str:
     return names.row_label(board.kinds, row)
 
 
-def picture_names(board: Board, rows: Sequence[Row]) -> PictureNames:
-    """Names of rows; where some are long, all of them without the methods that most rows share."""
+def picture_names(board: Board, rows: Sequence[Row], lines: int = 1) -> PictureNames:
+    """Names of rows, in up to ``lines`` lines; long ones leave out the methods that most rows share."""
     short = names.short_names(board.kinds, rows)
-    shown = zip([row_label(board, row) for row in rows], plain_names(short.names), strict=True)
+    shown = zip([row_label(board, row) for row in rows], plain_names(short.names, lines * LONGEST), strict=True)
     left_out = f"\nwhere no other is named: {plain(short.left_out)}" if short.left_out else ""
     return PictureNames(dict(shown), left_out)
 

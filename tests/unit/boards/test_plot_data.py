@@ -14,7 +14,7 @@ from harness.boards.plots.boards import _cost
 from harness.boards.plots.canvas import plain_names
 from harness.boards.plots.curves import draw_board
 from harness.boards.plots.data import csv_bytes
-from harness.boards.plots.intervals import draw_intervals
+from harness.boards.plots.intervals import _in_lines, draw_intervals
 from harness.boards.tables import board_table
 
 
@@ -119,6 +119,13 @@ def test_long_names_are_told_apart_by_what_differs():
         *("gem", "mac", "spoc", "rmac", "crow", "gem · aqe", "gem · dba", "gem · alpha", "gem · diffusion"),
         *("another · gem", "gem · no whitening"),
     }
+
+
+def test_a_long_name_of_an_interval_stands_in_two_lines():
+    parts = "a-network-of-30-letters-or-more", "a-pooling-of-30-letters-or-more"
+    assert _in_lines(" · ".join(parts)) == f"{parts[0]} ·\n{parts[1]}"
+    assert _in_lines("gem · pca") == "gem · pca"
+    assert _in_lines("x" * 60) == "x" * 60
 
 
 def test_short_names_are_whole_and_those_that_would_be_cut_alike_are_numbered(board):
