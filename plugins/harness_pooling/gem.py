@@ -21,8 +21,9 @@ _SMALL: Final = 1e-30
 _LARGE: Final = 1e38
 """Means of powers below this have not overflowed."""
 
-_PRODUCTS: Final = range(4, 17)
-"""Exponents for which repeated multiplication is faster than torch's power, which has short cuts up to 3."""
+_LEAST_PRODUCT: Final = 4
+_MOST_PRODUCT: Final = 16
+"""Whole exponents between which repeated multiplication is faster than torch's power, which has short cuts up to 3."""
 
 
 @dataclass(frozen=True)
@@ -72,22 +73,29 @@ def power_mean(maps: Tensor, p: float, lowest: float = 0.0) -> Tensor:
     require_maps(maps)
     if p == float("inf"):
         return maps.amax((-2, -1)).clamp(min=lowest)
-    if torch.is_grad_enabled() and maps.requires_grad:
+    if maps.requires_grad and torch.is_grad_enabled():
         return _scaled_mean(maps, p, lowest)
+    if 0 < maps.numel() <= _BLOCK_CELLS and (maps.ndim == 3 or maps.is_contiguous()):
+        return _plain_mean(maps, p, lowest)
     rows = maps.reshape(-1, *maps.shape[-2:])
     block = max(1, _BLOCK_CELLS // (maps.shape[-2] * maps.shape[-1]))
-    means = [_plain_mean(group, p, lowest) for group in torch.split(rows, block)]
-    return (means[0] if len(means) == 1 else torch.cat(means)).reshape(maps.shape[:-2])
+    means = [_plain_mean(group, p, lowest) for group in torch.split(rows, block) if len(group)]
+    return torch.cat([*means, maps.new_empty(0)]).reshape(maps.shape[:-2])
 
 
-def _plain_mean(rows: Tensor, p: float, lowest: float) -> Tensor:
-    """(C, H, W) -> (C,): the formula as it stands; maps whose powers are too large or too small for it are scaled."""
-    mean = _power_(rows.clamp(min=lowest), p).mean((-2, -1))
-    least, most = mean.aminmax()
-    result = mean.pow(1 / p)
-    if not (least > _SMALL and most < _LARGE):
-        doubtful = ~((mean > _SMALL) & (mean < _LARGE))
-        result[doubtful] = _scaled_mean(rows[doubtful], p, lowest)
+def _plain_mean(maps: Tensor, p: float, lowest: float) -> Tensor:
+    """(..., H, W) -> (...,): the formula as it stands; maps whose powers are too large or too small for it are scaled.
+
+    A single small map takes a few microseconds: operations in place, and on numbers of Python, are the fewest.
+    """
+    mean = _power_(maps.clamp(lowest), p).mean((-2, -1))
+    small = not (lowest**p > _SMALL or mean.min().item() > _SMALL)
+    if not small and mean.max().item() < _LARGE:
+        return mean.pow_(1 / p)
+    doubtful = ((mean > _SMALL) & (mean < _LARGE)).logical_not_().nonzero(as_tuple=True)
+    some, result = maps[doubtful], mean.pow_(1 / p)
+    if lowest > 0 or not some.max().item() <= 0:  # a map without activation has its mean: 0
+        result[doubtful] = _scaled_mean(some, p, lowest)
     return result
 
 
@@ -106,7 +114,7 @@ def _scaled_mean(rows: Tensor, p: float, lowest: float) -> Tensor:
 
 def _power_(values: Tensor, p: float) -> Tensor:
     """The power, in place."""
-    if p not in _PRODUCTS:
+    if not (_LEAST_PRODUCT <= p <= _MOST_PRODUCT and p % 1 == 0):
         return values.pow_(p)
     base = values.clone()
     for bit in f"{int(p):b}"[1:]:

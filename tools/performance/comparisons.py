@@ -103,7 +103,7 @@ def _search(n: int, d: int, k: int) -> Comparison:
     return Comparison(lambda: top_k(x, x, k), lambda: faiss.knn(x, x, k, metric=faiss.METRIC_INNER_PRODUCT), same)
 
 
-for _n, _d in ((20_000, 128), (10_000, 512)):
+for _n, _d in ((20_000, 128), (10_000, 512), (50_000, 128)):
     compared("exact nearest neighbours", f"{_n:,} x {_d}, 50 each", "faiss.knn", "similarities to 1e-5", "faiss-cpu")(
         partial(_search, _n, _d, 50)
     )
@@ -252,23 +252,31 @@ def maps_of(images: int) -> Any:
     return torch.rand(images, 512, 48, 64, generator=torch.Generator().manual_seed(0))
 
 
-def _gem(images: int) -> Comparison:
+def _gem(shape: tuple[int, ...], threads: int) -> Comparison:
     import torch
 
     from harness_pooling.gem import GeM
 
-    maps, gem = maps_of(images), GeM(preset="released-code")
+    maps = torch.rand(shape, generator=torch.Generator().manual_seed(0))
+    gem = GeM(preset="released-code")
 
     def plain() -> Any:
         return maps.clamp(min=1e-6).pow(3.0).mean((-2, -1)).pow(1 / 3.0)
 
     same = partial(torch.testing.assert_close, rtol=1e-4, atol=0)
-    return Comparison(lambda: gem.pool(maps), plain, same, repeat=16 // images, threads=1)
+    repeat = max(1, _CELLS // maps.numel())
+    return Comparison(lambda: gem.pool(maps), plain, same, repeat=repeat, threads=threads)
 
 
-for _images in (1, 8):
-    _size = f"{_images} x 512 x 48 x 64, one thread"
-    compared("gem", _size, "two lines of torch", "descriptors to 1e-4", "torch")(partial(_gem, _images))
+_CELLS = 12_000_000
+"""Of maps that are pooled for one time: some milliseconds."""
+_SHAPES = ((1, 1280, 7, 7), (1, 512, 12, 16), (1, 1280, 16, 16), (1, 2048, 24, 32), (1, 512, 48, 64), (8, 512, 48, 64))
+"""Maps of single images of 224 to 1024 pixels in networks of several sizes, and of a batch."""
+
+for _shape in _SHAPES:
+    for _threads in (1, 2):
+        _size = f"{' x '.join(map(str, _shape))}, {'two threads' if _threads > 1 else 'one thread'}"
+        compared("gem", _size, "two lines of torch", "descriptors to 1e-4", "torch")(partial(_gem, _shape, _threads))
 
 
 @compared("rmac", "8 x 512 x 48 x 64, one thread", "torch, a slice a region", "descriptors to 1e-4", "torch")
