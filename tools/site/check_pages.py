@@ -16,7 +16,7 @@ from typing import Any, Final
 WIDTHS: Final = (390, 1280)
 SEARCHES: Final = {
     "install": "start/installation.html",
-    "mAP": "reference/protocols.html",
+    "mAP": "project/glossary.html",
     "seeds": "how-to/seeds.html",
     "descriptors": "how-to/descriptors.html",
     "cite": "project/cite.html",

@@ -26,21 +26,34 @@ MOVED = {
     "how-to/thesis.html": "thesis.html",
     "measurements.html": "studies/index.html",
     "regional-matching.html": "studies/descriptors.html",
+    "reference/commands.html": "reference/commands/index.html",
 }
 """Where pages stood before, and where they are: old links and bookmarks go on working."""
 
 
 def on_config(config: MkDocsConfig) -> MkDocsConfig:
     """Fill the sections of the navigation whose pages are made here."""
-    made = {"Methods": method_pages.navigation(), "Leaderboards": board_pages.navigation(ROOT / "leaderboards")}
+    made = {
+        "Methods": method_pages.navigation(),
+        "Leaderboards": board_pages.navigation(ROOT / "leaderboards"),
+        "Commands": command_page.navigation(),
+    }
+    _fill(config.nav or [], made)
     for section in config.nav or []:
-        if isinstance(section, dict):
-            ((title, _),) = section.items()
-            section[title] = made.get(title, section[title])
-            if title == "How to":
-                section[title] += _unlisted(str(config.nav))
+        if isinstance(section, dict) and "How to" in section:
+            section["How to"] += _unlisted(str(config.nav))
     config.copyright = f"vision-evaluation-harness {version('vision-evaluation-harness')}, state of {_last_change()}"
     return config
+
+
+def _fill(entries: list[Any], made: dict[str, Any]) -> None:
+    """Replace the sections of these titles, at any depth."""
+    for entry in entries:
+        if isinstance(entry, dict):
+            for title, inside in entry.items():
+                entry[title] = made.get(title, inside)
+                if title not in made and isinstance(inside, list):
+                    _fill(inside, made)
 
 
 def _last_change() -> str:
@@ -59,10 +72,10 @@ def _unlisted(listed: str) -> list[str]:
 def on_files(files: Files, config: MkDocsConfig) -> Files:
     """Add the pages that are made here, and their pictures."""
     pages: dict[str, str | bytes] = {
-        "reference/commands.md": command_page.text(),
         "reference/datasets.md": catalogue_page.text(),
         "project/performance.md": _performance(),
     }
+    pages |= command_page.pages()
     pages |= reference_pages.pages()
     pages |= board_pages.pages(ROOT / "leaderboards")
     pages |= method_pages.pages(ROOT)
