@@ -34,7 +34,8 @@ def leaderboard(
 
     Args:
         records: of one or more runs, those of several seeds are averaged; or what ``harness.find_results`` found.
-        format: ``markdown``, ``terminal``, ``html``, ``latex``, ``latex-wide``, ``csv`` or ``json``.
+        format: ``markdown``, ``terminal``, ``html``, ``latex``, ``latex-wide``, either with ``-siunitx``, ``csv``
+            or ``json``.
         title: heading of the document; none if empty.
         description: text under the heading; markdown in markdown, plain in HTML.
         cost: whether to show time and memory, which differ from run to run.
@@ -65,5 +66,7 @@ def render_boards(
         return csv_text(data_table(boards))
     if format == "json":
         return json_text(boards_content(boards, title, description))
-    tables = all_tables(boards, columns, compact=format in (*LATEX, "terminal"), narrow=format == "latex")
+    tables = all_tables(
+        boards, columns, compact=format in (*LATEX, "terminal"), narrow=format in ("latex", "latex-siunitx")
+    )
     return render_tables(tables, format, title=title, description=description)

@@ -45,7 +45,8 @@ def leaderboard(
         str | None,
         typer.Option(
             "--format",
-            help="markdown, terminal, html, latex, latex-wide, csv or json [default: terminal on one, else markdown].",
+            help="markdown, terminal, html, latex or latex-wide (either with -siunitx), csv or json "
+            "[default: terminal on one, else markdown].",
             show_default=False,
         ),
     ] = None,

@@ -29,7 +29,7 @@ __all__ = [
     "render_tables",
 ]
 
-LATEX: Final = ("latex", "latex-wide")
+LATEX: Final = ("latex", "latex-wide", "latex-siunitx", "latex-wide-siunitx")
 DOCUMENTS: Final = ("markdown", "terminal", "html", *LATEX)
 """Formats for reading; CSV and JSON hold more than a table shows and are made from data."""
 
@@ -46,7 +46,8 @@ def render_tables(
 
     Args:
         tables: in the order in which they are shown.
-        format: ``markdown``, ``terminal``, ``html``, ``latex``, or ``latex-wide`` for tables as wide as two columns.
+        format: ``markdown``, ``terminal``, ``html``, ``latex``, or ``latex-wide`` for tables as wide as two columns;
+            with ``-siunitx`` that package aligns their numbers.
         title: heading of the document; none if empty.
         description: text under the heading: Markdown in Markdown, plain in HTML.
         command: which command writes the document, for a comment in it; none if empty.
@@ -58,7 +59,7 @@ def render_tables(
     if format == "html":
         return html_document(tables, title, description, command)
     if format in LATEX:
-        return latex_document(tables, title, command, wide=format == "latex-wide")
+        return latex_document(tables, title, command, wide="wide" in format, siunitx="siunitx" in format)
     if format == "terminal":
         return terminal_document(tables, title, description)
     return markdown_document(tables, title, description, command)

@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Final
 
+from harness.boards.render.siunitx import number_cell, number_column
 from harness.boards.render.table import MARKS, Table, TableCell, TableColumn
 from harness.core.text import blanked
 
@@ -13,6 +14,8 @@ _SHORT: Final = 28
 """Letters of a name that has one line; longer ones are broken."""
 _METHOD: Final = r">{\raggedright\arraybackslash}p{%s\linewidth}"
 """A column of names, of a share of the line; they are broken between words."""
+
+_SETUP: Final = r"\sisetup{separate-uncertainty,mode=match,reset-text-series=false,text-series-to-math=true}"
 
 _ESCAPES: Final[Mapping[str, str]] = {
     "\\": r"\textbackslash{}",
@@ -48,7 +51,9 @@ _ESCAPES: Final[Mapping[str, str]] = {
 }
 
 
-def latex_document(tables: Sequence[Table], title: str, command: str, *, wide: bool = False) -> str:
+def latex_document(
+    tables: Sequence[Table], title: str, command: str, *, wide: bool = False, siunitx: bool = False
+) -> str:
     """One ``table`` environment for each, all text escaped. Needs ``array``, ``booktabs`` and ``graphicx``.
 
     A grid that is wider than its line is made smaller until it fits.
@@ -58,12 +63,14 @@ def latex_document(tables: Sequence[Table], title: str, command: str, *, wide: b
         title: of the document; part of the captions and labels.
         command: which command writes it, for a comment.
         wide: whether tables are as wide as both columns of a page (``table*``).
+        siunitx: whether numbers are those of the package ``siunitx`` (version 3), aligned at the decimal point.
     """
+    packages = f"array,booktabs,graphicx{',siunitx' if siunitx else ''}"
     head = [
         f"% Written by {command}; changes made by hand are lost.",
-        r"% Needs \usepackage{array,booktabs,graphicx}, and textcomp before LaTeX 2020.",
+        rf"% Needs \usepackage{{{packages}}}, and textcomp before LaTeX 2020.",
     ]
-    return "\n".join([*head, *(_table(table, title, wide) for table in tables)]) + "\n"
+    return "\n".join([*head, *(_table(table, title, wide, siunitx) for table in tables)]) + "\n"
 
 
 def latex(text: str) -> str:
@@ -71,7 +78,7 @@ def latex(text: str) -> str:
     return "".join(_ESCAPES.get(letter, letter) for letter in blanked(text))
 
 
-def _table(table: Table, title: str, wide: bool) -> str:
+def _table(table: Table, title: str, wide: bool, siunitx: bool) -> str:
     name, below = "table*" if wide else "table", " ".join([*(f"{note}." for note in table.notes), *table.footer])
     heading = ": ".join(dict.fromkeys(filter(None, [title, table.title])))
     return "\n".join(
@@ -81,34 +88,42 @@ def _table(table: Table, title: str, wide: bool) -> str:
             rf"\caption{{{latex(' '.join(filter(None, [heading + '.', table.intro])))}}}",
             rf"\label{{tab:{_label(heading)}}}",
             r"\setlength{\tabcolsep}{4pt}",
-            *_grid(table, _METHOD % ("0.55" if wide else "0.45")),
+            *([_SETUP] if siunitx else []),
+            *_grid(table, _METHOD % ("0.55" if wide else "0.45"), siunitx),
             rf"\par\smallskip\parbox{{\linewidth}}{{\scriptsize\sloppy {latex(below)}}}",
             rf"\end{{{name}}}",
         ]
     )
 
 
-def _grid(table: Table, names: str) -> list[str]:
+def _grid(table: Table, names: str, siunitx: bool) -> list[str]:
     """The rows between rules, in a box that is scaled to the line where it is wider."""
-    sides = "".join(
-        names if column.title == "method" and _is_long(table, place) else column.align[0]
-        for place, column in enumerate(table.columns)
-    )
+    columns = [[row[place] for row in table.rows] for place in range(len(table.columns))]
+    numbers = [number_column(cells, latex) if siunitx else "" for cells in columns]
+    sides = [
+        names if column.title == "method" and _is_long(cells) else declared or column.align[0]
+        for column, cells, declared in zip(table.columns, columns, numbers, strict=True)
+    ]
+    head = [f"{{{_header(c)}}}" if declared else _header(c) for c, declared in zip(table.columns, numbers, strict=True)]
+    body = [
+        [number_cell(cell, latex) if declared else _cell(cell) for cell, declared in zip(row, numbers, strict=True)]
+        for row in table.rows
+    ]
     return [
-        rf"\sbox0{{\begin{{tabular}}{{@{{}}{sides}@{{}}}}",
+        rf"\sbox0{{\begin{{tabular}}{{@{{}}{''.join(sides)}@{{}}}}",
         r"\toprule",
-        rf"{' & '.join(map(_header, table.columns))} \\",
+        rf"{' & '.join(head)} \\",
         r"\midrule",
-        *(rf"{' & '.join(map(_cell, row))} \\" for row in table.rows),
+        *(rf"{' & '.join(cells)} \\" for cells in body),
         r"\bottomrule",
         r"\end{tabular}}%",
         r"\ifdim\wd0>\linewidth\resizebox{\linewidth}{!}{\usebox0}\else\usebox0\fi",
     ]
 
 
-def _is_long(table: Table, place: int) -> bool:
+def _is_long(cells: Sequence[TableCell]) -> bool:
     """Whether a cell of a column of names needs lines."""
-    return max((len(row[place].text) for row in table.rows), default=0) > _SHORT
+    return max((len(cell.text) for cell in cells), default=0) > _SHORT
 
 
 def _header(column: TableColumn) -> str:

@@ -14,6 +14,8 @@ import harness
 from harness.boards import boards
 from harness.boards.choice import chosen_columns
 from harness.boards.render import TableCell, make_table
+from harness.boards.render.latex import latex
+from harness.boards.render.siunitx import number_cell, number_column
 from harness.boards.render.terminal import terminal_document
 from harness.boards.tables import all_tables
 from harness.core.errors import UnknownName
@@ -114,18 +116,40 @@ def test_latex_names_methods_in_one_column_and_fits_its_line(records):
     assert r"\begin{table*}" in harness.leaderboard(records, format="latex-wide")
 
 
+def has_siunitx():
+    """Debian: texlive-science."""
+    finder = shutil.which("kpsewhich")
+    return bool(finder) and subprocess.run([finder, "siunitx.sty"], capture_output=True).returncode == 0  # noqa: S603
+
+
+def test_numbers_for_siunitx_have_room_and_texts_have_braces():
+    best = TableCell("80.95", best=True, spread=" ± 3.45")
+    cells = [best, TableCell("7.5", marks=("front",)), TableCell("1,024"), TableCell("not run"), TableCell("")]
+    assert number_column(cells, latex) == r"S[table-format=4.2(3),table-space-text-post={ $\star$}]"
+    assert [number_cell(cell, latex) for cell in cells] == [
+        r"\bfseries 80.95 \pm 3.45",
+        r"7.5 { $\star$}",
+        "1024",
+        "{not run}",
+        "",
+    ]
+    assert number_column([TableCell("1–7"), TableCell("55.7 to 69.3")], latex) == ""
+    assert number_column([TableCell("-0.5"), TableCell("12")], latex) == "S[table-format=-2.1]"
+
+
 @pytest.mark.skipif(shutil.which("pdflatex") is None, reason="needs pdflatex (Debian: texlive-latex-recommended)")
 def test_latex_compiles_in_two_columns_without_an_overfull_box(record, tmp_path):
     long = [
         record(f"a-pooling-with-a-long-name-that-is-broken_{n}", 0.1 * n, figures=FIGURES, metrics=METRICS)
         for n in range(1, 5)
     ]
-    for format in ("latex", "latex-wide"):
+    formats = ("latex", "latex-wide", *(("latex-siunitx", "latex-wide-siunitx") if has_siunitx() else ()))
+    for format in formats:
         text = harness.leaderboard(long, format=format, columns=["all"], title=format)
         assert "p{0." in text
         (tmp_path / f"{format}.tex").write_text(text)
-    packages = r"\usepackage{array,booktabs,graphicx}"
-    inputs = r"\input{latex}\input{latex-wide}\clearpage"
+    packages = rf"\usepackage{{array,booktabs,graphicx{',siunitx' if has_siunitx() else ''}}}"
+    inputs = "".join(rf"\input{{{format}}}" for format in formats) + r"\clearpage"
     document = rf"\documentclass[twocolumn]{{article}}{packages}\begin{{document}}A.{inputs}\end{{document}}"
     (tmp_path / "a.tex").write_text(document)
     command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "a.tex"]

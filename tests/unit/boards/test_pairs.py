@@ -92,7 +92,8 @@ def test_hostile_names_do_no_harm(record, format):
     text = render_differences(found, format)
     if format in ("markdown", "html"):
         assert "<script" not in text
-    assert all(b"<script" not in image for image in difference_plots(found).values())
+    if format == FORMATS[0]:
+        assert all(b"<script" not in image for image in difference_plots(found).values())
 
 
 def test_pictures_have_the_same_bytes_the_data_and_the_colours_of_the_board(found, monkeypatch):
