@@ -93,7 +93,9 @@ def _section(table: Table) -> str:
     intro = [f"<p>{text(table.intro)}</p>"] if table.intro else []
     notes = ["<ul>", *(f"<li>{text(note)}</li>" for note in table.notes), "</ul>"] if table.notes else []
     below = [*_below(table.footer), *_details(table)]
-    return "\n".join(["<section>", *heading, *intro, *_grid(table), *notes, *below, "</section>"])
+    return "\n".join(
+        ["<section>", *heading, *intro, *_grid(table, table.title or "table"), *notes, *below, "</section>"]
+    )
 
 
 def _below(sentences: Sequence[str]) -> list[str]:
@@ -101,12 +103,17 @@ def _below(sentences: Sequence[str]) -> list[str]:
 
 
 def _details(table: Table) -> list[str]:
-    more = [*_grid(table.more), *_below(table.more.footer)] if table.more else []
+    more = (
+        [*_grid(table.more, f"other columns of {table.title or 'the table'}"), *_below(table.more.footer)]
+        if table.more
+        else []
+    )
     opened = [f"<details><summary>{table.details_title}</summary>"]
     return [*opened, *more, *_below(table.details), "</details>"] if table.details_title else []
 
 
-def _grid(table: Table) -> list[str]:
+def _grid(table: Table, name: str) -> list[str]:
+    """The rows, in a region that scrolls where they are wider, with the keys too."""
     if not table.columns:
         return []
     headers = "".join(f'<th scope="col"{_side(column)}>{text(column.title)}</th>' for column in table.columns)
@@ -115,7 +122,7 @@ def _grid(table: Table) -> list[str]:
         for row in table.rows
     ]
     return [
-        "<div><table>",
+        f'<div tabindex="0" role="region" aria-label="{text(name)}"><table>',
         f"<thead><tr>{headers}</tr></thead>",
         "<tbody>",
         *(f"<tr>{row}</tr>" for row in rows),

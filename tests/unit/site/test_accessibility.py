@@ -105,10 +105,16 @@ def test_boards_as_html_are_in_order_too():
 @pytest.mark.slow
 def test_axe_finds_nothing_serious_on_boards_as_html(chromium, tmp_path):
     (tmp_path / "board.html").write_text(harness.leaderboard(made.some(), format="html", title="Boards"))
-    for scheme in ("light", "dark"):
-        prefer(chromium, scheme)
-        chromium.get((tmp_path / "board.html").as_uri())
-        assert findings(chromium) == []
+    chromium.execute_cdp_cmd(
+        "Emulation.setDeviceMetricsOverride", {"width": 390, "height": 844, "deviceScaleFactor": 1, "mobile": True}
+    )
+    try:
+        for scheme in ("light", "dark"):
+            prefer(chromium, scheme)
+            chromium.get((tmp_path / "board.html").as_uri())
+            assert findings(chromium) == []
+    finally:
+        chromium.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
     chromium.get_log("browser")
 
 
