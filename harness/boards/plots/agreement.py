@@ -56,7 +56,7 @@ def agreement_plots(
     styles = method_styles([reference, *compared])
     draw = functools.partial(_draw, title=title, reference=reference, shown=shown, styles=styles)
     columns = max(map(len, shown.values()))
-    size = _PANEL * columns + 0.5, (_PANEL + 0.1) * len(shown) + 0.5
+    size = _PANEL * columns + 0.5, (_PANEL + 0.2) * len(shown) + 0.5
     files = {f"{file_name(name)}-ranks.{image}": picture(draw, size, image) for image in images}
     return files | ({f"{file_name(name)}-ranks.csv": _points(reference, ranked)} if data else {})
 
@@ -86,7 +86,7 @@ def _scatter(axes: Axes, comparison: Comparison, style: Mapping[str, Any]) -> No
     axes.scatter(first, second, s=5, alpha=0.6, linewidths=0, **style)
     n, rho = comparison.n_unlabelled, comparison.values["spearman"]
     axes.set(xlim=(-0.03 * n, 1.03 * n), ylim=(-0.03 * n, 1.03 * n), box_aspect=1)
-    correlation = "" if math.isnan(rho) else f", Spearman {rho:.2f}"
+    correlation = "" if math.isnan(rho) else f"\nSpearman {rho:.2f}"
     axes.set_title(f"{comparison.n_labelled} labels: {len(first)} of {n}{correlation}", fontsize=7)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from harness.boards.board import Board
 from harness.boards.plots.canvas import MOST_NAMES, file_names, legend, picture, plain, plain_names
@@ -14,6 +14,10 @@ from harness.boards.savings import PenaltyMatrix, Savings
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+
+_TICKS: Final = 8
+"""Budgets that are all written at the axes."""
 
 
 def saving_plots(
@@ -63,6 +67,10 @@ def _savings(figure: Figure, found: Savings, boards: Sequence[Board]) -> None:
                 bounds = [saving.low or found.first, saving.high or found.last]
                 axes.plot([saving.budget] * 2, bounds, color=style["color"], linewidth=1, alpha=0.5)
     entries[f"as {found.reference}"] = same
+    budgets = sorted({saving.budget for row in found.methods.values() for saving in row})
+    if len(budgets) <= _TICKS:
+        axes.set_xticks(budgets)
+        axes.set_yticks(budgets)
     for axis in (axes.xaxis, axes.yaxis):
         axis.set_major_formatter("{x:g}")
         axis.set_minor_formatter("")
@@ -85,4 +93,5 @@ def _penalties(figure: Figure, matrix: PenaltyMatrix) -> None:
                 axes.text(j, i, f"{value:.2f}", ha="center", va="center", fontsize=6.5)
     axes.set_xlabel("is beaten")
     axes.set_ylabel("beats")
-    axes.set_title(f"penalties over {matrix.penalties.settings} settings: no verdict", fontsize=8)
+    count = matrix.penalties.settings
+    axes.set_title(f"penalties over {count} setting{'s' if count != 1 else ''}: no verdict", fontsize=8)
