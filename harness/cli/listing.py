@@ -84,12 +84,14 @@ def doctor_report(registry: Registry, data: Path | None, cache: Path | None, as_
     """Versions, threads, GPU, folders, plugins."""
     from harness.data.folders import data_folders
     from harness.runs.environment import environment, gpus
+    from harness.search.faiss_library import installed, mistake
 
     folders = data_folders(data, cache)
     facts: dict[str, Any] = {key: value for key, value in environment().items() if key != "command"}
     facts |= {
         "threads": os.environ.get("OMP_NUM_THREADS") or "all cores (OMP_NUM_THREADS is not set)",
         "gpus": gpus(),
+        "faiss": [*installed(), *filter(None, [mistake()])],
         "data": f"{folders.root}{'' if folders.root.is_dir() else ' (not there yet)'}",
         "cache": f"{folders.cache}{'' if folders.cache.is_dir() else ' (not there yet)'}",
         "broken plugins": [str(broken) for broken in registry.broken],

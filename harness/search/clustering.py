@@ -1,10 +1,12 @@
-"""k-means by faiss."""
+"""k-means by faiss; on the card of a run where faiss is the one for cards."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 import numpy as np
+
+from harness.search.faiss_library import faiss_library, on_gpu
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -28,12 +30,12 @@ def k_means(
         iterations: of Lloyd's algorithm.
         weights: (n,) not negative, of the points in the means; None, or all of them 0: all the same.
     """
-    import faiss
-
+    faiss = faiss_library()
     points = np.ascontiguousarray(points)
     n, d = points.shape
     # By default faiss learns centroids from a sample of 256 times k points.
-    means = faiss.Kmeans(d, k, niter=iterations, seed=seed, min_points_per_centroid=1, max_points_per_centroid=n)
+    limits = {"min_points_per_centroid": 1, "max_points_per_centroid": n}
+    means = faiss.Kmeans(d, k, niter=iterations, seed=seed, gpu=on_gpu(faiss), **limits)
     if weights is None or not weights.sum() > 0:
         means.train(points)
     else:

@@ -15,6 +15,7 @@ import numpy as np
 
 from harness.core.devices import CPU, default_device
 from harness.core.errors import InvalidInput
+from harness.search.faiss_library import MOST_ON_GPU, faiss_library, moved
 from harness.search.vectors import unit_rows
 
 if TYPE_CHECKING:
@@ -155,8 +156,7 @@ def _search(queries: Floats, database: Floats, k: int, method: Method, device: s
 
 
 def _approximate(queries: Floats, database: Floats, k: int, method: Method) -> Lists:
-    import faiss
-
+    faiss = faiss_library()
     n, d = database.shape
     if method == "hnsw":
         index: Any = faiss.IndexHNSWFlat(d, 32, faiss.METRIC_INNER_PRODUCT)  # Malkov & Yashunin 2018: M in 5..48
@@ -170,14 +170,15 @@ def _approximate(queries: Floats, database: Floats, k: int, method: Method) -> L
         index.train(database)
         index.add(database)
         index.nprobe = max(8, lists // 16)
+        if max(k, index.nprobe) <= MOST_ON_GPU:
+            index = moved(faiss, index)
     similarities, indices = index.search(queries, k)
     return np.where(indices >= 0, similarities, 0), indices
 
 
 @contextlib.contextmanager
 def _one_thread() -> Iterator[None]:
-    import faiss
-
+    faiss = faiss_library()
     before = faiss.omp_get_max_threads()
     faiss.omp_set_num_threads(1)
     try:

@@ -170,6 +170,27 @@ def graph(setting: Setting) -> Iterator[Fact]:
     yield Fact("propagated labels that agree", float((one == two).mean()), bool((one == two).mean() > 0.999))
 
 
+def clustering(setting: Setting) -> Iterator[Fact]:
+    """k-means and lists of faiss, on the card where the installed faiss can."""
+    from harness.graph import neighbours
+    from harness.search import k_means
+    from harness.search.faiss_library import faiss_library, installed, mistake, on_gpu
+
+    with computing(setting.device):
+        where = "the card" if on_gpu(faiss_library()) else "the CPU"
+    yield Fact("faiss", f"{', '.join(installed())}, on {where}", not mistake())
+    x = points(setting.size(20_000, 1_000), 64)[0]
+    slow, (_, expected) = setting.once(lambda: k_means(x, 10, 0, 20))
+    lists = neighbours(x, 10, method="ivf").indices
+    with computing(setting.device):
+        fast, (_, found) = setting.once(lambda: k_means(x, 10, 0, 20))
+        there = neighbours(x, 10, method="ivf").indices
+    alike, near = float((expected == found).mean()), float((lists == there).mean())
+    yield Fact("clusters that agree with the CPU's", alike, alike > 0.99)
+    yield Fact("k-means: CPU seconds / device seconds", slow / fast)
+    yield Fact("neighbours by lists that agree with the CPU's", near, near > 0.999)
+
+
 def training(setting: Setting) -> Iterator[Fact]:
     """Weights: the same at first, the same twice after training; features of equal weights agree with the CPU's."""
     from harness.active import training as parts
@@ -340,6 +361,7 @@ PARTS: tuple[tuple[int, Callable[[Setting], Iterator[Fact]]], ...] = (
     (5, machine),
     (40, search),
     (60, graph),
+    (20, clustering),
     (40, training),
     (40, speed),
     (40, maps),
