@@ -40,7 +40,10 @@ def harness_register(registry: Registrar) -> None:
         "probcover", "harness_acquisition.probcover:ProbCover", evidence="harness_evidence.coverage:probcover"
     )
     registry.acquisition(
-        "replay", "harness_acquisition.replay:Replay", check="harness_acquisition.examples:records_to_replay"
+        "replay",
+        "harness_acquisition.replay:Replay",
+        check="harness_acquisition.examples:records_to_replay",
+        evidence="harness_evidence.mixtures:replay",
     )
     registry.acquisition(
         "dal", "harness_acquisition.dal:DiscriminativeActiveLearning", evidence="harness_evidence.gradients:dal"

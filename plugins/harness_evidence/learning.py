@@ -81,19 +81,21 @@ def dense_propagation(
     return found, probabilities, weights
 
 
-def _registered(kind: str, name: str, **parameters: Any) -> Any:
+def registered(kind: str, name: str, **parameters: Any) -> Any:
+    """A method that comes with the harness."""
     from harness.registry import load_registry
 
     return load_registry(built_in_only=True).create(kind, name, **parameters)
 
 
-def _training_set(features: Array, labels: Array, labelled: int, classes: int) -> TrainingSet:
+def training_set(features: Array, labels: Array, labelled: int, classes: int) -> TrainingSet:
+    """Features as images of one pixel; the first have their labels."""
     known = np.where(np.arange(len(labels)) < labelled, labels, -1).astype(np.int64)
     return TrainingSet(features[:, :, None, None], known, classes, flip=False)
 
 
 def _trained(scheme: Any, data: TrainingSet) -> Any:
-    model = training.initialise(_registered("network", "linear-head"), data.images, data.n_classes, RNG(0))
+    model = training.initialise(registered("network", "linear-head"), data.images, data.n_classes, RNG(0))
     return scheme.train(model, data, RNG(1))
 
 
@@ -106,7 +108,7 @@ def logistic(create: Create) -> Iterator[Comparison]:
     features, labels = clouds()
     others = clouds(seed=1)[0]
     for c in (0.01, 1.0, 100.0):
-        model = _trained(create(c=c), _training_set(features, labels, 60, 4))
+        model = _trained(create(c=c), training_set(features, labels, 60, 4))
         w = slow_logistic(features[:60].astype(np.float64), labels[:60], 4, c)
         expected = softmax(np.c_[others, np.ones(len(others))] @ w.T)
         yield Comparison(f"c = {c:g}, probabilities", _probabilities(model, others), expected, 1e-3)
@@ -117,7 +119,7 @@ def knn(create: Create) -> Iterator[Comparison]:
     features, labels = clouds()
     others = clouds(seed=1)[0]
     for k, temperature in ((1, 0.1), (5, 0.1), (20, 1.0)):
-        model = _trained(create(k=k, temperature=temperature), _training_set(features, labels, 60, 4))
+        model = _trained(create(k=k, temperature=temperature), training_set(features, labels, 60, 4))
         expected = slow_neighbours(others, features[:60], labels[:60], 4, k, temperature)
         yield Comparison(f"k = {k}, probabilities", _probabilities(model, others), expected, 1e-4)
 
@@ -125,7 +127,7 @@ def knn(create: Create) -> Iterator[Comparison]:
 def propagation(create: Create) -> Iterator[Comparison]:
     """The graph pair by pair and a dense solve."""
     features, labels = clouds()
-    data = _training_set(features, labels, 20, 4)
+    data = training_set(features, labels, 20, 4)
     for k in (10, 30):
         model = _trained(create(k=k), data)
         s = normalised(dense_affinity(unit(features), k))
@@ -137,8 +139,8 @@ def propagation(create: Create) -> Iterator[Comparison]:
 def semi(create: Create) -> Iterator[Comparison]:
     """Propagated labels by the graph pair by pair and a dense solve; the training after it has no reference."""
     features, labels = clouds()
-    data = _training_set(features, labels, 20, 4)
-    model = training.initialise(_registered("network", "linear-head"), data.images, 4, RNG(0))
+    data = training_set(features, labels, 20, 4)
+    model = training.initialise(registered("network", "linear-head"), data.images, 4, RNG(0))
     for preset in ("recommended", "thesis"):
         found, weights = create(preset=preset, k=10).propagated(model, data, RNG(0))
         s = normalised(dense_affinity(unit(features), 10))
@@ -150,21 +152,19 @@ def semi(create: Create) -> Iterator[Comparison]:
 def _step(scheme: Any, rate: float, momentum: float, nesterov: bool, decay: float) -> Comparison:
     """One step on all labelled examples at once, against the gradient by hand."""
     features, labels = clouds()
-    data = _training_set(features, labels, 40, 4)
-    model = training.initialise(_registered("network", "linear-head"), data.images, 4, RNG(0))
-    before = {name: value.detach().numpy().astype(np.float64) for name, value in model.state_dict().items()}
-    start = _linear(before)
-    after = _linear(
-        {name: value.detach().numpy() for name, value in scheme.train(model, data, RNG(0)).state_dict().items()}
-    )
+    data = training_set(features, labels, 40, 4)
+    model = training.initialise(registered("network", "linear-head"), data.images, 4, RNG(0))
+    start = linear(model)
+    after = linear(scheme.train(model, data, RNG(0)))
     wide = np.c_[features[:40].astype(np.float64), np.ones(40)]
     gradient = (softmax(wide @ start.T) - np.eye(4)[labels[:40]]).T @ wide / 40 + decay * start
     moved = start - rate * (1 + momentum if nesterov else 1) * gradient
     return Comparison(f"momentum {momentum:g}, decay {decay:g}", after, moved, 1e-5)
 
 
-def _linear(weights: dict[str, Array]) -> Array:
-    """Weights and biases (classes, d + 1) of a linear head."""
+def linear(model: Any) -> Array:
+    """Weights and biases (classes, d + 1) of a linear head, float64."""
+    weights = {name: value.detach().numpy().astype(np.float64) for name, value in model.state_dict().items()}
     weight = next(value for name, value in weights.items() if name.endswith("head.weight"))
     bias = next(value for name, value in weights.items() if name.endswith("head.bias"))
     return np.asarray(np.c_[weight, bias])
@@ -206,7 +206,7 @@ def linear_head(create: Create) -> Iterator[Comparison]:
     ):
         model = training.initialise(create(**parameters), images, 4, RNG(0))
         found, probabilities = training.extract(model, images)
-        w = _linear({name: value.detach().numpy().astype(np.float64) for name, value in model.state_dict().items()})
+        w = linear(model)
         length = features.shape[1] ** 0.5 if parameters.get("normalise") else 1.0
         logits = length * expected @ w[:, :-1].T + w[:, -1]
         case = ", ".join(f"{name} = {value}" for name, value in parameters.items()) or "defaults"

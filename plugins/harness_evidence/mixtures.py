@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import tempfile
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -225,3 +228,19 @@ def alfa_mix(create: Create) -> Iterator[Comparison]:
         yield Comparison(
             f"pool {seed}, {chosen or 'defaults'}", picks, slow_alfa_mix(pool, budget, RNG(seed), **chosen)
         )
+
+
+def replay(create: Create) -> Iterator[Comparison]:
+    """The picks as they were written into records, cycle after cycle."""
+    methods = {kind: {"name": name} for kind, name in (("acquisition", "a"), ("learning", "l"), ("network", "n"))}
+    with tempfile.TemporaryDirectory() as folder:
+        for seed in range(3):
+            picks = np.array_split(RNG(seed).permutation(40) + 100, 4)
+            record = {"methods": methods, "details": {"cycles": [{"labelled": part.tolist()} for part in picks]}}
+            (Path(folder) / f"{seed}.json").write_text(json.dumps(record))
+            positions = RNG(9).permutation(np.arange(100, 140))
+            for cycle in (1, 3):
+                known = np.concatenate(picks[:cycle])
+                pool = Pool(np.eye(40), np.full((40, 2), 0.5), np.isin(positions, known) - 1, positions=positions)
+                found = positions[create(runs=Path(folder), acquisition="a").select(pool, 7, RNG(0))]
+                yield Comparison(f"record {seed}, cycle {cycle}", found, picks[cycle][:7])

@@ -15,14 +15,21 @@ def harness_register(registry: Registrar) -> None:
         check=few,
         evidence="harness_evidence.learning:supervised",
     )
-    registry.learning("pretrain", "harness_learning.deep_cluster:Pretrain", check={**few, "pre_epochs": 2})
+    registry.learning(
+        "pretrain",
+        "harness_learning.deep_cluster:Pretrain",
+        check={**few, "pre_epochs": 2},
+        evidence="harness_evidence.descent:pretrain",
+    )
     registry.learning(
         "semi",
         "harness_learning.label_propagation:SemiSupervised",
         check={**few, "semi_epochs": 2},
         evidence="harness_evidence.learning:semi",
     )
-    registry.learning("validated", "harness_learning.validated:Validated", check=few)
+    registry.learning(
+        "validated", "harness_learning.validated:Validated", check=few, evidence="harness_evidence.descent:validated"
+    )
     registry.learning("logistic", "harness_learning.logistic:Logistic", evidence="harness_evidence.learning:logistic")
     registry.learning("knn", "harness_learning.nearest:NearestNeighbours", evidence="harness_evidence.learning:knn")
     registry.learning(
