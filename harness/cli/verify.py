@@ -1,4 +1,4 @@
-"""``harness verify``: methods beside their slow references."""
+"""``harness verify``: methods, protocols and metrics beside their slow references."""
 
 from __future__ import annotations
 
@@ -14,11 +14,13 @@ def verify(
     method: Annotated[
         str | None,
         typer.Argument(
-            help="A method (gem or pooling:gem), a plugin file or an installed plugin; all if not given.",
+            help="A method (gem or pooling:gem), a protocol, a plugin file or an installed plugin; all if not given.",
             show_default=False,
         ),
     ] = None,
-    kind: Annotated[str | None, typer.Option("--kind", help="Methods of this kind only.", show_default=False)] = None,
+    kind: Annotated[
+        str | None, typer.Option("--kind", help="Of this kind only; also protocol or metric.", show_default=False)
+    ] = None,
     plugin: Plugins = None,
     workers: Annotated[
         int | None,
@@ -26,7 +28,7 @@ def verify(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Compare methods with slow references written from their formulas, on small cases."""
+    """Compare methods, protocols and metrics with slow references written from their formulas, on small cases."""
     from harness.conformance import evidence
 
     verdicts = evidence.verify(method or "--all", kind=kind, plugins=tuple(plugin or ()), workers=workers)

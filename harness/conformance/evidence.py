@@ -9,15 +9,16 @@ import json
 import multiprocessing
 import os
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
 from typing import Final, Literal
 
+from harness.conformance import evaluated
 from harness.conformance.under_test import MethodUnderTest, find
 from harness.core.errors import DataMissing, PluginError, SpecError, UnknownName, nearest
 from harness.core.text import sentence
-from harness.plugin_api import KINDS, EvidenceFunction
+from harness.plugin_api import KINDS, Create, EvidenceFunction
 from harness.registry import Entry
 
 NO_REFERENCE: Final = "no reference: checked by rules only"
@@ -71,11 +72,11 @@ class Verdict:
 def verify(
     target: str = "--all", *, kind: str | None = None, plugins: Sequence[str] = (), workers: int | None = None
 ) -> list[Verdict]:
-    """Compare methods with their references.
+    """Compare methods, evaluation protocols and metrics with their references.
 
     Args:
         target: a plugin file, an installed plugin, ``kind:name``, a name alone, or ``--all``.
-        kind: of these only one kind.
+        kind: of these only one kind; also ``protocol`` and ``metric``.
         plugins: files or modules to load besides.
         workers: processes; as many as there are CPUs if not given.
 
@@ -83,14 +84,19 @@ def verify(
         UnknownName: no such method or kind.
         SpecError: a name that several kinds have.
     """
-    if kind is not None and kind not in KINDS:
-        raise UnknownName(f'unknown kind "{kind}"', fix=f"{nearest(kind, KINDS)} kinds: {', '.join(KINDS)}".strip())
-    methods = [m for m in _methods(target, tuple(plugins), kind) if kind in (None, m.entry.kind)]
-    if not methods:
+    kinds = (*KINDS, *evaluated.KINDS)
+    if kind is not None and kind not in kinds:
+        raise UnknownName(f'unknown kind "{kind}"', fix=f"{nearest(kind, kinds)} kinds: {', '.join(kinds)}".strip())
+    others = evaluated.named(target, kind)
+    methods = []
+    if kind not in evaluated.KINDS and (target == "--all" or not others):
+        methods = [m for m in _methods(target, tuple(plugins), kind) if kind in (None, m.entry.kind)]
+    if not methods and not others:
         raise UnknownName(f"{target} has no {kind}", fix="harness methods lists what is installed")
-    offered = [method for method in methods if method.entry.evidence is not None]
-    found = {verdict.method: verdict for verdict in _verdicts(offered, workers or _cpus())}
-    return [found.get(method.label) or Verdict(method.label, "no reference") for method in methods]
+    offered = [(method.label, method.plugins) for method in methods if method.entry.evidence is not None]
+    found = {one.method: one for one in _verdicts([*offered, *((label, ()) for label in others)], workers or _cpus())}
+    labels = [*(method.label for method in methods), *others]
+    return [found.get(label) or Verdict(label, "no reference") for label in labels]
 
 
 def _methods(target: str, plugins: tuple[str, ...], kind: str | None) -> list[MethodUnderTest]:
@@ -105,22 +111,24 @@ def _methods(target: str, plugins: tuple[str, ...], kind: str | None) -> list[Me
     raise UnknownName(f'unknown {kind} "{target}"', fix=f"{nearest(target, known)} (harness methods {kind})".strip())
 
 
-def _verdicts(methods: Sequence[MethodUnderTest], workers: int) -> list[Verdict]:
-    """Methods of a kind go to one process where there are several, so that each loads its libraries once."""
-    if workers < 2 or len(methods) < 2:
-        return [verdict_of(method.entry, method) for method in methods]
-    tasks = [
-        [(method.label, method.plugins) for method in group]
-        for _, group in itertools.groupby(methods, key=lambda method: method.entry.kind)
-    ]
-    tasks = [part for task in sorted(tasks, key=len, reverse=True) for part in _parts(task, 6)]
+_Task = tuple[str, tuple[str, ...]]
+"""A label, and the plugins that have it."""
+
+
+def _verdicts(tasks: Sequence[_Task], workers: int) -> list[Verdict]:
+    """Those of a kind go to one process where there are several, so that each loads its libraries once."""
+    if workers < 2 or len(tasks) < 2:
+        return _of_labels(tasks)
+    groups = [list(group) for _, group in itertools.groupby(tasks, key=lambda task: task[0].partition(":")[0])]
+    parts = [part for group in sorted(groups, key=len, reverse=True) for part in _parts(group)]
     context = multiprocessing.get_context("spawn")  # a fork would inherit the threads of torch and faiss
-    with ProcessPoolExecutor(min(workers, len(tasks)), mp_context=context, initializer=_one_thread) as pool:
-        return list(itertools.chain.from_iterable(pool.map(_of_labels, tasks)))
+    with ProcessPoolExecutor(min(workers, len(parts)), mp_context=context, initializer=_one_thread) as pool:
+        return list(itertools.chain.from_iterable(pool.map(_of_labels, parts)))
 
 
-def _parts(task: list[tuple[str, tuple[str, ...]]], size: int) -> list[list[tuple[str, tuple[str, ...]]]]:
-    return [task[start : start + size] for start in range(0, len(task), size)]
+def _parts(tasks: list[_Task]) -> list[list[_Task]]:
+    size = 20 if tasks[0][0].startswith(evaluated.KINDS) else 6
+    return [tasks[start : start + size] for start in range(0, len(tasks), size)]
 
 
 def _one_thread() -> None:
@@ -129,30 +137,36 @@ def _one_thread() -> None:
         os.environ[name] = "1"
 
 
-def _of_labels(task: Sequence[tuple[str, tuple[str, ...]]]) -> list[Verdict]:
+def _of_labels(tasks: Sequence[_Task]) -> list[Verdict]:
     found = []
-    for label, plugins in task:
-        method = next(m for m in find(label, plugins))
-        found.append(verdict_of(method.entry, method))
+    for label, plugins in tasks:
+        if label.partition(":")[0] in evaluated.KINDS:
+            found.append(_verdict(label, lambda label=label: evaluated.compared(label)))  # type: ignore[misc]
+        else:
+            found.append(verdict_of(next(m for m in find(label, plugins) if m.label == label)))
     return found
 
 
-def verdict_of(entry: Entry, method: MethodUnderTest) -> Verdict:
+def verdict_of(method: MethodUnderTest) -> Verdict:
     """Compare one method with its reference; an error of either is a verdict too."""
+    return _verdict(method.label, lambda: (_function(method.entry), lambda **chosen: method.create(chosen)))
+
+
+def _verdict(label: str, offered: Callable[[], tuple[EvidenceFunction, Create]]) -> Verdict:
     try:
-        function = _function(entry)
-        comparisons = list(function(lambda **parameters: method.create(parameters)))
+        function, create = offered()
+        comparisons = list(function(create))
         if not comparisons:
             raise PluginError("its evidence has no case", fix="yield at least one Comparison")
         reference = " ".join((inspect.getdoc(function) or "").partition("\n")[0].split())
         worst = max(comparisons, key=lambda one: one.difference)
         different = next((one for one in comparisons if not one.holds), None)
     except DataMissing as error:  # a library or a file that only this method needs
-        return Verdict(method.label, "no reference", problem=sentence(f"not compared: {error.headline}", 300))
+        return Verdict(label, "no reference", problem=sentence(f"not compared: {error.headline}", 300))
     except Exception as error:
         reason = f"cannot be compared: {type(error).__name__}: {error}"
-        return Verdict(method.label, "failed", problem=sentence(reason, 300))
-    verdict = Verdict(method.label, "equal", len(comparisons), worst.difference, sentence(reference))
+        return Verdict(label, "failed", problem=sentence(reason, 300))
+    verdict = Verdict(label, "equal", len(comparisons), worst.difference, sentence(reference))
     if different is None:
         return verdict
     by = "in shape, or in a value that must be exact" if different.difference == float("inf") else ""
@@ -190,9 +204,13 @@ def table(verdicts: Sequence[Verdict]) -> str:
 
 def summary(verdicts: Sequence[Verdict]) -> str:
     """``84 methods: 60 equal their reference, 24 without a reference``."""
+    others = sum(verdict.method.startswith(evaluated.KINDS) for verdict in verdicts)
+    methods = len(verdicts) - others
+    counted = [f"{methods} method{'s' * (methods != 1)}"] * bool(methods)
+    counted += ["1 protocol or metric" if others == 1 else f"{others} protocols and metrics"] * bool(others)
     counts = Counter(verdict.status for verdict in verdicts)
     said = ", ".join(f"{counts[status]} {words}" for status, words in _WORDS.items() if counts[status])
-    return f"{len(verdicts)} method{'s' * (len(verdicts) != 1)}: {said}"
+    return f"{' and '.join(counted)}: {said}"
 
 
 def as_json(verdicts: Sequence[Verdict]) -> str:

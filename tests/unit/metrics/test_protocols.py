@@ -24,198 +24,10 @@ from harness.metrics.protocols import (
     parse_name,
 )
 from harness.metrics.ranking import evaluate
+from harness_evidence.aloud import one_list
+from harness_evidence.protocols import BY_HAND, expected_values
 
 FAMILIES = ("trec", "ir-measures", "mteb-multichoice", "mteb-retrieval", "mteb-self")
-SETUPS = {
-    "": ("easy hard", "junk"),
-    "easy": ("easy", "junk hard"),
-    "medium": ("easy hard", "junk"),
-    "hard": ("hard", "junk easy"),
-}
-NO_JUNK = {"instre", "copydays", "ukbench", "gldv2-map", "ilias-map", "ilias-oracle", "vpr-recall", "hpatches-ap"}
-NO_JUNK |= {"met-acc", "gldv2-top", "gldv2-p"}
-DROPPED = {"recall-dropped", "uned-r", "uned-mmp", "uned-map"}
-ZERO = {"recall", "recall-dropped", "iscen", "iscen-junk-ok", "torchmetrics-map", "vpr-recall"}
-LEFT = {"ilias-map", "ilias-oracle", "torchmetrics-map"}
-
-
-class Query:
-    """A query whose list holds images and their scores, and the ids that are positive."""
-
-    def __init__(self, row, scores, positive):
-        self.row, self.scores, self.positive = row, scores, positive
-
-    @property
-    def flags(self):
-        return [image in self.positive for image in self.row]
-
-    def only(self, keep):
-        kept = [(i, s) for i, s in zip(self.row, self.scores, strict=True) if keep(i)]
-        return Query([i for i, _ in kept], [s for _, s in kept], self.positive)
-
-    def first(self, k):
-        return Query(self.row[:k], self.scores[:k], self.positive)
-
-
-def trapezoid(flags, divisor):
-    area, hits = 0.0, 0
-    for rank, flag in enumerate(flags):
-        if flag:
-            before = 1.0 if rank == 0 else hits / rank
-            hits += 1
-            area += (before + hits / (rank + 1)) / 2
-    return area / divisor if divisor else 0.0
-
-
-def rectangles(flags, divisor):
-    area, hits = 0.0, 0
-    for rank, flag in enumerate(flags):
-        if flag:
-            hits += 1
-            area += hits / (rank + 1)
-    return area / divisor if divisor else 0.0
-
-
-def groups(query, divisor):
-    """scikit-learn's: a step of recall at each distinct score times the precision there."""
-    area, seen, hits = 0.0, 0, 0
-    for score in sorted(set(query.scores), reverse=True):
-        members = [flag for flag, value in zip(query.flags, query.scores, strict=True) if value == score]
-        seen, hits = seen + len(members), hits + sum(members)
-        area += sum(members) * hits / seen
-    return area / divisor if divisor else 0.0
-
-
-def interpolated(flags, total, points):
-    precisions = (
-        [(sum(flags[: r + 1]) / total, sum(flags[: r + 1]) / (r + 1)) for r in range(len(flags))] if total else []
-    )
-    return sum(max((p for recall, p in precisions if ok(recall)), default=0.0) for ok in points) / len(points)
-
-
-def in_trec_order(query, names):
-    pairs = sorted(zip(query.row, query.scores, strict=True), key=lambda pair: names(pair[0]), reverse=True)
-    pairs = sorted(pairs, key=lambda pair: -np.float32(pair[1]))
-    return Query([i for i, _ in pairs], [float(np.float32(s)) for _, s in pairs], query.positive)
-
-
-def reference(name, row, scores, labels, own, size):
-    """The value of one query, None where it is left out. ``scores`` are falling numbers, distinct if there are none."""
-    protocol, k = name.protocol, name.k
-    wanted, left_out = SETUPS[name.setup]
-    positive = {i for label in wanted.split() for i in labels[label]}
-    removed = {i for label in left_out.split() for i in labels[label]}
-    if protocol == "vissl-revisited":
-        positive, removed = ({i for i in ids if i < len(row)} for ids in (positive, removed))
-    if protocol == "iscen-junk-ok":
-        positive, removed = positive | set(labels["junk"]), removed - set(labels["junk"])
-    itself = set() if own is None else {own}
-    if protocol == "vissl-revisited":
-        itself = {i for i in itself if i < len(row)}
-    trec = protocol.startswith(("trec-", "ir-measures-", "mteb-"))
-    whole = protocol.startswith(("trec-", "ir-measures-", "mteb-retrieval", "mteb-self"))
-    if protocol in NO_JUNK | DROPPED or whole:
-        removed = set()
-    if protocol in DROPPED | {"oxford", "ukbench", "dirtorch-top"} or protocol.startswith("mteb-self"):
-        positive, removed = positive | itself, removed - itself
-    elif whole:
-        positive, removed = positive - itself, removed - itself
-    else:
-        positive, removed = positive - itself, removed | itself
-    total = len(positive)
-    if protocol in DROPPED:
-        total -= len(itself)
-    query = Query(list(row), list(scores), positive)
-    if (protocol in DROPPED or protocol.startswith("mteb-self")) and own is not None:
-        query = query.only(lambda image: image != row[0])
-    if trec:
-        query = in_trec_order(query, str)
-    query = query.only(lambda image: image not in removed)
-    if protocol.startswith("mteb-"):
-        query = query.first(1000)
-    if not row and (protocol in LEFT or protocol.startswith("trec-")):
-        return None
-    if total <= 0 and not (protocol in ZERO or trec):
-        return None
-    return value(protocol, k, query, total, len(row))
-
-
-def value(protocol, k, query, total, length):
-    flags, protocol = query.flags, protocol.replace("pml-avg-", "pml-")
-    for family in FAMILIES:
-        if protocol.startswith(f"{family}-"):
-            return trec(protocol.removeprefix(f"{family}-"), k, flags, total)
-    last = max((r + 1 for r, flag in enumerate(flags) if flag), default=0)
-    small, top = min(total, k), sum(flags[:k])
-    found = sum(flags)
-    cuts = {"revisited-mp": min(k, last), "mp": min(k, last) if found == total else k}
-    if protocol in cuts:
-        return sum(flags[: cuts[protocol]]) / cuts[protocol] if cuts[protocol] else 0.0
-    if protocol == "torchmetrics-map":
-        flags = [flag and score > 0 for flag, score in zip(query.flags, query.scores, strict=True)][:k]
-        return rectangles(flags, sum(flags))
-    return {
-        **dict.fromkeys(
-            ("map", "revisited", "oxford", "vissl-revisited", "iscen", "iscen-junk-ok", "instre", "holidays",
-             "hpatches-ap"),
-            lambda: trapezoid(flags, total),
-        ),
-        "map-cut": lambda: rectangles(flags[:k], small),
-        "gldv2-map": lambda: rectangles(flags[:k], small),
-        **dict.fromkeys(
-            ("recall", "recall-dropped", "vpr-recall", "uned-r", "met-acc", "gldv2-top", "dirtorch-top"),
-            lambda: float(top > 0),
-        ),
-        "delf-revisited": lambda: trapezoid(flags, found),
-        "dirtorch": lambda: trapezoid(flags, found),
-        "delf-recall": lambda: top / found if found else 0.0,
-        "ames-revisited": lambda: trapezoid(flags, min(total, length)),
-        "copydays": lambda: trapezoid(flags[:k], total),
-        "ukbench": lambda: float(top),
-        "ilias-map": lambda: groups(query.first(k), small),
-        "ilias-oracle": lambda: top / total,
-        "uned-mmp": lambda: sum(flags[:small]) / small,
-        "uned-map": lambda: rectangles(flags[:small], small),
-        "dirtorch-labels": lambda: groups(query, total),
-        "sklearn-ap": lambda: groups(query, total),
-        "pml-precision": lambda: top / k,
-        "gldv2-p": lambda: top / k,
-        "pml-r-precision": lambda: sum(flags[:total]) / total,
-        "pml-map-r": lambda: rectangles(flags[:total], total),
-        "pml-map": lambda: rectangles(flags, total),
-        "dirtorch-quantised": lambda: interpolated(
-            flags, total, [lambda recall, t=t: round(recall * total) * 100 > t * total for t in range(100)]
-        ),
-        "voc-11pt": lambda: interpolated(
-            flags, total, [lambda recall, t=t: round(recall * total) * 10 >= t * total for t in range(11)]
-        ),
-        "voc-ap": lambda: sum(
-            max(sum(flags[: later + 1]) / (later + 1) for later in range(r, len(flags)))
-            for r, flag in enumerate(flags)
-            if flag
-        )
-        / total,
-    }[protocol]()  # fmt: skip
-
-
-def trec(measure, k, flags, total):
-    top = sum(flags[:k])
-    first = next((r for r, flag in enumerate(flags[:k]) if flag), None)
-    return {
-        "map": lambda: rectangles(flags, total),
-        "map-cut": lambda: rectangles(flags[:k], total),
-        "p": lambda: top / k,
-        "recall": lambda: top / total if total else 0.0,
-        "success": lambda: float(top > 0),
-        "ndcg": lambda: (
-            math.fsum(1 / math.log2(r + 2) for r, flag in enumerate(flags[:k]) if flag)
-            / math.fsum(1 / math.log2(r + 2) for r in range(min(k, total)))
-            if total
-            else 0.0
-        ),
-        "mrr": lambda: 0.0 if first is None else 1 / (first + 1),
-        "rprec": lambda: sum(flags[:total]) / total if total else 0.0,
-    }[measure]()
 
 
 @st.composite
@@ -256,36 +68,18 @@ def test_equals_the_protocol_read_aloud_in_many_cases(group, case, with_scores):
     check(group, case, with_scores)
 
 
-def class_means(values, truth, own):
-    classes = {}
-    for number, labels, itself in zip(values, truth, own, strict=True):
-        members = frozenset([*labels["easy"], *labels["hard"], *([] if itself is None else [itself])])
-        if number is not None:
-            classes.setdefault(members, []).append(number)
-    return {members: math.fsum(numbers) / len(numbers) for members, numbers in classes.items()}
-
-
 def check(group, case, with_scores):
     rows, scores, truth, own, n = case
     prepared = judged(rows, truth, scores=scores if with_scores else None, n_database=n, own=own)
-    falling = scores if with_scores else [[1.0 / (r + 1) for r in range(len(row))] for row in rows]
     for name in GROUPS[group]:
         for setup in prepared.setups:
             metric = MetricName(name.protocol, name.k, setup)
-            expected = [
-                reference(metric, row, values, labels, itself, n)
-                for row, values, labels, itself in zip(rows, falling, truth, own, strict=True)
-            ]
+            expected, mean = expected_values(metric, case, with_scores)
             found = evaluate_name(prepared, metric)
             wanted = [math.nan if v is None else v for v in expected]
             np.testing.assert_allclose(found.values, wanted, rtol=1e-12, atol=1e-15, err_msg=str(metric))
-            counted = [v for v in expected if v is not None]
-            means = counted
-            if name.protocol.startswith("pml-avg"):
-                means = list(class_means(expected, truth, own).values())
-            mean = math.fsum(means) / len(means) if means else math.nan
             np.testing.assert_allclose(found.mean, mean, rtol=1e-12, atol=1e-15)
-            assert found.counted == len(counted)
+            assert found.counted == sum(v is not None for v in expected)
 
 
 @settings(max_examples=20, deadline=None)
@@ -293,33 +87,7 @@ def check(group, case, with_scores):
 def test_one_list_over_all_queries_read_aloud(case):
     rows, scores, truth, _, n = case
     for setup in judged(rows, truth, n_database=n).setups:
-        wanted = SETUPS[setup][0].split()
-        positives = [{i for label in wanted for i in labels[label]} for labels in truth]
-        pairs = sorted(
-            (-score, image in positives[q], q)
-            for q, (row, values) in enumerate(zip(rows, scores, strict=True))
-            for image, score in zip(row, values, strict=True)
-        )
-        total = sum(map(len, positives))
-        first = sorted((-v[0], q, r[0] in positives[q]) for q, (r, v) in enumerate(zip(rows, scores, strict=True)) if r)
-        known = sum(bool(p) for p in positives)
-        curve = [(sum(f for _, f, _ in pairs[: i + 1]), i + 1) for i in range(len(pairs))]
-        reached = [hits / total for hits, seen in curve if total and 10 * hits >= 9 * seen]
-        expected = {
-            "isc-muap": rectangles([flag for _, flag, _ in pairs], total) if total else math.nan,
-            "isc-recall-p90": max(reached, default=math.nan),
-            "gldv2-gap": rectangles([flag for *_, flag in first], known) if known else math.nan,
-            "met-gap": rectangles([flag for *_, flag in first], known) if known else math.nan,
-            "met-gap-nodis": rectangles([f for _, q, f in first if positives[q]], known) if known else math.nan,
-        }
-        for k in (1, 3):
-            reached = sum(
-                sum(other >= score for other in values) <= k
-                for row, values, mine in zip(rows, scores, positives, strict=True)
-                for image, score in zip(row, values, strict=True)
-                if image in mine
-            )
-            expected[f"isc-recall@{k}"] = reached / total if total else math.nan
+        expected = one_list(setup, rows, scores, truth)
         for protocol, number in expected.items():
             name = f"{protocol}_{setup}" if setup else protocol
             (found,) = evaluate_protocol(name, rows, truth, scores=scores, n_database=n)
@@ -332,57 +100,7 @@ def one(name, rankings, truth, **also):
     return found.mean
 
 
-@pytest.mark.parametrize(
-    ("name", "row", "truth", "also", "expected"),
-    [
-        # retrieval.md: positives at ranks 2 and 5 of 5.
-        ("map", [0, 1, 2, 3, 4], {"easy": [1, 4]}, {}, 0.2875),
-        ("trec-map", [0, 1, 2, 3, 4], {"easy": [1, 4]}, {}, 0.45),
-        ("sklearn-ap", [0, 1, 2, 3, 4], {"easy": [1, 4]}, {}, 0.45),
-        # One positive at rank r >= 1: the trapezoid is half the finite sum.
-        ("holidays", [9, 0, 1], {"easy": [1]}, {"own": [9]}, 0.25),
-        ("trec-map", [0, 1], {"easy": [1]}, {}, 0.5),
-        # A list shorter than the number of positives: lost, forgiven, capped.
-        ("revisited", [0], {"easy": range(300)}, {}, 1 / 300),
-        ("delf-revisited", [0], {"easy": range(300)}, {}, 1.0),
-        ("ames-revisited", [0], {"easy": range(300)}, {}, 1.0),
-        ("vissl-revisited", [0], {"easy": range(300)}, {}, 1.0),  # ids are compared with ranks
-        ("trec-map@5", range(10), {"easy": range(10)}, {}, 0.5),  # the ceiling of map_cut_k
-        ("gldv2-map@5", range(10), {"easy": range(10)}, {}, 1.0),
-        ("torchmetrics-map@10", [0, 1, 2], {"easy": [0, 9]}, {}, 1.0),  # a hit at rank 1, whatever was missed
-        ("torchmetrics-map@10", [0, 1], {"easy": [0, 1]}, {"scores": [[0.5, -0.1]]}, 1.0),  # negative: no positive
-        ("trec-p@10", [0, 1], {"easy": [0, 1]}, {}, 0.2),  # divided by k although two are listed
-        ("revisited-mp@10", [0, 1], {"easy": [0, 1]}, {}, 1.0),
-        ("revisited-mp@10", [0, 1], {"easy": [0, 5]}, {}, 1.0),  # the last positive that is reached
-        ("mp@10", [0, 1], {"easy": [0, 5]}, {}, 0.1),
-        ("ilias-oracle@1k", range(20), {"easy": [0, 1, 90, 91]}, {}, 0.5),  # not 25
-        ("recall@2", [0, 1], {"easy": [1, 7]}, {}, 1.0),  # any, not the share
-        ("trec-recall@2", [0, 1], {"easy": [1, 7]}, {}, 0.5),
-        ("recall@5", [0, 1], {}, {}, 0.0),  # a class of one image is a miss
-        ("ukbench", [3, 0, 1, 2], {"easy": [0, 1, 2]}, {"own": [3]}, 4.0),
-        ("ukbench", [3, 7, 8, 9], {"easy": [0, 1, 2]}, {"own": [3]}, 1.0),
-        ("oxford", [3, 7, 8, 9], {"easy": [0], "junk": [7]}, {"own": [3]}, 0.5),  # 1 / m with m = 2
-        ("pml-map-r", [0, 1, 2, 3], {"easy": [0, 3]}, {}, 0.5),  # nothing beyond R
-        ("pml-r-precision", [0, 1, 2, 3], {"easy": [0, 3]}, {}, 0.5),
-        ("copydays@2", [0, 1, 2], {"easy": [0, 2]}, {}, 0.5),
-        ("uned-mmp", [4, 0, 1], {"easy": [0]}, {"own": [4]}, 1.0),
-        ("uned-mmp", [0, 4, 1], {"easy": [0]}, {"own": [4]}, 1.0),  # the copy was dropped instead of the query
-        # trec_eval: "9" before "10", and 1 and 1 + 1e-10 tie.
-        ("trec-map", [10, 9], {"easy": [9]}, {"scores": [[1 + 1e-10, 1.0]]}, 1.0),
-        ("trec-map", [10, 9], {"easy": [9]}, {"scores": [[1 + 1e-3, 1.0]]}, 0.5),
-        ("trec-map", [0, 1], {"easy": [1]}, {"scores": [[1.0, 1.0]], "names": ["z", "a"]}, 0.5),
-        ("mteb-self-map@5", [0, 1], {"easy": [0]}, {"scores": [[1.0, 1.0]]}, 0.5),  # no query in it: nothing is dropped
-        ("mteb-self-map@5", [2, 0, 1], {"easy": [1]}, {"scores": [[1.0] * 3], "own": [2]}, 0.5),
-        ("isc-muap", [0, 1], {"easy": [0]}, {"scores": [[1.0, 1.0]]}, 0.5),  # wrong pairs first among equals
-        ("sklearn-ap", [0, 1], {"easy": [0]}, {"scores": [[1.0, 1.0]]}, 0.5),
-        ("ilias-map", [0, 1], {"easy": [0]}, {"scores": [[1.0, 1.0]]}, 0.5),
-        ("isc-recall@1", [0, 1], {"easy": [0]}, {"scores": [[1.0, 0.5]]}, 1.0),
-        ("isc-recall@1", [0, 1], {"easy": [0]}, {"scores": [[1.0, 1.0]]}, 0.0),  # a tie counts against the right one
-        ("isc-recall@1", [0, 1], {"easy": [0, 2]}, {"scores": [[1.0, 0.5]]}, 0.5),  # of the pairs that there are
-        ("gldv2-p@5", [0, 1], {"easy": [0, 1]}, {}, 0.4),
-        ("dirtorch-top@1", [3, 7], {"easy": [0]}, {"own": [3]}, 1.0),  # finds itself
-    ],
-)  # fmt: skip
+@pytest.mark.parametrize(("name", "row", "truth", "also", "expected"), BY_HAND)
 def test_cases_by_hand(name, row, truth, also, expected):
     assert one(name, [list(row)], [truth], **also) == pytest.approx(expected, rel=1e-12)
 

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-import math
 import sys
 from types import SimpleNamespace
 
@@ -13,43 +12,8 @@ from hypothesis import strategies as st
 from harness.core.errors import InvalidInput
 from harness.metrics.ranking import evaluate, per_query, per_query_frame
 from harness.search import top_k
-
-SETUPS = {"easy": ("easy", "junk hard"), "medium": ("easy hard", "junk"), "hard": ("hard", "junk easy")}
-
-
-def reference(ranks, ground_truth, ks):
-    """The protocol, read aloud: one query and one rank after the other, in plain Python floats."""
-    result = {}
-    for setup, (wanted, removed) in SETUPS.items():
-        aps, precisions = [], []
-        for row, truth in zip(ranks, ground_truth, strict=True):
-            positives = {i for label in wanted.split() for i in truth[label]}
-            junk = {i for label in removed.split() for i in truth[label]}
-            if not positives:
-                aps.append(math.nan)
-                precisions.append([math.nan] * len(ks))
-                continue
-            rank, hits, area, hit_ranks = 0, 0, 0.0, []
-            for image in row:
-                if image in junk:
-                    continue
-                if image in positives:
-                    before = 1.0 if rank == 0 else hits / rank
-                    hits += 1
-                    area += (before + hits / (rank + 1)) / 2 / len(positives)
-                    hit_ranks.append(rank + 1)
-                rank += 1
-            aps.append(area)
-            last = hit_ranks[-1] if len(hit_ranks) == len(positives) else math.inf
-            cuts = [min(k, last) for k in ks]
-            precisions.append([sum(r <= cut for r in hit_ranks) / cut for cut in cuts])
-        valid = [i for i, ap in enumerate(aps) if not math.isnan(ap)]
-        mean = math.fsum(aps[i] for i in valid) / len(valid) if valid else math.nan
-        mean_precision = [
-            math.fsum(precisions[i][j] for i in valid) / len(valid) if valid else math.nan for j in range(len(ks))
-        ]
-        result[setup] = (aps, mean, precisions, mean_precision)
-    return result
+from harness_evidence.metrics import SETUPS
+from harness_evidence.metrics import revisited as reference
 
 
 @st.composite

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -13,13 +11,7 @@ from harness.core.errors import InvalidInput
 from harness.metrics.ranking import evaluate
 from harness.metrics.ties import expected_hits, groups_of, without_junk
 from harness.search import top_k
-
-
-def orders(values):
-    """All orders of positions by falling values, equal ones in every order."""
-    groups = [np.flatnonzero(values == value) for value in sorted(set(values.tolist()), reverse=True)]
-    for parts in itertools.product(*(itertools.permutations(group.tolist()) for group in groups)):
-        yield [position for part in parts for position in part]
+from harness_evidence.metrics import orders
 
 
 @st.composite
