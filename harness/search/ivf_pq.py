@@ -8,6 +8,8 @@ spread evenly over the database, whatever the shards. Loads faiss where it is us
 from __future__ import annotations
 
 import contextlib
+import itertools
+import math
 import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -16,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from harness.core.cost import measured
+from harness.core.cost import Cost, measured
 from harness.core.errors import InvalidInput
 from harness.core.threads import threads_here
 from harness.search.sharded import Answer, Jobs, Shard, ShardedSearch, count_jobs, shards_of, this_process
@@ -24,7 +26,7 @@ from harness.search.sharded import Answer, Jobs, Shard, ShardedSearch, count_job
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from harness.search.exact import Part, TopK
+    from harness.search.exact import TopK
 
     Array = NDArray[Any]
     Floats = NDArray[np.float32]
@@ -37,7 +39,7 @@ _CODE_BYTES: Final = 64
 _PER_LIST: Final = 64
 """Vectors that teach a centroid (faiss warns below 39)."""
 _CANDIDATES: Final = 1000
-"""Least number of images a query that are scored exactly, of each shard."""
+"""Least number of images a query that are scored exactly."""
 _ADDED: Final = 4096
 """Vectors added at a time."""
 _SAMPLED: Final = 32
@@ -64,21 +66,31 @@ class IndexJob:
 
 @dataclass(frozen=True)
 class AskedIndex:
-    """A shard and its index, and what is asked of them.
+    """A shard's index, and what is asked of it.
 
     Attributes:
-        shard: its rows.
-        index: file of its index.
+        index: its file.
+        first: number of the first row of the shard in the database.
         asked: file of the queries.
-        k: images a query.
+        candidates: images a query.
         probes: lists that are looked through.
     """
 
-    shard: Shard
     index: Path
+    first: int
     asked: Path
-    k: int
+    candidates: int
     probes: int
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """What the codes of a shard tell: ``estimates`` (q, c) of scores, and the ``ids`` (q, c) of images; -1 is none."""
+
+    estimates: Floats
+    ids: Ids
+    cost: Cost
+    process: str
 
 
 def build_index(job: IndexJob) -> Answer:
@@ -94,56 +106,58 @@ def build_index(job: IndexJob) -> Answer:
     return Answer(_nothing(), cost, this_process())
 
 
-def search_index(job: AskedIndex) -> Answer:
-    """The best of a shard, as far as the codes tell, with exact scores."""
+def search_index(job: AskedIndex) -> Candidates:
+    """The candidates of a shard."""
     import faiss
 
     with measured() as cost:
         index = faiss.read_index(str(job.index), faiss.IO_FLAG_MMAP)
-        part = _found(index, job.shard, np.load(job.asked), job.k, job.probes)
-    return Answer(part, cost, this_process())
+        found = _candidates(index, job.first, np.load(job.asked), job.candidates, job.probes)
+    return Candidates(*found, cost, this_process())
 
 
-def _found(index: Any, shard: Shard, queries: Floats, k: int, probes: int) -> Part:
-    from harness.search.exact import Part
-
-    wanted = min(len(shard), max(_CANDIDATES, 2 * k))
+def _candidates(index: Any, first: int, queries: Floats, count: int, probes: int) -> tuple[Floats, Ids]:
     index.nprobe = probes
-    with _threads(len(queries) * len(shard)):
-        _, found = index.search(queries, wanted)
-    keys = np.zeros((len(queries), min(k, wanted)), np.uint64)
-    step = max(1, _NUMBERS // (wanted * queries.shape[1]))
-    for start in range(0, len(queries), step):
-        part = slice(start, start + step)
-        keys[part] = _best(queries[part], found[part], shard, keys.shape[1])
-    return Part(keys, np.zeros(0, np.int64))
+    with _threads(len(queries) * index.ntotal):
+        estimates, ids = index.search(queries, min(count, index.ntotal))
+    return estimates, np.where(ids < 0, ids, ids + first)
 
 
-def _best(queries: Floats, found: Ids, shard: Shard, k: int) -> NDArray[np.uint64]:
+def _of_largest_estimates(found: Sequence[tuple[Floats, Ids]], count: int) -> Ids:
+    """The candidates (q, at most ``count``) of all shards; of equal estimates any."""
+    estimates, ids = (np.concatenate(arrays, axis=1) for arrays in zip(*found, strict=True))
+    if ids.shape[1] <= count:
+        return ids
+    estimates[ids < 0] = -np.inf
+    best = np.argpartition(-estimates, count - 1, axis=1)[:, :count]
+    return np.take_along_axis(ids, best, axis=1)
+
+
+def _best(queries: Floats, ids: Ids, shards: Sequence[Shard], k: int) -> NDArray[np.uint64]:
     """Keys (m, k) of the best of candidates (m, c); -1 is none."""
     from harness.search.exact import keys_of
     from harness.search.kernels import score_pairs
 
-    query, place = np.nonzero(found >= 0)
-    rows, row = np.unique(found[query, place], return_inverse=True)
+    query, place = np.nonzero(ids >= 0)
+    rows, row = np.unique(ids[query, place], return_inverse=True)
     scores = np.empty(len(row), np.float32)
-    score_pairs(queries, _gathered(shard, rows), query, row, scores)
-    keys: NDArray[np.uint64] = np.zeros(found.shape, np.uint64)
-    keys[query, place] = keys_of(scores, found[query, place] + shard.first)
-    rest = keys.shape[1] - k
+    score_pairs(queries, _gathered(shards, rows), query, row, scores)
+    keys: NDArray[np.uint64] = np.zeros(ids.shape, np.uint64)
+    keys[query, place] = keys_of(scores, ids[query, place])
+    rest = max(0, keys.shape[1] - k)
     best: NDArray[np.uint64] = np.partition(keys, rest, axis=1)[:, rest:]
     return best
 
 
-def _gathered(shard: Shard, rows: Ids) -> Floats:
-    """Some rows (ascending) of a shard as float32."""
+def _gathered(shards: Sequence[Shard], rows: Ids) -> Floats:
+    """Some rows (ascending) of a database as float32."""
     blocks, first = [], 0
-    for piece in shard.pieces:
+    for piece in itertools.chain.from_iterable(shard.pieces for shard in shards):
         start, stop = np.searchsorted(rows, [first, first + piece.shape[0]])
         if start < stop:
             blocks.append(piece.mapped()[rows[start:stop] - first].astype(np.float32))
         first += piece.shape[0]
-    return np.concatenate(blocks) if blocks else np.empty((0, shard.pieces[0].shape[1]), np.float32)
+    return np.concatenate(blocks) if blocks else np.empty((0, shards[0].pieces[0].shape[1]), np.float32)
 
 
 @dataclass
@@ -154,7 +168,7 @@ class ApproximateSearch:
         count: of shards, at most.
         jobs: builds and searches their indices.
         folder: seen by all jobs; rows and indices lie there until ``close``.
-        probes: lists of each query that are looked through; 0: an eighth of them.
+        probes: lists of each query that are looked through; 0: a sixteenth of them.
         report: what was built, and its recall once it was measured.
     """
 
@@ -184,8 +198,7 @@ class ApproximateSearch:
                 f"an approximate search of {n:,} images has too few to learn its codes from", fix="search: exact"
             )
         self._shards, self._place = self._open.enter_context(shards_of(arrays, self.count, self.folder))
-        lists = max(1, min(round(n**0.5), n // _PER_LIST))
-        lists = 1 << (lists.bit_length() - 1)
+        lists = 1 << round(math.log2(min(n**0.5, n / _PER_LIST)))
         code_bytes = max(m for m in range(1, min(_CODE_BYTES, d) + 1) if d % m == 0)
         trained = self._place / "trained.faiss"
         sample = _sample(arrays, max(_PER_LIST * lists, LEAST_IMAGES))
@@ -193,7 +206,7 @@ class ApproximateSearch:
             _train(sample, lists, code_bytes, trained)
         jobs = [IndexJob(shard, trained, self._index(i)) for i, shard in enumerate(self._shards)]
         count_jobs(self.jobs(build_index, jobs, "build indices"))
-        probes = min(lists, self.probes or max(1, lists // 8))
+        probes = min(lists, self.probes or max(1, lists // 16))
         self.report = {"method": "ivf-pq", "lists": lists, "probes": probes, "code_bytes": code_bytes}
 
     def __call__(self, queries: Array, database: object, k: int) -> TopK:
@@ -203,15 +216,17 @@ class ApproximateSearch:
             InvalidInput: nothing is found of a query.
         """
         with tempfile.NamedTemporaryFile(dir=self._place, suffix=".npy") as file:
-            np.save(file, np.ascontiguousarray(queries, np.float32))
+            asked = np.ascontiguousarray(queries, np.float32)
+            np.save(file, asked)
             file.flush()
-            asked = [
-                AskedIndex(shard, self._index(i), Path(file.name), k, self.report["probes"])
+            count, probes = _wanted(k), self.report["probes"]
+            jobs = [
+                AskedIndex(self._index(i), shard.first, Path(file.name), count, probes)
                 for i, shard in enumerate(self._shards)
             ]
-            answers = self.jobs(search_index, asked, "search indices")
-        count_jobs(answers)
-        return self._listed([answer.part for answer in answers], k)
+            found = self.jobs(search_index, jobs, "search indices")
+        count_jobs(found)
+        return self._scored(asked, [(part.estimates, part.ids) for part in found], k)
 
     def alone(self, queries: Array, database: object, k: int) -> TopK:
         """The same in this process, which holds the indices: as a query is answered in use."""
@@ -220,15 +235,22 @@ class ApproximateSearch:
         for i in range(0 if self._opened else len(self._shards)):
             self._opened[i] = faiss.read_index(str(self._index(i)), faiss.IO_FLAG_MMAP)
         asked = np.ascontiguousarray(queries, np.float32)
-        probes = self.report["probes"]
-        return self._listed(
-            [_found(self._opened[i], shard, asked, k, probes) for i, shard in enumerate(self._shards)], k
-        )
+        found = [
+            _candidates(self._opened[i], shard.first, asked, _wanted(k), self.report["probes"])
+            for i, shard in enumerate(self._shards)
+        ]
+        return self._scored(asked, found, k)
 
-    def _listed(self, parts: Sequence[Part], k: int) -> TopK:
-        from harness.search.exact import merged
+    def _scored(self, queries: Floats, found: Sequence[tuple[Floats, Ids]], k: int) -> TopK:
+        """The best of the candidates by their exact scores, read from the rows."""
+        from harness.search.exact import Part, merged
 
-        best = merged(parts, k)
+        ids = _of_largest_estimates(found, _wanted(k))
+        step = max(1, _NUMBERS // max(1, ids.shape[1] * queries.shape[1]))
+        starts = range(0, len(queries), step)
+        parts = [_best(queries[i : i + step], ids[i : i + step], self._shards, k) for i in starts]
+        keys = np.concatenate(parts) if parts else np.zeros((0, k), np.uint64)
+        best = merged([Part(keys, np.zeros(0, np.int64))], k)
         least = int(np.isfinite(best.scores).sum(axis=1).min(initial=k))
         if not least:
             raise InvalidInput("the approximate search found nothing for a query", fix="more probes")
@@ -252,6 +274,11 @@ class ApproximateSearch:
 
     def _index(self, number: int) -> Path:
         return self._place / f"{number}.faiss"
+
+
+def _wanted(k: int) -> int:
+    """Candidates of which k are asked for."""
+    return max(_CANDIDATES, 2 * k)
 
 
 def _train(sample: Floats, lists: int, code_bytes: int, out: Path) -> None:

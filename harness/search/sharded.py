@@ -213,7 +213,21 @@ def this_process() -> str:
     return f"{platform.node()}-{os.getpid()}"
 
 
-def count_jobs(answers: Sequence[Answer]) -> None:
+class Done(Protocol):
+    """What a job gave, with what it cost."""
+
+    @property
+    def cost(self) -> Cost:
+        """Of the job."""
+        ...
+
+    @property
+    def process(self) -> str:
+        """Where it was done."""
+        ...
+
+
+def count_jobs(answers: Sequence[Done]) -> None:
     """Add to the costs being measured what jobs of other processes took."""
     for answer in answers:
         if answer.process != this_process():

@@ -24,6 +24,7 @@ def harness_register(registry: Registrar) -> None:
     registry.dataset("revisited", "harness_dataset.revisited:Revisited", check=f"{EXAMPLES}:revisited")
     registry.dataset("buildings", "harness_dataset.buildings:Buildings", check=f"{EXAMPLES}:buildings")
     registry.dataset("instre", "harness_dataset.instre:Instre")
+    registry.dataset("ilias", "harness_dataset.ilias:Ilias", check=f"{EXAMPLES}:ilias")
     registry.dataset("sfm120k", "harness_dataset.sfm120k:SfM120k")
     registry.dataset(
         "descriptors", "harness_dataset.descriptors:DescriptorGroundTruth", check=f"{EXAMPLES}:descriptors"

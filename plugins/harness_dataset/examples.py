@@ -70,6 +70,17 @@ def buildings(folder: Path) -> Mapping[str, Any]:
     return {"path": "toy"}
 
 
+def ilias(folder: Path) -> Mapping[str, Any]:
+    """Two objects of ILIAS with their queries and positives, and a distractor."""
+    core = folder / "ilias" / "ilias_core"
+    for seed, name in enumerate(
+        ("a_000/query/Q000_00", "a_000/pos/P000_00", "b_001/query/Q001_00", "b_001/pos/P001_00")
+    ):
+        _noise(core / f"{name}.jpg", [seed])
+    _noise(folder / "ilias" / "yfcc100m" / "00000" / "d.jpg", [9])
+    return {"path": "ilias", "database": "full"}
+
+
 def _noise(path: Path, seed: list[int]) -> None:
     from PIL import Image
 

@@ -142,6 +142,32 @@ def write_instre(folder: Path, parameters: Mapping[str, Any], images: int, size:
     drawn.move(names, queries, folder)
 
 
+def write_ilias(folder: Path, parameters: Mapping[str, Any], images: int, size: int, seed: int) -> None:
+    """ILIAS: folders of objects with queries, positives and boxes; what shows no object is a distractor."""
+    drawn = draw(folder, images, size, seed)
+    shown, counts = drawn.shown(), dict.fromkeys([-1, *drawn.subjects], 0)
+    names = []
+    for subject in shown:
+        core, number = f"ilias_core/{_ilias(subject)}/pos/P{subject:03d}", counts[subject]
+        names.append(f"{core}_{number:02d}.jpg" if subject >= 0 else f"yfcc100m/00000/{number:09d}.jpg")
+        counts[subject] += 1
+    objects = max(drawn.subjects) + 1
+    queries = [
+        f"ilias_core/{_ilias(subject)}/query/Q{subject:03d}_{number // objects:02d}.jpg"
+        for number, subject in enumerate(drawn.subjects)
+    ]
+    (folder / "image_ids").mkdir()
+    distractors = [Path(name).stem for name, subject in zip(names, shown, strict=True) if subject < 0]
+    (folder / "image_ids" / "mini_ilias_yfcc100m_ids.txt").write_text("".join(f"{name}\n" for name in distractors))
+    drawn.move(names, queries, folder)
+    for query, (x0, y0, x1, y1) in zip(queries, drawn.boxes, strict=True):
+        (folder / query.replace(".jpg", "_bbox.txt")).write_text(f"{x0} {y0} {x1 - x0} {y1 - y0}\n")
+
+
+def _ilias(subject: int) -> str:
+    return f"stand_in_{subject:03d}"
+
+
 def write_mat(file: Path, content: Mapping[str, Any]) -> None:
     """A MATLAB file (version 5) without the time at which it was written."""
     from scipy.io import savemat

@@ -36,6 +36,7 @@ _FAMILIES: Final[Mapping[str, _Family]] = {
     "revisited": _Family(retrieval.write_revisited, 70),
     "buildings": _Family(retrieval.write_buildings, 84),
     "instre": _Family(retrieval.write_instre, 70, "instre"),
+    "ilias": _Family(retrieval.write_ilias, 100, "ilias"),
     "sfm120k": _Family(training.write_sfm120k, 80),
     "cifar": _Family(classification.write_cifar, 5000, "cifar-10-batches-py"),
     "svhn": _Family(classification.write_svhn, 5000, "SVHN"),

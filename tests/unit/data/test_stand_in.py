@@ -25,7 +25,17 @@ from harness.registry import load_registry
 
 SMALL = {"cifar100": 200}
 CLASSIFICATION = ("cifar10", "cifar100", "fashion-mnist", "mnist", "svhn", "usps")
-RETRIEVAL = ("instre", "oxford5k", "paris6k", "roxford5k", "roxford5k-r1m", "rparis6k", "rparis6k-r1m")
+RETRIEVAL = (
+    "ilias",
+    "ilias-mini",
+    "instre",
+    "oxford5k",
+    "paris6k",
+    "roxford5k",
+    "roxford5k-r1m",
+    "rparis6k",
+    "rparis6k-r1m",
+)
 
 
 def files(folder):

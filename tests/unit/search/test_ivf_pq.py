@@ -34,10 +34,10 @@ def test_what_is_listed_has_exact_scores_and_the_recall_is_measured(built, clust
     built.measure(queries, [rows])
     assert {name: built.report[name] for name in ("lists", "probes", "code_bytes")} == {
         "lists": 64,
-        "probes": 8,
+        "probes": 4,
         "code_bytes": 8,
     }
-    assert 0.8 < built.report["recall@100"] <= 1
+    assert 0.5 < built.report["recall@100"] <= 1
     found, exact = built(queries, None, 50), top_k(queries, rows, len(rows))
     assert found.indices.shape == (21, 50)
     for ids, scores, all_ids, all_scores in zip(found.indices, found.scores, exact.indices, exact.scores, strict=True):
@@ -54,9 +54,7 @@ def test_the_answer_does_not_depend_on_the_shards(built, tmp_path, clustered):
     search.build([rows[:2500], rows[2500:]])
     found = search(queries, None, 20)
     search.close()
-    # Each shard scores as many candidates exactly as the whole, so that a few more are found.
-    same = (built(queries, None, 20).indices == found.indices).all(axis=1)
-    assert same.sum() >= 15
+    assert np.array_equal(built(queries, None, 20).indices, found.indices)
 
 
 def test_all_lists_and_candidates_give_the_exact_answer(built, clustered, monkeypatch):
