@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
 
@@ -18,7 +18,7 @@ from harness.retrieval.distractors import scratch
 from harness.search.vectors import unit_rows
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -44,7 +44,8 @@ class DescriptorFiles:
     may hold ``database``, ``queries``, ``database_regions`` and ``query_regions``. Rows need not be of length 1.
 
     Attributes:
-        database: descriptors of the database.
+        database: descriptors of the database; or a folder of ``.npy`` files, whose rows follow each other in the order
+            of their names.
         queries: descriptors of the queries; none: those of the ``.npz``, else each query has the descriptor of the
             database image of its name.
         regions: (n, r, d) descriptors of regions of the database, for expansions that work on regions.
@@ -60,23 +61,25 @@ class DescriptorFiles:
 
     def rows(self, dataset: RetrievalSet, cache: Cache) -> DescriptorRows:
         """The descriptors of both roles. Raises ``DataMissing``, ``DataDamaged``, ``InvalidInput``."""
-        database = _required(self.database, "database", 2)
-        _require_rows(self.database, database, len(dataset.images), "images")
+        parts = _parts(self.database)
+        _require_rows(self.database, sum(len(part.rows) for part in parts), len(dataset.images), "images")
         if (queries := self._queries()) is None:
-            positions = _positions(dataset, self.database)
-            queries = np.asarray(database[positions])
+            queries = _some_rows(parts, _positions(dataset, self.database))
         else:
-            _require_rows(self.queries or self.database, queries, len(dataset.queries), "queries")
-        if queries.shape[1] != database.shape[1]:
-            raise DataDamaged(
-                f"{self.queries or self.database} has {queries.shape[1]} dimensions, {self.database}"
-                f" {database.shape[1]}"
-            )
-        unit, first = _of_unit_length(self.database, database), len(dataset.images) - dataset.distractors
+            _require_rows(self.queries or self.database, len(queries), len(dataset.queries), "queries")
+        for part in parts:
+            if queries.shape[1] != part.rows.shape[1]:
+                raise DataDamaged(
+                    f"{self.queries or self.database} has {queries.shape[1]} dimensions, {part.path}"
+                    f" {part.rows.shape[1]}"
+                )
+        unit, first = all([_of_unit_length(*part) for part in parts]), len(dataset.images) - dataset.distractors
+        database, distractors = _before(parts, first), _from(parts, first)
+        rows = _searchable(database, unit, cache)
         return DescriptorRows(
-            _searchable(self.database, database[:first], unit, cache),
+            rows[0] if len(rows) == 1 else _joined(rows, cache),
             _in_memory(self.queries or self.database, queries),
-            (_searchable(self.database, database[first:], unit, cache),) if dataset.distractors else (),
+            _searchable(distractors, unit, cache) if distractors else (),
             unit,
         )
 
@@ -94,7 +97,7 @@ class DescriptorFiles:
             raise InvalidInput(
                 f"descriptors {self.database.name} have no regions", fix="regions: FILE with an array (n, r, d)"
             )
-        _require_rows(path, regions, count, "images" if role == "database" else "queries")
+        _require_rows(path, len(regions), count, "images" if role == "database" else "queries")
         flat = _in_memory(path, regions.reshape(-1, regions.shape[2]))
         return list(flat.reshape(regions.shape))
 
@@ -154,9 +157,67 @@ def _array(path: Path, name: str, dimensions: int, *, or_only: bool = False) -> 
     return array
 
 
-def _require_rows(path: Path, array: Rows, count: int, what: str) -> None:
-    if len(array) != count:
-        raise DataDamaged(f"{path} has {len(array):,} rows, the ground truth names {count:,} {what}")
+def _require_rows(path: Path, rows: int, count: int, what: str) -> None:
+    if rows != count:
+        raise DataDamaged(f"{path} has {rows:,} rows, the ground truth names {count:,} {what}")
+
+
+class _Part(NamedTuple):
+    """Consecutive rows of a database, and their file."""
+
+    path: Path
+    rows: Rows
+
+
+def _parts(path: Path) -> list[_Part]:
+    """The rows of a file, or of all files of a folder."""
+    if not path.is_dir():
+        return [_Part(path, _required(path, "database", 2))]
+    files = sorted(file for file in path.glob("*.npy") if not file.name.startswith("."))
+    if not files:
+        raise DataMissing(f"the folder {path} has no .npy files", fix="write rows there with numpy.save")
+    return [_Part(file, _required(file, "database", 2)) for file in files]
+
+
+def _before(parts: Sequence[_Part], count: int) -> list[_Part]:
+    """The first ``count`` rows; at least one part, empty if need be."""
+    cut: list[_Part] = []
+    start = 0
+    for path, rows in parts:
+        if start < count or not cut:
+            cut.append(_Part(path, rows[: max(count - start, 0)]))
+        start += len(rows)
+    return cut
+
+
+def _from(parts: Sequence[_Part], first: int) -> list[_Part]:
+    """All rows from the ``first`` on."""
+    rest, start = [], 0
+    for path, rows in parts:
+        if start + len(rows) > first:
+            rest.append(_Part(path, rows[max(first - start, 0) :]))
+        start += len(rows)
+    return rest
+
+
+def _some_rows(parts: Sequence[_Part], positions: NDArray[np.int64]) -> Rows:
+    """Rows at positions of the database."""
+    starts = np.cumsum([0, *(len(part.rows) for part in parts)])
+    numbers = np.searchsorted(starts, positions, side="right") - 1
+    whole = np.empty((len(positions), parts[0].rows.shape[1]), np.result_type(*(part.rows.dtype for part in parts)))
+    for number in np.unique(numbers):
+        here = numbers == number
+        whole[here] = parts[number].rows[positions[here] - starts[number]]
+    return whole
+
+
+def _joined(arrays: Sequence[Rows], cache: Cache) -> Rows:
+    """One array: in memory where the parts are, else in a file."""
+    if sum(array.size for array in arrays) <= IN_MEMORY:
+        return np.concatenate(arrays)
+    whole = scratch((sum(map(len, arrays)), arrays[0].shape[1]), np.result_type(*(a.dtype for a in arrays)), cache)
+    np.concatenate(arrays, out=whole)
+    return whole
 
 
 def _positions(dataset: RetrievalSet, path: Path) -> NDArray[np.int64]:
@@ -200,10 +261,14 @@ def _in_memory(path: Path, array: Rows) -> Floats:
     return rows
 
 
-def _searchable(path: Path, array: Rows, unit: bool, cache: Cache) -> Rows:
-    """Rows (n, d) of length 1: in memory, or on disk where they are too many."""
-    if array.size <= IN_MEMORY:
-        return _in_memory(path, array)
+def _searchable(parts: Sequence[_Part], unit: bool, cache: Cache) -> tuple[Rows, ...]:
+    """Rows (n_i, d) of length 1: in memory, or on disk where they are too many together."""
+    if sum(part.rows.size for part in parts) <= IN_MEMORY:
+        return tuple(_in_memory(*part) for part in parts)
+    return tuple(_on_disk(part.rows, unit, cache) for part in parts)
+
+
+def _on_disk(array: Rows, unit: bool, cache: Cache) -> Rows:
     if unit and array.dtype in (np.float16, np.float32) and array.flags.c_contiguous:
         return array
     dtype = np.dtype(np.float16 if array.dtype == np.float16 else np.float32)

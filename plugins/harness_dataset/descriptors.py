@@ -15,7 +15,6 @@ from harness.core.errors import DataDamaged, DataMissing
 from harness.data.array_files import ARRAY_ERRORS
 from harness.data.fingerprint import value_digest
 from harness.data.instances import Instances, read_instances
-from harness.data.retrieval_sets import Paths
 from harness.plugin_api import RetrievalSet, Task
 
 if TYPE_CHECKING:
@@ -68,10 +67,9 @@ class DescriptorGroundTruth:
         """
         content = self._content()
         if isinstance(content, Instances):
-            names = [*content.images, *(f"distractor {number}" for number in range(self.distractors))]
             return RetrievalSet(
                 name=self.ground_truth.stem,
-                images=Paths(names),
+                images=_Named(content.images, self.distractors),
                 queries=[Path(name) for name in content.queries],
                 boxes=content.boxes,
                 ground_truth=content.ground_truth,
@@ -153,6 +151,28 @@ class DescriptorGroundTruth:
             f"{self.ground_truth} is no ground truth",
             fix="JSON with imlist and queries, a pickle of revisited Oxford or Paris, or one label an item",
         )
+
+
+class _Named(Sequence[Path]):
+    """Names of a ground truth, and distractors without any."""
+
+    def __init__(self, names: Sequence[str], distractors: int) -> None:
+        self._names, self._count = names, len(names) + distractors
+
+    def __len__(self) -> int:
+        return self._count
+
+    @overload
+    def __getitem__(self, index: int) -> Path: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Path]: ...
+    def __getitem__(self, index: int | slice) -> Path | Sequence[Path]:
+        positions = range(self._count)[index]
+        return self._path(positions) if isinstance(positions, int) else [self._path(i) for i in positions]
+
+    def _path(self, position: int) -> Path:
+        known = len(self._names)
+        return Path(self._names[position] if position < known else f"distractor {position - known}")
 
 
 class _Items(Sequence[Path]):

@@ -270,3 +270,54 @@ def test_labels_that_are_none_are_refused(folder, name, content, words):
 def test_a_byte_order_mark_is_no_part_of_the_first_label(folder):
     (folder / "labels.txt").write_text("\ufeffa\nb\na\n", encoding="utf-8")
     assert [truth["easy"] for truth in loaded(folder, "labels.txt").ground_truth] == [(2,), (), (0,)]
+
+
+@pytest.mark.parametrize("distractors", [0, 25])
+@pytest.mark.parametrize("in_memory", [descriptors.IN_MEMORY, 50])
+def test_a_folder_of_files_is_the_file_of_all_their_rows(folder, monkeypatch, distractors, in_memory):
+    monkeypatch.setattr(descriptors, "IN_MEMORY", in_memory)
+    rows = np.load("database.npy").astype(np.float32)
+    (folder / "shards").mkdir()
+    for number, part in enumerate(np.split(rows, [7, 12, 30])):
+        np.save(folder / "shards" / f"{number:05}.npy", part)
+    truth = json.loads((folder / "gnd.json").read_text())
+    truth["imlist"] = truth["imlist"][: N - distractors]
+    for query in truth["queries"]:
+        query.update({level: [i for i in query[level] if i < N - distractors] for level in ("easy", "hard", "junk")})
+    (folder / "gnd.json").write_text(json.dumps(truth))
+    dataset = DescriptorGroundTruth(folder / "gnd.json", distractors=distractors).load(DataFolders(folder, folder))
+    np.save("database.npy", rows)
+    whole = DescriptorFiles(folder / "database.npy", folder / "queries.npy").rows(dataset, Cache(folder / "cache"))
+    parts = DescriptorFiles(folder / "shards", folder / "queries.npy").rows(dataset, Cache(folder / "cache"))
+    assert np.array_equal(parts.database, whole.database)
+    assert np.array_equal(
+        np.concatenate([*parts.distractors, rows[:0]]), np.concatenate([*whole.distractors, rows[:0]])
+    )
+    assert parts.unit == whole.unit
+
+
+def test_queries_of_a_folder_are_rows_of_its_files(folder):
+    rows = np.load("database.npy")
+    (folder / "shards").mkdir()
+    np.save(folder / "shards" / "a.npy", rows[:10])
+    np.save(folder / "shards" / "b.npy", rows[10:])
+    truth = json.loads((folder / "gnd.json").read_text())
+    truth["queries"] = [{"image": f"{i}.jpg", "easy": [0], "hard": [], "junk": []} for i in (3, 25, 9)]
+    (folder / "gnd.json").write_text(json.dumps(truth))
+    dataset = DescriptorGroundTruth(folder / "gnd.json").load(DataFolders(folder, folder))
+    found = DescriptorFiles(folder / "shards").rows(dataset, Cache(None)).queries
+    assert np.allclose(found, rows[[3, 25, 9]] / np.linalg.norm(rows[[3, 25, 9]], axis=1, keepdims=True), atol=1e-6)
+
+
+def test_mistakes_in_a_folder_are_named(folder):
+    dataset = DescriptorGroundTruth(folder / "gnd.json").load(DataFolders(folder, folder))
+    files = DescriptorFiles(folder / "shards", folder / "queries.npy")
+    (folder / "shards").mkdir()
+    with pytest.raises(DataMissing, match="has no .npy files"):
+        files.rows(dataset, Cache(None))
+    np.save(folder / "shards" / "a.npy", np.ones((10, D)))
+    with pytest.raises(DataDamaged, match="shards has 10 rows, the ground truth names 40 images"):
+        files.rows(dataset, Cache(None))
+    np.save(folder / "shards" / "b.npy", np.ones((30, D + 1)))
+    with pytest.raises(DataDamaged, match="b.npy 9"):
+        files.rows(dataset, Cache(None))
