@@ -51,6 +51,12 @@ def _maps(backbone: Any, image: Array) -> Array:
     return np.asarray(backbone.maps(torch.from_numpy(image)).numpy())
 
 
+def _parameters(create: Create, published: int, classifier: int) -> Comparison:
+    """The number of weights, as torchvision's documentation states it, less those of the classifier."""
+    count = sum(weight.numel() for weight in create(weights="none").module().parameters())
+    return Comparison("number of weights, as published", count, published - classifier)
+
+
 def _with_random_weights(
     create: Create, forward: Forward, colours: Any, least: int, sizes: tuple[tuple[int, int], ...], **parameters: Any
 ) -> Iterator[Comparison]:
@@ -101,7 +107,7 @@ def module(create: Create) -> Iterator[Comparison]:
 
 
 def vgg16(create: Create) -> Iterator[Comparison]:
-    """Thirteen convolutions by numpy in float64, with drawn weights."""
+    """Thirteen convolutions by numpy in float64, with drawn weights; the number of weights that torchvision states."""
 
     def forward(x: Array, state: State) -> Array:
         layers = iter(state.values())
@@ -112,6 +118,7 @@ def vgg16(create: Create) -> Iterator[Comparison]:
         return x
 
     yield from _with_random_weights(create, forward, _IMAGENET, 67, ((67, 70), (40, 80)))
+    yield _parameters(create, 138_357_544, 25_089 * 4096 + 4097 * 4096 + 4097 * 1000)
 
 
 def _resnet(create: Create, blocks: tuple[int, ...]) -> Iterator[Comparison]:
@@ -140,13 +147,15 @@ def _resnet(create: Create, blocks: tuple[int, ...]) -> Iterator[Comparison]:
 
 
 def resnet50(create: Create) -> Iterator[Comparison]:
-    """Bottleneck blocks by numpy in float64, with drawn weights and statistics."""
+    """Bottleneck blocks by numpy in float64, with drawn weights; the number of weights that torchvision states."""
     yield from _resnet(create, (3, 4, 6, 3))
+    yield _parameters(create, 25_557_032, 2049 * 1000)
 
 
 def resnet101(create: Create) -> Iterator[Comparison]:
-    """Bottleneck blocks by numpy in float64, with drawn weights and statistics."""
+    """Bottleneck blocks by numpy in float64, with drawn weights; the number of weights that torchvision states."""
     yield from _resnet(create, (3, 4, 23, 3))
+    yield _parameters(create, 44_549_160, 2049 * 1000)
 
 
 def efficientnet_lite0(create: Create) -> Iterator[Comparison]:

@@ -8,10 +8,11 @@ from typing import Any, Final
 
 import numpy as np
 
-from harness.metrics.protocols import PROTOCOLS, MetricName, judged
+from harness.metrics.protocols import PROTOCOLS, MetricName, judged, parse_name
 from harness.plugin_api import Comparison, Create, EvidenceFunction
 from harness_evidence import RNG
 from harness_evidence.aloud import aloud, class_means, one_list
+from harness_evidence.published import PUBLISHED
 
 Case = tuple[str, Any, Mapping[str, Any], Mapping[str, Any], float]
 BY_HAND: Final[tuple[Case, ...]] = (
@@ -95,15 +96,22 @@ def protocol(name: str) -> EvidenceFunction:
     """The comparisons of a protocol, which ``create`` evaluates."""
 
     def compared(create: Create) -> Iterator[Comparison]:
-        """Read aloud: one query and one rank after the other, in plain Python; cases by hand."""
         for seed in range(12):
             yield from _of_case(name, create, some_rankings(seed), seed)
-        for metric, row, truth, also, expected in BY_HAND:
-            if metric.partition("@")[0] in (name, name.removesuffix("-cut")):
-                (found,) = create(metric, [list(row)], [truth], **also)
-                if found.name.protocol == name:
-                    yield Comparison(f"{metric} by hand", found.mean, expected, _TOLERANCE)
+        for metric, row, truth, given, expected in by_hand:
+            (found,) = create(metric, [list(row)], [truth], **given)
+            yield Comparison(f"{metric} by hand", found.mean, expected, _TOLERANCE)
+        for one in printed:
+            for metric, figure in one.of(name).items():
+                (found,) = create(metric, one.rows, one.truth, scores=one.scores)
+                value = found.mean if isinstance(figure, float) else found.values
+                yield Comparison(f"{metric} of {one.source}", np.round(value, one.digits), figure, _TOLERANCE)
 
+    by_hand = [case for case in BY_HAND if parse_name(case[0]).protocol == name]
+    printed = [one for one in PUBLISHED if one.of(name)]
+    sources = sorted({one.source.partition(",")[0] for one in printed})
+    also = "; cases by hand" * bool(by_hand) + f"; figures printed by {' and '.join(sources)}" * bool(sources)
+    compared.__doc__ = f"Read aloud: one query and one rank after the other, in plain Python{also}."
     return compared
 
 

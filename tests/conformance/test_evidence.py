@@ -142,6 +142,15 @@ def test_protocols_and_metrics_are_compared_too():
         verify("gldv2-gab", kind="protocol")
 
 
+def test_figures_that_others_print_are_compared_and_named():
+    (protocol,) = verify("gldv2-map", workers=1)
+    assert protocol.reference.endswith("; figures printed by tensorflow/models.")
+    from harness_evidence.published import PUBLISHED
+
+    assert sum(len(one.figures) for one in PUBLISHED) >= 20
+    assert all("(" in one.source for one in PUBLISHED)  # each says its licence
+
+
 def test_a_protocol_that_counts_otherwise_is_found():
     from harness_evidence.protocols import protocol
 
