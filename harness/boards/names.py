@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -43,8 +43,9 @@ def short_names(kinds: Sequence[str], rows: Sequence[Row]) -> ShortNames:
     for share in _SHARES:
         if max(map(len, names), default=0) > _LONG and all(row.expected for row in rows):
             shared = _shared(kinds, rows, share)
+            twice = _of_several_kinds(kinds, rows)
             # A row of nothing but shared methods has its whole name.
-            names = [_differing(kinds, row, shared) or label for row, label in zip(rows, labels, strict=True)]
+            names = [_differing(kinds, row, shared, twice) or label for row, label in zip(rows, labels, strict=True)]
     return ShortNames(tuple(names), " · ".join(name for name in shared.values() if name != _NONE))
 
 
@@ -54,8 +55,17 @@ def _shared(kinds: Sequence[str], rows: Sequence[Row], share: float) -> dict[str
     return {kind: name for kind, (name, count) in most.items() if count >= share * len(rows)}
 
 
-def _differing(kinds: Sequence[str], row: Row, shared: Mapping[str, str]) -> str:
+def _of_several_kinds(kinds: Sequence[str], rows: Sequence[Row]) -> set[str]:
+    """Names that methods of two kinds have: without the others of its row one does not say which it is."""
+    names = Counter(name for kind in kinds for name in {row.labels.get(kind, _NONE) for row in rows})
+    return {name for name, count in names.items() if count > 1 and name != _NONE}
+
+
+def _differing(kinds: Sequence[str], row: Row, shared: Mapping[str, str], twice: Collection[str]) -> str:
     labels = {kind: row.labels.get(kind, _NONE) for kind in kinds}
     parts = [(kind, name) for kind, name in labels.items() if name != shared.get(kind, _NONE)]
     # Of a kind that most rows have, none is a difference that must be named.
-    return " · ".join(f"no {kind}" if name == _NONE else name for kind, name in parts)
+    texts = {
+        kind: f"no {kind}" if name == _NONE else f"{kind} {name}" if name in twice else name for kind, name in parts
+    }
+    return " · ".join(texts.values())

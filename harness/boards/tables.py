@@ -48,8 +48,10 @@ def board_table(board: Board, columns: Sequence[str] = (), *, compact: bool = Fa
     intro = [*board.warnings, f"All rows: {common}." if common else "", parameters_sentence(board)]
     said = tuple(short_footer(board))
     rows = (*board.rows, *references)
-    if compact and (left_out := short_names(board.kinds, rows).left_out):
-        intro.append(f"Methods where a row names no other: {left_out}.")
+    short = short_names(board.kinds, rows)
+    names = short.names if compact else tuple(row_name(row, board.kinds) for row in rows)
+    if compact and short.left_out:
+        intro.append(f"Methods where a row names no other: {short.left_out}.")
     grid = [*_methods(board, rows, compact), *_numbers(board, rows, shown)]
     if not columns and is_unmeasured(board):
         hidden = []
@@ -59,7 +61,7 @@ def board_table(board: Board, columns: Sequence[str] = (), *, compact: bool = Fa
         *_grid(grid),
         title=board.dataset,
         intro=" ".join(filter(None, intro)),
-        notes=tuple(_notes(board)),
+        notes=tuple(_notes(board, names)),
         footer=(*said, *_legend(board, shown)),
         details=tuple(text for text in board.provenance if text not in said),
         more=_more(board, hidden, compact),
@@ -74,15 +76,13 @@ def _more(board: Board, columns: Sequence[Column], compact: bool) -> Table | Non
     return Table(*_grid(grid), footer=tuple(_legend(board, columns)))
 
 
-def _notes(board: Board) -> Iterator[str]:
-    """What is to be said of rows; once, where it is the same of all."""
+def _notes(board: Board, names: Sequence[str]) -> Iterator[str]:
+    """What is to be said of rows, whose ``names`` come first; once, where it is the same of all."""
     said = [(*row.notes, *row.doubts) for row in board.rows]
     if len(said) > 1 and len({*said}) == 1:
         yield from (f"All rows: {note}" for note in said[0])
         return
-    yield from (
-        f"{row_name(row, board.kinds)}: {note}" for row, own in zip(board.rows, said, strict=True) for note in own
-    )
+    yield from (f"{name}: {note}" for name, own in zip(names, said, strict=False) for note in own)
 
 
 _Columns = Iterator[tuple[TableColumn, list[TableCell]]]

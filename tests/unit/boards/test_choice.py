@@ -171,13 +171,15 @@ def test_a_mark_is_explained_where_its_column_is_shown(width, is_explained):
 
 def test_long_names_of_a_terminal_leave_out_what_most_rows_share_and_it_is_said(record):
     usual = {"expansion": "an-expansion-with-a-name-that-is-far-longer-than-most"}
-    made = [with_kinds(record(name), usual) for name in ("gem", "mac", "spoc")]
+    made = [with_kinds(record(name), usual) for name in ("gem", "mac")]
+    made.append(with_kinds(record("spoc", status="missing"), usual))
     made.append(with_kinds(record("gem"), {**usual, "expansion": "aqe"}))
-    made.append(with_kinds(record("rmac"), {**usual, "reranking": "dsm"}))
+    made.append(with_kinds(record("rmac"), {**usual, "reranking": "mac"}))  # not the pooling
     (table,) = all_tables(boards(made), compact=True)
     names = {row[1].text for row in table.rows}
-    assert names == {"gem", "mac", "spoc", "gem · aqe", "rmac · dsm"}
+    assert names == {"gem", "pooling mac", "spoc", "gem · aqe", "rmac · reranking mac"}
     assert "Methods where a row names no other: an-expansion-with-a-name-that-is-far-longer-than-most." in table.intro
+    assert "spoc: not run" in table.notes
     (whole,) = all_tables(boards(made))
     assert "names no other" not in whole.intro
 
