@@ -76,6 +76,25 @@ def test_networks_times_images_times_scales(root, board, stand_ins, tmp_path):
     assert not list((cache / "maps").glob("*"))
 
 
+POOLINGS = ("mac", "spoc", "gem", "crow", "rmac", "rgem", "fs-egm")
+WHITENINGS = ("none", "pca", {"pca": {"preset": "thesis"}})
+
+
+def test_seven_poolings_and_three_whitenings_are_one_pass(tmp_path):
+    images = {"synthetic-instances": {"objects": 3, "images": 12, "queries": 3, "size": 48}}
+    methods = {"backbone": "counting", "pooling": [*POOLINGS], "whitening": [*WHITENINGS]}
+    protocol = {"image_size": 48, "scales": [1.0, 0.5]}
+    spec = {"name": "s", "task": "retrieval", "datasets": [images], "methods": methods, "protocol": protocol}
+    plan = make_plan(spec, data_folders(tmp_path, tmp_path / "cache"), plugins=(COUNTING,))
+    passes = sys.modules[type(plan.runs[0].methods["backbone"].method).__module__].PASSES  # type: ignore[attr-defined]
+    passes.clear()
+    records = run_plan(plan, Store(tmp_path / "runs"))
+    assert [record.status for record in records] == ["done"] * 21
+    assert passes == {"vgg16 False": (12 + 3) * 2}
+    # The pass is in the cost of the first run, and in that of the others as shared.
+    assert [record.cost["describe database"].cached for record in records] == [False] + [True] * 20
+
+
 def test_each_run_has_the_cost_of_the_pass_that_it_shares(tmp_path):
     images = {"synthetic-instances": {"objects": 2, "images": 6, "queries": 2, "size": 48}}
     methods = {"backbone": "tiny", "pooling": ["gem", "mac", "spoc"]}
