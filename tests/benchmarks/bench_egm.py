@@ -123,7 +123,7 @@ def test_object_saliency(maps, threads, capsys, search, bound, dim):
     regions /= np.linalg.norm(regions, axis=1, keepdims=True)
     exact = RegionIndex(regions, np.ones(REGIONS))
     index = RegionIndex(regions, np.ones(REGIONS), search)
-    parameters = ObjectSaliencyEGM(search=search, dim=dim)
+    parameters = ObjectSaliencyEGM(search=search, dim=dim, preset="thesis")  # which asks about 1,662 cells
     fitted = FittedObjectSaliency(parameters, whitening, index)
     wall, processor = milliseconds(lambda: fitted.saliency(maps))
     asked = parameters.samples(parameters.first_pass.saliency(maps).numpy() ** parameters.theta) > 0
