@@ -21,7 +21,7 @@ from torch import Tensor
 from harness.core.devices import BF16, CPU, CUDA, FP32, autocast
 from harness.core.errors import InvalidInput
 from harness.core.progress import Progress, track
-from harness.core.threads import settle_thread
+from harness.core.threads import settle_thread, threads_here
 from harness.plugin_api import Backbone, Box, Orientation, Pooling, PoolsQueries, PoolsUncroppedQueries, Role
 from harness.plugin_api.contract import require_maps, require_one_length, require_pooled
 from harness.retrieval.images import read_image
@@ -35,6 +35,8 @@ R = TypeVar("R")
 DESCRIPTORS_VERSION: Final = 2
 """Of stored descriptors. Raised when numbers change: docs/explanation/identity.md."""
 _READERS: Final = 2
+_MOST_READERS: Final = 16
+"""Threads that decode: decoders of images let go of the interpreter, so that threads are as good as processes."""
 _READ_AHEAD: Final = 8
 """Images decoded before the network asks for them: bounds the memory."""
 
@@ -80,7 +82,8 @@ class ImageList:
             DataMissing, DataDamaged: an image cannot be read.
         """
         files = zip(self.paths, self.boxes, strict=True)
-        return prefetched(lambda file: convert(self.read_one(*file)), files)
+        readers = min(max(_READERS, threads_here()), _MOST_READERS)
+        return prefetched(lambda file: convert(self.read_one(*file)), files, max(_READ_AHEAD, 2 * readers), readers)
 
     def tensors(self) -> Iterator[Tensor]:
         """Each image (3, h, w) float32 in [0, 1], on the device."""
@@ -249,9 +252,11 @@ def describe(
     return combined(pooled_scales(maps, pooling, name, role), power)
 
 
-def prefetched(work: Callable[[T], R], items: Iterable[T], ahead: int = _READ_AHEAD) -> Iterator[R]:
+def prefetched(
+    work: Callable[[T], R], items: Iterable[T], ahead: int = _READ_AHEAD, threads: int = _READERS
+) -> Iterator[R]:
     """``map(work, items)`` with threads that work ``ahead`` of it; results in order, the first error is raised."""
-    with ThreadPoolExecutor(_READERS, initializer=settle_thread) as pool:
+    with ThreadPoolExecutor(threads, initializer=settle_thread) as pool:
         waiting: collections.deque[Future[R]] = collections.deque()
         try:
             for item in items:

@@ -15,6 +15,7 @@ from harness.cache import Cache
 from harness.core.errors import ContractError, DataDamaged, InvalidInput
 from harness.core.progress import SilentProgress
 from harness.plugin_api import RetrievalSet
+from harness.retrieval import extraction
 from harness.retrieval.extraction import ImageList, MapStream, NamedBackbone, describe, pooled_scales, prefetched
 from harness.retrieval.pipeline import RetrievalMethods, run_retrieval
 from harness.retrieval.protocol import RetrievalProtocol
@@ -269,6 +270,19 @@ def test_map_stream_begins_again(paths):
     assert torch.equal(next(stream), first[0])
     assert torch.equal(next(stream), first[1])
     assert len(starts) == 3
+
+
+def test_as_many_threads_decode_as_there_are_processors(monkeypatch, tmp_path):
+    paths = [tmp_path / f"{i}.png" for i in range(40)]
+    for path in paths:
+        Image.new("RGB", (4, 4)).save(path)
+    asked = []
+    kept = extraction.prefetched
+    monkeypatch.setattr(extraction, "prefetched", lambda *a: asked.append(a[2:]) or kept(*a))
+    for processors, expected in ((1, (8, 2)), (12, (24, 12)), (200, (32, 16))):
+        monkeypatch.setattr(extraction, "threads_here", lambda n=processors: n)
+        assert len(list(ImageList(paths, [None] * 40, 4).read(np.array))) == 40
+        assert asked.pop() == expected
 
 
 def test_prefetched_is_map_that_works_ahead():
