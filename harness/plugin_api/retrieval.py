@@ -20,7 +20,10 @@ Region = tuple[int, int, int, int]
 
 
 class Backbone(Protocol):
-    """A fully convolutional network. Optional: ``HasModule``, ``HasCheckpoint``, ``GivesSignedMaps``."""
+    """A fully convolutional network.
+
+    Optional: ``HasModule``, ``HasCheckpoint``, ``GivesSignedMaps``, ``SeesBatches``.
+    """
 
     @property
     def stride(self) -> int:
@@ -29,6 +32,21 @@ class Backbone(Protocol):
 
     def maps(self, image: Tensor) -> Tensor:
         """Image (3, H, W) float32 in [0, 1], RGB -> non-negative maps (C, h, w) float32."""
+        ...
+
+
+@runtime_checkable
+class SeesBatches(Protocol):
+    """A backbone that sees several images of one size at once, which keeps a GPU busy.
+
+    Example::
+
+        def maps_batch(self, images):
+            return self.network(images)
+    """
+
+    def maps_batch(self, images: Tensor) -> Tensor:
+        """Images (n, 3, H, W) of one size, on any device -> maps (n, C, h, w), up to rounding those of each alone."""
         ...
 
 
@@ -44,6 +62,19 @@ class GivesSignedMaps(Protocol):
     def signed(self) -> bool:
         """Whether ``maps`` may be negative."""
         ...
+
+
+@runtime_checkable
+class PoolsAnywhere(Protocol):
+    """A pooling that computes where its maps are, on a GPU too; any other is given maps in main memory.
+
+    Example::
+
+        any_device: ClassVar[bool] = True
+    """
+
+    @property
+    def any_device(self) -> bool: ...
 
 
 @runtime_checkable

@@ -22,7 +22,17 @@ from harness.core.devices import BF16, CPU, CUDA, FP32, autocast
 from harness.core.errors import InvalidInput
 from harness.core.progress import Progress, track
 from harness.core.threads import settle_thread, threads_here
-from harness.plugin_api import Backbone, Box, Orientation, Pooling, PoolsQueries, PoolsUncroppedQueries, Role
+from harness.plugin_api import (
+    Backbone,
+    Box,
+    Orientation,
+    Pooling,
+    PoolsAnywhere,
+    PoolsQueries,
+    PoolsUncroppedQueries,
+    Role,
+    SeesBatches,
+)
 from harness.plugin_api.contract import require_maps, require_one_length, require_pooled
 from harness.retrieval.images import read_image
 from harness.retrieval.map_store import MapStore
@@ -40,6 +50,10 @@ _MOST_READERS: Final = 16
 _READ_AHEAD: Final = 8
 """Images decoded before the network asks for them: bounds the memory."""
 
+_BATCH: Final = 8
+"""Images of one size that a network on a GPU sees together."""
+_WINDOW: Final = 32
+"""Images among which those of one size are looked for."""
 _POOL_BEHIND: Final = 2
 """Images whose maps wait for their pooling while the network continues: maps are large."""
 
@@ -111,13 +125,27 @@ class NamedBackbone:
         """
         store = self.store
         if store is None:
-            for image in track(images.tensors(), len(images), label, progress):
-                yield [self._seen(image, scale, images.numerics) for scale in images.scales]
+            yield from track(self._seen_scales(images), len(images), label, progress)
             return
         files = zip(images.paths, images.boxes, strict=True)
         stored = prefetched(lambda file: self._stored(store, images, *file), files, _POOL_BEHIND)
         for maps in track(stored, len(images), label, progress):
             yield maps() if callable(maps) else maps
+
+    def _seen_scales(self, images: ImageList) -> Iterator[list[Tensor]]:
+        """Per image its maps; on a GPU images of one size that are near in the list go through the network together."""
+        backbone, numerics = self.backbone, images.numerics
+        if images.device == CPU or not isinstance(backbone, SeesBatches):
+            for image in images.tensors():
+                yield [self._seen(image, scale, numerics) for scale in images.scales]
+            return
+
+        def seen(batch: Sequence[Tensor]) -> list[list[Tensor]]:
+            together = torch.stack(list(batch))
+            of_scales = [self._maps(backbone.maps_batch, _scaled(together, scale), numerics) for scale in images.scales]
+            return [[self._checked(maps[i].contiguous()) for maps in of_scales] for i in range(len(batch))]
+
+        yield from in_batches(images.tensors(), seen)
 
     def turned_maps(
         self, images: ImageList, rotations: int, label: str, progress: Progress
@@ -154,12 +182,17 @@ class NamedBackbone:
         return maps
 
     def _seen(self, image: Tensor, scale: float, numerics: str) -> Tensor:
+        return self._checked(self._maps(self.backbone.maps, _scaled(image, scale), numerics))
+
+    def _maps(self, network: Callable[[Tensor], Tensor], images: Tensor, numerics: str) -> Tensor:
+        """What a network says of one image or several."""
         if numerics != BF16:
             with torch.inference_mode():
-                maps = self.backbone.maps(_scaled(image, scale))
-        else:
-            with torch.inference_mode(), autocast(image.device.type, wanted=True):
-                maps = self.backbone.maps(_scaled(image, scale)).float()
+                return network(images)
+        with torch.inference_mode(), autocast(images.device.type, wanted=True):
+            return network(images).float()
+
+    def _checked(self, maps: Tensor) -> Tensor:
         return require_maps(self.name, maps, signed=gives_signed(self.backbone))
 
 
@@ -175,7 +208,7 @@ class MapStream(Iterator[Tensor]):
         self._current: Iterator[Tensor] | None = None
 
     def __iter__(self) -> Iterator[Tensor]:
-        return (maps.cpu() for scales in self._start() for maps in scales)
+        return itertools.chain.from_iterable(self._start())
 
     def __next__(self) -> Tensor:
         self._current = self._current or iter(self)
@@ -211,7 +244,7 @@ def pooled_scales(
         scales, is_cropped = image
         pool = _pool_of(pooling, role, is_cropped)
         with torch.inference_mode():
-            pooled = [require_pooled(name, pool(scale.cpu())) for scale in scales]
+            pooled = [require_pooled(name, pool(scale)) for scale in near(pooling, scales)]
             require_one_length(name, pooled)
             return torch.stack([_normalised(vector) for vector in pooled]).cpu().numpy()
 
@@ -220,6 +253,12 @@ def pooled_scales(
         rows.append(row)
         require_one_length(name, [rows[0][0], row[0]])
     return np.stack(rows) if rows else np.empty((0, 0, 0), np.float32)
+
+
+def near(pooling: Pooling, maps: Sequence[Tensor]) -> list[Tensor]:
+    """Maps where a pooling can work on them: where they are, or in main memory."""
+    anywhere = isinstance(pooling, PoolsAnywhere) and pooling.any_device
+    return list(maps) if anywhere else [each.cpu() for each in maps]
 
 
 def _pool_of(pooling: Pooling, role: Role, cropped: bool) -> Callable[[Tensor], Tensor]:
@@ -270,6 +309,21 @@ def prefetched(
                 future.cancel()
 
 
+def in_batches(images: Iterable[Tensor], work: Callable[[Sequence[Tensor]], Sequence[R]]) -> Iterator[R]:
+    """``work`` on images of one size together, at most ``_BATCH``; results in the order of the images."""
+    waiting = iter(images)
+    while window := list(itertools.islice(waiting, _WINDOW)):
+        by_size: dict[tuple[int, ...], list[int]] = {}
+        for position, image in enumerate(window):
+            by_size.setdefault(tuple(image.shape), []).append(position)
+        results: dict[int, R] = {}
+        for positions in by_size.values():
+            for start in range(0, len(positions), _BATCH):
+                chosen = positions[start : start + _BATCH]
+                results.update(zip(chosen, work([window[i] for i in chosen]), strict=True))
+        yield from (results[i] for i in range(len(window)))
+
+
 def _tensor(image: NDArray[np.uint8], device: str = CPU) -> Tensor:
     """(h, w, 3) uint8 -> (3, h, w) float32 in [0, 1]; bytes are moved to a GPU, from memory that it can read itself."""
     pixels = torch.from_numpy(image)
@@ -279,11 +333,13 @@ def _tensor(image: NDArray[np.uint8], device: str = CPU) -> Tensor:
 
 
 def _scaled(image: Tensor, scale: float) -> Tensor:
-    """Bilinear without antialiasing, as cirtorch does (imageretrievalnet.py:317); at least one pixel a side."""
+    """Of one image or several; bilinear without antialiasing, as cirtorch does (imageretrievalnet.py:317)."""
     if scale == 1:
         return image
-    size = [max(1, math.floor(side * scale)) for side in image.shape[1:]]
-    return torch.nn.functional.interpolate(image[None], size=size, mode="bilinear", align_corners=False)[0]
+    size = [max(1, math.floor(side * scale)) for side in image.shape[-2:]]
+    batch = image if image.ndim == 4 else image[None]
+    scaled = torch.nn.functional.interpolate(batch, size=size, mode="bilinear", align_corners=False)
+    return scaled if image.ndim == 4 else scaled[0]
 
 
 def _normalised(vector: Tensor) -> Tensor:

@@ -17,6 +17,7 @@ from harness.data import DECODING_VERSION
 from harness.data import RESULT_VERSION as DATA_VERSION
 from harness.plugin_api import FittedRegionalExpansion, FittedWhitening, GivesRegions, Pooling, Ranking, Role
 from harness.plugin_api.contract import require_descriptors
+from harness.retrieval.extraction import near
 from harness.retrieval.representation import Extraction
 from harness.retrieval.reranking import packed, unpacked
 from harness.search import unit_rows
@@ -76,7 +77,7 @@ class RegionExtraction:
         label = f"describe regions of {role}"
         for scales in self.extraction.backbone.maps(self.extraction.images(role), label, self.extraction.progress):
             with torch.inference_mode():
-                regions = torch.cat([fitted.region_descriptors(maps.cpu()) for maps in scales])
+                regions = torch.cat([fitted.region_descriptors(maps) for maps in near(self.pooling, scales)])
             yield {"regions": require_descriptors(self.name, unit_rows(regions.cpu().numpy()), len(regions))}
 
     def _key(self, role: Role) -> dict[str, Any]:

@@ -37,6 +37,7 @@ from harness.retrieval.extraction import (
     NamedBackbone,
     combined,
     describe,
+    near,
     pooled_scales,
 )
 from harness.retrieval.protocol import RetrievalProtocol
@@ -108,7 +109,7 @@ class Extraction:
             return pooling
         images = self.without_distractors("database")
         # A partial of what the fit may see: a closure would lead to the relevance judgements.
-        return pooling.fit(MapStream(partial(self.backbone.maps, images, "fit pooling", self.progress)))
+        return pooling.fit(MapStream(partial(_shown, self.backbone, images, self.progress, pooling)))
 
     @reproducible()
     def descriptors(self, pooling: Pooling, name: str, keys: Mapping[str, Any], cache: Cache) -> Descriptors:
@@ -264,6 +265,12 @@ class _PooledDataset:
             "numerics": protocol.numerics_key,
             "orientation": self.extraction.dataset.orientation,
         }
+
+
+def _shown(backbone: NamedBackbone, images: ImageList, progress: Progress, pooling: Pooling) -> Iterator[list[Tensor]]:
+    """The maps that a pooling learns from, where it can work on them."""
+    for scales in backbone.maps(images, "fit pooling", progress):
+        yield near(pooling, scales)
 
 
 def learns_from_maps(pooling: Pooling) -> bool:

@@ -78,6 +78,10 @@ class Convolutional:
         """
         return _network(self, str(image.device)).maps(image)
 
+    def maps_batch(self, images: Tensor) -> Tensor:
+        """Images (n, 3, H, W) of one size -> maps (n, C, h, w), as ``maps`` of each. Raises as ``maps``."""
+        return _network(self, str(images.device)).maps_batch(images)
+
     def module(self) -> ImageNetwork:
         """A copy of the network that may be trained. Raises as ``maps``."""
         return deepcopy(_network(self, "cpu")).requires_grad_(True)
@@ -93,7 +97,7 @@ class Convolutional:
 def _network(backbone: Convolutional, device: str) -> ImageNetwork:
     """The network with its weights, not to be trained."""
     from harness.core.generators import torch_seeded
-    from harness_backbone.network import ImageNetwork
+    from harness_backbone.network import ImageNetwork, placed
 
     with torch_seeded(backbone.seed):
         body = backbone.body()
@@ -102,7 +106,7 @@ def _network(backbone: Convolutional, device: str) -> ImageNetwork:
         _load(backbone, body, published)
     mean, std = (published and published.mean) or backbone.mean, (published and published.std) or backbone.std
     network = ImageNetwork(body, mean, std, backbone.min_side)
-    return network.eval().requires_grad_(False).to(device)
+    return placed(network, device)
 
 
 def _weights(backbone: Convolutional) -> Checkpoint | None:

@@ -85,6 +85,10 @@ class EfficientNetLite0(Convolutional):
         """Image (3, H, W) float32 in [0, 1], RGB -> maps (C, h, w) float32, from 0 to 6. Raises as ``module``."""
         return _fused(self, str(image.device)).maps(image).contiguous()
 
+    def maps_batch(self, images: Tensor) -> Tensor:
+        """Images (n, 3, H, W) of one size -> maps (n, C, h, w), as ``maps`` of each. Raises as ``maps``."""
+        return _fused(self, str(images.device)).maps_batch(images).contiguous()
+
     def renamed(self, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """The tensors of a state dict that belong to the body, under the body's names."""
         names = {name: name.removeprefix("features.") for name in state if name.startswith("features.")}

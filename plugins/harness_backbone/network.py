@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from harness.core.errors import InvalidInput
+
+Network = TypeVar("Network", bound=nn.Module)
 
 
 class ImageNetwork(nn.Module):
@@ -52,6 +55,20 @@ class ImageNetwork(nn.Module):
         with torch.inference_mode():
             maps: Tensor = self(image[None])
         return maps[0]
+
+    def maps_batch(self, images: Tensor) -> Tensor:
+        """Images (n, 3, H, W) to maps (n, C, h, w), without gradient."""
+        with torch.inference_mode():
+            maps: Tensor = self(images)
+        return maps
+
+
+def placed(network: Network, device: str) -> Network:
+    """The network on a device, not to be trained; on a GPU channels last in memory, as its convolutions are fastest."""
+    network.eval().requires_grad_(False)
+    if torch.device(device).type != "cuda":
+        return network.to(device)
+    return network.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
 
 
 class DensePooling(nn.Module):

@@ -78,6 +78,14 @@ class Timm:
             maps: Tensor = _network(self, str(image.device))(image[None])[0]
         return maps.contiguous()
 
+    def maps_batch(self, images: Tensor) -> Tensor:
+        """Images (n, 3, H, W) of one size -> maps (n, C, h, w), as ``maps`` of each. Raises as ``maps``."""
+        import torch
+
+        with torch.inference_mode():
+            maps: Tensor = _network(self, str(images.device))(images)
+        return maps.contiguous()
+
     def module(self) -> TimmNetwork:
         """A copy of the network that may be trained. Raises as ``maps``."""
         from copy import deepcopy
@@ -96,6 +104,7 @@ def _network(backbone: Timm, device: str) -> TimmNetwork:
     except ImportError as error:
         raise DataMissing("timm is not installed", fix="pip install 'vision-evaluation-harness[timm]'") from error
     from harness.core.generators import torch_seeded
+    from harness_backbone.network import placed
     from harness_backbone.timm_networks import build
 
     if not timm.is_model(backbone.model):
@@ -115,7 +124,7 @@ def _network(backbone: Timm, device: str) -> TimmNetwork:
     network.signed = backbone.signed
     if backbone.weights not in (PRETRAINED, NONE):
         _load(backbone, network)
-    return network.eval().requires_grad_(False).to(device)
+    return placed(network, device)
 
 
 def _load(backbone: Timm, network: TimmNetwork) -> None:

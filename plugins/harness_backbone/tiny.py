@@ -84,6 +84,10 @@ class Tiny:
         """
         return _network(self, str(image.device)).maps(image)
 
+    def maps_batch(self, images: Tensor) -> Tensor:
+        """Images (n, 3, H, W) of one size -> maps (n, C, h, w), as ``maps`` of each. Raises as ``maps``."""
+        return _network(self, str(images.device)).maps_batch(images)
+
     def module(self) -> ImageNetwork:
         """A copy of the network that may be trained. Raises as ``maps``."""
         return deepcopy(_network(self, "cpu")).requires_grad_(True)
@@ -105,7 +109,7 @@ def _network(tiny: Tiny, device: str) -> ImageNetwork:
     """The network with its weights, not to be trained."""
     from torch import nn
 
-    from harness_backbone.network import ImageNetwork
+    from harness_backbone.network import ImageNetwork, placed
 
     tensors = _read(tiny)
     layers: list[nn.Module] = []
@@ -121,7 +125,7 @@ def _network(tiny: Tiny, device: str) -> ImageNetwork:
             parameter.data = tensors[name].float()
         layers += [convolution, nn.ReLU(inplace=True)]
     network = ImageNetwork(nn.Sequential(*layers), *_COLOURS)
-    return network.eval().requires_grad_(False).to(device)
+    return placed(network, device)
 
 
 def _read(tiny: Tiny) -> Mapping[str, Tensor]:

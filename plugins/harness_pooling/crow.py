@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from harness_pooling.maps import require_maps
 
@@ -23,6 +23,8 @@ class CroW:
         a_hw = sqrt(S_hw / |S|), S_hw = sum_c x_chw
         b_c = ln(sum_k Q_k / Q_c), Q_c the share of active cells of map c
     """
+
+    any_device: ClassVar[bool] = True
 
     def pool(self, maps: Tensor) -> Tensor:
         """(..., C, H, W) float32, not negative -> (..., C) float32. Raises ``InvalidInput`` for H = 0 or W = 0."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Final, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Final, Literal
 
 from annotated_types import Gt
 
@@ -39,6 +39,8 @@ class GeM:
         preset: ``thesis`` pools the activations as they are: an empty map gives 0. ``released-code`` lifts every
             activation to ``eps`` first: an empty map gives ``eps``, so all blank images get the same descriptor.
     """
+
+    any_device: ClassVar[bool] = True
 
     p: Annotated[float, Gt(0)] | Literal["inf"] = 3.0  # Radenovic et al. 2018, §5: initial value
     eps: Annotated[float, Gt(0)] = 1e-6  # cirtorch, functional.py:21

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from harness.core.errors import InvalidInput
 from harness.data.checkpoint import checked_sum, read_checkpoint
@@ -26,6 +26,8 @@ class LearnedGeM:
         checksum: its SHA-256; filled in from the file where it is not given, so that the content of the file is a part
             of every key.
     """
+
+    any_device: ClassVar[bool] = True
 
     weights: Path
     checksum: str = ""

@@ -20,6 +20,7 @@ class MAC:
     """
 
     takes_signed: ClassVar[bool] = True
+    any_device: ClassVar[bool] = True
 
     def pool(self, maps: Tensor) -> Tensor:
         """(..., C, H, W) float32 -> (..., C) float32. Raises ``InvalidInput`` for H = 0 or W = 0."""

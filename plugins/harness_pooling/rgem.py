@@ -32,6 +32,7 @@ class RGeM:
     """
 
     result_version: ClassVar[int] = 2  # grids where two numbers of regions are equally good
+    any_device: ClassVar[bool] = True
 
     p: Annotated[float, Gt(0)] = 3.0  # Radenovic et al. 2018, §5: initial value
     levels: Annotated[int, Ge(1)] = 3  # Tolias et al. 2016, §5.1

@@ -38,6 +38,7 @@ class RMAC:
     """
 
     result_version: ClassVar[int] = 2  # grids where two numbers of regions are equally good
+    any_device: ClassVar[bool] = True
 
     levels: Annotated[int, Ge(1)] = 3  # Tolias et al. 2016, §5.1
     eps: Annotated[float, Ge(0)] = 1e-6  # cirtorch, functional.py:26

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from annotated_types import Ge, Gt
 
@@ -35,6 +35,8 @@ class SuperGlobal:
             border, and a map that is too small to be (half a window or less on a side) stays as it is.
         eps: lowest activation of the mean of each map; 0 pools activations as they are.
     """
+
+    any_device: ClassVar[bool] = True
 
     p: Annotated[float, Gt(0)] = 4.6  # Shao et al. 2023, released code (GeM+)
     regional_p: Annotated[float, Gt(0)] = 2.5  # Shao et al. 2023, released code (Regional-GeM)

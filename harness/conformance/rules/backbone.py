@@ -10,7 +10,7 @@ from harness.conformance.rule import SOUND, RuleSet, Violation
 from harness.conformance.trial import Answered, Trial, offered
 from harness.conformance.values import close, difference, plain, same
 from harness.core.errors import HarnessError
-from harness.plugin_api import GivesSignedMaps, HasCheckpoint, HasModule
+from harness.plugin_api import GivesSignedMaps, HasCheckpoint, HasModule, SeesBatches
 
 RULES: Final = RuleSet("backbone")
 
@@ -117,6 +117,22 @@ def _checkpoint(trial: Trial) -> None:
             f"with its own checkpoint it gives other maps: {difference(answered.plain, plain(maps))}",
             inputs=answered.inputs,
             right="the maps of the module that was written",
+        )
+
+
+@RULES.rule("batch", "On a GPU images of one size are seen together.", SOUND, hook=SeesBatches)
+def _batch(trial: Trial) -> None:
+    import torch
+
+    answered = trial.some[0]
+    image = answered.inputs["image"]
+    with torch.inference_mode(), isolated(0):
+        maps = offered(SeesBatches, trial.method()).maps_batch(torch.stack([image.flip(-1), image]))
+    if tuple(maps.shape) != (2, *answered.raw.shape) or not close(maps[1], answered.raw, 1e-3):
+        raise Violation(
+            f"maps_batch of two images gives {tuple(maps.shape)}, maps of one {tuple(answered.raw.shape)}",
+            inputs=answered.inputs,
+            right="(n, C, h, w): for each image the maps that it has alone, up to rounding",
         )
 
 

@@ -19,6 +19,7 @@ from harness.plugin_api import (
     HasSaliency,
     LearnsFromMaps,
     MayLearn,
+    PoolsAnywhere,
     PoolsQueries,
     PoolsUncroppedQueries,
     ShowsDetection,
@@ -122,6 +123,13 @@ def _fit(trial: Trial) -> None:
         offered(LearnsFromMaps, trial.method()).fit(iter(maps))
     if snapshot(maps) != snapshot(database_of(inputs)):
         raise Violation("fit changes the maps that it is given", inputs=inputs, right="a copy of its own to work on")
+
+
+@RULES.rule("any-device", "Maps on a GPU are moved for others.", ("protocol",), hook=PoolsAnywhere)
+def _any_device(trial: Trial) -> None:
+    anywhere = offered(PoolsAnywhere, trial.method()).any_device
+    if not isinstance(anywhere, bool):
+        raise Violation(f"any_device is {anywhere!r}", right="true or false")
 
 
 @RULES.rule("learns", "Descriptors that learn nothing stay when a database grows.", SOUND, hook=MayLearn)
