@@ -78,6 +78,12 @@ def tensor(images: NDArray[Any]) -> Tensor:
         return torch.from_numpy(images)
 
 
+def moved(images: NDArray[Any], device: torch.device) -> Tensor:
+    """The images on a device; to a GPU from memory that it can read itself."""
+    block = tensor(images)
+    return block.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else block.to(device)
+
+
 def initialise(network: Network, images: NDArray[np.uint8], n_classes: int, rng: np.random.Generator) -> Normalised:
     """A new model for such images; its weights depend on ``rng`` alone, its normalisation on the images.
 
@@ -212,7 +218,7 @@ def extract(
     features, probabilities = [], []
     with torch.inference_mode(), precision(model, False):
         for start in range(0, len(images), batch):
-            block = tensor(images[start : start + batch]).to(device)
+            block = moved(images[start : start + batch], device)
             logits, vectors = model(change(block) if change else block)
             features.append(vectors.float().cpu())
             probabilities.append(logits.float().softmax(1).cpu())
@@ -267,7 +273,7 @@ def dropout_probabilities(
     passes: list[list[Tensor]] = [[] for _ in range(t)]
     with torch.inference_mode(), precision(model, False), seeded(rng, device):
         for start in range(0, len(images), batch):
-            block = tensor(images[start : start + batch]).to(device)
+            block = moved(images[start : start + batch], device)
             for blocks in passes:
                 blocks.append(model(block)[0].float().softmax(1).cpu())
     model.eval()

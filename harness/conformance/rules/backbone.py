@@ -120,7 +120,7 @@ def _checkpoint(trial: Trial) -> None:
         )
 
 
-@RULES.rule("batch", "On a GPU images of one size are seen together.", SOUND, hook=SeesBatches)
+@RULES.rule("maps-batch", "On a GPU images of one size are seen together.", SOUND, hook=SeesBatches)
 def _batch(trial: Trial) -> None:
     import torch
 
