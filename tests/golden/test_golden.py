@@ -50,7 +50,7 @@ def test_another_tie_rule_is_red_until_the_version_is_raised(search, monkeypatch
     version = ALL["search"].version
     assert search(version).problem() == ""
     # The highest index first.
-    monkeypatch.setattr(exact, "_keys", _keys_of_highest(exact))
+    monkeypatch.setattr(exact, "keys_of", _keys_of_highest(exact))
     monkeypatch.setattr(exact, "_decoded", _decoded_of_highest(exact))
     assert "raise result_version of search, then run `make golden`" in search(version).problem()
     raised = search(version + 1)
