@@ -39,3 +39,7 @@ def test_each_rule_finds_what_breaks_it(style, text, finding):
 def test_code_and_tables_are_no_sentences(style):
     code = f"```python\n{LONG} at first\n```\n\n    {LONG} at first\n\n| {LONG} |\n\n`colors` are a parameter."
     assert list(style.findings("page.md", f"# Title\n\nRead it.\n\n{code}\n")) == []
+
+
+def test_no_page_leaves_the_house_style(style):
+    assert list(style.all_findings()) == []

@@ -8,7 +8,10 @@ from __future__ import annotations
 import base64
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
+
+_SCROLLS: Final = '<div class="md-typeset__scrollwrap" role="region" tabindex="0" aria-label="Table">'
+"""Around the tables of pandas; boards of the harness bring a box of their own."""
 
 
 def pages(folder: Path) -> dict[str, str | bytes]:
@@ -38,6 +41,7 @@ def _output(data: dict[str, Any], picture: str, pictures: dict[str, bytes]) -> s
         return f"![what the cell above draws]({Path(picture).name})"
     if "text/html" in data:
         lines = "".join(data["text/html"]).splitlines()
-        return "\n".join(line.strip() for line in lines if line.strip())  # a blank line would end the HTML
+        html = "\n".join(line.strip() for line in lines if line.strip())  # a blank line would end the HTML
+        return f"{_SCROLLS}\n{html}\n</div>" if 'class="dataframe"' in html else html
     text = "".join(data["text/plain"])
     return f"```text\n{text}\n```"
