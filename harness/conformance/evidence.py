@@ -59,7 +59,7 @@ class Verdict:
         if self.problem:
             return self.problem
         if self.status == "no reference":
-            return NOTHING if self.method.startswith("dataset:") else NO_REFERENCE
+            return without_reference(self.method.partition(":")[0])
         counted = f"{self.cases} case{'s' * (self.cases != 1)}"
         return f"equals its reference {_size(self.difference)} in {counted}"
 
@@ -67,6 +67,11 @@ class Verdict:
     def holds(self) -> bool:
         """Whether nothing is wrong with the method; one without a reference has nothing to show either way."""
         return self.status in ("equal", "no reference")
+
+
+def without_reference(kind: str) -> str:
+    """What is said of a method of this kind that has no reference."""
+    return NOTHING if kind == "dataset" else NO_REFERENCE
 
 
 def verify(

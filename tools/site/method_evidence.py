@@ -9,6 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from harness.conformance.evidence import summary, verify, without_reference
 from harness.registry import Entry
 
 STORED = Path(__file__).with_name("evidence.json")
@@ -18,8 +19,8 @@ _REFERENCES = Path(__file__).parents[2] / "plugins" / "harness_evidence"
 def lines(entry: Entry) -> Iterator[str]:
     """The paragraph of a method's page."""
     verdict = _stored()["methods"].get(f"{entry.kind}:{entry.name}", {})
-    if not verdict.get("reference"):
-        yield f"Evidence: {verdict.get('line') or 'no reference: checked by rules only'} (`harness check`).\n"
+    if not verdict:
+        yield f"Evidence: {without_reference(entry.kind)} (`harness check`).\n"
         return
     reference = verdict["reference"].rstrip(".")
     yield (
@@ -41,12 +42,11 @@ def _stored() -> Mapping[str, Any]:
 
 def write() -> None:
     """Compare all built-in methods with their references and store what comes of it."""
-    from harness.conformance.evidence import summary, verify
-
     verdicts = verify("vision-evaluation-harness")
     if wrong := [f"{verdict.method} {verdict.line}" for verdict in verdicts if not verdict.holds]:
         raise SystemExit("\n".join(wrong))
-    methods = {verdict.method: {"line": verdict.line, "reference": verdict.reference} for verdict in verdicts}
+    compared = [verdict for verdict in verdicts if verdict.reference]
+    methods = {verdict.method: {"line": verdict.line, "reference": verdict.reference} for verdict in compared}
     stored = {"digests": digests(), "methods": methods}
     STORED.write_text(json.dumps(stored, indent=1, sort_keys=True) + "\n", encoding="utf-8")
     print(summary(verdicts))
