@@ -9,14 +9,12 @@ import numpy as np
 from annotated_types import Gt
 
 from harness_pooling.egm import Detection
-from harness_pooling.gem import power_mean
+from harness_pooling.gem import power_mean, region_means
 from harness_pooling.rmac import sum_of_normalised
 from harness_pooling.saliency import feature_saliency
 
 if TYPE_CHECKING:
     from torch import Tensor
-
-    from harness_pooling.regions import Region
 
 
 @dataclass(frozen=True)
@@ -100,10 +98,3 @@ class FeatureSaliencyEGM(RegionPooling):
     def saliency(self, maps: Tensor) -> Tensor:
         """Feature saliency of maps (..., C, H, W): (..., H, W) float32."""
         return feature_saliency(maps, self.eps)
-
-
-def region_means(maps: Tensor, regions: list[Region], p: float) -> Tensor:
-    """Generalised mean of maps (C, H, W) over each of R regions (thesis eq. 5.10): (R, C) float32."""
-    import torch
-
-    return torch.stack([power_mean(maps[:, y : y + h, x : x + w], p) for y, x, h, w in regions])

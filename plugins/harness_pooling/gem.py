@@ -10,16 +10,20 @@ from annotated_types import Gt
 from harness_pooling.maps import require_maps
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from torch import Tensor
+
+    from harness_pooling.regions import Region
 
 _BLOCK_CELLS: Final = 1_600_000
 """Cells worked on at once: few enough for the temporaries to stay in the processor's cache, and enough for the threads
 of one operation not to wait for each other most of the time."""
 
-_SMALL: Final = 1e-30
-"""Means of powers above this have lost nothing to underflow that float32 shows."""
-_LARGE: Final = 1e38
-"""Means of powers below this have not overflowed."""
+_SMALL: Final = 1.0000000031710769e-30
+"""1e-30 in float32. Means of powers above this have lost nothing to underflow that float32 shows."""
+_LARGE: Final = 9.999999680285692e37
+"""1e38 in float32. Means of powers below this have not overflowed."""
 
 _LEAST_PRODUCT: Final = 4
 _MOST_PRODUCT: Final = 16
@@ -85,13 +89,38 @@ def power_mean(maps: Tensor, p: float, lowest: float = 0.0) -> Tensor:
     return torch.cat([*means, maps.new_empty(0)]).reshape(maps.shape[:-2])
 
 
+def region_means(maps: Tensor, regions: Sequence[Region], p: float, lowest: float = 0.0) -> Tensor:
+    """``power_mean`` of maps (..., C, H, W) over each of R regions: (..., R, C) float32. Arguments and errors as there.
+
+    Of regions that overlap powers are computed once.
+    """
+    import torch
+
+    require_maps(maps)
+    parts = [maps[..., y : y + h, x : x + w] for y, x, h, w in regions]
+    apart = sum(h * w for _, _, h, w in regions) <= maps.shape[-2] * maps.shape[-1]
+    gradient = maps.requires_grad and torch.is_grad_enabled()
+    # Multiplications give the same wherever a number stands in memory; other powers do not.
+    whole = p % 1 == 0 and p <= _MOST_PRODUCT
+    if apart or gradient or not (whole and maps.is_contiguous() and maps.numel()):
+        return torch.stack([power_mean(part, p, lowest) for part in parts], -2)
+    powers = _power_(maps.clamp(lowest), p)
+    # Sums over copies are added up in the order of a map of their size.
+    means = [powers[..., y : y + h, x : x + w].clone().mean((-2, -1)) for y, x, h, w in regions]
+    return torch.stack([_rooted_(mean, part, p, lowest) for mean, part in zip(means, parts, strict=True)], -2)
+
+
 def _plain_mean(maps: Tensor, p: float, lowest: float) -> Tensor:
     """(..., H, W) -> (...,): the formula as it stands; maps whose powers are too large or too small for it are scaled.
 
     A single small map takes a few microseconds: operations in place, and on numbers of Python, are the fewest.
     """
-    mean = _power_(maps.clamp(lowest), p).mean((-2, -1))
-    small = not (lowest**p > _SMALL or mean.min().item() > _SMALL)
+    return _rooted_(_power_(maps.clamp(lowest), p).mean((-2, -1)), maps, p, lowest)
+
+
+def _rooted_(mean: Tensor, maps: Tensor, p: float, lowest: float) -> Tensor:
+    """Root of the means of powers (...,) of maps (..., H, W), in place; of some maps they are computed again."""
+    small = not (lowest**p > 2 * _SMALL or mean.min().item() > _SMALL)
     if not small and mean.max().item() < _LARGE:
         return mean.pow_(1 / p)
     doubtful = ((mean > _SMALL) & (mean < _LARGE)).logical_not_().nonzero(as_tuple=True)

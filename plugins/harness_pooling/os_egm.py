@@ -10,7 +10,8 @@ import numpy as np
 from annotated_types import Ge, Gt, Lt
 
 from harness.core.errors import InvalidInput
-from harness_pooling.fs_egm import FeatureSaliencyEGM, RegionPooling, region_means
+from harness_pooling.fs_egm import FeatureSaliencyEGM, RegionPooling
+from harness_pooling.gem import region_means
 from harness_pooling.region_whitening import RegionWhitening
 from harness_pooling.saliency import RegionIndex, Search, patches
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from annotated_types import Ge, Gt
 
-from harness_pooling.gem import GeM, power_mean
+from harness_pooling.gem import GeM, region_means
 from harness_pooling.maps import require_maps
 from harness_pooling.regions import region_grid
 from harness_pooling.rmac import sum_of_normalised
@@ -45,10 +45,6 @@ class RGeM:
 
     def region_descriptors(self, maps: Tensor) -> Tensor:
         """(..., C, H, W) float32, not negative -> (..., R, C) float32: the generalised means over the regions."""
-        import torch
-
         require_maps(maps)
-        lowest = GeM(self.p, self.eps, self.preset).lowest
         regions = region_grid(maps.shape[-2], maps.shape[-1], self.levels)
-        means = [power_mean(maps[..., y : y + h, x : x + w], self.p, lowest) for y, x, h, w in regions]
-        return torch.stack(means, -2)
+        return region_means(maps, regions, self.p, GeM(self.p, self.eps, self.preset).lowest)

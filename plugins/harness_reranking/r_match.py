@@ -106,7 +106,8 @@ class RMatch:
 
     def _regions(self, maps: Tensor, role: Role) -> Floats:
         """Of one scale (C, h, w): (r, C), each normalised."""
-        from harness_pooling.fs_egm import FeatureSaliencyEGM, region_means
+        from harness_pooling.fs_egm import FeatureSaliencyEGM
+        from harness_pooling.gem import region_means
         from harness_pooling.regions import region_grid
 
         regions = list(region_grid(maps.shape[-2], maps.shape[-1], self.levels))

@@ -78,7 +78,7 @@ CASES = [
     ("gem p=3", GeM(preset="released-code"), gem_plain, "its plain expression", 2.0),
     ("rmac", RMAC(), rmac_sliced, "slicing", 4.0),
     ("rmac", RMAC(), rmac_indexed, "the released code's indexing", 8.0),
-    ("rgem p=3", RGeM(preset="released-code"), rgem_sliced, "slicing", 0.5),
+    ("rgem p=3", RGeM(preset="released-code"), rgem_sliced, "slicing", 1.0),
 ]
 
 
