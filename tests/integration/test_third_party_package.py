@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 import shutil
@@ -60,6 +61,13 @@ def example(environment, tmp_path_factory):
     copy = shutil.copytree(source, tmp_path_factory.mktemp("source") / "example")
     environment.install(copy)
     return copy
+
+
+def test_the_example_is_as_it_was_written_for_version_1_of_the_plugin_api():
+    """What follows shows that it still works, which it would not if it changed. A new version has a new example."""
+    files = sorted((Path(__file__).parents[1] / "fixtures" / "example_package" / "src").rglob("*.py"))
+    content = b"".join(path.read_bytes() for path in files)
+    assert hashlib.sha256(content).hexdigest() == "55adc64e7554f61f585cfc8303f2c90bb7417f7b4ff83355d92f641a48f29fb5"
 
 
 def test_it_is_found_and_listed_with_its_origin(environment, example, tmp_path):

@@ -84,10 +84,10 @@ def compare_groups(
     scale = _scale(sums, first, second)
     observed = np.abs(np.where(np.abs(difference) < _TIE, 0.0, difference)) * scale
     order = np.argsort(observed, kind="stable")
-    shares = _beyond(sums, first[order], second[order], scale[order], observed[order], rng)
+    shares, tried = _beyond(sums, first[order], second[order], scale[order], observed[order], rng)
     p = np.empty(len(first))
     p[order] = np.maximum.accumulate(shares[::-1])[::-1]
-    return Comparisons(first, second, difference, p, level)
+    return Comparisons(first, second, difference, p, level, flips=tried)
 
 
 def _scale(sums: Floats, first: Ints, second: Ints) -> Floats:
@@ -103,8 +103,8 @@ def _scale(sums: Floats, first: Ints, second: Ints) -> Floats:
 
 def _beyond(
     sums: Floats, first: Ints, second: Ints, scale: Floats, observed: Floats, rng: np.random.Generator
-) -> Floats:
-    """Share of flips (k,) in which the largest statistic up to each pair is at least the observed one.
+) -> tuple[Floats, int]:
+    """Share of flips (k,) in which the largest statistic up to each pair is at least the observed one, and how many.
 
     The pairs are ordered by the observed statistic, the smallest first.
     """
@@ -118,7 +118,7 @@ def _beyond(
         np.maximum.accumulate(statistic, axis=0, out=statistic)
         beyond += np.count_nonzero(statistic >= observed[:, None] - _TIE, axis=1)
         tried += len(signs)
-    return np.asarray(beyond / tried)
+    return np.asarray(beyond / tried), tried
 
 
 def _signs(groups: int, pairs: int, rng: np.random.Generator) -> Iterator[Floats]:

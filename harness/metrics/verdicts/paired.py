@@ -43,6 +43,7 @@ class Comparisons:
         level: what ``p`` is compared with.
         pooled: whether the error was pooled over the methods.
         unlike: whether the guard found that methods vary unlike, so that the error was not pooled.
+        flips: sign flips tried, the observed signs among them; 0 of other tests, and where the data allow no verdict.
     """
 
     first: Ints
@@ -52,6 +53,7 @@ class Comparisons:
     level: float
     pooled: bool = False
     unlike: bool = False
+    flips: int = 0
 
     @property
     def differs(self) -> NDArray[np.bool_]:

@@ -52,6 +52,12 @@ def test_many_groups_take_random_flips_with_the_observed_one():
     assert compare_groups(far, RNG(0)).p[0] == pytest.approx(1 / 20_001)
 
 
+@pytest.mark.parametrize(("groups", "m", "flips"), [(5, 3, 0), (8, 3, 128), (24, 4, 20_001), (24, 50, 8_164)])
+def test_it_says_how_many_flips_it_tried(groups, m, flips):
+    """All of few groups up to a common sign; of long tables fewer random ones, with the observed signs."""
+    assert compare_groups(RNG(0).normal(size=(groups, m)), RNG(0)).flips == flips
+
+
 def test_the_smallest_p_does_not_grow_with_the_number_of_methods():
     sums = np.abs(RNG(0).normal(size=(24, 1))) + np.arange(12) * 5
     assert compare_groups(sums, RNG(0)).differs.all()

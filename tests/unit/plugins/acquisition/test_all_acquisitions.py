@@ -85,6 +85,10 @@ def test_all_of_the_specification_are_registered():
     assert set(expected.split()) <= set(NAMES)
 
 
+def test_each_says_what_it_costs():
+    assert [name for name in NAMES if "O(" not in REGISTRY.entry("acquisition", name).load().__doc__] == []
+
+
 @pytest.mark.parametrize("name", [pytest.param(n, marks=pytest.mark.slow) if n in HEAVY else n for n in NAMES])
 @pytest.mark.parametrize("kind", KINDS)
 def test_unlabelled_unique_and_exactly_the_budget_or_all_that_is_left(name, kind):

@@ -2,26 +2,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from small_pools import SEVERAL, small_pool
+from small_pools import small_pool
 
 from harness.active import Pool
 from harness_acquisition.bait import Bait, information, reduced
-from harness_evidence.gradients import fisher_roots, float64_predictions, slow_bait
+from harness_evidence.gradients import fisher_roots, float64_predictions
 
 RNG = np.random.default_rng
-
-
-@SEVERAL
-def test_picks_are_those_of_whole_matrices(cases):
-    for seed, kind in cases:
-        pool, budget = small_pool(seed, kind)
-        budget, left = min(budget, 3), pool.unlabelled
-        regularisation = (1.0, 0.01)[seed % 2]
-        picks = Bait(regularisation=regularisation).select(pool, budget, RNG(0)).tolist()
-        if kind == "certain" or budget == len(left):  # nothing is known of anything: all scores are 0
-            assert len(set(picks)) == budget
-        else:
-            assert picks == slow_bait(pool, budget, regularisation), (seed, kind)
 
 
 def test_information_is_the_sum_of_squared_roots():

@@ -2,25 +2,14 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from small_pools import SEVERAL, small_pool
+from small_pools import small_pool
 
 from harness.active import Pool
 from harness.core.errors import InvalidInput
 from harness_acquisition.batch_bald import BatchBald
-from harness_evidence.uncertainty import batch_information, most_informative
+from harness_evidence.uncertainty import batch_information
 
 RNG = np.random.default_rng
-
-
-@SEVERAL
-def test_picks_add_most_information_over_all_configurations(cases):
-    for seed, kind in cases:
-        pool, _ = small_pool(seed, kind)
-        p = pool.dropout_probabilities(3)[:, pool.unlabelled[:8]].astype(np.float64)
-        n, c = p.shape[1:]
-        few = Pool(np.zeros((n, 2)), np.ones((n, c)), np.full(n, -1), dropout=lambda t, p=p: p.astype(np.float32))
-        picks = BatchBald(t=3, samples_after=0).select(few, min(3, max(1, n - 1)), RNG(0)).tolist()
-        assert picks == most_informative(p, len(picks)), (seed, kind)
 
 
 def test_a_duplicate_of_a_pick_tells_little():

@@ -2,24 +2,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from small_pools import CASES, small_pool
 
 from harness.active import Pool
 from harness.search import k_means
 from harness_acquisition.clue import Clue
-from harness_evidence.mixtures import slow_clue
 
 RNG = np.random.default_rng
-
-
-def test_picks_are_nearest_to_the_weighted_centres():
-    for seed, kind in CASES[::4]:
-        pool, budget = small_pool(seed, kind)
-        if budget == len(pool.unlabelled):
-            assert Clue().select(pool, budget, RNG(seed)).tolist() == pool.unlabelled.tolist()
-            continue
-        picks = Clue().select(pool, budget, RNG(seed)).tolist()
-        assert picks == slow_clue(pool, budget, RNG(seed)), (seed, kind)
 
 
 def test_one_centre_is_the_weighted_mean():

@@ -1,24 +1,12 @@
 from __future__ import annotations
 
 import numpy as np
-from small_pools import SEVERAL, small_pool
+from small_pools import small_pool
 
 from harness.active import Pool
 from harness_acquisition.cluster_margin import ClusterMargin, clusters
-from harness_evidence.mixtures import slow_cluster_margin
 
 RNG = np.random.default_rng
-
-
-@SEVERAL
-def test_picks_equal_the_visits_one_by_one(cases):
-    """Without duplicates: of equal distances either pair may be linked first."""
-    for seed, kind in cases:
-        if kind not in ("duplicates", "zeros"):
-            pool, budget = small_pool(seed, kind)
-            wide = (1.25, 1.0, 10.0)[seed % 3]
-            picks = ClusterMargin(wide=wide).select(pool, budget, RNG(0)).tolist()
-            assert picks == slow_cluster_margin(pool, budget, wide), (seed, kind)
 
 
 def test_a_sample_is_linked_and_the_others_join_the_nearest_mean():

@@ -2,25 +2,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from small_pools import SEVERAL, small_pool
 
 from harness.active import Pool
 from harness.core.errors import InvalidInput
 from harness.plugin_api import LinearHead
 from harness_acquisition.dropquery import DropQuery
-from harness_evidence.mixtures import slow_dropquery
 
 RNG = np.random.default_rng
-
-
-@SEVERAL
-def test_picks_equal_those_found_one_by_one(cases):
-    for seed, kind in cases:
-        pool, budget = small_pool(seed, kind)
-        preset = ("recommended", "released-code")[seed % 2]
-        budget = min(budget, 1 + seed % 5)
-        picks = DropQuery(preset=preset).select(pool, budget, RNG(seed)).tolist()
-        assert picks == slow_dropquery(pool, budget, RNG(seed), preset == "released-code"), (seed, kind)
 
 
 def test_candidates_are_those_that_lost_features_change():

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from small_pools import SEVERAL, small_pool
+from small_pools import small_pool
 
 from harness.active import Pool
 from harness_acquisition.max_herding import MaxHerding
@@ -10,23 +10,6 @@ from harness_acquisition.uncertainty_herding import UncertaintyHerding, tempered
 from harness_evidence.coverage import KERNELS, margin_weights, slow_herding
 
 RNG = np.random.default_rng
-
-
-@SEVERAL
-def test_max_herding_picks_what_all_gains_say(cases):
-    for seed, kind in cases:
-        pool, budget = small_pool(seed, kind)
-        kernel, h = ("rbf", "student", "laplace")[seed % 3], (1.0, 0.4)[seed % 2]
-        picks = MaxHerding(kernel=kernel, bandwidth=h).select(pool, budget, RNG(0)).tolist()
-        assert picks == slow_herding(pool, budget, kernel, h), (seed, kind)
-
-
-@SEVERAL
-def test_uncertainty_herding_picks_what_all_weighted_gains_say(cases):
-    for seed, kind in cases:
-        pool, budget = small_pool(seed, kind)
-        picks = UncertaintyHerding().select(pool, budget, RNG(0)).tolist()
-        assert picks == slow_herding(pool, budget, u=margin_weights(pool)), (seed, kind)
 
 
 @pytest.mark.parametrize("kernel", KERNELS)
