@@ -64,6 +64,8 @@ class RetrievalProtocol:
         _require(all(k >= 1 for k in self.ks) and _unique(self.ks), "ks", self.ks, "different ranks of at least 1")
         self.evaluations()
         require_numerics(self.device, self.numerics)
+        approximate = self.search != "exact"
+        _require(approximate or not self.probes, "probes", self.probes, "0, or search: ivf-pq")
         _require(self.depth >= 0, "depth", self.depth, "0 for the whole database, or a number of images")
 
     @property

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from harness.cache.inspection import sweep_cache
-from harness.core.errors import Errors
+from harness.core.errors import Errors, SpecError
 from harness.core.locks import Lock
 from harness.core.notebook import NotebookProgress, in_notebook
 from harness.core.progress import Progress, SilentProgress
@@ -141,6 +141,8 @@ def run_plan(
     progress, options, sinks = progress or SilentProgress(), options or Options(), sinks or Sinks()
     store.sweep()
     runs = pending(plan, store, retry_failed=retry_failed)
+    if options.shards and any(run.task != "retrieval" for run in runs):
+        raise SpecError("runs of active learning have no shards", fix="leave out --shards")
     if runs:
         audits = audit_runs(runs, plan.folders)
         executor = make_executor(options.of_whole_runs, plan, runs, progress)

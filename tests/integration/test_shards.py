@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 import harness
-from harness.core.errors import BadParameter
+from harness.core.errors import BadParameter, Errors, SpecError
 from harness.runs.executors.calls import ShardsLost, calls
 from harness.runs.executors.choose import Options
 from harness.runs.sharding import Sharding
@@ -95,6 +96,9 @@ def test_an_approximate_search_says_its_recall_and_misses_what_it_does_not_list(
     spec["methods"] = {"descriptors": spec["methods"]["descriptors"]}
     spec["protocol"] = {"depth": 100}
     (exact,) = run(spec, tmp_path)
+    spec["protocol"] = {"depth": 100, "probes": 8}
+    with pytest.raises(Errors, match="probes"):
+        run(spec, tmp_path)
     spec["protocol"] = {"depth": 100, "search": "ivf-pq", "probes": 8}
     (record,) = run(spec, tmp_path)
     (sharded_record,) = run(spec, tmp_path / "shards", shards=3)
@@ -122,9 +126,33 @@ def test_a_lost_process_costs_its_calls_only(tmp_path):
             jobs(eval, ["1 / 0"], "sums")
 
 
-def test_a_wrong_number_of_shards_is_refused():
+def test_a_wrong_number_of_shards_is_refused(tmp_path, toy):
     with pytest.raises(BadParameter, match="-1 shards are too few"):
         Options(shards=-1)
+    methods = {"learning": {"supervised": {"epochs": 1}}, "acquisition": "random"}
+    spec = {"name": "toy", "task": "active-learning", "datasets": "toy-classes", "methods": methods, "plugins": [toy]}
+    with pytest.raises(SpecError, match="runs of active learning have no shards"):
+        run(spec, tmp_path, shards=2)
+
+
+def test_shards_are_handed_out_and_runs_are_done_here():
+    class Client:
+        scheduler = SimpleNamespace(address="tcp://10.0.0.1:8786")
+
+    for scheduler in ("tcp://10.0.0.1:8786", Client(), SimpleNamespace(scheduler_address="tcp://10.0.0.1:8786")):
+        options = Options(executor="dask", scheduler=scheduler, workers=3, shards=8)
+        assert options.sharding == Sharding(8, "dask", 3, "tcp://10.0.0.1:8786")
+        assert (options.of_whole_runs.executor, options.of_whole_runs.workers) == ("processes", 1)
+    assert Options(executor="dask", scheduler="tcp://10.0.0.1:8786").sharding is None
+
+
+@pytest.mark.slow  # imports distributed
+def test_a_scheduler_that_does_not_answer_is_said(tmp_path, free_port, monkeypatch):
+    pytest.importorskip("distributed")
+    monkeypatch.setattr("harness.runs.executors.calls._CONNECT_SECONDS", 0.5)
+    sharding = Sharding(2, "dask", scheduler=f"tcp://127.0.0.1:{free_port}")
+    with pytest.raises(ShardsLost, match="no Dask scheduler answers"), calls(sharding, tmp_path):
+        pass
 
 
 @pytest.mark.slow

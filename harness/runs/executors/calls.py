@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import itertools
 import multiprocessing
+import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 R = TypeVar("R")
 
+_CONNECT_SECONDS: Final = 10
 _ATTEMPTS: Final = 3
 """Of a call whose process was lost, the first among them; as many as Dask makes."""
 
@@ -55,7 +57,9 @@ def calls(sharding: Sharding, folder: Path) -> Iterator[Jobs]:
         with _dask(sharding.scheduler) as jobs:
             yield jobs
     else:
-        yield _Submitted(folder, sharding.workers, dict(sharding.slurm))
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=folder, ignore_cleanup_errors=True) as own:
+            yield _Submitted(Path(own), sharding.workers, dict(sharding.slurm))
 
 
 class _Pool:
@@ -88,7 +92,13 @@ def _dask(address: str) -> Iterator[Jobs]:
     """Tasks of a scheduler, which does those of a lost worker elsewhere."""
     from distributed import Client
 
-    with Client(address, set_as_default=False) as client:  # type: ignore[no-untyped-call]
+    try:
+        connected = Client(address, timeout=_CONNECT_SECONDS, set_as_default=False)  # type: ignore[no-untyped-call]
+    except (OSError, ValueError) as error:
+        raise ShardsLost(
+            f"no Dask scheduler answers at {address}", fix="an address that this machine reaches"
+        ) from error
+    with connected as client:
 
         def jobs(function: Callable[[T], R], tasks: Sequence[T], label: str) -> list[R]:
             from distributed.scheduler import KilledWorker
