@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+
 import numpy as np
 import pytest
 import torch
@@ -14,7 +16,10 @@ from harness.core.progress import SilentProgress
 from harness.graph import engines
 from harness.search import exact
 from harness_acquisition.jlp import JointLabelPropagation
+from harness_learning.ceal import CEAL
+from harness_learning.deep_cluster import Pretrain
 from harness_learning.label_propagation import SemiSupervised
+from harness_learning.supervised import Supervised
 from harness_network.small import SmallCNN
 
 KEYS = {"dataset": "blobs", "learning": "semi", "network": "small", "acquisition": "jlp"}
@@ -40,14 +45,30 @@ def test_graphs_and_solves_of_a_run_are_done_on_its_device(monkeypatch):
 
     monkeypatch.setattr(engines.TorchEngine, "__init__", engine)
     monkeypatch.setattr(exact, "part_top_k", part)
-    learning = SemiSupervised(epochs=4, semi_epochs=1, semi_batch=16, labelled_batch=4, k=5)
-    there = cycles("cpu:0", learning)
+    cycles("cpu:0", SEMI)
     assert set(solved) == set(searched) == {"cpu:0"}
     assert len(solved) >= 5  # each training propagates, each acquisition solves
-    solved.clear()
+
+
+SEMI = SemiSupervised(epochs=3, semi_epochs=1, semi_batch=16, labelled_batch=4, k=5)
+PRETRAIN = Pretrain(epochs=3, pre_epochs=1, pre_batch=16, clusters_per_class=2)
+
+
+@pytest.mark.parametrize(
+    "learning",
+    [SEMI, *(pytest.param(one, marks=pytest.mark.slow) for one in (Supervised(epochs=3), PRETRAIN, CEAL(epochs=3)))],
+    ids=lambda learning: type(learning).__name__,
+)
+def test_cycles_on_a_renamed_device_are_those_of_the_cpu(monkeypatch, root, learning):
+    """Nothing mixes devices; a GPU would round otherwise."""
+    monkeypatch.syspath_prepend(str(root / "tests" / "fixtures"))
+    renamed = importlib.import_module("renamed_device")
+    renamed.one_card(monkeypatch)
     here = cycles("cpu", learning)
-    assert solved == []
-    assert [len(cycle.labelled) for cycle in here] == [len(cycle.labelled) for cycle in there]
+    with renamed.RenamedDevice():
+        there = cycles("cuda", learning)
+    assert [cycle.labelled for cycle in there] == [cycle.labelled for cycle in here]
+    assert [cycle.accuracy for cycle in there] == [cycle.accuracy for cycle in here]
 
 
 def test_a_card_that_is_not_there_is_one_sentence(monkeypatch):

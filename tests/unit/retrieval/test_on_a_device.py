@@ -32,14 +32,10 @@ def renamed(monkeypatch, root):
     monkeypatch.syspath_prepend(str(root / "tests" / "fixtures"))
     import renamed_device
 
-    monkeypatch.setattr(torch.version, "cuda", "13.0")
-    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
-    monkeypatch.setattr(torch.Tensor, "pin_memory", lambda self: self)
+    renamed_device.one_card(monkeypatch)
     # The mode is one of this thread.
     monkeypatch.setattr(extraction, "prefetched", lambda work, items, *_: map(work, items))
     monkeypatch.setattr(single, "gpu_in_use", lambda: {"name": "renamed"})
-    for name in ("reset_peak_memory_stats", "max_memory_allocated", "empty_cache"):
-        monkeypatch.setattr(torch.cuda, name, lambda: 1)
     yield renamed_device
     sys.modules.pop("renamed_device", None)
 
