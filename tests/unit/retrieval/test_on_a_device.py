@@ -21,7 +21,7 @@ SPEC = {
     "name": "there",
     "task": "retrieval",
     "datasets": {"synthetic-instances": {"objects": 3, "images": 20, "queries": 12, "size": 64}},
-    "methods": {"backbone": "tiny", "pooling": "gem", "reranking": "dsm", "expansion": "diffusion"},
+    "methods": {"backbone": "tiny", "pooling": "gem"},
     "protocol": {"image_size": 64, "scales": [1.0, 0.5]},
 }
 
@@ -69,11 +69,16 @@ def test_a_pooling_for_any_device_stays_there(renamed, name):
     assert method.any_device
 
 
-def test_a_run_on_the_device_ranks_as_on_the_cpu(renamed, tmp_path):
+MORE = {"reranking": "dsm", "expansion": "diffusion"}
+
+
+@pytest.mark.parametrize("more", [{}, pytest.param(MORE, marks=pytest.mark.slow)], ids=["search", "all stages"])
+def test_a_run_on_the_device_ranks_as_on_the_cpu(renamed, tmp_path, more):
+    spec = {**SPEC, "methods": {**SPEC["methods"], **more}}
     folders = {name: tmp_path / name for name in ("runs", "cache", "data")}
-    plain = harness.run(SPEC, **folders)[0]
+    plain = harness.run(spec, **folders)[0]
     with renamed.RenamedDevice():
-        there = harness.run(SPEC, device="cuda", **folders)[0]
+        there = harness.run(spec, device="cuda", **folders)[0]
     assert there.failure is None, there.failure
     assert there.protocol["device"] == "cuda"
     assert np.array_equal(there.details["ranks"], plain.details["ranks"])
