@@ -74,15 +74,15 @@ def power_mean(maps: Tensor, p: float, lowest: float = 0.0) -> Tensor:
     Raises:
         InvalidInput: H = 0 or W = 0.
     """
-    import torch
-
     require_maps(maps)
     if p == float("inf"):
         return maps.amax((-2, -1)).clamp(min=lowest)
-    if maps.requires_grad and torch.is_grad_enabled():
+    if _has_gradient(maps):
         return _scaled_mean(maps, p, lowest)
     if 0 < maps.numel() <= _BLOCK_CELLS and (maps.ndim == 3 or maps.is_contiguous()):
         return _plain_mean(maps, p, lowest)
+    import torch
+
     rows = maps.reshape(-1, *maps.shape[-2:])
     block = max(1, _BLOCK_CELLS // (maps.shape[-2] * maps.shape[-1]))
     means = [_plain_mean(group, p, lowest) for group in torch.split(rows, block) if len(group)]
@@ -99,15 +99,22 @@ def region_means(maps: Tensor, regions: Sequence[Region], p: float, lowest: floa
     require_maps(maps)
     parts = [maps[..., y : y + h, x : x + w] for y, x, h, w in regions]
     apart = sum(h * w for _, _, h, w in regions) <= maps.shape[-2] * maps.shape[-1]
-    gradient = maps.requires_grad and torch.is_grad_enabled()
     # Multiplications give the same wherever a number stands in memory; other powers do not.
     whole = p % 1 == 0 and p <= _MOST_PRODUCT
-    if apart or gradient or not (whole and maps.is_contiguous() and maps.numel()):
+    if apart or _has_gradient(maps) or not (whole and maps.is_contiguous() and maps.numel()):
         return torch.stack([power_mean(part, p, lowest) for part in parts], -2)
     powers = _power_(maps.clamp(lowest), p)
     # Sums over copies are added up in the order of a map of their size.
     means = [powers[..., y : y + h, x : x + w].clone().mean((-2, -1)) for y, x, h, w in regions]
     return torch.stack([_rooted_(mean, part, p, lowest) for mean, part in zip(means, parts, strict=True)], -2)
+
+
+def _has_gradient(maps: Tensor) -> bool:
+    if not maps.requires_grad:
+        return False
+    import torch
+
+    return torch.is_grad_enabled()
 
 
 def _plain_mean(maps: Tensor, p: float, lowest: float) -> Tensor:

@@ -16,6 +16,6 @@ def require_maps(maps: Tensor) -> None:
     Raises:
         InvalidInput: fewer than three dimensions, or H = 0 or W = 0.
     """
-    shape = tuple(maps.shape)
+    shape = maps.shape
     if len(shape) < 3 or 0 in shape[-2:]:
-        raise InvalidInput(f"maps of shape {shape} cannot be pooled", fix="maps (..., C, H, W) with H, W >= 1")
+        raise InvalidInput(f"maps of shape {tuple(shape)} cannot be pooled", fix="maps (..., C, H, W) with H, W >= 1")
