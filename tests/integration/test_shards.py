@@ -126,6 +126,13 @@ def test_a_lost_process_costs_its_calls_only(tmp_path):
             jobs(eval, ["1 / 0"], "sums")
 
 
+def test_the_command_line_names_shards():
+    from harness.cli.run import _executor_options
+
+    options = _executor_options("processes", 4, None, None, 0, None, ["slurm_partition=gpu"], 8)
+    assert options.sharding == Sharding(8, "slurm", 4, "", (("slurm_partition", "gpu"),))
+
+
 def test_a_wrong_number_of_shards_is_refused(tmp_path, toy):
     with pytest.raises(BadParameter, match="-1 shards are too few"):
         Options(shards=-1)
