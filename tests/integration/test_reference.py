@@ -6,8 +6,14 @@ import importlib
 import re
 
 import pytest
+import typer
 
+from harness.active import ActiveProtocol
+from harness.cli.app import app
+from harness.cli.describe import commands
 from harness.plugin_api import OPTIONAL_HOOKS
+from harness.registry.parameters import describe
+from harness.retrieval.protocol import RetrievalProtocol
 from harness.runs.record import Record
 from harness.runs.spec import _Shape
 
@@ -50,3 +56,19 @@ def test_every_environment_variable_has_an_entry(root):
     page = (root / "docs" / "reference" / "environment.md").read_text()
     assert len(named) >= 5
     assert {name for name in named if f"`{name}`" not in page} == set()
+
+
+def test_every_option_of_the_protocols_has_an_entry(pages):
+    options = {option.name for protocol in (RetrievalProtocol, ActiveProtocol) for option in describe(protocol)}
+    assert options == rows(pages["reference/options.md"]).keys()
+
+
+def test_every_command_has_a_page_with_its_options(root, monkeypatch):
+    monkeypatch.syspath_prepend(str(root / "tools" / "site"))
+    pages = importlib.import_module("command_page").pages()
+    overview = pages["reference/commands/index.md"]
+    for command in commands(typer.main.get_command(app)):
+        group = command["command"].split()[1]
+        assert f"[`{command['command']}`]({group}.md)" in overview
+        for option in command["options"]:
+            assert all(f"`{name}`" in pages[f"reference/commands/{group}.md"] for name in option["names"])
