@@ -118,7 +118,9 @@ def run(
         failed = _until_decided(plan, execution, max_seeds, all_pairs=all_pairs)
     else:
         failed = execution.summary(plan, execution.perform(plan, retry_failed=retry_failed))
-    print(f"Records: {execution.store.folder}. Leaderboard: harness leaderboard {spec}")
+    chosen = {"device": device, "numerics": numerics}
+    options_too = "".join(f" --{name} {value}" for name, value in chosen.items() if value)
+    print(f"Records: {execution.store.folder}. Leaderboard: harness leaderboard {spec}{options_too}")
     raise typer.Exit(SOME_FAILED if failed else DONE)
 
 
