@@ -135,8 +135,8 @@ def _of_largest_estimates(found: Sequence[tuple[Floats, Ids]], count: int) -> Id
 
 def _best(queries: Floats, ids: Ids, shards: Sequence[Shard], k: int) -> NDArray[np.uint64]:
     """Keys (m, k) of the best of candidates (m, c); -1 is none."""
-    from harness.search.exact import keys_of
     from harness.search.kernels import score_pairs
+    from harness.search.keys import keys_of
 
     query, place = np.nonzero(ids >= 0)
     rows, row = np.unique(ids[query, place], return_inverse=True)

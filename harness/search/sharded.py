@@ -23,7 +23,8 @@ from harness.core.errors import DataMissing, InvalidInput
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from harness.search.exact import Ids, Part, TopK
+    from harness.search.exact import Part, TopK
+    from harness.search.keys import Ids
 
     Array = NDArray[Any]
 
@@ -157,7 +158,8 @@ class Answer:
 
 def search_shard(job: SearchJob) -> Answer:
     """Search one shard; holds little more than a block of rows and the answer."""
-    from harness.search.exact import Marks, part_top_k
+    from harness.search.exact import part_top_k
+    from harness.search.marks import Marks
 
     with measured() as cost:
         with np.load(job.asked, allow_pickle=False) as asked:
@@ -195,7 +197,8 @@ class ShardedSearch:
         ranks_of: Sequence[Sequence[int] | Ids] = (),
     ) -> TopK:
         """See ``top_k``; the costs being measured take up what the jobs took."""
-        from harness.search.exact import Marks, checked, merged
+        from harness.search.exact import checked, merged
+        from harness.search.marks import Marks
 
         arrays, k, queries = checked(queries, database, k, ranks_of)
         marks = Marks.of(queries, arrays, ranks_of) if len(ranks_of) else None

@@ -50,8 +50,8 @@ def test_another_tie_rule_is_red_until_the_version_is_raised(search, monkeypatch
     version = ALL["search"].version
     assert search(version).problem() == ""
     # The highest index first.
-    monkeypatch.setattr(exact, "keys_of", _keys_of_highest(exact))
-    monkeypatch.setattr(exact, "_decoded", _decoded_of_highest(exact))
+    monkeypatch.setattr(exact, "keys_of", _keys_of_highest)
+    monkeypatch.setattr(exact, "decoded", _decoded_of_highest)
     assert "raise result_version of search, then run `make golden`" in search(version).problem()
     raised = search(version + 1)
     assert f"is {version + 1}, its golden values are of version {version}: run `make golden`" in raised.problem()
@@ -69,23 +69,17 @@ def test_make_golden_writes_nothing_over_values_that_moved(search, monkeypatch):
     assert golden.json.loads(moved.file.read_text())["search"] == golden.json.loads(before)["search"]
 
 
-def _keys_of_highest(exact):
-    def keys(scores, indices):
-        ids = np.arange(indices, indices + scores.shape[-1]) if isinstance(indices, int) else indices
-        bits = (scores + np.float32(0)).view(np.uint32)
-        upper = np.where(bits >> 31, ~bits, bits | np.uint32(1 << 31)).astype(np.uint64)
-        return (upper << np.uint64(32)) | ids.astype(np.uint64)
-
-    return keys
+def _keys_of_highest(scores, indices):
+    ids = np.arange(indices, indices + scores.shape[-1]) if isinstance(indices, int) else indices
+    bits = (scores + np.float32(0)).view(np.uint32)
+    upper = np.where(bits >> 31, ~bits, bits | np.uint32(1 << 31)).astype(np.uint64)
+    return (upper << np.uint64(32)) | ids.astype(np.uint64)
 
 
-def _decoded_of_highest(exact):
-    def decoded(keys):
-        upper = (keys >> np.uint64(32)).astype(np.uint32)
-        scores = np.where(upper >> 31, upper ^ np.uint32(1 << 31), ~upper).view(np.float32)
-        return (keys & exact._LAST).astype(np.int64), scores
-
-    return decoded
+def _decoded_of_highest(keys):
+    upper = (keys >> np.uint64(32)).astype(np.uint32)
+    scores = np.where(upper >> 31, upper ^ np.uint32(1 << 31), ~upper).view(np.float32)
+    return (keys & np.uint64(2**32 - 1)).astype(np.int64), scores
 
 
 PLAN = """

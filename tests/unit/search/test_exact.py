@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.core.errors import InvalidInput
-from harness.search import exact, top_k
+from harness.search import candidates, exact, products, top_k
 
 
 def whole_numbers(n, d, rng, high=3):
@@ -59,9 +59,11 @@ def test_blocks_threads_and_devices_do_not_show(monkeypatch, device, q, k):
     if device == "cuda" and not torch.cuda.is_available():
         pytest.skip("no CUDA device")
     if device == "cpu pairs":
-        monkeypatch.setattr(exact, "_Pools", exact._Pairs)
-    for name, value in (("_QUERIES", 64), ("_PRODUCTS", 6400), ("_ON_DEVICE", 9900)):
-        monkeypatch.setattr(exact, name, value)
+        monkeypatch.setattr(candidates, "Pools", candidates.Pairs)
+    monkeypatch.setattr(exact, "_QUERIES", 64)
+    monkeypatch.setattr(products, "_PRODUCTS", 6400)
+    for module in (exact, products):
+        monkeypatch.setattr(module, "ON_DEVICE", 9900)
     queries, database = descriptors(q, 33, 1), descriptors(900, 33)
     database[[3, 250, 777]] = database[400]
     queries[0] = database[400]
@@ -85,7 +87,7 @@ def test_more_near_ties_than_a_pool_holds(noise, q, k):
 @pytest.mark.parametrize("n", [9, 128, 700])
 @pytest.mark.parametrize("k", [1, 8, 300])
 def test_a_set_searched_in_itself(monkeypatch, kind, n, k):
-    monkeypatch.setattr(exact, "_WITHIN", 64)
+    monkeypatch.setattr(candidates, "_WITHIN", 64)
     rng = np.random.default_rng(0)
     x = {
         "real": lambda: descriptors(n, 30),
@@ -149,7 +151,7 @@ def test_a_query_of_zeros_gets_the_indices_in_order(q):
 @pytest.mark.parametrize("k", [1, 7, 100, None])
 @pytest.mark.parametrize("q", [5, 12])
 def test_shards_and_ranks(monkeypatch, tmp_path, dtype, rows, k, q):
-    monkeypatch.setattr(exact, "_CONVERTED", 4 * rows)
+    monkeypatch.setattr(exact, "CONVERTED", 4 * rows)
     rng = np.random.default_rng(0)
     queries, shards = whole_numbers(q, 4, rng), [whole_numbers(n, 4, rng).astype(dtype) for n in (60, 90, 1, 150)]
     np.save(tmp_path / "shard.npy", shards[1])
