@@ -24,7 +24,11 @@ _RETRIEVAL: Final = {
     "task": "retrieval",
     "datasets": [{"synthetic-instances": {"objects": 4, "images": 24, "queries": 4, "size": 96}}],
     "methods": [
-        {"backbone": "tiny", "pooling": ["gem", "rmac"], "whitening": ["none", {"pca": {"shrink": 0.2}}]},
+        {
+            "backbone": "tiny",
+            "pooling": ["gem", "rmac"],
+            "whitening": ["none", {"pca": {"preset": "thesis", "shrink": 0.2}}],
+        },
         {"backbone": "tiny", "pooling": "gem", "reranking": {"dsm": {"overlap": 1.0, "order_by": "inliers"}}},
         {
             "backbone": "tiny",

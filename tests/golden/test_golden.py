@@ -16,7 +16,7 @@ sys.path.insert(0, str(Path(__file__).parent))  # tests are no package: golden a
 import golden
 
 ALL = {entry.name: entry for entry in golden.all_golden()}
-SLOW = {"backbone:resnet101", "backbone:resnet50", "backbone:vgg16", "learning:pretrain", "retrieval"}
+SLOW = {"backbone:resnet101"}
 """Those that take more than a few seconds."""
 
 
