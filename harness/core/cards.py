@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import re
 import shutil
@@ -13,6 +14,7 @@ VISIBLE: Final = "CUDA_VISIBLE_DEVICES"
 _ORDER: Final = "CUDA_DEVICE_ORDER"
 _CARDS: Final = Path("/proc/driver/nvidia/gpus")
 _LISTED: Final = re.compile(r"^\s*(GPU|MIG) (.*?)\s*\(UUID: ([^)]+)\)", re.MULTILINE)
+_NAME: Final = re.compile(r"\d+|(GPU|MIG)-.*")
 _SECONDS: Final = 20.0
 
 
@@ -26,8 +28,9 @@ def cuda_devices() -> tuple[str, ...]:
     listed = _listed()
     if visible is None:
         return tuple(uuid for uuid, _ in listed) or tuple(map(str, range(_count())))
-    names = [name.strip() for name in visible.split(",")]
-    named = [name for name in names if name not in ("", "-1")]
+    names = (name.strip() for name in visible.split(","))
+    # CUDA ends the list at the first that is none, -1 or the NoDevFiles of SLURM for a job without a card.
+    named = itertools.takewhile(_NAME.fullmatch, names)
     return tuple(dict.fromkeys(_uuid(name, listed) for name in named))
 
 

@@ -55,6 +55,8 @@ def machine(monkeypatch, tmp_path):
         (ALIKE, "5", ("5",)),
         (ALIKE, "-1", ()),
         (ALIKE, "", ()),
+        (ALIKE, "NoDevFiles", ()),  # what SLURM says to a job without a card
+        (ALIKE, "1,-1,0", ("GPU-bbb2",)),  # CUDA does not read on
         (UNLIKE, "1", ("1",)),  # CUDA may number them otherwise
         (PARTS, None, ("GPU-aaa1", "MIG-ccc3", "MIG-ddd4")),
         (PARTS, "MIG-ddd4", ("MIG-ddd4",)),
