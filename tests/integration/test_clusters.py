@@ -12,6 +12,8 @@ import pytest
 import harness
 from harness.core.errors import SpecError
 from harness.runs.executors.choose import Options
+from harness.runs.executors.job import Limits
+from harness.runs.executors.slurm import Slurm
 
 HOSTILE = str(Path(__file__).parents[1] / "fixtures" / "hostile.py")
 
@@ -77,3 +79,15 @@ def test_no_slurm_is_the_users_mistake(tmp_path, toy):
     pytest.importorskip("submitit")
     with pytest.raises(SpecError, match=re.escape("submitit cannot use slurm")):
         harness.run(spec(toy, [1]), runs=tmp_path / "runs", cache=tmp_path / "cache", options=Options(executor="slurm"))
+
+
+def test_a_process_that_ends_leaves_the_jobs_of_another_their_files(tmp_path):
+    pytest.importorskip("submitit")
+    first, second = (Slurm(tmp_path / "slurm", 1, Limits(), {"cluster": "local"}) for _ in range(2))
+    submitted = Path(second._executor.folder) / "12_submitted.pkl"
+    submitted.parent.mkdir(exist_ok=True, parents=True)
+    submitted.touch()
+    first.close()
+    assert submitted.exists()
+    second.close()
+    assert not (tmp_path / "slurm").exists()

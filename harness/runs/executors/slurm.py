@@ -5,7 +5,9 @@ Nodes need the harness, the plugins and the folders of data and cache under the 
 
 from __future__ import annotations
 
+import contextlib
 import shutil
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar
@@ -19,7 +21,7 @@ class Slurm(RemoteExecutor):
     """Up to ``jobs`` jobs in the queue at once.
 
     Args:
-        folder: where submitit keeps its files, seen by all nodes; emptied job by job.
+        folder: seen by all nodes; submitit keeps its files in a folder of its own there, emptied job by job.
         jobs: how many jobs may wait or run.
         limits: of one run; they become the limits of a job.
         options: parameters of submitit, ``slurm_partition``; ``cluster`` (``slurm`` or ``local``).
@@ -34,21 +36,31 @@ class Slurm(RemoteExecutor):
     def __init__(self, folder: Path, jobs: int, limits: Limits, options: Mapping[str, str]) -> None:
         super().__init__()
         self.slots = jobs
-        self._folder = folder
-        self._executor = submitter(folder, limits, options)
+        folder.mkdir(parents=True, exist_ok=True)
+        self._folder = Path(tempfile.mkdtemp(dir=folder))  # other processes may use the same cache
+        try:
+            self._executor = submitter(self._folder, limits, options)
+        except BaseException:
+            self._remove_folder()
+            raise
 
     def close(self) -> None:
         """See ``Executor``."""
         for future in self._running:
             future.cancel()
         self._running.clear()
+        self._remove_folder()
+
+    def _remove_folder(self) -> None:
         shutil.rmtree(self._folder, ignore_errors=True)
+        with contextlib.suppress(OSError):  # others are in it
+            self._folder.parent.rmdir()
 
     def _future(self, job: Job) -> Any:
         return self._executor.submit(perform_job, job)
 
     def _finished(self, future: Any, job: Job) -> Finished:
         result = super()._finished(future, job)
-        for path in self._folder.glob(f"{future.job_id}*"):
+        for path in self._folder.glob(f"{future.job_id}_*"):
             path.unlink(missing_ok=True)
         return result
