@@ -192,7 +192,7 @@ def read_spec(source: str | Path | Mapping[str, Any]) -> tuple[Spec, list[Harnes
 
 
 def with_arithmetic(spec: Spec, device: str | None, numerics: str | None) -> Spec:
-    """The spec with another device and other numerics; None leaves what it says.
+    """The spec with another device and other numerics, also where it states them as options; None leaves what it says.
 
     Raises:
         BadParameter: there is no such device, or there are no such numerics.
@@ -200,8 +200,19 @@ def with_arithmetic(spec: Spec, device: str | None, numerics: str | None) -> Spe
     for name, stated, known in (("device", device, DEVICES), ("numerics", numerics, get_args(Numerics))):
         if stated is not None and stated not in known:
             raise BadParameter(f'unknown {name} "{stated}"', fix=f"one of {', '.join(known)}")
-    device = spec.device if device is None else planned_device(device)
-    return replace(spec, device=device, numerics=spec.numerics if numerics is None else numerics)
+    given = {name for name, value in (("device", device), ("numerics", numerics)) if value is not None}
+
+    def without(options: Mapping[str, Any]) -> dict[str, Any]:
+        return {name: value for name, value in options.items() if name not in given}
+
+    return replace(
+        spec,
+        device=spec.device if device is None else planned_device(device),
+        numerics=spec.numerics if numerics is None else numerics,
+        protocol=without(spec.protocol),
+        protocols={name: without(own) for name, own in spec.protocols.items()},
+        combinations=tuple(replace(one, protocol=without(one.protocol)) for one in spec.combinations),
+    )
 
 
 def _seeds(document: Document, task: str, errors: list[HarnessError]) -> tuple[int, ...]:

@@ -75,6 +75,16 @@ def test_other_arithmetic_is_another_run(plan, spec):
     assert (again.protocol.device, again.protocol.numerics) == ("cuda", "tf32")
 
 
+def test_options_of_the_command_come_before_all_that_the_spec_says(plan):
+    own = {"device": "cuda", "numerics": "bf16"}
+    combination = {**SPEC["methods"], "protocol": {"device": "cuda"}}
+    for stated in ({"protocol": own}, {"protocols": {"toy-images": own}}, {"methods": [combination]}):
+        asked = plan(device="cpu", numerics="fp32", **stated).runs
+        assert [run.id for run in asked] == [run.id for run in plan().runs]
+    kept = plan(numerics="fp32", protocol=own).runs[0].protocol
+    assert (kept.device, kept.numerics) == ("cuda", "fp32")
+
+
 def test_keys_of_the_spec_and_options_of_the_command_say_the_same(plan):
     stated = plan(device="cuda", numerics="tf32").runs
     spec = {**SPEC, "device": "cuda", "numerics": "tf32"}
