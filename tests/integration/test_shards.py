@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from types import SimpleNamespace
 
 import numpy as np
@@ -10,6 +13,7 @@ import pytest
 
 import harness
 from harness.core.errors import BadParameter, Errors, SpecError
+from harness.core.threads import reproducible
 from harness.runs.executors.calls import ShardsLost, calls
 from harness.runs.executors.choose import Options
 from harness.runs.sharding import Sharding
@@ -124,6 +128,54 @@ def test_a_lost_process_costs_its_calls_only(tmp_path):
             jobs(eval, [dies], "sums")
         with pytest.raises(ZeroDivisionError):
             jobs(eval, ["1 / 0"], "sums")
+
+
+def test_a_process_lost_while_others_are_started_costs_its_calls_only(tmp_path, monkeypatch):
+    class Pool(ThreadPoolExecutor):
+        broken = False
+
+        def __init__(self, workers, context):
+            super().__init__(workers)
+
+        def submit(self, function, *tasks):
+            if tasks == ("2 + 2",) and not Pool.broken:
+                Pool.broken = True
+                raise BrokenProcessPool
+            return super().submit(function, *tasks)
+
+    monkeypatch.setattr("harness.runs.executors.calls.ProcessPoolExecutor", Pool)
+    with calls(Sharding(3, "processes", workers=2), tmp_path) as jobs:
+        assert jobs(eval, ["1 + 1", "2 + 2", "3 + 3"], "sums") == [2, 4, 6]
+
+
+def test_processes_of_shards_share_the_threads_of_the_run(tmp_path, monkeypatch):
+    monkeypatch.setenv("OMP_NUM_THREADS", "6")
+    monkeypatch.setattr("harness.runs.executors.calls.ProcessPoolExecutor", lambda n, _: ThreadPoolExecutor(n))
+    with reproducible(), calls(Sharding(2, "processes", workers=2), tmp_path) as jobs:
+        assert jobs(os.environ.get, ["OMP_NUM_THREADS"], "threads") == ["3"]
+
+
+def test_jobs_nobody_waits_for_are_cancelled(tmp_path, monkeypatch):
+    pytest.importorskip("submitit")
+    from submitit.core.utils import FailedJobError
+
+    cancelled = []
+
+    class Job:
+        def __init__(self, task):
+            self.task = task
+
+        def result(self):
+            raise FailedJobError(self.task)
+
+        def cancel(self, check):
+            cancelled.append(self.task)
+
+    executor = SimpleNamespace(cluster="local", map_array=lambda function, tasks: list(map(Job, tasks)))
+    monkeypatch.setattr("harness.runs.executors.submitting.submitter", lambda *_: executor)
+    with calls(Sharding(2, "slurm"), tmp_path) as jobs, pytest.raises(FailedJobError, match="first"):
+        jobs(eval, ["first", "second"], "sums")
+    assert cancelled == ["first", "second"]
 
 
 def test_the_command_line_names_shards():

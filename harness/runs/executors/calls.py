@@ -9,9 +9,9 @@ import itertools
 import multiprocessing
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -71,12 +71,16 @@ class _Pool:
     def __call__(self, function: Callable[[T], R], tasks: Sequence[T], label: str) -> list[R]:
         """See ``Jobs``."""
         results: dict[int, R] = {}
-        variables = dict.fromkeys(threads.VARIABLES, str(threads.share(self._workers)))
+        each = max(1, threads.threads_here() // self._workers)
+        variables = dict.fromkeys(threads.VARIABLES, str(each))
         for attempt in itertools.count(1):
             context = multiprocessing.get_context("spawn")
             with without_main(), variables_set(variables):
                 with ProcessPoolExecutor(min(self._workers, len(tasks)), context) as pool:
-                    futures = {i: pool.submit(function, task) for i, task in enumerate(tasks) if i not in results}
+                    futures: dict[int, Future[R]] = {}
+                    with suppress(BrokenProcessPool):  # of a process that is lost while others are started
+                        for i in (i for i in range(len(tasks)) if i not in results):
+                            futures[i] = pool.submit(function, tasks[i])
                     for i, future in futures.items():
                         if not isinstance(future.exception(), BrokenProcessPool):
                             results[i] = future.result()
@@ -132,7 +136,12 @@ class _Submitted:
         if executor.cluster == "slurm":
             executor.update_parameters(slurm_array_parallelism=self._workers)
         jobs = executor.map_array(function, tasks)
-        return [self._result(executor, job, function, task, label) for job, task in zip(jobs, tasks, strict=True)]
+        try:
+            return [self._result(executor, job, function, task, label) for job, task in zip(jobs, tasks, strict=True)]
+        except BaseException:
+            for job in jobs:  # nobody waits for them
+                job.cancel(check=False)
+            raise
 
     def _result(self, executor: Any, job: Any, function: Callable[[T], R], task: T, label: str) -> R:
         """Of a job; a lost one is submitted again."""
