@@ -37,7 +37,8 @@ class RetrievalProtocol:
         search: ``exact``, or ``ivf-pq``, which looks through the inverted lists nearest to a query by codes of 64 bytes
             (Jegou et al. 2011) and scores the best exactly. It lists at most 10,000 images, and what it does not list
             counts as missed; its recall is measured and recorded.
-        probes: lists of each query that ``ivf-pq`` looks through; 0: a sixteenth of them.
+        probes: lists of each query that ``ivf-pq`` looks through, and more where they hold fewer than 100 images; 0: a
+            sixteenth of them.
     """
 
     image_size: Annotated[int, Ge(1)] = 1024  # Radenovic et al. 2018, §6

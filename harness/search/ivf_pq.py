@@ -11,7 +11,7 @@ import contextlib
 import itertools
 import math
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -168,7 +168,8 @@ class ApproximateSearch:
         count: of shards, at most.
         jobs: builds and searches their indices.
         folder: seen by all jobs; rows and indices lie there until ``close``.
-        probes: lists of each query that are looked through; 0: a sixteenth of them.
+        probes: lists of each query that are looked through, and more where they hold fewer than 100 images; 0: a
+            sixteenth of them.
         report: what was built, and its recall once it was measured.
     """
 
@@ -212,21 +213,22 @@ class ApproximateSearch:
     def __call__(self, queries: Array, database: object, k: int) -> TopK:
         """The best images of each query, as many as are found of every one; ``database`` is the one that was indexed.
 
-        Raises:
-            InvalidInput: nothing is found of a query.
+        More lists are looked through for a query in whose lists lie fewer than 100 images and than are asked for.
         """
-        with tempfile.NamedTemporaryFile(dir=self._place, suffix=".npy") as file:
-            asked = np.ascontiguousarray(queries, np.float32)
-            np.save(file, asked)
-            file.flush()
-            count, probes = _wanted(k), self.report["probes"]
-            jobs = [
-                AskedIndex(self._index(i), shard.first, Path(file.name), count, probes)
-                for i, shard in enumerate(self._shards)
-            ]
-            found = self.jobs(search_index, jobs, "search indices")
-        count_jobs(found)
-        return self._scored(asked, [(part.estimates, part.ids) for part in found], k)
+
+        def search(asked: Floats, probes: int) -> list[tuple[Floats, Ids]]:
+            with tempfile.NamedTemporaryFile(dir=self._place, suffix=".npy") as file:
+                np.save(file, asked)
+                file.flush()
+                jobs = [
+                    AskedIndex(self._index(i), shard.first, Path(file.name), _wanted(k), probes)
+                    for i, shard in enumerate(self._shards)
+                ]
+                found = self.jobs(search_index, jobs, "search indices")
+            count_jobs(found)
+            return [(part.estimates, part.ids) for part in found]
+
+        return self._answered(queries, k, search)
 
     def alone(self, queries: Array, database: object, k: int) -> TopK:
         """The same in this process, which holds the indices: as a query is answered in use."""
@@ -234,11 +236,27 @@ class ApproximateSearch:
 
         for i in range(0 if self._opened else len(self._shards)):
             self._opened[i] = faiss.read_index(str(self._index(i)), faiss.IO_FLAG_MMAP)
-        asked = np.ascontiguousarray(queries, np.float32)
-        found = [
-            _candidates(self._opened[i], shard.first, asked, _wanted(k), self.report["probes"])
-            for i, shard in enumerate(self._shards)
-        ]
+
+        def search(asked: Floats, probes: int) -> list[tuple[Floats, Ids]]:
+            return [
+                _candidates(self._opened[i], shard.first, asked, _wanted(k), probes)
+                for i, shard in enumerate(self._shards)
+            ]
+
+        return self._answered(queries, k, search)
+
+    def _answered(self, queries: Array, k: int, search: Callable[[Floats, int], list[tuple[Floats, Ids]]]) -> TopK:
+        """What ``search`` finds of queries in so many lists, and in more of those of which it finds too little."""
+        asked, probes = np.ascontiguousarray(queries, np.float32), self.report["probes"]
+        found = search(asked, probes)
+        while probes < self.report["lists"]:
+            count = sum(np.count_nonzero(ids >= 0, axis=1) for _, ids in found)
+            few = np.flatnonzero(count < min(k, RECALL_AT))
+            if not len(few):
+                break
+            probes = min(2 * probes, self.report["lists"])
+            more = search(asked[few], probes)
+            found = [(_replaced(a, few, c), _replaced(b, few, d)) for (a, b), (c, d) in zip(found, more, strict=True)]
         return self._scored(asked, found, k)
 
     def _scored(self, queries: Floats, found: Sequence[tuple[Floats, Ids]], k: int) -> TopK:
@@ -252,8 +270,6 @@ class ApproximateSearch:
         keys = np.concatenate(parts) if parts else np.zeros((0, k), np.uint64)
         best = merged([Part(keys, np.zeros(0, np.int64))], k)
         least = int(np.isfinite(best.scores).sum(axis=1).min(initial=k))
-        if not least:
-            raise InvalidInput("the approximate search found nothing for a query", fix="more probes")
         return best._replace(indices=best.indices[:, :least], scores=best.scores[:, :least])
 
     def measure(self, queries: Array, arrays: Sequence[Array]) -> None:
@@ -274,6 +290,13 @@ class ApproximateSearch:
 
     def _index(self, number: int) -> Path:
         return self._place / f"{number}.faiss"
+
+
+def _replaced(values: Array, rows: Ids, by: Array) -> Array:
+    """Values (q, c) with other ones in some rows; what comes from other processes may not be writable."""
+    copy = values.copy()
+    copy[rows] = by
+    return copy
 
 
 def _wanted(k: int) -> int:

@@ -66,3 +66,18 @@ def test_all_lists_and_candidates_give_the_exact_answer(built, clustered, monkey
 def test_too_few_images_are_refused(tmp_path):
     with pytest.raises(InvalidInput, match="an approximate search of 30 images"):
         ApproximateSearch(1, here, tmp_path).build([np.eye(30, 8, dtype=np.float32)])
+
+
+@pytest.mark.parametrize("shards", [1, 3])
+def test_a_query_in_whose_lists_lie_few_images_finds_enough_in_others(tmp_path, shards):
+    rng = np.random.default_rng(1)
+    near, far = np.eye(8)[0] + 0.3 * rng.standard_normal((2045, 8)), -np.eye(8)[0] + 0.01 * rng.standard_normal((3, 8))
+    rows = unit_rows(np.concatenate([near, far]))
+    search = ApproximateSearch(shards, here, tmp_path, probes=1)
+    search.build([rows])
+    queries = np.concatenate([rows[:4], rows[-1:]])
+    found = search(queries, None, 50)
+    assert found.indices.shape == (5, 50)
+    assert set(found.indices[4, :3]) == {2045, 2046, 2047}
+    assert np.array_equal(search.alone(queries[4:], None, 50).indices, found.indices[4:])
+    search.close()
