@@ -127,7 +127,8 @@ def _plain_mean(maps: Tensor, p: float, lowest: float) -> Tensor:
 
 def _rooted_(mean: Tensor, maps: Tensor, p: float, lowest: float) -> Tensor:
     """Root of the means of powers (...,) of maps (..., H, W), in place; of some maps they are computed again."""
-    small = not (lowest**p > 2 * _SMALL or mean.min().item() > _SMALL)
+    # Powers of 1 and above need not be known, and may be too large for a number.
+    small = not (lowest >= 1 or lowest**p > 2 * _SMALL or mean.min().item() > _SMALL)
     if not small and mean.max().item() < _LARGE:
         return mean.pow_(1 / p)
     doubtful = ((mean > _SMALL) & (mean < _LARGE)).logical_not_().nonzero(as_tuple=True)

@@ -144,6 +144,11 @@ def test_large_values_and_powers_do_not_overflow():
     torch.testing.assert_close(power_mean(maps * 1e-34, 300.0), torch.tensor([3e4]))
 
 
+def test_large_powers_of_a_large_lowest_activation_do_not_overflow():
+    pooling = GeM(400.0, eps=10.0, preset="released-code")
+    torch.testing.assert_close(pooling.pool(torch.ones(2, 3, 3)), torch.full((2,), 10.0))
+
+
 def test_empty_map_by_preset():
     empty = torch.zeros(1, 48, 64)
     assert GeM().pool(empty).item() == 0
