@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import os
 import sys
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
@@ -99,11 +100,16 @@ def on_all_threads(work: Callable[[Part], object], parts: Sequence[Part]) -> Non
     other after each, which takes longer than the operations.
     """
     torch = sys.modules["torch"]
-    before = torch.get_num_threads()
+    before, waiting = torch.get_num_threads(), deque(parts)
 
-    def alone(part: Part) -> None:
+    def alone() -> None:
         torch.set_num_threads(1)  # OpenMP counts the threads of each thread apart
-        work(part)
+        while waiting:
+            try:
+                part = waiting.popleft()
+            except IndexError:  # another thread took the last one
+                return
+            work(part)
 
     torch.set_num_threads(1)
     try:
@@ -113,7 +119,8 @@ def on_all_threads(work: Callable[[Part], object], parts: Sequence[Part]) -> Non
                 work(part)
             return
         pool = shared_threads(threads, os.getpid())
-        started = [pool.submit(alone, part) for part in parts]
+        # One call a thread, not one a part: a call takes two kilobytes, and parts can be millions.
+        started = [pool.submit(alone) for _ in range(min(threads, len(parts)))]
         wait(started)
         for done in started:
             done.result()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tracemalloc
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -54,6 +55,17 @@ def test_parts_are_shared_out_and_each_operation_in_them_uses_one_thread(two):
         threads.on_all_threads(look, [1, 3, 4])
     assert len(seen) == 3  # nothing is left running
     assert torch.get_num_threads() == 2
+
+
+def test_parts_may_be_many(two):
+    done = []
+    tracemalloc.start()
+    try:
+        threads.on_all_threads(done.append, [1] * 5000)
+        assert tracemalloc.get_traced_memory()[1] < 500 * 5000
+    finally:
+        tracemalloc.stop()
+    assert len(done) == 5000
 
 
 @pytest.mark.parametrize("started_in", ["1", "2", "5"])
