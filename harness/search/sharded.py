@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import os
 import platform
-import tempfile
+import secrets
+import shutil
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar, overload
@@ -19,6 +20,7 @@ import numpy as np
 
 from harness.core.cost import Cost, count_elsewhere, measured
 from harness.core.errors import DataMissing, InvalidInput
+from harness.core.locks import locked, try_lock
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -33,6 +35,7 @@ R = TypeVar("R")
 
 LEAST_ROWS: Final = 1024
 """Of a shard; shards begin at multiples of it."""
+_PREFIX: Final = "harness-shards-"
 _NUMBERS: Final = 1 << 24
 """Of the rows that a job holds at a time: 64 MB as float32."""
 
@@ -241,16 +244,37 @@ def count_jobs(answers: Sequence[Done]) -> None:
 def shards_of(arrays: Sequence[Array], count: int, folder: Path) -> Iterator[tuple[list[Shard], Path]]:
     """A database as shards that jobs can read, and the folder for what else they need; gone afterwards.
 
+    What a killed process left in ``folder`` is removed too.
+
     Args:
         arrays: consecutive rows; those mapped from a file stay in it, the others are written.
         count: of shards, at most.
         folder: where.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix="shards-", dir=folder) as name:
-        place = Path(name)
+    _remove_abandoned(folder)
+    place = folder / f"{_PREFIX}{secrets.token_hex(8)}"
+    with locked(folder, place.name), _made(place):
         stored = [_in_file(array) or _written(array, place / f"{i}.bin") for i, array in enumerate(arrays)]
         yield [_cut(stored, rows) for rows in bounds(sum(map(len, arrays)), count)], place
+
+
+@contextmanager
+def _made(place: Path) -> Iterator[None]:
+    place.mkdir(mode=0o700)
+    try:
+        yield
+    finally:
+        shutil.rmtree(place, ignore_errors=True)
+
+
+def _remove_abandoned(folder: Path) -> None:
+    for place in folder.glob(f"{_PREFIX}*"):
+        with suppress(OSError):  # of another user
+            lock = try_lock(folder, place.name)
+            if lock is not None:
+                shutil.rmtree(place, ignore_errors=True)
+                lock.release()
 
 
 def bounds(rows: int, count: int) -> list[range]:

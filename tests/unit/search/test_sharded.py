@@ -10,7 +10,7 @@ import pytest
 from harness.core.cost import measured
 from harness.core.errors import DataMissing, InvalidInput
 from harness.search import sharded, top_k
-from harness.search.sharded import ShardedSearch, StoredRows, bounds, here
+from harness.search.sharded import ShardedSearch, StoredRows, bounds, here, shards_of
 
 
 @pytest.fixture
@@ -94,3 +94,17 @@ def test_mistakes_have_one_sentence(tmp_path):
         ShardedSearch(2, here, tmp_path)(queries, [rows, rows[:, :3]], 5)
     with pytest.raises(DataMissing, match="seen under the same path"):
         StoredRows(tmp_path / "none", 0, "float32", (3, 4)).mapped()
+
+
+def test_what_a_killed_process_left_is_removed_and_what_is_in_use_stays(tmp_path):
+    left = tmp_path / "harness-shards-0123456789abcdef"
+    left.mkdir()
+    (left / "0.bin").touch()
+    others = tmp_path / "mine"
+    others.mkdir()
+    rows = [np.eye(3, dtype=np.float32)]
+    with shards_of(rows, 1, tmp_path) as (_, used):
+        assert not left.exists()
+        with shards_of(rows, 1, tmp_path):
+            assert (used / "0.bin").is_file()
+    assert list(tmp_path.iterdir()) == [others]
