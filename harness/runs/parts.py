@@ -60,7 +60,8 @@ def _describing(runs: Iterable[Run]) -> Sequence[Run]:
         if "pooling" in run.methods and not _learns(run.methods["pooling"].method):
             keys = [run.methods[kind].key for kind in ("backbone", "pooling")]
             protocol = run.protocol
-            seen = [protocol.image_size, list(protocol.scales), protocol.numerics_key]
+            # Descriptors of distractors are stored after their scales are combined.
+            seen = [protocol.image_size, list(protocol.scales), protocol.scale_power, protocol.numerics_key]
             chosen.setdefault(digest([*keys, run.dataset.key, *seen]), run)
     return list(chosen.values())
 

@@ -6,6 +6,7 @@ import json
 import os
 from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
 from types import SimpleNamespace
 
 import numpy as np
@@ -13,9 +14,13 @@ import pytest
 
 import harness
 from harness.core.errors import BadParameter, Errors, SpecError
+from harness.core.progress import SilentProgress
 from harness.core.threads import reproducible
+from harness.data.folders import data_folders
 from harness.runs.executors.calls import ShardsLost, calls
 from harness.runs.executors.choose import Options
+from harness.runs.parts import describe_parts
+from harness.runs.plan import make_plan
 from harness.runs.sharding import Sharding
 from harness.search import sharded
 
@@ -78,6 +83,40 @@ def test_the_database_is_described_in_parts_once_for_all_runs(tmp_path, toy, mon
     stages = shards[0].cost["describe database"]
     assert stages.cached
     assert stages.cpu_s > 0
+
+
+def test_distractors_are_described_in_parts_for_each_power_of_scales(tmp_path, toy):
+    spec = {
+        "name": "toy",
+        "task": "retrieval",
+        "datasets": "toy-images",
+        "methods": {"backbone": "colour", "pooling": "mac", "whitening": ["none", "pca"]},
+        "protocol": {"scales": [1.0, 0.5], "scale_power": [1.0, "inf"]},
+        "plugins": [toy],
+    }
+    given = []
+
+    class Executor:
+        slots, contended = 9, False
+
+        def submit(self, run, job):
+            given.append((run.protocol.scale_power, run.part))
+
+        def finished(self, seconds):
+            return [SimpleNamespace(record=SimpleNamespace(failure=None)) for _ in given]
+
+        def close(self):
+            pass
+
+    plan = make_plan(spec, data_folders(tmp_path / "data", tmp_path / "cache"))
+    describe_parts(plan.runs, lambda run: _Job(), Executor(), 2, SilentProgress())
+    assert given == [(1.0, (0, 2)), (1.0, (1, 2)), ("inf", (0, 2)), ("inf", (1, 2))]
+
+
+@dataclass
+class _Job:
+    part: object = None
+    contended: bool = False
 
 
 def test_a_part_that_fails_is_left_to_the_run(tmp_path, toy):
