@@ -163,7 +163,7 @@ def read_reference(path: Path) -> Reference:
         SpecError: it cannot be read or is not YAML.
         Errors: all mistakes found, each with its line.
     """
-    document = read_document(path)
+    document = read_document(path, "reference")
     try:
         reference = Reference.model_validate(_plain(document.data))
     except ValidationError as error:

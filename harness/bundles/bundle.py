@@ -157,6 +157,9 @@ def open_bundle(path: str | Path) -> Bundle:
     path = Path(path)
     if not path.is_file():
         raise DataMissing(f"there is no bundle {path}", fix="give the file that harness publish wrote, or its folder")
+    with path.open("rb") as file:
+        if file.read(2) != b"PK":
+            raise DataDamaged(f"{path} is no bundle", fix="harness publish SPEC --out FOLDER writes one")
     folder = Path(tempfile.mkdtemp(prefix="bundle-", dir=scratch_folder())) / "parts"
     unpack(path, folder, limits=_LIMITS)
     manifest = _manifest(path, folder)

@@ -33,7 +33,7 @@ from harness.bundles.recomputed import FILE as RECOMPUTED
 from harness.bundles.recomputed import read
 from harness.bundles.repetitions import RepeatedRun, Repetition, repeated_run, repetitions_of
 from harness.core.digest import digest
-from harness.core.errors import DataDamaged, Errors, FileUnusable, HarnessError
+from harness.core.errors import DataDamaged, DataMissing, Errors, FileUnusable, HarnessError
 from harness.core.files import unfinished_folder, write_atomically
 from harness.runs.results import Results
 from harness.runs.tolerances import Tolerances
@@ -77,7 +77,7 @@ def merge(bundles: Sequence[str | Path], into: str | Path, *, tolerance: Toleran
         tolerance: metric -> points within which repetitions of a run agree; 0.1 points by default.
 
     Raises:
-        DataMissing: there is no such bundle.
+        DataMissing: there is no such bundle, or none at all.
         DataDamaged, Errors: bundles, or records in them, are not what they say; nothing is merged then.
         FileUnusable: the folder cannot be written to.
     """
@@ -86,6 +86,9 @@ def merge(bundles: Sequence[str | Path], into: str | Path, *, tolerance: Toleran
     if (boards_before := into / BOARDS).exists() and not (boards_before / INDEX).is_file():
         reason = f"{boards_before} has no {INDEX}: harness merge did not write it"
         raise DataDamaged(reason, fix="name another folder: --into")
+    if not bundles and not stored.is_dir():
+        fix = "name bundles, or with --into the folder whose boards are to be made again"
+        raise DataMissing(f"there are no bundles in {stored}, and none are given", fix=fix)
     opened = _opened([*sorted(stored.glob(f"*{SUFFIX}")), *bundle_files(bundles)])
     by_run = _by_run(opened.values(), tolerance or TOLERANCE)
     boards, again = _by_board(by_run), read(into / RECOMPUTED)

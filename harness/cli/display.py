@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import errno
 import os
+import shlex
 import sys
 from collections import Counter
 from collections.abc import Collection, Sequence
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -24,6 +26,15 @@ from rich.progress import (
 from harness.runs.identity import Run
 from harness.runs.plan import Plan
 from harness.runs.record import Failure, Record
+
+
+def leaderboard_command(spec: Path, **options: str | Path | Sequence[str | Path] | None) -> str:
+    """The command that shows the board of a spec, with the options that its runs were given."""
+    words: list[str | Path] = ["harness", "leaderboard", spec]
+    for name, given in options.items():
+        for value in [given] if isinstance(given, str | Path) else given or ():
+            words += [f"--{name}", value]
+    return shlex.join(map(str, words))
 
 
 class _Terminal(Console):

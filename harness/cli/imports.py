@@ -44,6 +44,7 @@ def rankings(
     runs: Runs = None,
 ) -> None:
     """Put rankings of another system on the board of a spec, scored as its own runs are."""
+    from harness.cli.display import leaderboard_command
     from harness.studies.imports.rankings import import_rankings
 
     done = import_rankings(
@@ -63,7 +64,8 @@ def rankings(
             print(f"{file}: {note}.")
         score = record.metrics["map_medium"]
         print(f"{record.methods['ranking'].name}: mAP Medium {'–' if score is None else f'{100 * score:.2f}'}")
-    print(f"Records: {done.store.folder}. Leaderboard: harness leaderboard {spec}")
+    shown = leaderboard_command(spec, plugin=plugin, data=data, runs=runs, catalogue=catalogue)
+    print(f"Records: {done.store.folder}. Leaderboard: {shown}")
 
 
 @imports.command()

@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from harness.cli.options import AnyKind, AsJson, Cache, Data, Method, Plugins, StrictPlugins
+from harness.core.errors import UnknownName
 from harness.plugin_api import KINDS
-from harness.registry import Entry, Registry, load_registry
+from harness.registry import SINK, Entry, Registry, load_registry
 
 
 def methods(
@@ -24,6 +25,9 @@ def methods(
 ) -> None:
     """List the methods, or show one with its parameters and source."""
     registry = registry_of(plugin, strict=strict_plugins)
+    if kind and kind not in (*KINDS, SINK) and (homes := [home for home in KINDS if kind in registry.names(home)]):
+        commands = " or ".join(f"harness methods {home} {kind}" for home in homes)
+        raise UnknownName(f'"{kind}" is a method and no kind', fix=commands)
     kinds = [kind] if kind else list(KINDS)
     print(method_card(registry.entry(kinds[0], name), as_json) if name else method_list(registry, kinds, as_json))
 

@@ -24,6 +24,7 @@ def page(
     cache: Cache = None,
 ) -> None:
     """Write leaderboards as a static page: no network, no server; open index.html."""
+    from harness.core.text import counted
     from harness.site import write_page
 
     written = write_page(
@@ -39,4 +40,4 @@ def page(
     )
     for sentence in written.notes:
         print(sentence)
-    print(f"{written.boards} boards of {written.records} records. Open {written.index}")
+    print(f"{counted(written.boards, 'board')} of {counted(written.records, 'record')}. Open {written.index}")

@@ -40,6 +40,7 @@ def publish(
     """
     from harness.bundles import publish as publish_bundle
     from harness.cli.display import Bars
+    from harness.core.text import counted
 
     with Bars() as bars:
         published = publish_bundle(
@@ -54,9 +55,9 @@ def publish(
             runs=runs,
             progress=bars,
         )
-    print(f"{published.runs} records, {published.sources} plugin files: {published.file}")
+    print(f"{counted(published.runs, 'record')}, {counted(published.sources, 'plugin file')}: {published.file}")
     if published.left_out:
-        print(f"Left out: {published.left_out} records that were imported.")
+        print(f"Left out: {counted(published.left_out, 'imported record')}.")
 
 
 def merge(
@@ -73,11 +74,13 @@ def merge(
     more than the tolerance are shown as a disagreement.
     """
     from harness.bundles import merge as merge_bundles
+    from harness.core.text import counted
     from harness.runs.tolerances import parse_tolerances
 
     merged = merge_bundles(bundles or (), into, tolerance=parse_tolerances(tolerance or ()) or None)
     for sentence in merged.disagreements:
         print(f"disagreement  {sentence}")
-    print(f"{merged.bundles} bundles, {merged.runs} runs, {merged.records} records: {len(merged.boards)} boards.")
+    whole = ((merged.bundles, "bundle"), (merged.runs, "run"), (merged.records, "record"))
+    print(f"{', '.join(counted(*part) for part in whole)}: {counted(len(merged.boards), 'board')}.")
     for name, count in merged.boards.items():
-        print(f"{count:>6} runs  {merged.folder / 'boards' / name}")
+        print(f"{counted(count, 'run'):>11}  {merged.folder / 'boards' / name}")

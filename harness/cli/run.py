@@ -79,7 +79,7 @@ def run(
     shards: Shards = 0,
 ) -> None:
     """Run the comparison that a spec describes. Completed runs are skipped."""
-    from harness.cli.display import print_plan
+    from harness.cli.display import leaderboard_command, print_plan
     from harness.data.folders import data_folders
     from harness.runs.decidable import decidable_lines
     from harness.runs.estimate import estimate
@@ -118,9 +118,10 @@ def run(
         failed = _until_decided(plan, execution, max_seeds, all_pairs=all_pairs)
     else:
         failed = execution.summary(plan, execution.perform(plan, retry_failed=retry_failed))
-    chosen = {"device": device, "numerics": numerics}
-    options_too = "".join(f" --{name} {value}" for name, value in chosen.items() if value)
-    print(f"Records: {execution.store.folder}. Leaderboard: harness leaderboard {spec}{options_too}")
+    shown = leaderboard_command(
+        spec, plugin=plugin, add=add, device=device, numerics=numerics, data=data, runs=runs, catalogue=catalogue
+    )
+    print(f"Records: {execution.store.folder}. Leaderboard: {shown}")
     raise typer.Exit(SOME_FAILED if failed else DONE)
 
 

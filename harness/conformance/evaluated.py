@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any, Final
 
-from harness.core.errors import UnknownName, nearest
+from harness.core.errors import UnknownName, nearest, nearest_or_all
 from harness.plugin_api import EvidenceFunction
 
 KINDS: Final = ("protocol", "metric")
@@ -39,7 +39,10 @@ def named(target: str, kind: str | None) -> list[str]:
     found = [label for label in own if target in ("--all", label, label.partition(":")[2])]
     if kind in KINDS and not found:
         names = [label.partition(":")[2] for label in own]
-        raise UnknownName(f'unknown {kind} "{target}"', fix=nearest(target, names))
+        fix = f"{nearest(target, names)} metrics: {', '.join(names)}".strip()
+        if kind == "protocol":
+            fix = nearest_or_all(target, names, "harness evaluate --list")
+        raise UnknownName(f'unknown {kind} "{target}"', fix=fix)
     return found
 
 

@@ -16,7 +16,7 @@ from typing import Final, Literal
 
 from harness.conformance import evaluated
 from harness.conformance.under_test import MethodUnderTest, find
-from harness.core.errors import DataMissing, PluginError, SpecError, UnknownName, nearest
+from harness.core.errors import DataMissing, PluginError, SpecError, UnknownName, nearest, nearest_or_all
 from harness.core.text import sentence
 from harness.plugin_api import KINDS, Create, EvidenceFunction
 from harness.registry import Entry
@@ -106,14 +106,16 @@ def verify(
 
 def _methods(target: str, plugins: tuple[str, ...], kind: str | None) -> list[MethodUnderTest]:
     """The methods that a target names; a name alone is looked for in all kinds."""
-    named = [m for m in find("--all", plugins) if m.entry.name == target and kind in (None, m.entry.kind)]
+    installed = find("--all", plugins)
+    named = [m for m in installed if m.entry.name == target and kind in (None, m.entry.kind)]
     if len(named) > 1:
         labels = ", ".join(method.label for method in named)
         raise SpecError(f'"{target}" names several methods', fix=f"one of {labels}")
     if named or kind is None or target == "--all":
-        return named or find(target, plugins)
-    known = [m.entry.name for m in find("--all", plugins) if m.entry.kind == kind]
-    raise UnknownName(f'unknown {kind} "{target}"', fix=f"{nearest(target, known)} (harness methods {kind})".strip())
+        names = (*(m.entry.name for m in installed), *(label.partition(":")[2] for label in evaluated.labels()))
+        return named or find(target, plugins, names)
+    known = [m.entry.name for m in installed if m.entry.kind == kind]
+    raise UnknownName(f'unknown {kind} "{target}"', fix=nearest_or_all(target, known, f"harness methods {kind}"))
 
 
 _Task = tuple[str, tuple[str, ...]]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -64,12 +64,13 @@ class MethodUnderTest:
         return DataFolders(root=root, cache=folder / "cache")
 
 
-def find(target: str, plugins: tuple[str, ...] = ()) -> list[MethodUnderTest]:
+def find(target: str, plugins: tuple[str, ...] = (), names: Iterable[str] = ()) -> list[MethodUnderTest]:
     """The methods that a target names.
 
     Args:
         target: a plugin file, the name of an installed distribution or module, ``kind:name``, or ``--all``.
         plugins: files or modules to load besides.
+        names: what else the caller takes, of which a message names the nearest.
 
     Raises:
         UnknownName: nothing is called so.
@@ -89,10 +90,12 @@ def find(target: str, plugins: tuple[str, ...] = ()) -> list[MethodUnderTest]:
     for broken in registry.broken:
         if broken.name == target:
             raise PluginError(str(broken))
-    return _loaded(target, registry, plugins, known)
+    labels = [f"{entry.kind}:{entry.name}" for entry in _entries(registry) if entry.name == target]
+    meant = f"did you mean {' or '.join(labels)}?" if labels else nearest(target, known | {*names})
+    return _loaded(target, registry, plugins, meant)
 
 
-def _loaded(target: str, registry: Registry, plugins: tuple[str, ...], known: set[str]) -> list[MethodUnderTest]:
+def _loaded(target: str, registry: Registry, plugins: tuple[str, ...], meant: str) -> list[MethodUnderTest]:
     """The methods that a file or a module registers."""
     before = {(entry.kind, entry.name) for entry in _entries(registry)}
     try:
@@ -101,8 +104,8 @@ def _loaded(target: str, registry: Registry, plugins: tuple[str, ...], known: se
         if target.endswith(".py") or "/" in target or importlib.util.find_spec(target.partition(".")[0]):
             raise
         raise UnknownName(
-            f'there is nothing called "{target}" to check',
-            fix=f"{nearest(target, known)} give a .py file, an installed plugin, kind:name, or --all".strip(),
+            f'there is nothing called "{target}"',
+            fix=f"{meant} give KIND:NAME of a method, a .py file, or an installed plugin".strip(),
         ) from error
     found = [entry for entry in _entries(registry) if (entry.kind, entry.name) not in before]
     if not found:

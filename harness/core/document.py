@@ -126,7 +126,7 @@ def read_document(source: Path | Mapping[str, Any], kind: str = "spec") -> Docum
     except (YAMLError, ValueError, RecursionError) as error:
         raise SpecError(f"not YAML: {str(error).partition(chr(10))[0]}", where=Location(source)) from error
     if not isinstance(data, Mapping):
-        raise SpecError(f"a {kind} is a mapping of keys to values", where=Location(source, 1, 1))
+        raise SpecError(f"the {kind} is no mapping of keys to values", where=Location(source, 1, 1))
     _require_finite(data, kind, Location(source))
     return Document(data, source)
 

@@ -196,3 +196,9 @@ def nearest(name: str, known: Iterable[str]) -> str:
     """``did you mean "gem"?`` or an empty string."""
     close = difflib.get_close_matches(name, sorted(known), n=1, cutoff=0.5)
     return f'did you mean "{close[0]}"?' if close else ""
+
+
+def nearest_or_all(name: str, known: Iterable[str], command: str) -> str:
+    """``did you mean "gem"? (harness methods pooling lists all)``, or the command alone: it lists all names."""
+    close = nearest(name, known)
+    return f"{close} ({command} lists all)" if close else f"{command} lists all"

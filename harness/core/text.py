@@ -36,6 +36,11 @@ def sentence(text: object, limit: int = 2_000) -> str:
     return printable(" ".join(shown.split()), limit)
 
 
+def counted(number: int, thing: str) -> str:
+    """``1 board``, ``2 boards``."""
+    return f"{number} {thing}{'' if number == 1 else 's'}"
+
+
 def blanked(text: str) -> str:
     """A text on one line that is as long: a blank in place of each character that cannot be printed."""
     return text if text.isprintable() else "".join(letter if letter.isprintable() else " " for letter in text)

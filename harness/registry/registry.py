@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import pluggy
 
-from harness.core.errors import HarnessError, NameTaken, PluginError, UnknownName, nearest
+from harness.core.errors import HarnessError, NameTaken, PluginError, UnknownName, nearest, nearest_or_all
 from harness.plugin_api import KINDS, Check, Evidence, Registrar, hooks
 from harness.plugin_api.registration import SINK
 from harness.plugin_api.version import outdated_note
@@ -65,9 +65,17 @@ class Registry:
                 return self._composed(kind, name)
             raise UnknownName(
                 f'unknown {kind} "{name}"',
-                fix=f"{nearest(name, names)} (harness methods {kind} lists all)".strip(),
+                fix=self._where(kind, name),
             )
         return self._entries[kind, name]
+
+    def _where(self, kind: str, name: str) -> str:
+        """What may have been meant by a name that a kind does not have."""
+        command = f"harness methods {kind}"
+        for other in KINDS:
+            if (other, name) in self._entries:
+                return f'"{name}" is of kind {other} ({command} lists all)'
+        return nearest_or_all(name, self.names(kind), command)
 
     def _composed(self, kind: str, name: str) -> Entry:
         parts = [self.entry(kind, part.strip()) for part in name.split("+")]

@@ -21,6 +21,7 @@ from harness.core.errors import (
     SpecError,
     UnknownName,
     nearest,
+    nearest_or_all,
 )
 from harness.data.checkpoint import file_content
 from harness.data.entry import CatalogueEntry
@@ -111,7 +112,7 @@ class Alternatives:
         loader = entry.loader if entry else choice.name
         if loader not in self._registry.names("dataset"):
             names = {*self._catalogue, *self._registry.names("dataset")}
-            fix = f"{nearest(choice.name, names)} (harness datasets lists all)".strip()
+            fix = nearest_or_all(choice.name, names, "harness datasets")
             self._mistake(UnknownName(f'unknown dataset "{choice.name}"', fix=fix), choice.at)
             return
         values = {**(entry.parameters if entry else {}), **choice.parameters}

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from harness.cache.inspection import sweep_cache
-from harness.core.errors import Errors, SpecError
+from harness.core.errors import BadParameter, Errors, SpecError
 from harness.core.locks import Lock
 from harness.core.notebook import NotebookProgress, in_notebook
 from harness.core.progress import Progress, SilentProgress
@@ -76,7 +76,12 @@ def run(
 
     Raises:
         Errors: mistakes in the spec, all at once; nothing was run.
+        BadParameter: an argument is of another type.
     """
+    _require_arguments(plugins=plugins, add=add, sinks=sinks, catalogues=catalogues)
+    if options is not None and not isinstance(options, Options):
+        fix = "options=Options(workers=4), with Options of harness.runs.executors.choose"
+        raise BadParameter(f"options is {options!r} and no Options", fix=fix)
     plan = make_plan(
         spec,
         data_folders(data, cache),
@@ -90,6 +95,19 @@ def run(
     store = runs_store(plan, runs)
     progress = progress or (NotebookProgress() if in_notebook() else None)
     return run_plan(plan, store, progress=progress, options=options, retry_failed=retry_failed, sinks=opened)
+
+
+def _require_arguments(**arguments: object) -> None:
+    """Raise ``BadParameter`` for what is no tuple or list of texts: of one text each letter would be taken for one."""
+    for name, given in arguments.items():
+        if isinstance(given, str | Path):
+            raise BadParameter(f'{name} is "{given}", one text in place of several', fix=f'{name}=("{given}",)')
+        if not isinstance(given, tuple | list):
+            raise BadParameter(f"{name} is {given!r} and no tuple", fix=f'{name}=("...",)')
+        for item in given:
+            if not isinstance(item, str | Path):
+                fix = "give texts; classes and instances stand in the spec, methods={KIND: [...]}"
+                raise BadParameter(f"{name} holds {item!r}", fix=fix)
 
 
 def runs_store(plan: Plan, folder: str | Path | None = None) -> Store:

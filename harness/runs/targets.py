@@ -3,7 +3,7 @@
 - a spec (``.yaml``): the records of its runs, planned runs without a record included;
 - a leaderboard folder (``spec.yaml``, ``results.json`` or both): the records of the spec where there are any, else the
   boards of ``results.json``;
-- any other folder: the records in it;
+- any other folder: the records in it, or in ``runs`` beside a ``results.json`` (``harness merge``);
 - a file: one record, or the boards of a ``results.json``;
 - ``COMMIT:PATH``: any of these as git has it.
 """
@@ -147,7 +147,10 @@ class Resolver:
         spec, boards = path / SPEC, path / RESULTS
         if not spec.is_file():
             shown = self._records(path, name)
-            return self._file(boards, name) if boards.is_file() and not shown.records else shown
+            if shown.records or not boards.is_file():
+                return shown
+            board, runs = self._file(boards, name), self._records(path / RUNS, name)
+            return replace(runs, title=board.title, description=board.description) if runs.records else board
         if self.runs is not None or not boards.is_file() or any((path / RUNS).glob("*.json")):
             planned = self._planned(spec, name)
             if not boards.is_file() or any(record.status != "missing" for record in planned.records):

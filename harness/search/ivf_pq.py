@@ -196,7 +196,8 @@ class ApproximateSearch:
         n, d = sum(map(len, arrays)), arrays[0].shape[1]
         if n < LEAST_IMAGES:
             raise InvalidInput(
-                f"an approximate search of {n:,} images has too few to learn its codes from", fix="search: exact"
+                f"an approximate search of {n:,} images: its codes are learnt from at least {LEAST_IMAGES:,}",
+                fix="search: exact",
             )
         self._shards, self._place = self._open.enter_context(shards_of(arrays, self.count, self.folder))
         lists = 1 << round(math.log2(min(n**0.5, n / _PER_LIST)))

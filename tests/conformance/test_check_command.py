@@ -106,6 +106,7 @@ def test_one_rule_and_all_rules(plugin, harness):
     [
         ((), ["say what to check"]),
         (("pooling:gemm",), ["unknown pooling", 'did you mean "gem"?']),
+        (("gem",), ['nothing called "gem"', "did you mean pooling:gem?"]),
         (("no-such-plugin",), ['nothing called "no-such-plugin"']),
         (("pooling:gem", "--rule", "dtpye"), ['unknown rule "dtpye"', 'did you mean "dtype"?']),
     ],

@@ -131,6 +131,22 @@ def test_one_method_by_name_or_by_kind_and_name():
         verify(kind="pool")
 
 
+@pytest.mark.parametrize(
+    ("target", "kind", "words"),
+    [
+        ("gemm", None, 'did you mean "gem"?'),
+        ("trec-mp", None, 'did you mean "trec-map"?'),
+        ("zzz", "protocol", "fix: harness evaluate --list lists all"),
+        ("zzz", "metric", "metrics: retrieval, accuracy"),
+    ],
+)
+def test_a_name_that_is_not_there_has_a_remedy(target, kind, words):
+    with pytest.raises(UnknownName) as caught:
+        verify(target, kind=kind)
+    assert words in str(caught.value)
+    assert "--all" not in str(caught.value)
+
+
 def test_protocols_and_metrics_are_compared_too():
     (protocol,) = verify("gldv2-gap", workers=1)
     assert (protocol.method, protocol.status) == ("protocol:gldv2-gap", "equal")

@@ -85,16 +85,21 @@ def differences(boards: Sequence[Board], a: str, b: str) -> list[RowDifference]:
         b: the same of another row.
 
     Raises:
-        UnknownName: no board has both, or a name could mean several rows.
+        UnknownName: no board has both, both are one row, or a name could mean several.
     """
-    found = []
+    found, same = [], ""
     for board in boards:
         first, second = find_row(board, a), find_row(board, b)
-        if first is not None and second is not None and (shared := sorted({*first.units} & {*second.units})):
+        if first is not None and first is second:
+            same = row_name(first, board.kinds)
+        elif first is not None and second is not None and (shared := sorted({*first.units} & {*second.units})):
             found.append(_difference(board, first, second, shared))
     if not found:
         names = [row_name(row, board.kinds) for board in boards for row in board.rows if row.values]
-        raise UnknownName(f'no board has results of both "{a}" and "{b}"', fix=f"rows: {listed_rows(names)}")
+        reason = (
+            f'"{a}" and "{b}" both mean the row {same}' if same else f'no board has results of both "{a}" and "{b}"'
+        )
+        raise UnknownName(reason, fix=f"rows: {listed_rows(names)}")
     return found
 
 

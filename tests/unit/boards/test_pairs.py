@@ -79,6 +79,8 @@ def test_a_word_that_is_all_of_one_row_means_that_row(record):
 
 
 def test_names_that_mean_none_or_several_rows_are_errors(found):
+    with pytest.raises(UnknownName, match=r'"mac" and "mac" both mean the row mac'):
+        differences(found[1], "mac", "mac")
     with pytest.raises(UnknownName, match="2 rows of set"):
         differences(found[1], "gem", "rmac")
     with pytest.raises(UnknownName, match=r'both "gem" and "spoc"'):

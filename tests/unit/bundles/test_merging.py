@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from people import bundle, record, store, ten_bundles
 
+import harness
 from harness.bundles.bundle import open_bundle
 from harness.bundles.merging import merge
 from harness.bundles.publishing import publish
@@ -108,7 +109,11 @@ def test_boards_say_who_measured_and_who_disagrees(merged):
 def test_a_board_is_read_by_the_other_commands(merged):
     name = next(iter(merged.boards))
     assert all(not check.problem for check in verify_records(merged.folder / "boards" / name))
-    assert find_results(merged.folder / "boards" / name).boards
+    of_folder = find_results(merged.folder / "boards" / name)
+    assert len(of_folder.require_records()) == merged.boards[name]
+    stored = find_results(merged.folder / "boards" / name / "results.json")
+    assert stored.boards
+    assert harness.leaderboard(of_folder) == harness.leaderboard(stored)
 
 
 @pytest.mark.parametrize(
@@ -189,8 +194,14 @@ def test_commands_publish_merge_and_verify(tmp_path, monkeypatch, capsys):
     assert called(monkeypatch, "harness publish runs --out b --measured-by A --licence CC0") == 0
     (file,) = (tmp_path / "b").iterdir()
     assert capsys.readouterr().out == f"2 records, 0 plugin files: b/{file.name}\n"
+    assert called(monkeypatch, "harness merge") == 4  # not an empty board in a folder that was not meant
+    assert "there are no bundles in board/bundles, and none are given" in capsys.readouterr().err
     assert called(monkeypatch, "harness merge b --into board --tolerance 0.5") == 0
-    assert "1 bundles, 2 runs, 2 records: 1 boards." in capsys.readouterr().out
+    assert "1 bundle, 2 runs, 2 records: 1 board." in capsys.readouterr().out
+    (board,) = (tmp_path / "board" / "boards").glob("*/")
+    assert called(monkeypatch, f"harness publish {board} --out again --measured-by B --licence CC0") == 0
+    assert called(monkeypatch, f"harness page {board} --no-pictures --out page") == 0
+    assert "1 board of 2 records. Open page/index.html" in capsys.readouterr().out
     assert called(monkeypatch, f"harness records verify {file}") == 0
     assert "2 records: 2 OK, 0 wrong." in capsys.readouterr().out
     file.write_bytes(file.read_bytes().replace(b"0.5", b"0.6"))

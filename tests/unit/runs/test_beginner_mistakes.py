@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 import harness
+from harness.cli.display import leaderboard_command
 from harness.core.errors import Errors, HarnessError
 from harness.data.folders import data_folders
 from harness.registry import load_registry
@@ -267,3 +268,10 @@ def test_of_what_a_method_returns(tmp_path, toy):
 
 def test_the_table_is_as_long_as_was_asked_for():
     assert len(REGISTRATION) + 3 + len(OF_CLASSES) + len(OF_SPECS) + 3 >= 28 + 6
+
+
+def test_the_command_that_follows_a_run_shows_its_rows():
+    shown = leaderboard_command(
+        Path("a b.yaml"), plugin=["mine.py"], add=["pooling=m"], device=None, runs=Path("r"), catalogue=None
+    )
+    assert shown == "harness leaderboard 'a b.yaml' --plugin mine.py --add pooling=m --runs r"

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 import harness
-from harness.core.errors import NameTaken, PluginError, SpecError
+from harness.core.errors import BadParameter, NameTaken, PluginError, SpecError
 from harness.core.notebook import NotebookProgress, in_notebook
 from harness.plugin_api import DataFolders
 from harness.runs.executors.choose import Options
@@ -138,3 +138,20 @@ def test_progress_in_a_notebook_is_one_place_that_is_replaced(monkeypatch):
     assert "runs 2 of 2" in shown[-1]
     assert "<images>" not in "".join(shown)
     assert not in_notebook()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({"plugins": "mine.py"}, 'plugins=("mine.py",)'),
+        ({"add": "pooling=gem"}, 'add=("pooling=gem",)'),
+        ({"sinks": "mlflow"}, 'sinks=("mlflow",)'),
+        ({"add": [PowerMean()]}, "classes and instances stand in the spec"),
+        ({"plugins": 3}, "plugins is 3 and no tuple"),
+        ({"options": {"workers": 2}}, "options=Options(workers=4)"),
+    ],
+)
+def test_arguments_of_another_type_are_refused(arguments, words):
+    with pytest.raises(BadParameter) as caught:
+        harness.run(spec("mac"), **arguments)
+    assert words in str(caught.value)

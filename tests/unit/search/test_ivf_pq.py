@@ -64,7 +64,7 @@ def test_all_lists_and_candidates_give_the_exact_answer(built, clustered, monkey
 
 
 def test_too_few_images_are_refused(tmp_path):
-    with pytest.raises(InvalidInput, match="an approximate search of 30 images"):
+    with pytest.raises(InvalidInput, match=r"of 30 images: .* at least 1,024"):
         ApproximateSearch(1, here, tmp_path).build([np.eye(30, 8, dtype=np.float32)])
 
 
