@@ -15,6 +15,7 @@ class Sharding:
         workers: processes, or jobs of SLURM, at once.
         scheduler: address of a Dask scheduler.
         slurm: parameters of submitit.
+        seconds: limit of a job of SLURM; None: that of submitit.
     """
 
     count: int
@@ -22,3 +23,4 @@ class Sharding:
     workers: int = 1
     scheduler: str = ""
     slurm: tuple[tuple[str, str], ...] = ()
+    seconds: float | None = None

@@ -194,7 +194,7 @@ def test_processes_of_shards_share_the_threads_of_the_run(tmp_path, monkeypatch)
         assert jobs(os.environ.get, ["OMP_NUM_THREADS"], "threads") == ["3"]
 
 
-def test_jobs_nobody_waits_for_are_cancelled(tmp_path, monkeypatch):
+def test_jobs_of_a_search_may_take_as_long_as_the_run_and_are_cancelled_with_it(tmp_path, monkeypatch):
     pytest.importorskip("submitit")
     from submitit.core.utils import FailedJobError
 
@@ -211,10 +211,15 @@ def test_jobs_nobody_waits_for_are_cancelled(tmp_path, monkeypatch):
             cancelled.append(self.task)
 
     executor = SimpleNamespace(cluster="local", map_array=lambda function, tasks: list(map(Job, tasks)))
-    monkeypatch.setattr("harness.runs.executors.submitting.submitter", lambda *_: executor)
-    with calls(Sharding(2, "slurm"), tmp_path) as jobs, pytest.raises(FailedJobError, match="first"):
+    limits = []
+    monkeypatch.setattr(
+        "harness.runs.executors.submitting.submitter", lambda _, limit, __: limits.append(limit) or executor
+    )
+    sharding = Options(executor="slurm", seconds=7200, shards=2).sharding
+    with calls(sharding, tmp_path) as jobs, pytest.raises(FailedJobError, match="first"):
         jobs(eval, ["first", "second"], "sums")
     assert cancelled == ["first", "second"]
+    assert [limit.seconds for limit in limits] == [7200]  # submitit gives a job five minutes where nothing is said
 
 
 def test_the_command_line_names_shards():

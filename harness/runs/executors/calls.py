@@ -8,7 +8,7 @@ from __future__ import annotations
 import itertools
 import multiprocessing
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager, suppress
@@ -59,7 +59,7 @@ def calls(sharding: Sharding, folder: Path) -> Iterator[Jobs]:
     else:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=folder, ignore_cleanup_errors=True) as own:
-            yield _Submitted(Path(own), sharding.workers, dict(sharding.slurm))
+            yield _Submitted(Path(own), sharding)
 
 
 class _Pool:
@@ -124,17 +124,17 @@ def _dask(address: str) -> Iterator[Jobs]:
 class _Submitted:
     """Jobs of SLURM through submitit."""
 
-    def __init__(self, folder: Path, workers: int, options: Mapping[str, str]) -> None:
-        self._folder, self._workers, self._options = folder, workers, options
+    def __init__(self, folder: Path, sharding: Sharding) -> None:
+        self._folder, self._sharding = folder, sharding
 
     def __call__(self, function: Callable[[T], R], tasks: Sequence[T], label: str) -> list[R]:
         """See ``Jobs``."""
         from harness.runs.executors.job import Limits
         from harness.runs.executors.submitting import submitter
 
-        executor = submitter(self._folder, Limits(), self._options)
+        executor = submitter(self._folder, Limits(self._sharding.seconds), dict(self._sharding.slurm))
         if executor.cluster == "slurm":
-            executor.update_parameters(slurm_array_parallelism=self._workers)
+            executor.update_parameters(slurm_array_parallelism=self._sharding.workers)
         jobs = executor.map_array(function, tasks)
         try:
             return [self._result(executor, job, function, task, label) for job, task in zip(jobs, tasks, strict=True)]

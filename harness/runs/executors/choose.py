@@ -87,7 +87,7 @@ class Options:
         """Where shards are done; None for whole runs."""
         if not self.shards:
             return None
-        return Sharding(self.shards, self.executor, self.workers, _address(self.scheduler), self.slurm)
+        return Sharding(self.shards, self.executor, self.workers, _address(self.scheduler), self.slurm, self.seconds)
 
     @property
     def of_whole_runs(self) -> Options:
