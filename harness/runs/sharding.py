@@ -24,3 +24,8 @@ class Sharding:
     scheduler: str = ""
     slurm: tuple[tuple[str, str], ...] = ()
     seconds: float | None = None
+
+    @property
+    def elsewhere(self) -> bool:
+        """Whether other machines may do shards."""
+        return self.executor in ("dask", "slurm")

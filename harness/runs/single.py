@@ -52,6 +52,9 @@ def execute(
         with recipe(_recipe(description, places)):
             outcome = perform(run, folders, progress)
         record = _done(description, outcome, started, surroundings)
+        if run.sharding is not None and run.sharding.elsewhere:  # whose processors are in the costs
+            where = {**record.environment, "shards": run.sharding.count}
+            record = record.model_copy(update={"environment": where})
         _require_json(record)
         return record
     except (Exception, SystemExit) as error:

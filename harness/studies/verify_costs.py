@@ -14,6 +14,8 @@ _ROUNDING: Final = 1.2
 """Factor by which the time of all processors is over-counted at most."""
 _MACHINES: Final = 50.0
 """Factor by which the slowest machine is slower than the fastest."""
+_OF_MACHINES: Final = frozenset({"gpu_peak_bytes"})
+"""Sizes that another card or version of CUDA explains."""
 _SHORT_S: Final = 5.0
 """What takes less says nothing of a machine."""
 
@@ -28,7 +30,8 @@ def impossible_cost(record: Record) -> str:
 def changed_cost(record: Record, again: Record) -> str:
     """What of the costs no other machine explains: sizes that differ, and times by a factor of more than 50."""
     for name, value in record.figures.items():
-        if name in again.figures and "_s" not in name and value != again.figures[name]:
+        size = "_s" not in name and name not in _OF_MACHINES
+        if size and name in again.figures and value != again.figures[name]:
             return f"{name} is {value:g}, now {again.figures[name]:g}" if value is not None else f"{name} is not given"
     for name, then, now in _pairs(record, again):
         low, high = sorted((then.wall_s, now.wall_s))
@@ -49,7 +52,8 @@ def _impossible(record: Record) -> Iterator[str]:
     own = {name: cost for name, cost in record.cost.items() if not cost.cached}
     if (total := sum(cost.wall_s for cost in own.values())) > elapsed + _SLACK_S:
         yield f"its stages took {total:.3g} s, the run {elapsed:.3g} s"
-    cores = record.environment.get("cores")
+    # Processors of other machines searched the shards.
+    cores = None if "shards" in record.environment else record.environment.get("cores")
     for name, cost in own.items():
         if cost.wall_s <= 0:
             yield f"{name} took no time"

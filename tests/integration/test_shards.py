@@ -6,7 +6,8 @@ import json
 import os
 from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from types import SimpleNamespace
 
 import numpy as np
@@ -22,6 +23,7 @@ from harness.runs.executors.choose import Options
 from harness.runs.parts import describe_parts
 from harness.runs.plan import make_plan
 from harness.runs.sharding import Sharding
+from harness.runs.single import execute
 from harness.search import sharded
 
 
@@ -220,6 +222,25 @@ def test_jobs_of_a_search_may_take_as_long_as_the_run_and_are_cancelled_with_it(
         jobs(eval, ["first", "second"], "sums")
     assert cancelled == ["first", "second"]
     assert [limit.seconds for limit in limits] == [7200]  # submitit gives a job five minutes where nothing is said
+
+
+def test_a_record_says_that_other_machines_searched(tmp_path, toy, monkeypatch):
+    pytest.importorskip("submitit")
+
+    def done(function, tasks):
+        return [SimpleNamespace(result=partial(function, task)) for task in tasks]
+
+    executor = SimpleNamespace(cluster="local", map_array=done)
+    monkeypatch.setattr("harness.runs.executors.submitting.submitter", lambda *_: executor)
+    methods = {"backbone": "colour", "pooling": "mac"}
+    spec = {"name": "toy", "task": "retrieval", "datasets": "toy-images", "methods": methods, "plugins": [toy]}
+    folders = data_folders(tmp_path / "data", tmp_path / "cache")
+    (whole,) = make_plan(spec, folders).runs
+    said = [
+        execute(replace(whole, sharding=sharding), folders, SilentProgress()).environment.get("shards")
+        for sharding in (None, Sharding(2), Sharding(2, "slurm"))
+    ]
+    assert said == [None, None, 2]
 
 
 def test_the_command_line_names_shards():

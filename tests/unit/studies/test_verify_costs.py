@@ -39,6 +39,7 @@ def record(wall=4.0, cpu=6.0, *, cached=False, figures=None, **changes):
         ({"wall": 12.0, "cached": True}, ""),  # of another run
         ({"cpu": 12.0}, "extract took 12 s of 2 processors in 4 s"),
         ({"cpu": 12.0, "environment": {}}, ""),
+        ({"cpu": 12.0, "environment": {"cores": 2, "shards": 8}}, ""),  # on other machines
         ({"wall": 0.0, "cpu": 0.0}, "extract took no time"),
         ({"finished": "2025-12-31T23:59:59+00:00"}, "it finished before it started"),
         ({"finished": "soon"}, "when it started or finished is not a time"),
@@ -59,3 +60,5 @@ def test_other_machines_explain_times_but_no_sizes():
     assert changed_cost(record(wall=0.1), now) == ""
     assert changed_cost(record(wall=0.01), record(wall=9.0)) == "extract took 0.01 s, now 9 s"
     assert changed_cost(record(wall=0.01), record(wall=9.0, cached=True)) == ""
+    card = {"gpu_peak_bytes": 2e9}
+    assert changed_cost(record(figures=card), record(figures={"gpu_peak_bytes": 3e9})) == ""
