@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +11,8 @@ from typing import Any, Final
 
 import numpy as np
 
-from harness.core.errors import DataDamaged, HarnessError
+from harness.core.devices import CUDA, usable
+from harness.core.errors import DataDamaged, HarnessError, InvalidInput
 from harness.core.progress import Progress, SilentProgress
 from harness.core.text import sentence
 from harness.data.catalogue import catalogue
@@ -38,7 +40,8 @@ class RecordCheck:
         problem: what is wrong with it; empty if nothing is.
         checked: what was compared beside what every reading compares: ``rankings``, ``run``.
         difference: largest difference of a metric in points, where its run was done again and gave one.
-        repeatable: whether its run can be drawn: it is done, nothing is wrong with it by itself, and it is no import.
+        repeatable: whether its run can be drawn: it is done, nothing is wrong with it by itself, it is no import,
+            and this machine has its device.
     """
 
     file: Path
@@ -90,21 +93,37 @@ def verify_records(
     checks: dict[Path, RecordCheck] = {}
     readable: dict[Path, Record] = {}
     truths: dict[str, Any] = {}
+    elsewhere = 0
     for number, file in enumerate(files, start=1):
         try:
             record = _read(file)
             checked, problem = _check_rankings(record, plugins, folders, truths, file.absolute().parents[:2])
             problem = problem or _impossible(record)
             again = not problem and record.status == "done" and not record.measured_by
-            checks[file] = RecordCheck(file, problem, checked, repeatable=again)
-            readable |= {file: record} if again else {}
+            here = again and _computed_here(record)
+            elsewhere += again and not here
+            checks[file] = RecordCheck(file, problem, checked, repeatable=here)
+            readable |= {file: record} if here else {}
         except DataDamaged as error:
             checks[file] = RecordCheck(file, error.headline)
         progress.update("records", number, len(files))
+    if elsewhere and share.number:
+        warnings.warn(f"records not run again, as there is no GPU here: {elsewhere}", stacklevel=2)
     for file in drawn(readable, share, seed or secrets.token_hex(8), times):
         problem, difference = _repeated(file, readable[file].id, plugins, data, tolerance, progress)
         checks[file] = RecordCheck(file, problem, (*checks[file].checked, "run"), difference, repeatable=True)
     return list(checks.values())
+
+
+def _computed_here(record: Record) -> bool:
+    """Whether this machine has the device of a run."""
+    if record.protocol.get("device") != CUDA:
+        return True
+    try:
+        usable(CUDA)
+    except InvalidInput:
+        return False
+    return True
 
 
 def _read(file: Path) -> Record:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
+
 import pytest
 from people import bundle, record, store
 
 from harness.bundles.checking import never_recomputed, verify
 from harness.bundles.recomputed import append
-from harness.core.errors import BadParameter
+from harness.core.errors import BadParameter, InvalidInput
 from harness.studies import verify_records
 
 
@@ -44,6 +46,28 @@ def test_several_bundles_beside_folders_are_one_set_of_runs(tmp_path, again):
     assert len(verify([*bundles, folder])) == 3
     verify([*bundles, folder], recompute="100%")
     assert len({run_id for run_id, _ in again}) == 3
+
+
+@pytest.mark.parametrize("there", [False, True])
+def test_runs_of_a_gpu_are_drawn_where_there_is_one(tmp_path, again, monkeypatch, there):
+    def usable(device):
+        if not there:
+            raise InvalidInput(f"no {device}")
+
+    read = verify_records._read
+
+    def measured_on(file):
+        found = read(file)
+        device = {"device": "cuda"} if found.seed == 1 else {}
+        return found.model_copy(update={"protocol": {**found.protocol, **device}})
+
+    monkeypatch.setattr(verify_records, "usable", usable)
+    monkeypatch.setattr(verify_records, "_read", measured_on)
+    said = nullcontext() if there else pytest.warns(UserWarning, match="no GPU here: 1")
+    with said:
+        checks = verify([bundle(tmp_path, *(record(seed=seed) for seed in range(3)))], recompute="100%")
+    assert len(again) == sum(check.repeatable for check in checks) == (3 if there else 2)
+    assert not any(check.problem for check in checks)
 
 
 def test_runs_of_a_bundle_that_the_log_names_are_drawn_last(tmp_path, again):
