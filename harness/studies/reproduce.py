@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
+from harness.core.devices import usable
 from harness.core.errors import DataDamaged, DataMissing, HarnessError, PluginError, SpecError, UnknownName
 from harness.core.progress import Progress, SilentProgress
 from harness.core.scratch import scratch_folder
@@ -119,6 +120,7 @@ def reproduce(
         PluginError: a method of the record is not there (exit code 3).
         DataMissing: its data are not there.
         DataDamaged: its data are not those that it was measured on.
+        InvalidInput: this machine has not the device that it was measured on.
     """
     original = record if isinstance(record, Record) else _read(record, plugins, data)
     # A record lies in a folder beside its spec, and a spec beside the files that it names.
@@ -188,6 +190,8 @@ def _again(run: Run, record: Record, folders: DataFolders, progress: Progress) -
         "started": _now(),
     }
     outcome: dict[str, Any] = {"metrics": {}, "details": {}, "cost": {}, "figures": {}}
+    if record.status == "done":
+        usable(run.protocol.device)  # that there is none here is no result
     try:
         done = perform(run, folders, progress)
         result = {"metrics": done.metrics, "details": done.details, "cost": done.cost, "figures": done.figures}

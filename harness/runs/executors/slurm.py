@@ -47,7 +47,7 @@ class Slurm(RemoteExecutor):
     def close(self) -> None:
         """See ``Executor``."""
         for future in self._running:
-            future.cancel()
+            future.cancel(check=False)  # one that cannot be cancelled keeps no other from it
         self._running.clear()
         self._remove_folder()
 

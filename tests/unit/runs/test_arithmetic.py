@@ -13,7 +13,7 @@ import harness
 from harness.boards.building import boards
 from harness.boards.footer import machines
 from harness.core.devices import numerics_key
-from harness.core.errors import Errors, SpecError
+from harness.core.errors import Errors, InvalidInput, SpecError
 from harness.data.folders import data_folders
 from harness.registry import load_registry
 from harness.runs import devices, environment
@@ -22,6 +22,7 @@ from harness.runs.plan import make_plan
 from harness.runs.plausibility import implausible
 from harness.runs.recreate import describe, restored
 from harness.runs.shared_maps import kept_maps
+from harness.studies.reproduce import reproduce
 
 TOY = str(Path(__file__).parents[2] / "fixtures" / "toy.py")
 SPEC = {
@@ -73,6 +74,18 @@ def test_other_arithmetic_is_another_run(plan, spec):
     assert recorded_id(described) == described.id
     again = restored(described, load_registry([TOY]), (), plan().folders)
     assert (again.protocol.device, again.protocol.numerics) == ("cuda", "tf32")
+
+
+def test_a_run_of_a_gpu_is_not_reproduced_where_there_is_none(plan, folders, monkeypatch):
+    def usable(device):
+        raise InvalidInput(f"no {device} here")
+
+    monkeypatch.setattr("harness.core.devices.usable", usable)
+    monkeypatch.setattr("harness.runs.tasks.usable", usable)
+    monkeypatch.setattr("harness.studies.reproduce.usable", usable, raising=False)
+    record = describe(plan(device="cuda").runs[0]).model_copy(update={"status": "done"})
+    with pytest.raises(InvalidInput, match="no cuda here"):
+        reproduce(record, plugins=[TOY], data=folders["data"])
 
 
 def test_options_of_the_command_come_before_all_that_the_spec_says(plan):
