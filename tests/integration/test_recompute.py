@@ -83,3 +83,13 @@ def test_of_what_no_run_left_it_says_that_only_the_bytes_are_checked(tmp_path, c
 def test_arrays_are_compared_up_to_rounding(stored, computed, outcome):
     arrays = [{name: np.array(values) for name, values in side.items()} for side in (stored, computed)]
     assert compared(*arrays)[0] == outcome
+
+
+def test_portions_of_descriptors_are_compared_by_image():
+    def portion(*images, factor=1.0):
+        rows = np.array(images, np.float32).reshape(-1, 1, 1) * np.float32(factor)
+        return {"images": np.array(images, np.uint8).reshape(-1, 1), "rows": rows}
+
+    assert compared(portion(1, 2, 3), portion(3, 2, 4))[0] == "equal"
+    assert compared(portion(1, 2, 3), portion(3, 2, 4, factor=2))[0] == "differs"
+    assert compared(portion(1, 2), portion(3, 4))[0] == "not computed"
