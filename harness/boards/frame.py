@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from harness.core.errors import SpecError
 from harness.runs.labels import SHOWN_KINDS, method_labels, methods_of
 from harness.runs.record import Record
-from harness.runs.results import Results
+from harness.runs.results import Results, results_of
 
 if TYPE_CHECKING:
     import pandas
@@ -30,7 +30,7 @@ def to_pandas(records: Results | Iterable[Record]) -> pandas.DataFrame:
         import pandas
     except ImportError as error:
         raise SpecError("pandas is not installed", fix="pip install pandas") from error
-    listed = list(records.require_records() if isinstance(records, Results) else records)
+    listed = list(records.require_records() if isinstance(records, Results) else results_of(records).records)
     labels = method_labels({str(position): methods_of(record) for position, record in enumerate(listed)})
     rows = [_row(record, labels[str(position)]) for position, record in enumerate(listed)]
     columns = list(dict.fromkeys(name for row in rows for name in row))

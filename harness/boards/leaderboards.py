@@ -13,7 +13,7 @@ from harness.boards.render.html import html_fragment
 from harness.boards.stored import boards_content, boards_of
 from harness.boards.tables import all_tables, data_table
 from harness.runs.record import Record
-from harness.runs.results import Results
+from harness.runs.results import Results, results_of
 
 FORMATS: Final = (*DOCUMENTS, "csv", "json")
 
@@ -46,9 +46,9 @@ def leaderboard(
     Raises:
         NotComparable: records of one dataset were measured by different protocols or on different data.
         UnknownName: no such format, or a column that no board has.
+        SpecError: a path in place of records.
     """
-    results = records if isinstance(records, Results) else Results("records", tuple(records))
-    measured = boards_of(results, cost=cost)
+    measured = boards_of(results_of(records), cost=cost)
     if reference is not None:
         measured = [with_published(board, reference) for board in measured]
     text = render_boards(measured, format, title=title, description=description, columns=columns)

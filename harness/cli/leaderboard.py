@@ -26,6 +26,7 @@ from harness.cli.options import (
     Target,
     comma_separated,
 )
+from harness.core.errors import SpecError
 
 if TYPE_CHECKING:
     from harness.runs.results import Results
@@ -85,6 +86,8 @@ def leaderboard(
     from harness.core.files import write_atomically
     from harness.runs.targets import find_results
 
+    if plots is None and (png or plot_formats != "svg"):
+        raise SpecError("--plot-formats is for plots, and none are asked for", fix="--plots FOLDER draws them")
     format = format or ("terminal" if out is None and sys.stdout.isatty() else "markdown")
     with _no_search_for_cycles():
         results = find_results(

@@ -10,7 +10,7 @@ import typer
 
 from harness.cli.help import Commands
 from harness.cli.options import TARGET, AsJson, Data, Plugins, Runs, tolerances
-from harness.core.errors import BAD_DATA, DONE, BadParameter
+from harness.core.errors import BAD_DATA, DONE, BadParameter, SpecError
 
 if TYPE_CHECKING:
     from harness.studies.verify_records import RecordCheck
@@ -84,6 +84,9 @@ def verify(
             run_sources=run_sources,
             progress=bars,
         )
+    if not checks:
+        fix = "give a spec, a folder that harness run wrote, or bundles: harness records verify FOLDER/*.zip"
+        raise SpecError(f"there are no records in {', '.join(map(str, targets or ['runs']))}", fix=fix)
     wrong = [check for check in checks if check.problem]
     if log is not None:
         from harness.bundles.recomputed import append

@@ -247,7 +247,10 @@ class Alternatives:
     def _mistakes(self, error: HarnessError, at: At) -> None:
         """A mistake, or several, each at the parameter that is wrong."""
         for single in error.errors if isinstance(error, Errors) else [error]:
-            self._mistake(single, _at_parameter(at, single))
+            if at:
+                self._mistake(single, _at_parameter(at, single))
+            else:  # of a method that --add names: no line of the spec is wrong
+                self._errors.append(single)
 
     def _mistake(self, error: HarnessError, at: At, *, key: bool = False) -> None:
         self._errors.append(self._spec.document.error(error, at, key=key))

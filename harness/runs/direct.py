@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from harness.core.document import At, path_text
-from harness.core.errors import HarnessError, PluginError
+from harness.core.errors import HarnessError, PluginError, SpecError
 from harness.plugin_api import KINDS
 from harness.registry import Registry
 from harness.registry.entries import Entry, Origin
@@ -59,6 +59,12 @@ def _choices(kind: str, stated: Any, at: At, registry: Registry) -> Any:
 
 
 def _choice(kind: str, stated: Any, at: At, registry: Registry) -> Any:
+    if isinstance(stated, Mapping) and (classes := [key for key in stated if isinstance(key, type)]):
+        name = classes[0].__name__
+        raise SpecError(
+            f"{path_text(at)}: the class {name} in place of a name, with parameters of its own",
+            fix=f"give instances: [{name}(...), {name}(...)]",
+        )
     if isinstance(stated, _PLAIN):
         return stated
     try:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -62,3 +62,12 @@ class Results:
                 f"there are no records in {self.name}", fix="give a spec, or a folder that harness run wrote"
             )
         return records
+
+
+def results_of(given: Results | Iterable[Record]) -> Results:
+    """What a caller gave as records, as results. Raises ``SpecError`` for a path, which is to be read first."""
+    if isinstance(given, Results):
+        return given
+    if isinstance(given, str | Path):
+        raise SpecError(f'"{given}" is a path, where records are needed', fix=f'harness.find_results("{given}")')
+    return Results("records", tuple(given))

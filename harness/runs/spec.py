@@ -157,6 +157,8 @@ def read_spec(source: str | Path | Mapping[str, Any]) -> tuple[Spec, list[Harnes
         SpecError: the file cannot be read or is not YAML.
         Errors: nothing can be made of it (no task, no methods).
     """
+    if not isinstance(source, str | Path | Mapping):
+        raise SpecError(f"{source!r} is no spec", fix="give the path of a YAML file, or a mapping like one")
     document = read_document(Path(source) if isinstance(source, str) else source)
     errors: list[HarnessError] = []
     try:

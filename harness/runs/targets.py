@@ -172,6 +172,10 @@ class Resolver:
 
     def _file(self, path: Path, name: str) -> Results:
         content = _boards(path)
+        if path.suffix == ".zip":
+            raise SpecError(f"{name} is an archive", fix=f"harness merge {name} makes boards of a bundle")
+        if content is None and path.suffix != ".json":
+            raise SpecError(f"{name} is neither a spec nor a record", fix=_FIX)
         if content is None:
             record = read_record(path, ranks=self.ranks)
             return Results(name, (record,), files={record.id: path})

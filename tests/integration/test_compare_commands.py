@@ -84,7 +84,7 @@ def test_the_gate_has_an_exit_code_for_each_answer(folder):
         (["compare", "old", "HEAD:new"], 2, "as a file or in git"),
         (["compare", "old", "new", "--format", "html"], 2, 'unknown format "html"'),
         (["compare", "old", "spec.yaml", "--plugin", "gone.py"], 3, "gone.py"),
-        (["compare", "mine.py", "old"], 4, "mine.py is not a valid record"),
+        (["compare", "mine.py", "old"], 2, "mine.py is neither a spec nor a record"),
     ],
 )
 def test_mistakes(folder, arguments, code, words):

@@ -14,7 +14,7 @@ from harness.boards.comparison.sides import ENGINE, MeasuredRow, side_of
 from harness.core.errors import UnknownName, nearest
 from harness.runs.labels import method_labels, option
 from harness.runs.record import Record
-from harness.runs.results import Results
+from harness.runs.results import Results, results_of
 
 
 def compare(
@@ -36,9 +36,7 @@ def compare(
         NotComparable: data or protocols differ, nothing is shared, or a side is empty.
         UnknownName: a metric that neither side has.
     """
-    results = tuple(
-        given if isinstance(given, Results) else Results("records", tuple(given)) for given in (before, after)
-    )
+    results = (results_of(before), results_of(after))
     names, notes, sides = tuple(side.name for side in results), [], []
     for side in results:
         rows, older = side_of(side)

@@ -204,6 +204,8 @@ def test_commands_publish_merge_and_verify(tmp_path, monkeypatch, capsys):
     assert "1 board of 2 records. Open page/index.html" in capsys.readouterr().out
     assert called(monkeypatch, f"harness records verify {file}") == 0
     assert "2 records: 2 OK, 0 wrong." in capsys.readouterr().out
+    assert called(monkeypatch, "harness records verify b") == 2  # a folder of bundles has no records of its own
+    assert "there are no records in b\n" in capsys.readouterr().err
     file.write_bytes(file.read_bytes().replace(b"0.5", b"0.6"))
     assert called(monkeypatch, f"harness records verify {file}") == 4
     assert called(monkeypatch, "harness merge b --into other") == 4

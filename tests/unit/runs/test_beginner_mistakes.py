@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 import harness
+from harness.cli import main
 from harness.cli.display import leaderboard_command
 from harness.core.errors import Errors, HarnessError
 from harness.data.folders import data_folders
@@ -275,3 +276,22 @@ def test_the_command_that_follows_a_run_shows_its_rows():
         Path("a b.yaml"), plugin=["mine.py"], add=["pooling=m"], device=None, runs=Path("r"), catalogue=None
     )
     assert shown == "harness leaderboard 'a b.yaml' --plugin mine.py --add pooling=m --runs r"
+
+
+def test_a_mistake_in_add_points_at_no_line_of_the_spec(tmp_path):
+    spec = tmp_path / "spec.yaml"
+    spec.write_text(
+        "name: a\ntask: retrieval\ndatasets: synthetic-instances\nmethods: {backbone: tiny, pooling: gem}\n"
+    )
+    with pytest.raises(Errors) as caught:
+        make_plan(spec, data_folders(tmp_path, tmp_path), add=("pooling=maac", "expansion=nope"))
+    assert 'unknown pooling "maac"\n  fix: did you mean "mac"?' in str(caught.value)
+    assert 'unknown expansion "nope"\n  fix:' in str(caught.value)
+
+
+def test_formats_of_plots_need_plots(monkeypatch, capsys):
+    monkeypatch.setattr("sys.argv", "harness leaderboard spec.yaml --plot-formats pdf".split())
+    with pytest.raises(SystemExit) as stop:
+        main()
+    assert stop.value.code == 2
+    assert "fix: --plots FOLDER draws them" in capsys.readouterr().err

@@ -155,3 +155,15 @@ def test_arguments_of_another_type_are_refused(arguments, words):
     with pytest.raises(BadParameter) as caught:
         harness.run(spec("mac"), **arguments)
     assert words in str(caught.value)
+
+
+def test_what_is_no_spec_and_no_record_is_refused(tmp_path):
+    with pytest.raises(SpecError, match="3 is no spec"):
+        harness.run(3)
+    with pytest.raises(
+        SpecError, match=r"methods.pooling\[0\]: the class PowerMean .*\n.*\[PowerMean\(...\), PowerMean"
+    ):
+        harness.run(spec({PowerMean: {"p": [2, 3]}}))
+    for function in (harness.leaderboard, harness.to_pandas, lambda path: harness.compare(path, path)):
+        with pytest.raises(SpecError, match=r'harness.find_results\("spec.yaml"\)'):
+            function("spec.yaml")

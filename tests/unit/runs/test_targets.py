@@ -104,6 +104,14 @@ def test_commands_that_need_records_say_so(folder):
         unmeasured.require_records(written=True)
 
 
+def test_a_file_that_is_something_else_is_not_to_be_deleted(folder):
+    for name, words in (("b.zip", "harness merge b.zip"), ("mine.py", "neither a spec nor a record")):
+        folder.joinpath(name).write_bytes(b"PK")
+        with pytest.raises(SpecError, match=words) as caught:
+            find_results(name)
+        assert "delete" not in str(caught.value)
+
+
 def test_one_record(folder):
     (first, second) = find_results("runs").records
     assert Resolver().record(f"runs/{first.id}.json") == first
