@@ -105,7 +105,8 @@ class MapStore:
         try:
             shape, active, values, spent = unraced(arrays)
             maps = np.zeros(tuple(shape), np.float32)
-            maps.reshape(-1)[np.unpackbits(active, count=maps.size).astype(bool)] = values
+            # By positions: numpy takes a third of the time that it takes by truth values.
+            maps.reshape(-1)[np.flatnonzero(np.unpackbits(active, count=maps.size).view(bool))] = values
             wall_s, cpu_s = spent.tolist()
         except _UNREADABLE:
             return None
@@ -129,7 +130,7 @@ class MapStore:
             buffer,
             shape=np.array(maps.shape),
             active=np.packbits(active),
-            values=flat[active],
+            values=flat[np.flatnonzero(active)],
             spent=np.array(spent, np.float64),
         )
         content = buffer.getvalue()
