@@ -41,7 +41,7 @@ def test_the_reporter_of_the_documentation(folder):
         (["run", "spec.yaml", "--report", "mlflow"], 3, "MLFLOW_TRACKING_URI"),
         (["send", "nowhere", "--to", "mlflow"], 2, "there is no nowhere"),
         (["send", ".", "--to", "mlflow"], 2, "there are no records in ."),
-        (["send", "lines.py", "--to", "mlflow"], 4, "lines.py is not a valid record"),
+        (["send", "lines.py", "--to", "mlflow"], 2, "lines.py is neither a spec nor a record"),
     ],
 )
 def test_mistakes(folder, monkeypatch, arguments, code, words):
