@@ -164,7 +164,8 @@ def run_plan(
     if runs:
         audits = audit_runs(runs, plan.folders)
         executor = make_executor(options.of_whole_runs, plan, runs, progress)
-        scheduler = _Scheduler(plan, store, executor, options, progress, finished, sinks, audits)
+        before = store.read_many(run.id for run in runs)  # descriptions take long: others may do runs meanwhile
+        scheduler = _Scheduler(plan, store, executor, options, progress, finished, sinks, audits, before)
         if options.shards:
             of_parts = make_executor(options, plan, runs, progress)
             describe_parts(runs, scheduler.job, of_parts, options.shards, progress)
@@ -191,16 +192,16 @@ class _Scheduler:
     sinks: Sinks
     audits: Mapping[str, tuple[str, ...]]
     """What the audit warns of, by fingerprint of the data."""
+    before: Mapping[str, Record]
+    """Records of these runs that were there when this process looked first."""
     _pending: deque[Run] = field(default_factory=deque)
     _running: dict[str, tuple[Run, Lock]] = field(default_factory=dict)
     _claimed: list[Run] = field(default_factory=list)
     """Runs that another process does."""
-    _before: Mapping[str, Record] = field(default_factory=dict)
 
     def do(self, runs: Sequence[Run]) -> None:
         """Get all of them done; ends early, with nothing left under way, by an error or an interrupt."""
         self._pending.extend(runs)
-        self._before = self.store.read_many(run.id for run in runs)
         try:
             while left := len(self._pending) + len(self._running) + len(self._claimed):
                 self.progress.update("runs", len(runs) - left, len(runs))
@@ -249,7 +250,7 @@ class _Scheduler:
     def _done_by_another(self, run: Run) -> bool:
         """Whether there is a record now that was not there when this process looked first."""
         record = self.store.read_many([run.id]).get(run.id)
-        return record is not None and record != self._before.get(run.id)
+        return record is not None and record != self.before.get(run.id)
 
     def job(self, run: Run) -> Job:
         """What an executor is told of a run."""

@@ -18,12 +18,14 @@ from harness.core.errors import BadParameter, Errors, SpecError
 from harness.core.progress import SilentProgress
 from harness.core.threads import reproducible
 from harness.data.folders import data_folders
+from harness.runs import runner
 from harness.runs.executors.calls import ShardsLost, calls
 from harness.runs.executors.choose import Options
 from harness.runs.parts import describe_parts
 from harness.runs.plan import make_plan
 from harness.runs.sharding import Sharding
 from harness.runs.single import execute
+from harness.runs.store import Store
 from harness.search import sharded
 
 
@@ -119,6 +121,14 @@ def test_distractors_are_described_in_parts_for_each_power_of_scales(tmp_path, t
 class _Job:
     part: object = None
     contended: bool = False
+
+
+def test_a_run_that_another_process_does_while_parts_are_described_is_not_done_again(tmp_path, monkeypatch):
+    spec = descriptors(tmp_path)
+    spec["methods"]["expansion"] = "none"
+    (other,) = run(spec, tmp_path)
+    monkeypatch.setattr(runner, "describe_parts", lambda *_: Store(tmp_path / "shards" / "runs").write(other))
+    assert run(spec, tmp_path / "shards", shards=2) == [other]
 
 
 def test_a_part_that_fails_is_left_to_the_run(tmp_path, toy):
