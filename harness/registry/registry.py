@@ -75,7 +75,8 @@ class Registry:
         for other in KINDS:
             if (other, name) in self._entries:
                 return f'"{name}" is of kind {other} ({command} lists all)'
-        return nearest_or_all(name, self.names(kind), command)
+        found = nearest_or_all(name, self.names(kind), command)
+        return found if nearest(name, self.names(kind)) else f"{found}; --plugin FILE loads methods of yours"
 
     def _composed(self, kind: str, name: str) -> Entry:
         parts = [self.entry(kind, part.strip()) for part in name.split("+")]

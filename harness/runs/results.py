@@ -58,9 +58,8 @@ class Results:
             raise SpecError(reason, fix="give a spec, a record, or a folder of records; harness run writes them")
         records = tuple(record for record in self.records if not written or record.status != "missing")
         if not records:
-            raise SpecError(
-                f"there are no records in {self.name}", fix="give a spec, or a folder that harness run wrote"
-            )
+            fix = "give a spec, a folder that harness run wrote, or a board of harness merge: board/boards/NAME"
+            raise SpecError(f"there are no records in {self.name}", fix=fix)
         return records
 
 

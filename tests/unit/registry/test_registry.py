@@ -115,7 +115,7 @@ def test_the_nearest_name_is_suggested():
     assert 'did you mean "gem"?' in str(caught.value)
     with pytest.raises(UnknownName, match='"egt" is of kind expansion .harness methods acquisition lists all'):
         registry.entry("acquisition", "egt")
-    with pytest.raises(UnknownName, match="fix: harness methods pooling lists all"):
+    with pytest.raises(UnknownName, match="fix: harness methods pooling lists all; --plugin FILE"):
         registry.entry("pooling", "zzz")
     with pytest.raises(UnknownName, match='unknown kind "poolings"'):
         registry.names("poolings")
