@@ -167,20 +167,20 @@ def _curve(axes: Axes, board: Board, row: Row, style: dict[str, Any], *, band: b
     sizes, mean = [size for size, _ in points], [100 * cell.mean for _, cell in points]
     (line,) = axes.plot(sizes, mean, **{"markersize": 3.5, **style})
     if band:
-        half = [100 * half_width(cell) for _, cell in points]
-        low = [m - h for m, h in zip(mean, half, strict=True)]
-        high = [m + h for m, h in zip(mean, half, strict=True)]
+        ends = [mean_interval(cell) for _, cell in points]
+        low, high = [100 * end for end, _ in ends], [100 * end for _, end in ends]
         axes.fill_between(sizes, low, high, color=style["color"], alpha=0.15, linewidth=0)
     return line
 
 
-def half_width(cell: Cell) -> float:
-    """Half of the 95% t interval of a mean; 0 for one run."""
+def mean_interval(cell: Cell) -> tuple[float, float]:
+    """The 95% t interval of a mean accuracy in [0, 1], which it does not leave; twice the mean for one run."""
     if cell.std is None or cell.n < 2:
-        return 0.0
+        return cell.mean, cell.mean
     from scipy.special import stdtrit
 
-    return float(stdtrit(cell.n - 1, 0.975)) * cell.std / math.sqrt(cell.n)
+    half = float(stdtrit(cell.n - 1, 0.975)) * cell.std / math.sqrt(cell.n)
+    return max(0.0, cell.mean - half), min(1.0, cell.mean + half)
 
 
 def _label_axes(below: Sequence[Axes], left: Sequence[Axes], board: Board) -> None:

@@ -10,7 +10,7 @@ from harness.boards.across import Across
 from harness.boards.board import Board
 from harness.boards.columns import Cell
 from harness.boards.comparison.pairs import RowDifference
-from harness.boards.plots.curves import curve_columns, half_width
+from harness.boards.plots.curves import curve_columns, mean_interval
 from harness.boards.plots.intervals import ranked_rows
 from harness.boards.plots.styles import row_label
 from harness.boards.render.data import no_formula
@@ -65,7 +65,7 @@ def curves_data(boards: Sequence[Board]) -> bytes:
                 board.dataset,
                 row_label(board, row),
                 size,
-                *(100 * (cell.mean + sign * half_width(cell)) for sign in (0, -1, 1)),
+                *(100 * accuracy for accuracy in (cell.mean, *mean_interval(cell))),
             ]
             for board in boards
             for row in board.rows

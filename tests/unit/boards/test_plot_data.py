@@ -13,7 +13,7 @@ from harness.boards.plots import plots, styles
 from harness.boards.plots.boards import _cost
 from harness.boards.plots.canvas import plain_names
 from harness.boards.plots.curves import draw_board
-from harness.boards.plots.data import csv_bytes
+from harness.boards.plots.data import csv_bytes, curves_data
 from harness.boards.plots.intervals import _in_lines, draw_intervals
 from harness.boards.tables import board_table
 
@@ -74,6 +74,20 @@ def test_a_row_has_one_colour_and_mark_in_all_pictures(board):
             style["color"],
             style["marker"],
         )
+
+
+def test_the_interval_of_an_accuracy_stays_between_none_and_all():
+    measured = record("m", 0), record("m", 1)
+    far = [
+        one.model_copy(update={"metrics": dict.fromkeys(one.metrics, value)})
+        for one, value in zip(measured, (0.3, 0.9), strict=True)
+    ]
+    (far_apart,) = boards(far)
+    (band,) = drawn(draw_board, far_apart).axes[0].collections
+    heights = band.get_paths()[0].vertices[:, 1]
+    assert (heights.min(), heights.max()) == (0, 100)
+    rows = list(csv.reader(io.StringIO(curves_data([far_apart]).decode())))
+    assert {tuple(map(float, row[-2:])) for row in rows[1:]} == {(0.0, 100.0)}
 
 
 def test_every_picture_has_its_data(board):
