@@ -26,7 +26,7 @@ from harness.studies.reproduce import reproduce
 
 NO_RUN = {("dataset", "sfm120k"), ("dataset", "descriptors"), ("backbone", "timm"), ("backbone", "module")}
 """Without queries, without images, of another package, of the user's own code."""
-STAND_INS = ("roxford5k", "oxford5k", "instre")
+STAND_INS = ("roxford5k", "oxford5k", "instre", "ilias-mini")
 CLASSIFIED = ("cifar10", "svhn", "mnist", "fashion-mnist", "usps")
 SCENES = {"synthetic-instances": {"objects": 3, "images": 12, "queries": 3, "size": 64}}
 FEW = {"initial": 2, "budget": 2, "cycles": 2}

@@ -95,6 +95,15 @@ class Unreadable(honest.Trainable):
         return super().module()
 
 
+@breaks("backbone", "maps-batch")
+@dataclass(frozen=True)
+class FirstOfSeveral(honest.Backbone):
+    """Says of each image of a batch what it says of the first."""
+
+    def maps_batch(self, images):
+        return torch.stack([self.maps(images[0]) for _ in images])
+
+
 @breaks("backbone", "signed")
 @dataclass(frozen=True)
 class Undecided(honest.Backbone):

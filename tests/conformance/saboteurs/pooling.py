@@ -131,6 +131,14 @@ class Pretending(honest.Looking):
         return [(0, 0, 1, 1)]
 
 
+@breaks("pooling", "any-device")
+@dataclass(frozen=True)
+class SomeDevice(honest.Pooling):
+    """Names a device instead of saying whether all will do."""
+
+    any_device: ClassVar[str] = "cuda"
+
+
 @breaks("pooling", "takes-signed")
 @dataclass(frozen=True)
 class Clamping(honest.Pooling):
