@@ -38,7 +38,7 @@ $(DEMO:%=demo/%) $(BOARDS:%=leaderboards/%):
 
 test: install lint
 	@tools/browser.sh
-	$(BIN)/pytest -n auto --dist loadfile
+	$(BIN)/pytest -n auto --dist loadfile --no-loadscope-reorder
 
 test-all: install lint
 	$(BIN)/pytest -m "not gpu" --benchmark-columns=min,median,max

@@ -157,7 +157,7 @@ def test_weights_to_start_from_are_found_below_the_data_folder(tmp_path, monkeyp
     [
         ("vgg16", {}, "dsm"),
         pytest.param("resnet50", {"upsample": True}, "none", marks=pytest.mark.slow),
-        ("resnet101", {}, "dsm"),
+        pytest.param("resnet101", {}, "dsm", marks=pytest.mark.slow),
     ],
 )
 def test_networks_of_torchvision_are_trained(tmp_path, monkeypatch, backbone, parameters, matching):
