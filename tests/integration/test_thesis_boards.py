@@ -28,6 +28,8 @@ from harness.studies.train_whitening import train_whitening
 
 BOARDS = [f"thesis-table-{n}" for n in ("3-2", "3-4", "4-1", "4-2", "4-3", "4-5", "4-6", "4-7", "4-8", "5-1")]
 BOARDS.append("thesis-figure-5-10")
+LIKE_OTHERS = {f"thesis-table-{n}" for n in ("4-1", "4-3", "4-5", "4-6", "4-7")}
+"""Of the methods and data of 4-2 and 4-8, which stand for them where time counts."""
 PLUGIN = str(Path(__file__).parents[1] / "fixtures" / "small_networks.py")
 IMAGENET = {"vgg16": "vgg16-397923af.pth", "resnet101": "resnet101-63fe2227.pth"}
 VGG16, RESNET101 = "retrievalSfM120k-vgg16-gem-b4dcdc6.pth", "retrievalSfM120k-resnet101-gem-b80fb85.pth"
@@ -260,7 +262,7 @@ def _assert_measured(table: str, reference, records) -> None:
     assert any(row[f"{metric} mean"] for row in measured)
 
 
-@pytest.mark.parametrize("name", BOARDS)
+@pytest.mark.parametrize("name", [pytest.param(n, marks=pytest.mark.slow) if n in LIKE_OTHERS else n for n in BOARDS])
 def test_a_board_of_the_thesis_runs_from_plan_to_leaderboard(name, root, tmp_path, data, command):
     check(name, SHORT, root, tmp_path, data, command)
 
