@@ -13,6 +13,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from harness.search.keys import LAST
 from harness.search.masks import WIDTH, lowest, reaching
 
 Dense = NDArray[Any]
@@ -25,7 +26,6 @@ _ROOM: Final = 128
 """Least places of a pool beside those of the best: it is trimmed once for so many candidates."""
 _TILE: Final = 512
 _BUCKETS: Final = 4
-_LAST: Final = np.uint64(2**32 - 1)
 ANY_ORDER: Final = np.finfo(np.float32).tiny
 """Slack of products that are scores, where rows come in any order: least that is not taken for 0."""
 _SIGN: Final = np.uint32(2**31)
@@ -194,14 +194,14 @@ def _rescore_all(queries: Dense, rows: Dense, first: int, slack: Dense, pools: D
     ends = np.zeros(len(rows) + 1, np.int64)
     for i in range(len(queries)):
         for p in range(counts[i] if slack[i] > ANY_ORDER else 0):
-            index = np.int64(_LAST - (pools[i, p] & _LAST))
+            index = np.int64(LAST - (pools[i, p] & LAST))
             if index >= first:
                 ends[index - first + 1] += 1
     ends = np.cumsum(ends)
     query, place = np.empty(ends[-1], np.int32), np.empty(ends[-1], np.int32)
     for i in range(len(queries)):
         for p in range(counts[i] if slack[i] > ANY_ORDER else 0):
-            index = np.int64(_LAST - (pools[i, p] & _LAST))
+            index = np.int64(LAST - (pools[i, p] & LAST))
             if index >= first:
                 at = ends[index - first]
                 query[at], place[at] = i, p
@@ -249,7 +249,7 @@ def _trim(query: Dense, rows: Dense, first: int, slack: Scalar, k: int, pool: De
 def _rescore(query: Dense, rows: Dense, first: int, pool: Dense, count: Scalar) -> None:
     """Scores instead of products, of those of this chunk."""
     for p in range(count):
-        index = np.int64(_LAST - (pool[p] & _LAST))
+        index = np.int64(LAST - (pool[p] & LAST))
         if index >= first:
             pool[p] = _key(score(query, rows[index - first]), index)
 
@@ -397,7 +397,7 @@ def count(
 def _key(value: Scalar, index: Scalar) -> Scalar:
     bits = np.float32(value + np.float32(0)).view(np.uint32)  # 0 for -0: they are equal
     upper = np.uint32(~bits if bits & _SIGN else bits | _SIGN)
-    return (np.uint64(upper) << np.uint64(32)) | (_LAST - np.uint64(index))
+    return (np.uint64(upper) << np.uint64(32)) | (LAST - np.uint64(index))
 
 
 @njit(nogil=True, cache=True, inline="always")

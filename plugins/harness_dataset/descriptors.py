@@ -153,28 +153,6 @@ class DescriptorGroundTruth:
         )
 
 
-class _Named(Sequence[Path]):
-    """Names of a ground truth, and distractors without any."""
-
-    def __init__(self, names: Sequence[str], distractors: int) -> None:
-        self._names, self._count = names, len(names) + distractors
-
-    def __len__(self) -> int:
-        return self._count
-
-    @overload
-    def __getitem__(self, index: int) -> Path: ...
-    @overload
-    def __getitem__(self, index: slice) -> Sequence[Path]: ...
-    def __getitem__(self, index: int | slice) -> Path | Sequence[Path]:
-        positions = range(self._count)[index]
-        return self._path(positions) if isinstance(positions, int) else [self._path(i) for i in positions]
-
-    def _path(self, position: int) -> Path:
-        known = len(self._names)
-        return Path(self._names[position] if position < known else f"distractor {position - known}")
-
-
 class _Items(Sequence[Path]):
     """Items without names: a million of them take no memory."""
 
@@ -190,4 +168,19 @@ class _Items(Sequence[Path]):
     def __getitem__(self, index: slice) -> Sequence[Path]: ...
     def __getitem__(self, index: int | slice) -> Path | Sequence[Path]:
         positions = range(self._count)[index]
-        return Path(str(positions)) if isinstance(positions, int) else [Path(str(position)) for position in positions]
+        return self._path(positions) if isinstance(positions, int) else [self._path(i) for i in positions]
+
+    def _path(self, position: int) -> Path:
+        return Path(str(position))
+
+
+class _Named(_Items):
+    """Names of a ground truth, and distractors without any."""
+
+    def __init__(self, names: Sequence[str], distractors: int) -> None:
+        super().__init__(len(names) + distractors)
+        self._names = names
+
+    def _path(self, position: int) -> Path:
+        known = len(self._names)
+        return Path(self._names[position] if position < known else f"distractor {position - known}")
