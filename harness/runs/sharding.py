@@ -15,7 +15,7 @@ class Sharding:
         workers: processes, or jobs of SLURM, at once.
         scheduler: address of a Dask scheduler.
         slurm: parameters of submitit.
-        seconds: limit of a job of SLURM; None: that of submitit.
+        seconds: limit of a job of SLURM; None: that of its partition.
     """
 
     count: int

@@ -231,7 +231,7 @@ def test_jobs_of_a_search_may_take_as_long_as_the_run_and_are_cancelled_with_it(
     with calls(sharding, tmp_path) as jobs, pytest.raises(FailedJobError, match="first"):
         jobs(eval, ["first", "second"], "sums")
     assert cancelled == ["first", "second"]
-    assert [limit.seconds for limit in limits] == [7200]  # submitit gives a job five minutes where nothing is said
+    assert [limit.seconds for limit in limits] == [7200]
 
 
 def test_a_record_says_that_other_machines_searched(tmp_path, toy, monkeypatch):

@@ -130,26 +130,29 @@ class _Submitted:
     def __call__(self, function: Callable[[T], R], tasks: Sequence[T], label: str) -> list[R]:
         """See ``Jobs``."""
         from harness.runs.executors.job import Limits
-        from harness.runs.executors.submitting import submitter
+        from harness.runs.executors.submitting import submitted, submitter
 
         executor = submitter(self._folder, Limits(self._sharding.seconds), dict(self._sharding.slurm))
         if executor.cluster == "slurm":
             executor.update_parameters(slurm_array_parallelism=self._sharding.workers)
-        jobs = executor.map_array(function, tasks)
+        work = submitted(executor, function)
+        jobs = executor.map_array(work, tasks)
         try:
-            return [self._result(executor, job, function, task, label) for job, task in zip(jobs, tasks, strict=True)]
+            return [self._result(executor, job, work, task, label) for job, task in zip(jobs, tasks, strict=True)]
         except BaseException:
             for job in jobs:  # nobody waits for them
                 job.cancel(check=False)
             raise
 
-    def _result(self, executor: Any, job: Any, function: Callable[[T], R], task: T, label: str) -> R:
+    def _result(self, executor: Any, job: Any, function: Callable[[T], R | HarnessError], task: T, label: str) -> R:
         """Of a job; a lost one is submitted again."""
         from submitit.core.utils import FailedJobError, UncompletedJobError
 
         for attempt in itertools.count(1):
             try:
-                result: R = job.result()
+                result: R | HarnessError = job.result()
+                if isinstance(result, HarnessError):
+                    raise result
                 return result
             except FailedJobError:
                 raise

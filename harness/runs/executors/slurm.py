@@ -12,9 +12,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
+from harness.core.errors import HarnessError
 from harness.runs.executors.job import Finished, Job, Limits
 from harness.runs.executors.remote import RemoteExecutor, perform_job
-from harness.runs.executors.submitting import submitter
+from harness.runs.executors.submitting import submitted, submitter
 
 
 class Slurm(RemoteExecutor):
@@ -57,7 +58,14 @@ class Slurm(RemoteExecutor):
             self._folder.parent.rmdir()
 
     def _future(self, job: Job) -> Any:
-        return self._executor.submit(perform_job, job)
+        return self._executor.submit(submitted(self._executor, perform_job), job)
+
+    def _error(self, future: Any) -> BaseException | None:
+        """Also one that the job gave back."""
+        error = super()._error(future)
+        if error is None and isinstance(result := future.result(), HarnessError):
+            return result
+        return error
 
     def _finished(self, future: Any, job: Job) -> Finished:
         result = super()._finished(future, job)
