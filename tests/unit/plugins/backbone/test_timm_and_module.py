@@ -169,7 +169,7 @@ def test_the_code_of_a_module_is_a_part_of_its_identity(tmp_path, monkeypatch):
     [
         ("nowhere.at.all:build", "cannot be found"),
         ("harness_backbone.examples", "cannot be found"),
-        ("harness_backbone.examples:nothing", "gives a NoneType"),
+        ("harness_backbone.examples:nothing", "is no function"),
         ("json:dumps", "cannot be called"),
     ],
 )

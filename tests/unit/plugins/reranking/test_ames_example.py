@@ -2,29 +2,24 @@
 
 from __future__ import annotations
 
-import importlib
 from dataclasses import fields, replace
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from attentions import EXAMPLES, attended, broken_rules, example, layer_norm, unit
 
 from harness.core.errors import DataDamaged, DataMissing, InvalidInput
 from harness.plugin_api import Packs, TakesSignedMaps, UsesSimilarity
 from harness.retrieval.reranking import BoundReranker
 
-SOURCE = Path(__file__).parents[3] / "examples" / "ames" / "src"
 RNG = np.random.default_rng
 
 
 @pytest.fixture
-def ames(monkeypatch):
-    monkeypatch.syspath_prepend(SOURCE)
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)  # on small matrices more of them wait for each other
-    yield importlib.import_module("harness_ames.ames"), importlib.import_module("harness_ames.network")
-    torch.set_num_threads(threads)
+def ames():
+    with example("harness_ames", "ames", "network") as modules:
+        yield modules
 
 
 @pytest.fixture
@@ -35,31 +30,6 @@ def adapter(ames, tmp_path):
         return ames[0].AMES(path, **parameters)
 
     return create
-
-
-def unit(x):
-    return x / np.linalg.norm(x, axis=-1, keepdims=True)
-
-
-def layer_norm(x, state, name):
-    centred = x - x.mean(axis=-1, keepdims=True)
-    scaled = centred / np.sqrt((centred**2).mean(axis=-1, keepdims=True) + 1e-5)
-    return scaled * state[f"{name}.weight"] + state[f"{name}.bias"]
-
-
-def attended(x, state, name, sees, heads=2):
-    """Token by token, head by head."""
-    d = x.shape[1]
-    q, k, v = np.split(x @ state[f"{name}.in_proj_weight"].T + state[f"{name}.in_proj_bias"], 3, axis=1)
-    result = np.zeros_like(x)
-    for h in range(heads):
-        part = slice(h * d // heads, (h + 1) * d // heads)
-        for i in range(len(x)):
-            others = [j for j in range(len(x)) if sees(i, j)]
-            scores = np.array([q[i, part] @ k[j, part] for j in others]) / np.sqrt(d / heads)
-            shares = np.exp(scores - scores.max())
-            result[i, part] = (shares / shares.sum()) @ v[others, part]
-    return result @ state[f"{name}.out_proj.weight"].T + state[f"{name}.out_proj.bias"]
 
 
 def slow_logit(query, image, state):
@@ -155,16 +125,17 @@ def test_bad_files_and_maps_are_named(adapter, ames, tmp_path):
     torch.save({"a": torch.zeros(2)}, tmp_path / "other.pt")
     with pytest.raises(DataDamaged, match="are no network of AMES"):
         ames[0].AMES(tmp_path / "other.pt").score(np.zeros((1, 6), np.float16), [np.zeros((1, 6), np.float16)])
-    torch.save({"weights": SOURCE}, tmp_path / "code.pt")  # a file that would run code
+    torch.save({"weights": EXAMPLES}, tmp_path / "code.pt")  # a file that would run code
     with pytest.raises(DataDamaged, match="are refused"):
         ames[0].AMES(tmp_path / "code.pt").score(np.zeros((1, 6), np.float16), [np.zeros((1, 6), np.float16)])
+    flat = {name: value.flatten() for name, value in ames[1].random_state(6).items()}
+    torch.save(flat, tmp_path / "flat.pt")
+    with pytest.raises(DataDamaged, match="are no network of AMES"):
+        ames[0].AMES(tmp_path / "flat.pt").score(np.zeros((1, 6), np.float16), [np.zeros((1, 6), np.float16)])
     with pytest.raises(InvalidInput, match="features of 6 dimensions, the maps have 7"):
         adapter().score(np.zeros((1, 7), np.float16), [np.zeros((1, 7), np.float16)])
 
 
 @pytest.mark.slow
 def test_it_keeps_the_rules_of_re_rankers(ames):
-    from harness.conformance.suite import check
-
-    (report,) = check("harness_ames", plugins=["harness_ames"], cost=False)
-    assert not report.failed
+    assert not broken_rules("harness_ames")

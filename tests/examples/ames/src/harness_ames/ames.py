@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 import numpy as np
 from annotated_types import Gt, Interval
 
-from harness.core.errors import DataDamaged, InvalidInput
-from harness.data.checkpoint import checked_sum, read_checkpoint
+from harness.core.errors import InvalidInput
+from harness.data.checkpoint import checked_sum, network_of
 from harness.plugin_api import ORDERING
 
 if TYPE_CHECKING:
@@ -142,33 +142,21 @@ class AMES:
 def padded(features: Sequence[Features]) -> tuple[Tensor, Tensor]:
     """Features (n, t, d) float32 of several images, and which rows are padding, (n, t) bool."""
     import torch
+    from torch.nn.utils.rnn import pad_sequence
 
-    longest, width = max(map(len, features)), features[0].shape[1]
-    rows, padding = torch.zeros(len(features), longest, width), torch.ones(len(features), longest, dtype=bool)
-    for number, own in enumerate(features):
-        rows[number, : len(own)], padding[number, : len(own)] = torch.from_numpy(own.astype(np.float32)), False
-    return rows, padding
+    rows = pad_sequence([torch.from_numpy(own.astype(np.float32)) for own in features], batch_first=True)
+    return rows, torch.arange(rows.shape[1]) >= torch.tensor([len(own) for own in features])[:, None]
 
 
 @lru_cache(maxsize=2)
 def _network(weights: Path, checksum: str, heads: int) -> Network:
     from harness_ames.network import Network
 
-    try:
-        return Network.of_state(read_checkpoint(weights, checksum).state, heads)
-    except (KeyError, RuntimeError, AssertionError) as error:
-        raise DataDamaged(f"weights {weights} are no network of AMES: {_first_line(error)}", fix=_FORM) from error
+    return network_of(weights, checksum, lambda state: Network.shaped(state, heads), what="network of AMES", fix=_FORM)
 
 
 @lru_cache(maxsize=2)
 def _detector(weights: Path, checksum: str) -> Detector:
     from harness_ames.network import Detector
 
-    try:
-        return Detector.of_state(read_checkpoint(weights, checksum).state)
-    except (KeyError, RuntimeError) as error:
-        raise DataDamaged(f"weights {weights} are no detector of AMES: {_first_line(error)}", fix=_FORM) from error
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().partition("\n")[0]
+    return network_of(weights, checksum, Detector.shaped, what="detector of AMES", fix=_FORM)

@@ -62,15 +62,13 @@ class Network(nn.Module):
         self.classifier = nn.Linear(dimension, 1)
 
     @classmethod
-    def of_state(cls, state: Mapping[str, Tensor], heads: int) -> Network:
-        """The network of a state dict, in evaluation mode. Raises ``RuntimeError`` or ``KeyError`` where it is none."""
+    def shaped(cls, state: Mapping[str, Tensor], heads: int) -> Network:
+        """The network that a state dict fits, without its weights."""
         bits = state["remap_local.0.W"].shape[1] if "remap_local.0.W" in state else 0
         features = state["remap_local.0.W"].shape[0] if bits else state["remap_local.0.weight"].shape[1]
         hidden, dimension = state["decoder.layers.0.linear1.weight"].shape
         layers = sum(name.endswith(".linear1.weight") for name in state)
-        network = cls(features, dimension, heads, layers, hidden, bits)
-        network.load_state_dict(state)
-        return network.eval().requires_grad_(False)
+        return cls(features, dimension, heads, layers, hidden, bits)
 
     def forward(self, query: Tensor, query_padding: Tensor, image: Tensor, image_padding: Tensor) -> Tensor:
         """Features (n, q, d) and (n, t, d), and which rows are padding, (n, q) and (n, t) bool -> logits (n,)."""
@@ -98,11 +96,9 @@ class Detector(nn.Module):
         self.conv2 = nn.Conv2d(channels, 1, 1)
 
     @classmethod
-    def of_state(cls, state: Mapping[str, Tensor]) -> Detector:
-        """The detector of a state dict, in evaluation mode."""
-        detector = cls(state["conv1.weight"].shape[0])
-        detector.load_state_dict(state)
-        return detector.eval().requires_grad_(False)
+    def shaped(cls, state: Mapping[str, Tensor]) -> Detector:
+        """The detector that a state dict fits, without its weights."""
+        return cls(state["conv1.weight"].shape[0])
 
     def forward(self, maps: Tensor) -> tuple[Tensor, Tensor]:
         """Maps (C, h, w) -> features (C, h, w) of length 1 and weights (h, w), positive."""
