@@ -35,10 +35,10 @@ class RetrievalProtocol:
         device: where networks, searches and graphs of a run compute: ``cpu`` or ``cuda``.
         numerics: of products on it: ``fp32``; ``tf32``, of ``cuda`` only; or ``bf16``, in networks.
         search: ``exact``, or ``ivf-pq``, which looks through the inverted lists nearest to a query by codes of 64 bytes
-            (Jegou et al. 2011) and scores the best exactly. It lists at most 10,000 images, and what it does not list
-            counts as missed; its recall is measured and recorded.
-        probes: lists of each query that ``ivf-pq`` looks through, and more where they hold fewer than 100 images; 0: a
-            sixteenth of them.
+            (Jegou et al. 2011) and scores the best exactly. It needs a depth, and what it does not list counts as
+            missed; its recall is measured and recorded.
+        probes: lists of each query that ``ivf-pq`` looks through, and more where they hold fewer images than ``depth``;
+            0: a sixteenth of them.
     """
 
     image_size: Annotated[int, Ge(1)] = 1024  # Radenovic et al. 2018, §6
@@ -68,6 +68,8 @@ class RetrievalProtocol:
         approximate = self.search != "exact"
         _require(approximate or not self.probes, "probes", self.probes, "0, or search: ivf-pq")
         _require(self.depth >= 0, "depth", self.depth, "0 for the whole database, or a number of images")
+        best_only = f"{self.search} lists the best images only: depth: 1000, or search: exact"
+        _require(not approximate or self.depth > 0, "depth", self.depth, best_only)
 
     @property
     def numerics_key(self) -> str:

@@ -174,16 +174,17 @@ def _counted(task: str, options: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in options.items() if name not in added or value != defaults[name]}
 
 
-def result_versions(task: str, evaluation: str = "") -> dict[str, int]:
+def result_versions(task: str, protocol: object = None) -> dict[str, int]:
     """The declared result version of each package that decides the numbers of a task; loads nothing heavy.
 
     Args:
         task: ``retrieval`` or ``active-learning``.
-        evaluation: the option of this name: evaluation protocols have a version of their own, which runs without them
-            do not depend on.
+        protocol: its options: evaluation protocols and the approximate search have versions of their own, which runs
+            without them do not depend on.
     """
     names = {name: f"harness.{name}" for name in COMPONENTS[task]}
-    names |= {"protocols": "harness.metrics.protocols"} if evaluation else {}
+    names |= {"protocols": "harness.metrics.protocols"} if getattr(protocol, "evaluation", "") else {}
+    names |= {"ivf-pq": "harness.search.ivf_pq"} if getattr(protocol, "search", "") == "ivf-pq" else {}
     return {name: int(importlib.import_module(package).RESULT_VERSION) for name, package in names.items()}
 
 

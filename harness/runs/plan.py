@@ -177,7 +177,7 @@ def _run(
     seed: int,
 ) -> Run:
     task = spec.task
-    versions = result_versions(task, getattr(protocol, "evaluation", ""))
+    versions = result_versions(task, protocol)
     protocol_id = protocol_identity(task, parameters.resolved(protocol), versions)
     combination, labels = methods
     return Run(

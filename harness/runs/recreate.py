@@ -27,7 +27,7 @@ def describe(run: Run) -> Record:
         status="missing",
         task=run.task,  # type: ignore[arg-type]  # checked when the spec was read
         protocol=resolved(run.protocol),
-        versions=result_versions(run.task, getattr(run.protocol, "evaluation", "")),
+        versions=result_versions(run.task, run.protocol),
         source=engine_source(run.task),
         protocol_id=run.protocol_id,
         dataset=_dataset(run.dataset),

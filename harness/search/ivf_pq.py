@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float32]
     Ids = NDArray[np.int64]
 
+RESULT_VERSION: Final = 2
+"""Of what is found; counts for runs that search so."""
 RECALL_AT: Final = 100
 LEAST_IMAGES: Final = 1024
 """Codes of a byte have 256 values, which so few vectors can just teach."""
@@ -117,20 +119,31 @@ def search_index(job: AskedIndex) -> Candidates:
 
 
 def _candidates(index: Any, first: int, queries: Floats, count: int, probes: int) -> tuple[Floats, Ids]:
-    index.nprobe = probes
+    """The images of the largest estimates (q, c), -1 is none: of equal ones the first, wherever shards begin."""
+    count, asked, index.nprobe = min(count, index.ntotal), min(count + 1, index.ntotal), probes
     with _threads(len(queries) * index.ntotal):
-        estimates, ids = index.search(queries, min(count, index.ntotal))
+        nearest, lists = index.quantizer.search(queries, probes)
+        estimates, ids = index.search_preassigned(queries, asked, lists, nearest)
+        last = estimates[:, count - 1 :]  # and the next, where there is one
+        for i in np.flatnonzero((ids[:, -1] >= 0) & (last[:, 0] == last[:, -1]) & (asked > count)):
+            # More images have the least estimate than are listed: any of them.
+            reached, one = float(np.nextafter(last[i, 0], np.float32(-np.inf))), slice(i, i + 1)
+            _, values, whose = index.range_search_preassigned(queries[one], reached, lists[one], nearest[one])
+            best = np.lexsort((whose, -values))[:count]
+            estimates[i, :count], ids[i, :count] = values[best], whose[best]
+    estimates, ids = estimates[:, :count], ids[:, :count]
     return estimates, np.where(ids < 0, ids, ids + first)
 
 
 def _of_largest_estimates(found: Sequence[tuple[Floats, Ids]], count: int) -> Ids:
-    """The candidates (q, at most ``count``) of all shards; of equal estimates any."""
+    """The candidates (q, at most ``count``) of all shards; -1 is none."""
+    from harness.search.keys import decoded, keys_of
+
     estimates, ids = (np.concatenate(arrays, axis=1) for arrays in zip(*found, strict=True))
-    if ids.shape[1] <= count:
-        return ids
-    estimates[ids < 0] = -np.inf
-    best = np.argpartition(-estimates, count - 1, axis=1)[:, :count]
-    return np.take_along_axis(ids, best, axis=1)
+    keys = np.where(ids < 0, 0, keys_of(estimates, ids))
+    rest = max(0, keys.shape[1] - count)
+    best = np.partition(keys, rest, axis=1)[:, rest:] if rest else keys
+    return np.where(best > 0, decoded(best)[0], -1)
 
 
 def _best(queries: Floats, ids: Ids, shards: Sequence[Shard], k: int) -> NDArray[np.uint64]:
@@ -168,8 +181,8 @@ class ApproximateSearch:
         count: of shards, at most.
         jobs: builds and searches their indices.
         folder: seen by all jobs; rows and indices lie there until ``close``.
-        probes: lists of each query that are looked through, and more where they hold fewer than 100 images; 0: a
-            sixteenth of them.
+        probes: lists of each query that are looked through, and more where they hold fewer images than are asked for;
+            0: a sixteenth of them.
         report: what was built, and its recall once it was measured.
     """
 
@@ -212,9 +225,9 @@ class ApproximateSearch:
         self.report = {"method": "ivf-pq", "lists": lists, "probes": probes, "code_bytes": code_bytes}
 
     def __call__(self, queries: Array, database: object, k: int) -> TopK:
-        """The best images of each query, as many as are found of every one; ``database`` is the one that was indexed.
+        """The k best images of each query, or all; ``database`` is the one that was indexed.
 
-        More lists are looked through for a query in whose lists lie fewer than 100 images and than are asked for.
+        More lists are looked through for a query in whose lists lie fewer images than are asked for.
         """
 
         def search(asked: Floats, probes: int) -> list[tuple[Floats, Ids]]:
@@ -249,10 +262,11 @@ class ApproximateSearch:
     def _answered(self, queries: Array, k: int, search: Callable[[Floats, int], list[tuple[Floats, Ids]]]) -> TopK:
         """What ``search`` finds of queries in so many lists, and in more of those of which it finds too little."""
         asked, probes = np.ascontiguousarray(queries, np.float32), self.report["probes"]
+        n = sum(map(len, self._shards))
         found = search(asked, probes)
         while probes < self.report["lists"]:
             count = sum(np.count_nonzero(ids >= 0, axis=1) for _, ids in found)
-            few = np.flatnonzero(count < min(k, RECALL_AT))
+            few = np.flatnonzero(count < min(k, n))
             if not len(few):
                 break
             probes = min(2 * probes, self.report["lists"])
@@ -269,9 +283,7 @@ class ApproximateSearch:
         starts = range(0, len(queries), step)
         parts = [_best(queries[i : i + step], ids[i : i + step], self._shards, k) for i in starts]
         keys = np.concatenate(parts) if parts else np.zeros((0, k), np.uint64)
-        best = merged([Part(keys, np.zeros(0, np.int64))], k)
-        least = int(np.isfinite(best.scores).sum(axis=1).min(initial=k))
-        return best._replace(indices=best.indices[:, :least], scores=best.scores[:, :least])
+        return merged([Part(keys, np.zeros(0, np.int64))], k)
 
     def measure(self, queries: Array, arrays: Sequence[Array]) -> None:
         """Measure the recall on some of the queries against the exact search, for the report."""

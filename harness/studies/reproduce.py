@@ -180,7 +180,7 @@ def _kept(record: Record) -> int | None:
 
 def _again(run: Run, record: Record, folders: DataFolders, progress: Progress) -> Record:
     """The record of the run now; the data that are missing and the plugins that are broken come through."""
-    versions = result_versions(run.task, getattr(run.protocol, "evaluation", ""))
+    versions = result_versions(run.task, run.protocol)
     now = {
         "protocol_id": protocol_identity(run.task, resolved(run.protocol), versions),
         "versions": versions,

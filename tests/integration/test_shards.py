@@ -154,10 +154,14 @@ def test_an_approximate_search_says_its_recall_and_misses_what_it_does_not_list(
     spec["protocol"] = {"depth": 100, "probes": 8}
     with pytest.raises(Errors, match="probes"):
         run(spec, tmp_path)
+    spec["protocol"] = {"search": "ivf-pq"}
+    with pytest.raises(Errors, match=r"(?s)depth = 0 is not allowed.*lists the best images only"):
+        run(spec, tmp_path)
     spec["protocol"] = {"depth": 100, "search": "ivf-pq", "probes": 8}
     (record,) = run(spec, tmp_path)
     (sharded_record,) = run(spec, tmp_path / "shards", shards=3)
     assert record.id != exact.id
+    assert record.versions.keys() - exact.versions.keys() == {"ivf-pq"}
     report = record.details["notes"]["search"]
     assert report["method"] == "ivf-pq"
     assert report["probes"] == 8

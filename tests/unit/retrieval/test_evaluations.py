@@ -55,6 +55,6 @@ def test_names_that_order_ties_do_not_depend_on_the_folder():
 
 def test_runs_that_name_protocols_depend_on_the_version_of_protocols():
     plain = result_versions("retrieval")
-    named = result_versions("retrieval", "trec-map")
+    named = result_versions("retrieval", RetrievalProtocol(evaluation="trec-map"))
     assert named.keys() - plain.keys() == {"protocols"}
     assert {name: named[name] for name in plain} == plain

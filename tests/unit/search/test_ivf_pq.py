@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
+
 import numpy as np
 import pytest
 
 from harness.core.errors import InvalidInput
-from harness.search import ivf_pq, top_k, unit_rows
+from harness.search import ivf_pq, sharded, top_k, unit_rows
 from harness.search.ivf_pq import ApproximateSearch
 from harness.search.sharded import here
 
@@ -80,4 +82,51 @@ def test_a_query_in_whose_lists_lie_few_images_finds_enough_in_others(tmp_path, 
     assert found.indices.shape == (5, 50)
     assert set(found.indices[4, :3]) == {2045, 2046, 2047}
     assert np.array_equal(search.alone(queries[4:], None, 50).indices, found.indices[4:])
+    search.close()
+
+
+@pytest.mark.parametrize("distinct", [3, 60])
+def test_of_equal_images_the_first_are_found_whatever_the_shards(tmp_path, monkeypatch, distinct):
+    monkeypatch.setattr(ivf_pq, "_CANDIDATES", 50)
+    monkeypatch.setattr(sharded, "LEAST_ROWS", 64)
+    rng = np.random.default_rng(distinct)
+    images = unit_rows(rng.standard_normal((distinct, 8)))
+    shown = rng.integers(0, distinct, 2000)
+    queries = unit_rows(images[:3].repeat(8, axis=0) + 0.2 * rng.standard_normal((24, 8)))
+    taught = tmp_path / "taught.faiss"
+    learn = ivf_pq._train  # once: it takes a second, and does not depend on the shards
+
+    def learnt(sample, lists, code_bytes, out):
+        if not taught.exists():
+            learn(sample, lists, code_bytes, taught)
+        shutil.copy(taught, out)
+
+    monkeypatch.setattr(ivf_pq, "_train", learnt)
+    answers = []
+    for shards in (1, 2, 5, 16):
+        search = ApproximateSearch(shards, here, tmp_path)
+        search.build([images[shown]])
+        answers.append(search(queries, None, 20))
+        assert np.array_equal(search.alone(queries[:5], None, 20).indices, answers[-1].indices[:5])
+        search.close()
+    for answer in answers[1:]:
+        assert np.array_equal(answer.indices, answers[0].indices)
+        assert np.array_equal(answer.scores, answers[0].scores)
+    for ids in answers[0].indices:  # 2,000 images of at most 60 kinds: the best of all are of few kinds
+        for kind in set(shown[ids]):
+            of_kind = ids[shown[ids] == kind]
+            assert np.array_equal(of_kind, np.flatnonzero(shown == kind)[: len(of_kind)])
+
+
+def test_as_many_are_found_as_are_asked_for_of_every_query(tmp_path):
+    rng = np.random.default_rng(2)
+    rows = unit_rows(rng.standard_normal((3000, 8)) ** 3)  # lists of very different sizes
+    search = ApproximateSearch(2, here, tmp_path, probes=1)
+    search.build([rows])
+    queries = rows[:30]
+    for k in (150, 900):
+        found = search(queries, None, k)
+        assert found.indices.shape == (30, k)
+        assert np.isfinite(found.scores).all()
+    assert np.array_equal(search(queries, None, 3000).indices, top_k(queries, rows).indices)
     search.close()
