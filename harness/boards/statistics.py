@@ -1,16 +1,18 @@
 """Bootstrap intervals of means.
 
-Only numpy and ``scipy.special``: ``scipy.stats`` takes a second to load and a leaderboard should answer at once; the
-tests compare with it. All randomness comes from the generator passed in.
+Only numpy: ``scipy.stats`` takes a second to load and a leaderboard should answer at once; the tests compare with it.
+All randomness comes from the generator passed in.
 """
 
 from __future__ import annotations
 
+import math
 from typing import Final
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from harness.metrics.distributions import normal_cdf, t_quantile
 from harness.metrics.verdicts.paired import LEVEL
 
 LEAST_UNITS: Final = 6
@@ -62,9 +64,7 @@ def group_intervals(values: Floats, groups: Ints, rng: np.random.Generator, leve
 
 def _tail(n: int, level: float) -> float:
     """The percentile of an interval from ``n`` independent values."""
-    from scipy.special import ndtr, stdtrit
-
-    return float(ndtr(np.sqrt(n / (n - 1)) * stdtrit(n - 1, level / 2)))
+    return normal_cdf(math.sqrt(n / (n - 1)) * t_quantile(n - 1, level / 2))
 
 
 def _drawn(n: int, rng: np.random.Generator) -> Floats:

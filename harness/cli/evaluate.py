@@ -60,7 +60,8 @@ def evaluate(
     as_json: AsJson = False,
 ) -> None:
     """Evaluate rankings or descriptors under protocols by name."""
-    from harness.boards.render import json_text, plain_text
+    from harness.boards.render import json_text
+    from harness.boards.render.markdown import plain_text
     from harness.metrics.protocols import evaluate_names
 
     if list_protocols:

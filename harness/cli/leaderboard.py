@@ -81,8 +81,6 @@ def leaderboard(
     from harness.boards import boards_of, read_reference
     from harness.boards import leaderboard as make_leaderboard
     from harness.boards.comparison.pairs import differences, render_differences
-    from harness.boards.plots import difference_plots
-    from harness.boards.plots import plots as draw
     from harness.core.files import write_atomically
     from harness.runs.targets import find_results
 
@@ -113,7 +111,10 @@ def leaderboard(
         shown = boards_of(results, cost=False)
         compared = differences(shown, *difference)
         text = render_differences(compared, format)
-        pictures = difference_plots(compared, images, boards=shown, data=True) if plots is not None else {}
+        if plots is not None:
+            from harness.boards.plots import difference_plots
+
+            pictures = difference_plots(compared, images, boards=shown, data=True)
     elif savings or penalties:
         text, pictures = _summaries(results, format, images if plots is not None else None, savings, penalties)
     else:
@@ -127,7 +128,10 @@ def leaderboard(
                 reference=published,
                 columns=comma_separated(columns or ""),
             )
-        pictures = draw(boards_of(results, cost=cost), images, data=True) if plots is not None else {}
+        if plots is not None:
+            from harness.boards.plots import plots as draw
+
+            pictures = draw(boards_of(results, cost=cost), images, data=True)
         _remember(results)
     if out is not None:
         write_atomically(out, text.encode())

@@ -124,7 +124,8 @@ def text_of(value: Any) -> str:
 
 def listing(rows: Iterable[Sequence[str]]) -> str:
     """Rows in indented columns below each other."""
-    from harness.boards.render import make_table, plain_text
+    from harness.boards.render import make_table
+    from harness.boards.render.markdown import plain_text
 
     lines = list(rows)
     return textwrap.indent(plain_text(make_table([""] * len(lines[0]) if lines else [], lines)), "  ")

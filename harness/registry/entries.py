@@ -50,7 +50,6 @@ class MethodId:
         digest: what identifies the code: the result version of a built-in method, the source of any other.
         files: SHA-256 of what the parameters that name files lead to; it counts in place of the names.
         origin: how the plugin was found.
-        source: digest of the exact source, which identifies nothing.
     """
 
     kind: str
@@ -61,7 +60,6 @@ class MethodId:
     digest: str
     files: Mapping[str, str] = field(default_factory=dict)
     origin: str = field(default="", compare=False)
-    source: str = field(default="", compare=False)
 
     @property
     def key(self) -> dict[str, Any]:

@@ -122,7 +122,6 @@ class Registry:
             digest=composition.code_of(type(instance)),
             files={name: file.sha256 for name, file in files.items()},
             origin=origin.source,
-            source=composition.source_of(type(instance)),
         )
 
     @property

@@ -11,7 +11,7 @@ from typing import Any
 from harness.core.errors import DataMissing, UnknownName
 from harness.plugin_api import DataFolders
 from harness.registry import Registry, load_registry, parameters
-from harness.registry.composition import deviations_of
+from harness.registry.composition import deviations_of, source_of
 from harness.registry.parameters import resolved
 from harness.runs.file_parameters import file_parameters
 from harness.runs.identity import Configured, PlannedDataset, Run, engine_source, protocol_class, result_versions
@@ -173,7 +173,7 @@ def _method(configured: Configured) -> MethodRecord:
         digest=identity.digest,
         files=dict(identity.files),
         origin=identity.origin,
-        source=identity.source,
+        source=source_of(type(configured.method)),
         deviations=deviations_of(type(configured.method)),
         learning_set=None if configured.learning_set is None else _dataset(configured.learning_set),
     )

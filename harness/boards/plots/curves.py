@@ -16,6 +16,7 @@ from harness.boards.columns import ALL_LABELS, FULL_SUPERVISION, Cell
 from harness.boards.plots.canvas import MOST_NAMES, legend, plain
 from harness.boards.plots.styles import line_style, point_style, row_label
 from harness.boards.rows import reference_row
+from harness.metrics.distributions import t_quantile
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -177,9 +178,7 @@ def mean_interval(cell: Cell) -> tuple[float, float]:
     """The 95% t interval of a mean accuracy in [0, 1], which it does not leave; twice the mean for one run."""
     if cell.std is None or cell.n < 2:
         return cell.mean, cell.mean
-    from scipy.special import stdtrit
-
-    half = float(stdtrit(cell.n - 1, 0.975)) * cell.std / math.sqrt(cell.n)
+    half = t_quantile(cell.n - 1, 0.975) * cell.std / math.sqrt(cell.n)
     return max(0.0, cell.mean - half), min(1.0, cell.mean + half)
 
 

@@ -1,4 +1,7 @@
-"""One renderer for each format: text, Markdown, HTML, LaTeX, CSV and JSON. The same tables give the same bytes."""
+"""One renderer for each format: text, Markdown, HTML, LaTeX, CSV and JSON. The same tables give the same bytes.
+
+A renderer, and the package that it uses, is loaded when its format is asked for.
+"""
 
 from __future__ import annotations
 
@@ -7,10 +10,7 @@ from typing import Final
 
 from harness.boards.render.data import csv_text, json_text
 from harness.boards.render.html import Shown, html_document
-from harness.boards.render.latex import latex_document
-from harness.boards.render.markdown import markdown_document, plain_text
 from harness.boards.render.table import NOTHING, Table, TableCell, TableColumn, make_table
-from harness.boards.render.terminal import terminal_document
 from harness.core.errors import UnknownName, nearest
 
 __all__ = [
@@ -25,7 +25,6 @@ __all__ = [
     "csv_text",
     "json_text",
     "make_table",
-    "plain_text",
     "render_tables",
 ]
 
@@ -59,9 +58,15 @@ def render_tables(
     if format == "html":
         return html_document(tables, title, description, command)
     if format in LATEX:
+        from harness.boards.render.latex import latex_document
+
         return latex_document(tables, title, command, wide="wide" in format, siunitx="siunitx" in format)
     if format == "terminal":
+        from harness.boards.render.terminal import terminal_document
+
         return terminal_document(tables, title, description)
+    from harness.boards.render.markdown import markdown_document
+
     return markdown_document(tables, title, description, command)
 
 

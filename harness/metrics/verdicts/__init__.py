@@ -7,5 +7,6 @@
 - ``power``: what a number of seeds can detect, and how many seeds a difference takes.
 - ``sequential``: adding seeds until all comparisons are decided.
 
-Only numpy and ``scipy.special``: ``scipy.stats`` takes a second to load and a leaderboard should answer at once.
+Only numpy and ``scipy.special``, and of that nothing where quantiles of t are all (``distributions``): ``scipy.stats``
+takes a second to load and a leaderboard should answer at once.
 """

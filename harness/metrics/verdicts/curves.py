@@ -13,6 +13,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.metrics.distributions import t_quantile
+
 _LEAST_SEEDS: Final = 3
 
 Floats = NDArray[np.float64]
@@ -137,10 +139,8 @@ def _accepted(x: Floats, method: Floats, reference: Floats) -> tuple[float | Non
     None for an end that lies beyond the budgets. Where nothing is accepted both ends are beyond the same side, which is
     given as the last (or the first) budget for one end and None for the other.
     """
-    from scipy.special import stdtrit
-
     n = len(method)
-    factor = stdtrit(n - 1, 0.975) ** 2 / n
+    factor = t_quantile(n - 1, 0.975) ** 2 / n
     accepted: list[float] = []
     ahead = method[:, None] - reference
     for left in range(len(x) - 1):

@@ -14,6 +14,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.metrics.distributions import t_quantile
 from harness.metrics.verdicts.paired import LEVEL, Comparisons, family
 from harness.metrics.verdicts.power import POWER
 
@@ -176,8 +177,6 @@ def detectable_by_groups(values: Floats, groups: Ints, tests: int) -> float:
         groups: (n,) group of each query.
         tests: number of comparisons.
     """
-    from scipy.special import stdtrit
-
     sums = group_sums(values, groups)
     count, m = sums.shape
     if count < LEAST_GROUPS:
@@ -188,4 +187,4 @@ def detectable_by_groups(values: Floats, groups: Ints, tests: int) -> float:
     own = np.diag(products)
     squares = np.clip(own[:, None] + own - 2 * products, 0, None)[np.triu_indices(m, 1)]
     error = np.sqrt(np.median(squares) * count / (count - 1))
-    return float(error * (stdtrit(count - 1, 1 - LEVEL / tests / 2) + stdtrit(count - 1, POWER)))
+    return float(error * (t_quantile(count - 1, 1 - LEVEL / tests / 2) + t_quantile(count - 1, POWER)))

@@ -9,6 +9,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.metrics.distributions import t_quantile
+
 SEEDS: Final = 5
 """Seeds that the authors' script looks at."""
 _FINISHED: Final = 0.99
@@ -80,8 +82,6 @@ def _checkpoints(budgets: Floats, reference: Floats) -> tuple[list[int], int]:
 
 def _beats(accuracy: Floats) -> Floats:
     """(m, m) whether the row is better than the column by a paired t-test at 5%, of ``accuracy`` (m, n)."""
-    from scipy.special import stdtrit
-
     n = accuracy.shape[1]
     if n < 2:
         return np.zeros((len(accuracy), len(accuracy)))
@@ -89,4 +89,4 @@ def _beats(accuracy: Floats) -> Floats:
     mean, spread = apart.mean(axis=2), apart.std(axis=2, ddof=1)
     varies = spread > 1e-12 * np.abs(accuracy).max(initial=0.0)
     t = mean * np.sqrt(n) / np.where(varies, spread, 1.0)
-    return np.asarray(varies & (t > stdtrit(n - 1, 0.975)), np.float64)
+    return np.asarray(varies & (t > t_quantile(n - 1, 0.975)), np.float64)

@@ -12,10 +12,10 @@ import pytest
 
 import harness
 from harness.boards import FORMATS, boards
-from harness.boards.render import make_table, plain_text
+from harness.boards.render import make_table
 from harness.boards.render.data import no_formula
 from harness.boards.render.latex import latex
-from harness.boards.render.markdown import escaped
+from harness.boards.render.markdown import escaped, plain_text
 
 HOSTILE = "<script>alert(1)</script>|**x**"
 NAMES = [

@@ -6,7 +6,12 @@ import json
 import subprocess
 import sys
 
+import numpy as np
 import pytest
+
+from harness.runs.identity import protocol_identity, recorded_id
+from harness.runs.record import Record
+from harness.runs.store import Store
 
 HEAVY = [
     "torch",
@@ -35,8 +40,8 @@ print(json.dumps([name for name in {heavy!r} if name in sys.modules]))
 """
 
 
-def loaded(*arguments: str) -> list[str]:
-    code = PROBE.format(arguments=list(arguments), heavy=HEAVY)
+def loaded(*arguments: str, heavy: list[str] = HEAVY) -> list[str]:
+    code = PROBE.format(arguments=list(arguments), heavy=heavy)
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     return json.loads(done.stdout)
 
@@ -53,6 +58,43 @@ def test_planning_and_leaderboards_load_nothing_heavy(root, board):
     spec = str(root / "leaderboards" / board / "spec.yaml")
     assert loaded("leaderboard", spec) == []
     assert loaded("run", spec, "--dry-run") == []
+
+
+OF_OTHER_BOARDS = ["scipy", "numpy.f2py", "rich", "harness.boards.plots", "harness.boards.render.latex"]
+"""What takes a board of a few runs longer to load than to make."""
+
+
+def test_a_board_of_retrieval_loads_what_it_shows(tmp_path):
+    """Twelve records with queries in groups: intervals and joint flips, and what they could find."""
+    store, rng = Store(tmp_path), np.random.default_rng(0)
+    method = {"kind": "pooling", "name": "gem", "plugin": "p", "version": "1", "digest": "d", "origin": "o"}
+    for p in range(12):
+        aps = rng.random(40).tolist()
+        record = Record(
+            **{"id": "", "status": "done", "task": "retrieval", "seed": 0, "started": "", "finished": ""},
+            protocol={},
+            protocol_id=protocol_identity("retrieval", {}, {}),
+            dataset={"name": "set", "loader": "l", "parameters": {}, "fingerprint": "f" * 64},
+            methods={"pooling": {"parameters": {"p": p}, **method}},
+            metrics={"map_medium": float(np.mean(aps))},
+            details={"ap_medium": aps, "groups": [q // 2 for q in range(40)]},
+        )
+        store.write(record.model_copy(update={"id": recorded_id(record)}))
+    assert loaded("leaderboard", str(tmp_path), heavy=[*HEAVY, *OF_OTHER_BOARDS]) == []
+
+
+def test_planning_reads_no_source_of_built_in_methods(root):
+    """The exact source is for records: digests of eighty files would double the time of a board of a spec."""
+    code = (
+        "from pathlib import Path; from harness.plugin_api import DataFolders; from harness.registry import source;"
+        "from harness.runs.plan import make_plan; digested = []; own = source._own_digest;"
+        "source._own_digest = lambda name: (digested.append(name), own(name))[1];"
+        "source.source_digest.cache_clear();"
+        f"make_plan(Path({str(root / 'leaderboards' / 'first-look' / 'spec.yaml')!r}),"
+        " DataFolders(Path('.'), Path('.')), incomplete=True); print(len(digested))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["0"]
 
 
 def test_comparing_committed_boards_loads_nothing_heavy(root):
