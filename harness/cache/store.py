@@ -7,13 +7,16 @@ import re
 import warnings
 from collections.abc import Callable
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Any, Final
 
 from harness.cache.entries import Arrays, CacheEntry, DamagedEntry, EntryFolder, Key, entry_name
 from harness.cache.provenance import foreign_names, provenance, recomputation
 from harness.core.cost import measured
 from harness.core.errors import SpecError
 from harness.core.locks import locked, remove_temporary
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 LIMIT_VARIABLE: Final = "HARNESS_CACHE_LIMIT"
 _UNITS: Final = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
@@ -61,13 +64,13 @@ class Cache:
             self._store(folder, key, entry)
         return entry
 
-    def stored(self, key: Key) -> CacheEntry | None:
-        """The entry of ``key`` where there is one for this process; None otherwise, and where it is damaged."""
+    def array(self, key: Key, name: str) -> NDArray[Any] | None:
+        """One array of the entry of ``key``, without reading the others; None where this process has no such entry."""
         if self.root is None:
             return None
-        for name in dict.fromkeys((entry_name(key), entry_name(key, foreign_names()))):
+        for entry in dict.fromkeys((entry_name(key), entry_name(key, foreign_names()))):
             try:
-                return EntryFolder(self.root).read(name)
+                return EntryFolder(self.root).array(entry, name)
             except (FileNotFoundError, DamagedEntry):
                 pass
         return None

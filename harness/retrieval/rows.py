@@ -115,30 +115,32 @@ def add_rows(
     known: set[bytes] = set()
     portion = 0
     while True:
-        while (entry := cache.stored(_portion_key(key, portion))) is not None:
-            known |= _stored(entry.arrays).keys()
-            portion += 1
+        portion = _listed(known, portion, key, cache)
         missing = sorted(position for image, position in first.items() if image not in known)[:PORTION]
         if not missing:
             return
         with measured() as cost:
             rows = compute(missing, len(known & first.keys()))
-        portion = _append(images, missing, rows, cost, portion, key, cache)
+        portion = _listed(known, portion, key, cache)
+        if not known.issuperset(images[position] for position in missing):  # unless somebody did the same
+            portion = _append([images[position] for position in missing], rows, cost, portion, key, cache)
         known |= {images[position] for position in missing}
 
 
-def _append(
-    images: Identities,
-    positions: Sequence[int],
-    rows: Floats,
-    cost: Cost,
-    portion: int,
-    key: Mapping[str, Any],
-    cache: Cache,
-) -> int:
-    """Store computed rows as the first portion from ``portion`` on that nobody has; returns the number after it."""
-    contents = np.frombuffer(b"".join(images[i] for i in positions), np.uint8).reshape(-1, 32)
-    written = []
+def _listed(known: set[bytes], portion: int, key: Mapping[str, Any], cache: Cache) -> int:
+    """Add to ``known`` the images of the portions from ``portion`` on; the first number that nobody has.
+
+    Rows are not read: parts would read those of all others.
+    """
+    while (contents := cache.array(_portion_key(key, portion), "images")) is not None:
+        known |= set(map(bytes, contents))
+        portion += 1
+    return portion
+
+
+def _append(images: Identities, rows: Floats, cost: Cost, portion: int, key: Mapping[str, Any], cache: Cache) -> int:
+    """Store rows of images as the first portion from ``portion`` on that nobody has; returns the number after it."""
+    contents, written = np.frombuffer(b"".join(images), np.uint8).reshape(-1, 32), []
 
     def arrays() -> Arrays:
         written.append(True)
