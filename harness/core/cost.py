@@ -69,6 +69,32 @@ class _PeakSampler(threading.Thread):
         self.peak_bytes = max(self.peak_bytes, int(self._process.memory_info().rss))
 
 
+class _Shares:
+    """CPU seconds of this process, divided evenly among the blocks that are under way."""
+
+    def __init__(self) -> None:
+        self._lock, self._under_way, self._last = threading.Lock(), list[Cost](), 0.0
+
+    def begin(self, cost: Cost) -> None:
+        with self._lock:
+            self._divide()
+            self._under_way.append(cost)
+
+    def end(self, cost: Cost) -> None:
+        with self._lock:
+            self._divide()
+            self._under_way[:] = [each for each in self._under_way if each is not cost]
+
+    def _divide(self) -> None:
+        now = time.process_time()
+        for each in self._under_way:
+            each.cpu_s += (now - self._last) / len(self._under_way)
+        self._last = now
+
+
+_shares = _Shares()
+
+
 def count_earlier(wall_s: float, cpu_s: float, peak_bytes: int = 0) -> None:
     """Add what was spent earlier for the blocks of code that are being measured."""
     with _lock:
@@ -100,3 +126,21 @@ def measured() -> Iterator[Cost]:
             _open[:] = [each for each in _open if each is not cost]
         cost.wall_s, cost.cpu_s = cost.wall_s + wall, cost.cpu_s + cpu
         cost.peak_bytes = max(cost.peak_bytes, sampler.finish())
+
+
+@contextmanager
+def measured_among_threads() -> Iterator[Cost]:
+    """The same, of a job that may be one of several threads of its process.
+
+    CPU seconds of the process are divided evenly among the jobs under way: together they are what it took. Memory
+    belongs to no thread: the peak is that of the process.
+    """
+    share = Cost()
+    with measured() as cost:
+        _shares.begin(share)
+        try:
+            yield cost
+        finally:
+            _shares.end(share)
+            share.cpu_s += cost.cpu_s  # of other processes
+    cost.cpu_s = share.cpu_s

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from harness.core.cost import Cost, measured
+from harness.core.cost import Cost, measured_among_threads
 from harness.core.errors import InvalidInput
 from harness.core.threads import threads_here
 from harness.search.sharded import Answer, Jobs, Shard, ShardedSearch, count_jobs, shards_of, this_process
@@ -99,7 +99,7 @@ def build_index(job: IndexJob) -> Answer:
     """Build the index of a shard; holds the codes and a block of rows."""
     import faiss
 
-    with measured() as cost, _threads(len(job.shard) * job.shard.pieces[0].shape[1]):
+    with measured_among_threads() as cost, _threads(len(job.shard) * job.shard.pieces[0].shape[1]):
         index = faiss.read_index(str(job.trained))
         for block in job.shard.blocks():
             for start in range(0, len(block), _ADDED):
@@ -112,7 +112,7 @@ def search_index(job: AskedIndex) -> Candidates:
     """The candidates of a shard."""
     import faiss
 
-    with measured() as cost:
+    with measured_among_threads() as cost:
         index = faiss.read_index(str(job.index), faiss.IO_FLAG_MMAP)
         found = _candidates(index, job.first, np.load(job.asked), job.candidates, job.probes)
     return Candidates(*found, cost, this_process())

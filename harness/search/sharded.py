@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar, overload
 
 import numpy as np
 
-from harness.core.cost import Cost, count_elsewhere, measured
+from harness.core.cost import Cost, count_elsewhere, measured_among_threads
 from harness.core.errors import DataMissing, InvalidInput
 from harness.core.locks import locked, try_lock
 
@@ -164,7 +164,7 @@ def search_shard(job: SearchJob) -> Answer:
     from harness.search.exact import part_top_k
     from harness.search.marks import Marks
 
-    with measured() as cost:
+    with measured_among_threads() as cost:
         with np.load(job.asked, allow_pickle=False) as asked:
             queries, marks = asked["queries"], [asked[name] for name in Marks._fields if name in asked.files]
         part = part_top_k(

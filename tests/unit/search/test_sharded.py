@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import numpy as np
@@ -108,3 +110,18 @@ def test_what_a_killed_process_left_is_removed_and_what_is_in_use_stays(tmp_path
         with shards_of(rows, 1, tmp_path):
             assert (used / "0.bin").is_file()
     assert list(tmp_path.iterdir()) == [others]
+
+
+def test_shards_that_are_threads_of_one_process_cost_what_it_took(tmp_path):
+    rng = np.random.default_rng(4)
+    queries, rows = data(rng, n=60_000, q=200)
+    answers = []
+
+    def jobs(function, tasks, label):
+        with ThreadPoolExecutor(4) as pool:
+            answers.extend(pool.map(function, tasks))
+        return answers
+
+    before = time.process_time()
+    ShardedSearch(8, jobs, tmp_path)(queries, rows, 50)
+    assert 0 < sum(answer.cost.cpu_s for answer in answers) <= time.process_time() - before
