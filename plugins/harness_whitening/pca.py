@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Final, Literal
 import numpy as np
 from annotated_types import Ge, Gt
 
-from harness_whitening.linear import LinearWhitening, fourth_of, mean_of, require_descriptors, scatter_of
+from harness_whitening.linear import LinearWhitening, fourth_of, require_descriptors
 from harness_whitening.neighbours import within_neighbours
+from harness_whitening.principal import PRINCIPAL
 from harness_whitening.shrinkage import RECOMMENDED, Shrink, share
 
 if TYPE_CHECKING:
@@ -68,9 +69,7 @@ class PCA:
             InvalidInput: no descriptors, not finite, or ``dim`` above D.
         """
         require_descriptors(descriptors, self.dim)
-        mean = mean_of(descriptors)
-        variances, directions = np.linalg.eigh(scatter_of(descriptors, mean) / len(descriptors))
-        variances, directions = np.maximum(variances[::-1], 0), directions[:, ::-1]
+        mean, variances, directions = PRINCIPAL.of(descriptors)
         rank = int((variances > max(self.eps * variances[0], np.finfo(np.float64).tiny)).sum())
         wanted = self.dim or self._directions(variances, len(descriptors))
         if rank == 0:

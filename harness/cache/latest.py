@@ -1,0 +1,57 @@
+"""What was computed last, in memory: for methods of a plan that ask for the same in turn."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Callable
+from typing import Any, Generic, NamedTuple, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.core.cost import count_earlier
+
+T = TypeVar("T")
+
+
+class _Known(NamedTuple, Generic[T]):
+    content: bytes
+    value: T
+    wall_s: float
+    cpu_s: float
+
+
+class Latest(Generic[T]):
+    """The last value of a function of one array, known by the array's content.
+
+    Whoever finds it has in the costs being measured what it took to compute. Values must not be written to.
+
+    Args:
+        function: gives the same for the same array, in the thread that asks.
+    """
+
+    def __init__(self, function: Callable[[NDArray[Any]], T]) -> None:
+        self._function = function
+        self._known: _Known[T] | None = None
+
+    def of(self, array: NDArray[Any]) -> T:
+        """The value for an array: that of the call before, where the array is equal."""
+        content, known = _content(array), self._known
+        if known is not None and known.content == content:
+            count_earlier(known.wall_s, known.cpu_s)
+            return known.value
+        wall, cpu = time.perf_counter(), time.thread_time()
+        value = self._function(array)
+        self._known = _Known(content, value, time.perf_counter() - wall, time.thread_time() - cpu)
+        return value
+
+    def forget(self) -> None:
+        """Compute what is asked for next."""
+        self._known = None
+
+
+def _content(array: NDArray[Any]) -> bytes:
+    digest = hashlib.sha256(f"{array.shape} {array.dtype.str}".encode())
+    digest.update(np.ascontiguousarray(array).data)
+    return digest.digest()
