@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import json
 import sys
+from types import SimpleNamespace
 
 import pytest
 
@@ -15,7 +16,7 @@ MACHINE = {"measured": "2026-01-01", "commit": "abc", "cores": 2, "processor": "
 def module(root, monkeypatch):
     monkeypatch.syspath_prepend(str(root / "tools" / "performance"))
     yield importlib.import_module
-    for name in ("comparisons", "measure", "ratios"):
+    for name in ("comparisons", "gate", "measure", "ratios"):
         sys.modules.pop(name, None)
 
 
@@ -54,6 +55,82 @@ def test_the_committed_page_is_that_of_the_committed_file(module, root):
     assert [(r.name, r.size) for r in module("ratios").read(content)] == [
         (one.name, one.size) for one in module("comparisons").described()
     ]
+
+
+class Clock:
+    """Stands still but for what is done: seconds of wall and processor time."""
+
+    def __init__(self):
+        self.wall = self.processor = 0.0
+
+    def work(self, seconds, *, wall_noise=1.0, processor_noise=1.0):
+        self.wall += seconds * wall_noise
+        self.processor += seconds * processor_noise
+
+    def perf_counter(self):
+        return self.wall
+
+    def process_time(self):
+        return self.processor
+
+
+@pytest.fixture
+def slow_rows(module, monkeypatch):
+    """What the gate finds slow where ours take so many seconds beside 1 of the peer; the page has a ratio of 4."""
+    gate, measure, comparisons = module("gate"), module("measure"), module("comparisons")
+    page = [module("ratios").Ratio(name, "10", "peer", "all", (4.0,) * 6, (4.0,) * 6) for name in gate.ROWS]
+
+    def found(ours, noise=lambda: {}):
+        clock = Clock()
+        monkeypatch.setattr(module("ratios"), "time", clock)
+
+        def made(name):
+            seconds = ours.get(name, 0.25)
+            work = comparisons.Comparison(
+                lambda: clock.work(seconds, **noise()), lambda: clock.work(1, **noise()), lambda one, other: None
+            )
+            return comparisons.Described(name, "10", "peer", "", "all", lambda: work)
+
+        rows = [made(name) for name in gate.ROWS]
+        slow = gate.slow_rows(rows, gate.bounds(module("ratios").stored(page, MACHINE)), measure.timed)
+        return [line.partition(",")[0] for line in slow]
+
+    return found
+
+
+@pytest.mark.parametrize("saboteur", [["coreset"], ["evaluation"], ["coreset", "evaluation"]])
+def test_what_is_three_times_as_slow_fails_the_gate_of_ci(slow_rows, saboteur):
+    assert slow_rows({}) == []
+    assert slow_rows(dict.fromkeys(saboteur, 0.75)) == saboteur
+    assert slow_rows(dict.fromkeys(saboteur, 0.45)) == []
+
+
+def test_other_work_on_the_machine_does_not(slow_rows):
+    """Whatever one pair in three, or one of the two kinds of time, shows."""
+    turns = iter(range(10**6))
+    assert slow_rows({}, lambda: {"wall_noise": 1 + 20 * (next(turns) % 6 == 0)}) == []
+    assert slow_rows({}, lambda: {"wall_noise": 1 + 9 * (next(turns) % 2)}) == []
+    assert slow_rows({}, lambda: {"processor_noise": 1 + 9 * (next(turns) % 2)}) == []
+
+
+def test_a_slow_first_try_is_followed_by_a_longer_one(module):
+    gate = module("gate")
+    row, asked = SimpleNamespace(name="coreset", size="10", peer="peer"), []
+
+    def timing(row, pairs):
+        asked.append(pairs)
+        return [(1.0, 1.0) if len(asked) == 1 else (4.0, 4.0)] * pairs
+
+    assert gate.slow_rows([row], {("coreset", "10"): 2.0}, timing) == []
+    assert asked == list(gate.PAIRS)
+
+
+def test_the_gate_of_ci_has_rows_that_the_page_shows_far_above_their_bound(module, root):
+    gate = module("gate")
+    content = json.loads((root / "leaderboards" / "performance" / "ratios.json").read_text(encoding="utf-8"))
+    least = gate.bounds(content)
+    assert {(row.name, row.size) for row in module("comparisons").described(gate.ROWS)} == set(least)
+    assert all(bound >= 1 for bound in least.values())
 
 
 @pytest.mark.slow

@@ -26,8 +26,11 @@ ROOT = Path(__file__).parents[2]
 PACKAGES = ("numpy", "scipy", "torch", "faiss-cpu", "scikit-learn")
 
 
-def measured(one: Described, rounds: int) -> Ratio:
+def timed(one: Described, rounds: int) -> list[tuple[float, float]]:
     """Compare the results, which also compiles and fills caches, then time both sides in turns.
+
+    Returns:
+        Ratios of wall times and of processor times, a pair a round.
 
     Raises:
         AssertionError: the results differ.
@@ -38,9 +41,14 @@ def measured(one: Described, rounds: int) -> Ratio:
     torch.set_num_threads(comparison.threads or threads)
     try:
         comparison.same(comparison.ours(), comparison.peer())
-        found = list(pairs(comparison.ours, comparison.peer, comparison.rounds or rounds, comparison.repeat))
+        return list(pairs(comparison.ours, comparison.peer, comparison.rounds or rounds, comparison.repeat))
     finally:
         torch.set_num_threads(threads)
+
+
+def measured(one: Described, rounds: int) -> Ratio:
+    """The row of a comparison. Raises ``AssertionError`` where the results differ."""
+    found = timed(one, rounds)
     peer = f"{one.peer} ({one.package} {version(one.package)})" if one.package else one.peer
     wall, processor = zip(*found, strict=True)
     return Ratio(one.name, one.size, peer, one.same, wall, processor)
