@@ -11,8 +11,9 @@ import numpy as np
 import torch
 
 from harness.core.threads import on_all_threads, threads_here
-from harness.search import kernels
+from harness.search.kernels import ANY_ORDER
 from harness.search.keys import decoded
+from harness.search.pools import open_pools, pool_size, push, push_columns, push_pairs, settle
 from harness.search.products import GROUP, Turns, shares, slices
 
 if TYPE_CHECKING:
@@ -30,10 +31,10 @@ class Pools:
     def __init__(self, chunk: Chunk, part: slice, best: Keys) -> None:
         self._chunk, self._best, self._turns = chunk, best, Turns(len(best))
         # Rows come in any order: equal scores may be better even where products are right.
-        self._queries, self._slack = chunk.queries(part), np.maximum(chunk.slack(part), kernels.ANY_ORDER)
-        self._pools = np.empty((len(best), kernels.pool_size(best.shape[1])), np.uint64)
+        self._queries, self._slack = chunk.queries(part), np.maximum(chunk.slack(part), ANY_ORDER)
+        self._pools = np.empty((len(best), pool_size(best.shape[1])), np.uint64)
         self._counts, self._bounds = np.empty(len(best), np.int64), np.empty(len(best), np.float32)
-        kernels.open_pools(best, self._slack, self._pools, self._counts, self._bounds)
+        open_pools(best, self._slack, self._pools, self._counts, self._bounds)
 
     def add(self, block: Block) -> None:
         """Gather those of all queries."""
@@ -50,9 +51,9 @@ class Pools:
             pools = self._pools[some], self._counts[some], self._bounds[some]
             shared = row, self._queries[some], rows, first, self._slack[some], k, *pools
             if columns:
-                kernels.push_columns(products, part.start, *shared)
+                push_columns(products, part.start, *shared)
             else:
-                kernels.push(products[part], *shared)
+                push(products[part], *shared)
 
     def settle(self) -> None:
         """Update the best."""
@@ -60,7 +61,7 @@ class Pools:
 
         def work(part: slice) -> None:
             pools = self._pools[part], self._counts[part]
-            kernels.settle(self._queries[part], rows, first, self._slack[part], *pools, self._best[part])
+            settle(self._queries[part], rows, first, self._slack[part], *pools, self._best[part])
 
         on_all_threads(work, shares(len(self._best)))
 
@@ -83,7 +84,7 @@ class Pairs:
         if best.shape[1] <= len(block.rows):
             least = torch.maximum(least, block.products.topk(best.shape[1]).values[:, -1:] - slack)
         query, row = (~(block.products < least - slack)).nonzero().T.cpu().numpy()
-        kernels.push_pairs(block.queries, block.rows, query, row, block.first, best)
+        push_pairs(block.queries, block.rows, query, row, block.first, best)
 
     def settle(self) -> None:
         """Nothing is left to do."""

@@ -17,7 +17,7 @@ LAST: Final = np.uint64(2**32 - 1)
 
 
 def keys_of(scores: Floats, indices: int | Ids) -> Keys:
-    """Keys of scores (..., w), as ``kernels`` has them; ``indices`` (w,), or the first of them."""
+    """Keys of scores (..., w), as ``kernels.key_of`` has them; ``indices`` (w,), or the first of them."""
     ids = np.arange(indices, indices + scores.shape[-1]) if isinstance(indices, int) else indices
     bits = (scores + np.float32(0)).view(np.uint32)  # 0 for -0: they are equal
     upper = np.where(bits >> 31, ~bits, bits | np.uint32(1 << 31)).astype(np.uint64)

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from harness.search import kernels
+from harness.search.counting import count, marked
+from harness.search.kernels import score_pairs
 from harness.search.keys import LAST, Array, Floats, Ids, Keys, keys_of
 from harness.search.products import Turns, as_float32
 
@@ -40,7 +41,7 @@ class Marks(NamedTuple):
             inside = np.flatnonzero((ids >= first) & (ids < first + len(shard)))
             rows, row = np.unique(ids[inside] - first, return_inverse=True)
             some = np.empty(len(row), np.float32)
-            kernels.score_pairs(queries, as_float32(shard[rows]), query[inside], row, some)
+            score_pairs(queries, as_float32(shard[rows]), query[inside], row, some)
             scores[inside] = some
             first += len(shard)
         own = keys_of(scores, ids)
@@ -62,7 +63,7 @@ class Ranks:
     """Counts rows between marks."""
 
     def __init__(self, marks: Marks) -> None:
-        self._marks, self._turns = kernels.marked(marks.keys, marks.ends), Turns(len(marks.ends) - 1)
+        self._marks, self._turns = marked(marks.keys, marks.ends), Turns(len(marks.ends) - 1)
         self.counts = np.zeros(len(marks.keys), np.int64)
 
     def add(self, start: int, block: Block) -> None:
@@ -70,4 +71,4 @@ class Ranks:
         products = block.products.cpu().numpy()
         for part in self._turns.of(start, len(products)):
             queries, slack, whose = block.queries[part], block.slack[part], start + part.start
-            kernels.count(products[part], queries, block.rows, block.first, slack, whose, self._marks, self.counts)
+            count(products[part], queries, block.rows, block.first, slack, whose, self._marks, self.counts)
