@@ -12,11 +12,14 @@ import pytest
 MACHINE = {"measured": "2026-01-01", "commit": "abc", "cores": 2, "processor": "x86_64", "packages": {"numpy": "2.0"}}
 
 
+MODULES = ("comparisons", "gate", "measure", "ratios", "rows")
+
+
 @pytest.fixture
 def module(root, monkeypatch):
     monkeypatch.syspath_prepend(str(root / "tools" / "performance"))
     yield importlib.import_module
-    for name in ("comparisons", "gate", "measure", "ratios"):
+    for name in [name for name in sys.modules if name.partition(".")[0] in MODULES]:
         sys.modules.pop(name, None)
 
 
@@ -33,6 +36,21 @@ def test_pairs_are_interleaved_and_who_is_first_alternates(module):
     found = list(module("ratios").pairs(lambda: calls.append("ours"), lambda: calls.append("peer"), 3, repeat=2))
     assert len(found) == 3
     assert calls == ["ours"] * 2 + ["peer"] * 4 + ["ours"] * 4 + ["peer"] * 2
+
+
+def test_what_has_an_aim_is_printed_with_its_milliseconds(module, capsys, monkeypatch):
+    measure, pair = module("measure"), module("ratios").Pair
+    rows = [
+        module("comparisons").Described(name, "10", "peer", "", "all", lambda: None, aim=aim)
+        for name, aim in (("with", 250), ("without", 0))
+    ]
+    monkeypatch.setattr(measure, "described", lambda names: rows)
+    monkeypatch.setattr(measure, "timed", lambda row, rounds: [pair(2.0, 2.0, 0.1)] * rounds)
+    found = list(measure._printed([], 6))
+    first, second = capsys.readouterr().out.splitlines()
+    assert first.endswith("s; 100 ms, aim on two cores 250 ms")
+    assert "aim" not in second
+    assert "0.1" not in json.dumps(module("ratios").stored(found, MACHINE)), "a file holds ratios alone"
 
 
 def test_the_file_is_read_as_it_was_written_and_the_page_shows_it(module):
@@ -52,9 +70,10 @@ def test_the_committed_page_is_that_of_the_committed_file(module, root):
         pytest.skip("nothing is measured yet: make bench")
     content = json.loads((folder / "ratios.json").read_text(encoding="utf-8"))
     assert (folder / "README.md").read_text(encoding="utf-8") == module("ratios").page(content)
-    assert [(r.name, r.size) for r in module("ratios").read(content)] == [
-        (one.name, one.size) for one in module("comparisons").described()
-    ]
+    shown = [(row.name, row.size) for row in module("ratios").read(content)]
+    rows = [(row.name, row.size) for row in module("rows").described()]
+    assert shown == [row for row in rows if row in shown], "rows that are new stand there after the next measurement"
+    assert len(set(rows)) == len(rows)
 
 
 class Clock:
@@ -114,12 +133,12 @@ def test_other_work_on_the_machine_does_not(slow_rows):
 
 
 def test_a_slow_first_try_is_followed_by_a_longer_one(module):
-    gate = module("gate")
+    gate, pair = module("gate"), module("ratios").Pair
     row, asked = SimpleNamespace(name="coreset", size="10", peer="peer"), []
 
     def timing(row, pairs):
         asked.append(pairs)
-        return [(1.0, 1.0) if len(asked) == 1 else (4.0, 4.0)] * pairs
+        return [pair(1.0, 1.0) if len(asked) == 1 else pair(4.0, 4.0)] * pairs
 
     assert gate.slow_rows([row], {("coreset", "10"): 2.0}, timing) == []
     assert asked == list(gate.PAIRS)
@@ -129,13 +148,13 @@ def test_the_gate_of_ci_has_rows_that_the_page_shows_far_above_their_bound(modul
     gate = module("gate")
     content = json.loads((root / "leaderboards" / "performance" / "ratios.json").read_text(encoding="utf-8"))
     least = gate.bounds(content)
-    assert {(row.name, row.size) for row in module("comparisons").described(gate.ROWS)} == set(least)
+    assert {(row.name, row.size) for row in module("rows").described(gate.ROWS)} == set(least)
     assert all(bound >= 1 for bound in least.values())
 
 
 @pytest.mark.slow
 def test_both_sides_of_every_comparison_give_the_same(module):
-    comparisons = module("comparisons").described()
+    comparisons = module("rows").described()
     assert len(comparisons) >= 8
     for one in comparisons:
         made = one.make()

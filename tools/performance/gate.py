@@ -13,9 +13,10 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from comparisons import Described, described
+from comparisons import Described
 from measure import ROOT, timed
-from ratios import read
+from ratios import Pair, read
+from rows import described
 
 ROWS = ("coreset", "rmac", "evaluation")
 """Beginnings of names: what everybody waits for, at ratios well above 2."""
@@ -24,7 +25,7 @@ SHARE = 0.5
 PAIRS = (3, 6)
 """Timed at first, and where these are too slow."""
 
-Timing = Callable[[Described, int], Sequence[tuple[float, float]]]
+Timing = Callable[[Described, int], Sequence[Pair]]
 
 
 def bounds(content: Mapping[str, Any]) -> dict[tuple[str, str], float]:
@@ -32,9 +33,9 @@ def bounds(content: Mapping[str, Any]) -> dict[tuple[str, str], float]:
     return {(row.name, row.size): SHARE * row.median for row in read(content) if row.name.startswith(ROWS)}
 
 
-def ratio_of(pairs: Sequence[tuple[float, float]]) -> float:
+def ratio_of(pairs: Sequence[Pair]) -> float:
     """The median of the ratios of wall times or of processor times, whichever is better."""
-    return max(statistics.median(ratios) for ratios in zip(*pairs, strict=True))
+    return max(statistics.median(pair.wall for pair in pairs), statistics.median(pair.processor for pair in pairs))
 
 
 def slow_rows(rows: Sequence[Described], least: Mapping[tuple[str, str], float], timing: Timing) -> list[str]:
@@ -43,7 +44,7 @@ def slow_rows(rows: Sequence[Described], least: Mapping[tuple[str, str], float],
     Args:
         rows: what to compare.
         least: the ratio that each must have, by name and size.
-        timing: gives so many pairs of ratios of a row: of wall times, of processor times.
+        timing: gives so many pairs of a row.
     """
     slow = []
     for row in rows:

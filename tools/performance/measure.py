@@ -11,26 +11,25 @@ import argparse
 import json
 import os
 import platform
+import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from comparisons import Described, described
-from ratios import Ratio, page, pairs, stored
+from comparisons import Described
+from ratios import Pair, Ratio, page, pairs, stored
+from rows import described
 
 ROOT = Path(__file__).parents[2]
 PACKAGES = ("numpy", "scipy", "torch", "faiss-cpu", "scikit-learn")
 
 
-def timed(one: Described, rounds: int) -> list[tuple[float, float]]:
+def timed(one: Described, rounds: int) -> list[Pair]:
     """Compare the results, which also compiles and fills caches, then time both sides in turns.
-
-    Returns:
-        Ratios of wall times and of processor times, a pair a round.
 
     Raises:
         AssertionError: the results differ.
@@ -46,11 +45,10 @@ def timed(one: Described, rounds: int) -> list[tuple[float, float]]:
         torch.set_num_threads(threads)
 
 
-def measured(one: Described, rounds: int) -> Ratio:
-    """The row of a comparison. Raises ``AssertionError`` where the results differ."""
-    found = timed(one, rounds)
+def measured(one: Described, found: Sequence[Pair]) -> Ratio:
+    """The row of a comparison whose pairs were timed."""
     peer = f"{one.peer} ({one.package} {version(one.package)})" if one.package else one.peer
-    wall, processor = zip(*found, strict=True)
+    wall, processor = (tuple(getattr(pair, name) for pair in found) for name in ("wall", "processor"))
     return Ratio(one.name, one.size, peer, one.same, wall, processor)
 
 
@@ -93,16 +91,23 @@ def main() -> int:
 def _printed(names: list[str], rounds: int) -> Iterator[Ratio]:
     for one in described(names):
         start = time.perf_counter()
-        ratio = measured(one, rounds)
+        found = timed(one, rounds)
+        ratio = measured(one, found)
         low, high = ratio.interval
         took = time.perf_counter() - start
         processor = sorted(ratio.processor)[len(ratio.processor) // 2]
         print(
             f"{one.name}, {one.size}: {ratio.median:.2f} times as fast as {ratio.peer} ({low:.2f} to {high:.2f}; "
-            f"processor {processor:.2f}), {took:.0f} s",
+            f"processor {processor:.2f}), {took:.0f} s" + _beside_aim(one, found),
             flush=True,
         )
         yield ratio
+
+
+def _beside_aim(one: Described, found: Sequence[Pair]) -> str:
+    """What ours took on this machine, for the eye alone: a page holds ratios."""
+    milliseconds = 1000 * statistics.median(pair.seconds for pair in found)
+    return f"; {milliseconds:.0f} ms, aim on two cores {one.aim:.0f} ms" if one.aim else ""
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ import statistics
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 VERSION = 1
 """Of the file."""
@@ -68,10 +68,16 @@ class Ratio:
         return ordered[outside], ordered[n - 1 - outside]
 
 
-def pairs(
-    ours: Callable[[], object], peer: Callable[[], object], rounds: int, repeat: int = 1
-) -> Iterator[tuple[float, float]]:
-    """Ratio of wall times and of processor times of each round; who is first alternates."""
+class Pair(NamedTuple):
+    """One round: ratios of wall times and of processor times, and the seconds of one call of ours."""
+
+    wall: float
+    processor: float
+    seconds: float = 0.0
+
+
+def pairs(ours: Callable[[], object], peer: Callable[[], object], rounds: int, repeat: int = 1) -> Iterator[Pair]:
+    """The times of each round; who is first alternates."""
     for number in range(rounds):
         times = {}
         for work in (ours, peer) if number % 2 == 0 else (peer, ours):
@@ -79,7 +85,8 @@ def pairs(
             for _ in range(repeat):
                 work()
             times[work] = time.perf_counter() - wall, time.process_time() - cpu
-        yield times[peer][0] / times[ours][0], times[peer][1] / max(times[ours][1], 1e-9)
+        (wall, cpu), (peers_wall, peers_cpu) = times[ours], times[peer]
+        yield Pair(peers_wall / wall, peers_cpu / max(cpu, 1e-9), wall / repeat)
 
 
 def stored(found: Sequence[Ratio], machine: Mapping[str, Any]) -> dict[str, Any]:
