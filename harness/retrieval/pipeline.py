@@ -6,17 +6,16 @@ Loads torch and numba: import it where a run is done.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property, wraps
+from functools import wraps
 from typing import Any, Concatenate, Final, ParamSpec, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from harness.cache import Cache
-from harness.core.cost import Cost, measured
+from harness.core.cost import Cost
 from harness.core.devices import computing
 from harness.core.errors import InvalidInput
 from harness.core.progress import Progress
@@ -25,34 +24,26 @@ from harness.metrics.protocols import Evaluation
 from harness.metrics.ranking import SETUPS, Scores, evaluate
 from harness.plugin_api import (
     ExpandsRegions,
-    FittedWhitening,
     HasRank,
     HasReport,
-    Pooling,
     Ranking,
     RetrievalSet,
-    Role,
 )
-from harness.retrieval.canonical import canonical
 from harness.retrieval.cut_ties import Row, with_whole_ties
 from harness.retrieval.evaluations import evaluations
-from harness.retrieval.extraction import NamedBackbone
 from harness.retrieval.fit_expansion import fit_to_descriptors, fit_to_regions
 from harness.retrieval.health import descriptor_health, pair_statistics, tied_relevant
+from harness.retrieval.inputs import RunInputs
 from harness.retrieval.leave_one_out import LeaveOneOut
 from harness.retrieval.map_store import MapStore
 from harness.retrieval.methods import LearningSet, RetrievalMethods
 from harness.retrieval.protocol import RetrievalProtocol
-from harness.retrieval.regions import RegionExtraction, whitened_regions
-from harness.retrieval.representation import Descriptors, Extraction, whiten
+from harness.retrieval.representation import whiten
 from harness.retrieval.reranking import BoundReranker, bind_reranker, pair_scores
 from harness.retrieval.result import RetrievalResult
 from harness.retrieval.search_pipeline import LabelRanks, SearchPipeline
-from harness.retrieval.searched_data import SearchedData
 from harness.retrieval.searching import Searching
-from harness.retrieval.shards import Shards
 from harness.retrieval.shortlist import shortlisted
-from harness.retrieval.signed import require_signs
 from harness.retrieval.untouched import untouched
 
 __all__ = ["LearningSet", "RetrievalMethods", "RetrievalProtocol", "RetrievalResult", "RetrievalTask", "run_retrieval"]
@@ -76,7 +67,10 @@ def run_retrieval(
     searching: Searching = Searching(),  # noqa: B008 - frozen
 ) -> RetrievalResult:
     """Describe, search, re-rank, expand, evaluate. Arguments and errors are those of ``RetrievalTask``."""
-    return RetrievalTask(dataset, methods, protocol, keys, cache, progress, maps, keep, learning, searching).run()
+    task = RetrievalTask(
+        dataset, methods, protocol, keys, cache, progress, maps, learning, keep=keep, searching=searching
+    )
+    return task.run()
 
 
 def _computing(
@@ -93,26 +87,15 @@ def _computing(
 
 
 @dataclass(frozen=True)
-class RetrievalTask:
+class RetrievalTask(RunInputs):
     """The stages of one run, in their order: ``describe``, ``search``, ``rerank``, ``expand``.
 
     They number the images of the database by the order of their content (``retrieval.canonical``); ``run`` and
     ``scored_pairs`` give the ids of the dataset.
 
     Attributes:
-        dataset: images, queries and ground truth.
-        methods: one method per kind.
-        protocol: sizes, scales, depth and ranks of precision.
-        keys: identity of the methods by kind, and of the data as ``dataset``: JSON-able. Descriptors are stored under
-            them; a key's ``name`` is what messages call the method.
-        cache: where descriptors are stored.
-        progress: shows how far it is.
-        maps: where maps are kept that are needed more than once; None keeps none.
         keep: images of each ranking that the result has; None: all.
-        learning: what the whitening is learnt on; None: the database.
         searching: where the search is done.
-        costs: stage -> cost of the stages so far.
-        notes: what a reader of the record should know so far.
         health: what is recorded of the descriptors so far.
 
     Raises:
@@ -122,26 +105,9 @@ class RetrievalTask:
         ContractError: a method returned something that its protocol does not allow.
     """
 
-    dataset: RetrievalSet
-    methods: RetrievalMethods
-    protocol: RetrievalProtocol
-    keys: Mapping[str, Any]
-    cache: Cache
-    progress: Progress
-    maps: MapStore | None = None
     keep: int | None = None
-    learning: LearningSet | None = None
     searching: Searching = Searching()
-    costs: dict[str, Cost] = field(default_factory=dict)
-    notes: dict[str, Any] = field(default_factory=dict)
     health: dict[str, Any] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        images, queries = len(self.dataset.images), len(self.dataset.queries)
-        if not images or not queries:
-            raise InvalidInput(f"dataset {self.dataset.name} has {images} images, {queries} queries")
-        used = {self._names[kind]: getattr(self.methods, kind) for kind in ("pooling", "reranking")}
-        require_signs(self.methods.backbone, used)
 
     @_computing
     def run(self) -> RetrievalResult:
@@ -161,7 +127,7 @@ class RetrievalTask:
         return RetrievalResult(
             scores=scores,
             evaluations=self._evaluations(ranking),
-            ranks=self._data.canonical.original(ranking.indices[:, : self.keep]),
+            ranks=self.data.canonical.original(ranking.indices[:, : self.keep]),
             query_seconds=pipeline.seconds(min(len(pipeline.queries), _TIMED_QUERIES)),
             costs=self.costs,
             bytes_per_image=pipeline.bytes_per_image,
@@ -178,10 +144,10 @@ class RetrievalTask:
         """What was searched re-ranked, expanded and evaluated."""
         ranking = self.expand(pipeline, self.rerank(pipeline, ranking))
         label_ranks, depth = self._label_ranks(pipeline, ranking, label_ranks)
-        ranking = self._data.canonical.with_ties(ranking)
+        ranking = self.data.canonical.with_ties(ranking)
         return ranking, evaluate(
             ranking.indices,
-            self._data.truth,
+            self.data.truth,
             ks=self.protocol.ks,
             scores=ranking.tied,
             n_database=pipeline.size,
@@ -196,7 +162,7 @@ class RetrievalTask:
                 "shortlist: delg needs rankings of the whole database", fix="depth: 0, and no distractors"
             )
         answers = {
-            setup: self._answered(pipeline, shortlisted(ranking, self._data.truth, setup), [])
+            setup: self._answered(pipeline, shortlisted(ranking, self.data.truth, setup), [])
             for setup in ("easy", "hard", "medium")
         }
         pipeline.reranker = self._bound(pipeline, ranking)  # the seconds of queries are those of a plain search
@@ -213,14 +179,14 @@ class RetrievalTask:
         ranking = self.search(pipeline)[0]
         lists = pipeline.without_own(ranking)
         scores = self._pair_scores(self._bound(pipeline, ranking), lists)[0]
-        ids = [self._data.canonical.original(row[: len(of_query)]) for row, of_query in zip(lists, scores, strict=True)]
+        ids = [self.data.canonical.original(row[: len(of_query)]) for row, of_query in zip(lists, scores, strict=True)]
         return ids, scores
 
     @_computing
     def describe(self) -> SearchPipeline:
         """Descriptors of both roles, whitened and ready to be searched."""
-        names, fitted = self._names, None
-        described = self._described()
+        names, fitted = self.names, None
+        described = self.described()
         self.costs.update(described.costs)
         if described.report:
             self.notes["pooling"] = dict(described.report)
@@ -228,8 +194,8 @@ class RetrievalTask:
         if empty:  # such images rank by chance
             self.notes["empty_descriptors"] = empty
         if self.methods.whitening is not None:
-            learnt_on, rows = self._learnt_from()
-            with self._stage("whiten"):
+            learnt_on, rows = self.learnt_from()
+            with self.stage("whiten"):
                 described, fitted = whiten(
                     described, self.methods.whitening, names["whitening"], learnt_on, self.keys, self.cache, rows
                 )
@@ -240,12 +206,12 @@ class RetrievalTask:
             if self.learning is not None:
                 self.notes["whitening_learnt_on"] = self.learning.dataset.name
         arrays = described.distractors.arrays
-        self.health.update(descriptor_health(described.database, self._data.canonical.duplicates, empty))
+        self.health.update(descriptor_health(described.database, self.data.canonical.duplicates, empty))
         if (missing := self.notes.get("whitening", {}).get("missing")) and fitted is not None:
             self.health["whitening"] = {"rank": self.notes["whitening_rank"], "missing": missing}
-        if self._data.own:
-            self.notes["queries_in_database"] = {"queries": len(self._data.own), "left_out": self._data.leaves_out}
-        out = LeaveOneOut(self._data.own if self._data.leaves_out else {})
+        if self.data.own:
+            self.notes["queries_in_database"] = {"queries": len(self.data.own), "left_out": self.data.leaves_out}
+        out = LeaveOneOut(self.data.own if self.data.leaves_out else {})
         pipeline = SearchPipeline(
             described.queries,
             described.database,
@@ -261,9 +227,9 @@ class RetrievalTask:
     def _approximated(self, pipeline: SearchPipeline) -> SearchPipeline:
         """The same with an approximate search, whose recall is measured."""
         search, arrays = self.searching.approximate(self.protocol.probes), [pipeline.database, *pipeline.distractors]
-        with self._stage("build index"):
+        with self.stage("build index"):
             search.build(arrays)
-        with self._stage("measure recall"):
+        with self.stage("measure recall"):
             search.measure(pipeline.queries, arrays)
         self.notes["search"] = search.report
         return replace(pipeline, searcher=search, alone=search.alone, approximate=True)
@@ -276,33 +242,8 @@ class RetrievalTask:
             part: its number from 0, and how many there are.
         """
         if self.methods.descriptors is None:
-            pooling, name = self._pooling
-            self._extraction.describe_part(pooling, name, self.keys, self.cache, part)
-
-    def _learnt_from(self) -> tuple[RetrievalSet, NDArray[np.float32] | None]:
-        """What the whitening is learnt on, and its descriptors where that is not the database that is searched."""
-        if self.learning is None:
-            return self._data.dataset, None
-        pooling, name = self._pooling
-        other = canonical(self.learning.dataset, self.learning.key, self.cache).dataset
-        rows, cost = self._extraction.of_other(other, self.learning.key, pooling, name, self.keys, self.cache)
-        self.costs["describe learning set"] = cost
-        return other, rows
-
-    def _described(self) -> Descriptors:
-        """Descriptors of both roles: of the images, or from files."""
-        if self.methods.descriptors is None:
-            pooling, name = self._pooling
-            return self._extraction.descriptors(pooling, name, self.keys, self.cache)
-        with measured() as cost:
-            rows = self.methods.descriptors.rows(self._data.dataset, self.cache)
-        if not rows.unit:
-            self.notes["normalised"] = True
-        key = {"stage": "descriptor files", "descriptors": self.keys["descriptors"], "dataset": self.keys["dataset"]}
-        costs = {"read descriptors": cost}
-        return Descriptors(
-            rows.database, rows.queries, costs, Shards(rows.distractors), key if rows.distractors else None
-        )
+            pooling, name = self.named_pooling
+            self.extraction.describe_part(pooling, name, self.keys, self.cache, part)
 
     @_computing
     def search(self, pipeline: SearchPipeline) -> tuple[Ranking, list[LabelRanks]]:
@@ -312,9 +253,9 @@ class RetrievalTask:
         depth: below the cut nothing else tells them.
         """
         counted = self.methods.expansion is None and 0 < self.protocol.depth < pipeline.size
-        with self._stage("search"):
+        with self.stage("search"):
             if (pipeline.cut or counted) and not pipeline.approximate:
-                return pipeline.search_labelled(self._data.labelled)
+                return pipeline.search_labelled(self.data.labelled)
             return pipeline.search(slice(None)), []
 
     @_computing
@@ -326,8 +267,8 @@ class RetrievalTask:
         with untouched(pipeline.names["reranking"], ranking.indices, ranking.scores):
             lists = pipeline.without_own(ranking)
             scores, cost = self._pair_scores(reranker, lists)
-            self.health["verification"] = pair_statistics(lists, scores, self._data.truth)
-            with self._stage("rerank"):
+            self.health["verification"] = pair_statistics(lists, scores, self.data.truth)
+            with self.stage("rerank"):
                 ranking = pipeline.rerank(range(len(lists)), ranking, scores)
         self.costs["rerank"] += cost
         return ranking
@@ -336,9 +277,9 @@ class RetrievalTask:
         """The re-ranker with the features of the images that it will compare."""
         if self.methods.reranking is None:
             raise InvalidInput("there is no re-ranker", fix="a run with reranking")
-        name, first = pipeline.names["reranking"], self._data.canonical.first
+        name, first = pipeline.names["reranking"], self.data.canonical.first
         reranker, self.costs["describe for re-ranking"] = bind_reranker(
-            self.methods.reranking, name, self._extraction, ranking, first, self.keys, self.cache
+            self.methods.reranking, name, self.extraction, ranking, first, self.keys, self.cache
         )
         if isinstance(reranker.learnt, HasReport):
             self.notes["reranking_learnt"] = dict(reranker.learnt.report)
@@ -348,7 +289,7 @@ class RetrievalTask:
         self, reranker: BoundReranker, lists: Sequence[NDArray[np.int64]]
     ) -> tuple[list[NDArray[np.float32]], Cost]:
         """What the re-ranker scores of the top of each of the rankings, one a query, and what that cost."""
-        return pair_scores(reranker, self._extraction, lists, self.keys, self.cache)
+        return pair_scores(reranker, self.extraction, lists, self.keys, self.cache)
 
     @_computing
     def expand(self, pipeline: SearchPipeline, ranking: Ranking) -> Ranking:
@@ -358,13 +299,13 @@ class RetrievalTask:
         given = pipeline.database, pipeline.queries, ranking.indices, ranking.scores
         with untouched(pipeline.names["expansion"], *given):
             if isinstance(self.methods.expansion, ExpandsRegions):
-                regions = [self._regions(role, pipeline.whitening) for role in ("database", "query")]
-                with self._stage("fit expansion"):
+                regions = [self.regions(role, pipeline.whitening) for role in ("database", "query")]
+                with self.stage("fit expansion"):
                     fit_to_regions(self.methods.expansion, pipeline, *regions)
             else:
-                with self._stage("fit expansion"):
+                with self.stage("fit expansion"):
                     fit_to_descriptors(self.methods.expansion, pipeline, self.cache)
-            with self._stage("expand"):
+            with self.stage("expand"):
                 ranking = pipeline.expand(slice(None), ranking)
         if isinstance(pipeline.expansion, HasReport) and pipeline.expansion.report:
             self.notes["expansion"] = dict(pipeline.expansion.report)
@@ -374,7 +315,7 @@ class RetrievalTask:
         """The ranking under the protocols that ``evaluation`` names, in the ids of the dataset as it was loaded."""
         if not self.protocol.evaluation:
             return []
-        return evaluations(self.protocol, self.dataset, self._data.canonical.original(ranking.indices), ranking.scores)
+        return evaluations(self.protocol, self.dataset, self.data.canonical.original(ranking.indices), ranking.scores)
 
     def _label_ranks(
         self, pipeline: SearchPipeline, ranking: Ranking, searched: list[LabelRanks]
@@ -390,54 +331,5 @@ class RetrievalTask:
         if pipeline.approximate:  # nor what an approximate search did not list
             listed: Iterable[Row] = zip(ranking.indices, ranking.tied, strict=True)
         else:
-            listed = with_whole_ties(pipeline, ranking, self._data.labelled)
-        return list(self._data.canonical.listed_ranks(listed, self._data.labelled)), depth
-
-    def _regions(self, role: Role, whitening: FittedWhitening | None) -> list[NDArray[np.float32]]:
-        """Regions (r, d) of each image of a role: of a pooling, or from files."""
-        stage = f"describe regions of {'database' if role == 'database' else 'queries'}"
-        if self.methods.descriptors is None:
-            pooling, name = self._pooling
-            extraction = RegionExtraction(self._extraction, pooling, name, self.keys, self.cache)
-            regions, self.costs[stage] = extraction.descriptors(role)
-        else:
-            name = self._names["descriptors"]
-            with self._stage(stage):
-                regions = self.methods.descriptors.region_rows(self._data.dataset, role)
-        return whitened_regions(regions, whitening, name)
-
-    @property
-    def _pooling(self) -> tuple[Pooling, str]:
-        """The pooling and what messages call it."""
-        if self.methods.pooling is None:
-            raise InvalidInput("there is no pooling", fix="backbone and pooling, or descriptors")
-        return self.methods.pooling, self._names["pooling"]
-
-    @cached_property
-    def _extraction(self) -> Extraction:
-        if self.methods.backbone is None:
-            raise InvalidInput("there is no backbone", fix="backbone and pooling, or descriptors without re-ranking")
-        backbone = NamedBackbone(self.methods.backbone, self._names["backbone"], self.maps)
-        return Extraction(self._data.dataset, self.protocol, backbone, self.progress)
-
-    @cached_property
-    def _data(self) -> SearchedData:
-        files = self.methods.descriptors is None
-        return SearchedData(self.dataset, self.protocol, self.keys["dataset"], self.cache, files)
-
-    @cached_property
-    def _names(self) -> dict[str, str]:
-        return {kind: _name(kind, method, self.keys) for kind, method in vars(self.methods).items()}
-
-    @contextmanager
-    def _stage(self, name: str) -> Iterator[None]:
-        with measured() as cost:
-            yield
-        self.costs[name] = cost
-
-
-def _name(kind: str, method: object, keys: Mapping[str, Any]) -> str:
-    """What messages call a method: ``pooling "gem"``."""
-    identity = keys.get(kind)
-    name = identity.get("name") if isinstance(identity, Mapping) else None
-    return f'{kind} "{name or type(method).__name__}"'
+            listed = with_whole_ties(pipeline, ranking, self.data.labelled)
+        return list(self.data.canonical.listed_ranks(listed, self.data.labelled)), depth
