@@ -26,6 +26,7 @@ from harness.plugin_api.active_learning import (
     SeesLabels,
     TrainingSet,
 )
+from harness.plugin_api.backbone import Backbone, GivesSignedMaps, HasCheckpoint, HasModule, SeesBatches
 from harness.plugin_api.datasets import (
     Box,
     ClassificationSet,
@@ -42,45 +43,44 @@ from harness.plugin_api.datasets import (
 from harness.plugin_api.evidence import Comparison, Create, Evidence, EvidenceFunction
 from harness.plugin_api.hooks import RecordView, RunView, SinkHooks, hookimpl
 from harness.plugin_api.optional import OPTIONAL_HOOKS
-from harness.plugin_api.registration import KINDS, Check, Registrar
-from harness.plugin_api.retrieval import (
-    Backbone,
-    DescribesImages,
+from harness.plugin_api.pooling import (
     DetectsRegions,
-    DrawsMatches,
-    ExpandsRegions,
-    FittedExpansion,
-    FittedRegionalExpansion,
-    FittedWhitening,
     GivesRegions,
-    GivesSignedMaps,
-    GuidesTraining,
-    HasCheckpoint,
     HasFirstPass,
-    HasModule,
-    HasRank,
     HasSaliency,
-    LearnsElsewhere,
-    LearnsFromFeatures,
     LearnsFromMaps,
-    LearntReranker,
-    LeavesOut,
     MayLearn,
-    Packs,
     Pooling,
     PoolsAnywhere,
     PoolsQueries,
     PoolsUncroppedQueries,
-    QueryExpansion,
-    Ranking,
     Region,
-    Reranker,
-    Role,
-    SeesBatches,
-    SeesRotations,
     ShowsDetection,
     TakesSignedMaps,
+)
+from harness.plugin_api.registration import KINDS, Check, Registrar
+from harness.plugin_api.reranking import (
+    DescribesImages,
+    DrawsMatches,
+    GuidesTraining,
+    LearnsFromFeatures,
+    LearntReranker,
+    Packs,
+    Reranker,
+    Role,
+    SeesRotations,
     UsesSimilarity,
+)
+from harness.plugin_api.retrieval import (
+    ExpandsRegions,
+    FittedExpansion,
+    FittedRegionalExpansion,
+    FittedWhitening,
+    HasRank,
+    LearnsElsewhere,
+    LeavesOut,
+    QueryExpansion,
+    Ranking,
     Whitening,
 )
 from harness.plugin_api.verification import ORDERING, OrderDefaults, Verification

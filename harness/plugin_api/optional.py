@@ -14,35 +14,31 @@ from harness.plugin_api.active_learning import (
     RestoresModel,
     SeesLabels,
 )
+from harness.plugin_api.backbone import GivesSignedMaps, HasCheckpoint, HasModule, SeesBatches
 from harness.plugin_api.datasets import HasInstances, KnowsLabels, ListsFiles
-from harness.plugin_api.retrieval import (
-    DescribesImages,
+from harness.plugin_api.pooling import (
     DetectsRegions,
-    DrawsMatches,
-    ExpandsRegions,
     GivesRegions,
-    GivesSignedMaps,
-    GuidesTraining,
-    HasCheckpoint,
     HasFirstPass,
-    HasModule,
-    HasRank,
     HasSaliency,
-    LearnsElsewhere,
-    LearnsFromFeatures,
     LearnsFromMaps,
-    LeavesOut,
     MayLearn,
-    Packs,
     PoolsAnywhere,
     PoolsQueries,
     PoolsUncroppedQueries,
-    SeesBatches,
-    SeesRotations,
     ShowsDetection,
     TakesSignedMaps,
+)
+from harness.plugin_api.reranking import (
+    DescribesImages,
+    DrawsMatches,
+    GuidesTraining,
+    LearnsFromFeatures,
+    Packs,
+    SeesRotations,
     UsesSimilarity,
 )
+from harness.plugin_api.retrieval import ExpandsRegions, HasRank, LearnsElsewhere, LeavesOut
 
 OPTIONAL_HOOKS: Final[Mapping[type, tuple[str, ...]]] = {
     ChangesByCycle: ("acquisition",),

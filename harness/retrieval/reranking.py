@@ -1,6 +1,6 @@
 """The top of a ranking reordered by what a re-ranker stores of each image.
 
-``harness.plugin_api.retrieval`` says what a re-ranker may offer: no network runs for one that ``DescribesImages``; only
+``harness.plugin_api.reranking`` says what a re-ranker may offer: no network runs for one that ``DescribesImages``; only
 features of one that ``Packs`` are stored in the cache; one that ``UsesSimilarity`` orders by more than its score.
 Scores of pairs are stored for all: runs that differ in the expansion or in that order compute them once.
 """
