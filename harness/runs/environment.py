@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import os
 import platform
 import re
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from harness.core.threads import threads_here
+from harness.core.versions import package_version
 
 _DRIVER: Final = Path("/proc/driver/nvidia/version")
 PACKAGES: Final = (
@@ -40,14 +40,6 @@ def environment() -> dict[str, Any]:
         "git": _git(),
         "command": " ".join([Path(sys.argv[0]).name, *sys.argv[1:]]),
     }
-
-
-def package_version(name: str) -> str:
-    """Installed version of a distribution, empty if it is not installed."""
-    try:
-        return importlib.metadata.version(name)
-    except importlib.metadata.PackageNotFoundError:
-        return ""
 
 
 def gpus() -> list[str]:

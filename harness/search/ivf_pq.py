@@ -11,7 +11,7 @@ import contextlib
 import itertools
 import math
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -21,7 +21,7 @@ import numpy as np
 from harness.core.cost import Cost, measured_among_threads
 from harness.core.errors import InvalidInput
 from harness.core.threads import threads_here
-from harness.search.sharded import Answer, Jobs, Shard, ShardedSearch, count_jobs, shards_of, this_process
+from harness.search.sharded import Answer, Jobs, Shard, ShardedSearch, count_jobs, libraries, shards_of, this_process
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -93,6 +93,7 @@ class Candidates:
     ids: Ids
     cost: Cost
     process: str
+    libraries: Mapping[str, str] = field(default_factory=libraries)
 
 
 def build_index(job: IndexJob) -> Answer:

@@ -10,9 +10,10 @@ import os
 import platform
 import secrets
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar, overload
 
@@ -21,6 +22,7 @@ import numpy as np
 from harness.core.cost import Cost, count_elsewhere, measured_among_threads
 from harness.core.errors import DataMissing, InvalidInput
 from harness.core.locks import locked, try_lock
+from harness.core.versions import package_version, warn_of_other_versions
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -35,6 +37,7 @@ R = TypeVar("R")
 
 LEAST_ROWS: Final = 1024
 """Of a shard; shards begin at multiples of it."""
+_LIBRARIES: Final = ("vision-evaluation-harness", "numpy", "numba", "torch", "faiss-cpu", "faiss-gpu-cu12")
 _PREFIX: Final = "harness-shards-"
 _NUMBERS: Final = 1 << 24
 """Of the rows that a job holds at a time: 64 MB as float32."""
@@ -150,13 +153,20 @@ class SearchJob:
     k: int
 
 
+@cache
+def libraries() -> Mapping[str, str]:
+    """Versions of what this process searches with."""
+    return {name: version for name in _LIBRARIES if (version := package_version(name))}
+
+
 @dataclass(frozen=True)
 class Answer:
-    """What a shard answers, what that cost, and the process that did it."""
+    """What a shard answers, what that cost, the process that did it, and its libraries."""
 
     part: Part
     cost: Cost
     process: str
+    libraries: Mapping[str, str] = field(default_factory=libraries)
 
 
 def search_shard(job: SearchJob) -> Answer:
@@ -232,9 +242,16 @@ class Done(Protocol):
         """Where it was done."""
         ...
 
+    @property
+    def libraries(self) -> Mapping[str, str]:
+        """What it was done with."""
+        ...
+
 
 def count_jobs(answers: Sequence[Done]) -> None:
-    """Add to the costs being measured what jobs of other processes took."""
+    """Add to the costs being measured what jobs of other processes took; warn of those with other libraries."""
+    for process, theirs in {answer.process: answer.libraries for answer in answers}.items():
+        warn_of_other_versions(f"worker {process}", theirs, libraries())
     for answer in answers:
         if answer.process != this_process():
             count_elsewhere(answer.cost)

@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 
 from harness.core import threads
 from harness.core.progress import SilentProgress
+from harness.core.versions import warn_of_other_versions
 from harness.runs import single
 from harness.runs.environment import environment
 from harness.runs.executors.job import Finished, Job
@@ -25,6 +26,7 @@ class RemoteExecutor:
 
     def __init__(self) -> None:
         self._running: dict[Any, Job] = {}
+        self._versions: list[Any] = []
 
     def submit(self, run: Run, job: Job) -> None:
         """See ``Executor``."""
@@ -52,7 +54,14 @@ class RemoteExecutor:
         if error is not None:
             return Finished(job, single.failed(job.description, single.failure_of(error), ""))
         result: Finished = future.result()
+        self._compare_versions(result.record.environment.get("packages"), job)
         return result
+
+    def _compare_versions(self, packages: Any, job: Job) -> None:
+        """Warn of each set of other versions once."""
+        if packages and packages not in self._versions:
+            self._versions.append(packages)
+            warn_of_other_versions(f"the worker of {job.label}", packages, environment()["packages"])
 
 
 def perform_job(job: Job) -> Finished:

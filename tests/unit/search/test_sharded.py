@@ -12,7 +12,7 @@ import pytest
 from harness.core.cost import measured
 from harness.core.errors import DataMissing, InvalidInput
 from harness.search import sharded, top_k
-from harness.search.sharded import ShardedSearch, StoredRows, bounds, here, shards_of
+from harness.search.sharded import ShardedSearch, StoredRows, bounds, here, libraries, shards_of
 
 
 @pytest.fixture
@@ -125,3 +125,15 @@ def test_shards_that_are_threads_of_one_process_cost_what_it_took(tmp_path):
     before = time.process_time()
     ShardedSearch(8, jobs, tmp_path)(queries, rows, 50)
     assert 0 < sum(answer.cost.cpu_s for answer in answers) <= time.process_time() - before
+
+
+def test_a_worker_with_other_libraries_is_named_once(tmp_path):
+    queries, rows = data(np.random.default_rng(5), n=4096)
+
+    def jobs(function, tasks, label):
+        other = {"process": "node7-12", "libraries": {**libraries(), "numpy": "1.0"}}
+        return [replace(function(task), **other) for task in tasks]
+
+    with pytest.warns(UserWarning, match=r"worker node7-12 has numpy 1\.0, here \d.*same versions") as told:
+        ShardedSearch(4, jobs, tmp_path)(queries, rows, 5)
+    assert len(told) == 1
