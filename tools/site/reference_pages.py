@@ -14,7 +14,8 @@ from pydantic import BaseModel
 import harness.boards.board
 import harness.data.disk
 import harness.data.download
-import harness.runs.executors.calls  # noqa: F401  # these four define errors of their own
+import harness.runs.executors.calls
+import harness.runs.executors.submitting  # noqa: F401  # these five define errors of their own
 from harness.active import ActiveProtocol
 from harness.conformance.text import rules_markdown
 from harness.core import errors
