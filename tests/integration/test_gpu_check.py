@@ -15,7 +15,8 @@ def check(root, monkeypatch):
     monkeypatch.syspath_prepend(str(root / "tools" / "gpu"))
     monkeypatch.setenv("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     yield importlib.import_module("check")
-    sys.modules.pop("check", None)
+    for name in ("check", "computations", "facts", "networks", "surroundings"):
+        sys.modules.pop(name, None)
 
 
 def test_without_a_gpu_one_sentence_says_so(check, monkeypatch, capsys):
