@@ -127,7 +127,7 @@ def main(folder: Path) -> None:
         one = queries[query : query + 1]
         timed("alone", partial(approximate.alone, one, None, DEPTH))
         timed("one", partial(top_k, one, rows, DEPTH))
-    index = sum(path.stat().st_size for path in folder.glob("shards-*/*.faiss"))
+    index = sum(path.stat().st_size for path in folder.glob("harness-shards-*/*.faiss"))
     approximate.close()
     more = {"build_cpu": cost.cpu_s, "file": file.stat().st_size, "index": index}
     print(json.dumps({**found, **approximate.report, **more}))
