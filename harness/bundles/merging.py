@@ -36,7 +36,7 @@ from harness.core.digest import digest
 from harness.core.errors import DataDamaged, DataMissing, Errors, FileUnusable, HarnessError
 from harness.core.files import unfinished_folder, write_atomically
 from harness.runs.results import Results
-from harness.runs.tolerances import Tolerances
+from harness.runs.tolerances import Tolerances, require_metrics
 
 BUNDLES: Final = "bundles"
 BOARDS: Final = "boards"
@@ -79,6 +79,7 @@ def merge(bundles: Sequence[str | Path], into: str | Path, *, tolerance: Toleran
     Raises:
         DataMissing: there is no such bundle, or none at all.
         DataDamaged, Errors: bundles, or records in them, are not what they say; nothing is merged then.
+        UnknownName: a tolerance is for a metric that no record has.
         FileUnusable: the folder cannot be written to.
     """
     into = Path(into)
@@ -91,6 +92,8 @@ def merge(bundles: Sequence[str | Path], into: str | Path, *, tolerance: Toleran
         raise DataMissing(f"there are no bundles in {stored}, and none are given", fix=fix)
     opened = _opened([*sorted(stored.glob(f"*{SUFFIX}")), *bundle_files(bundles)])
     by_run = _by_run(opened.values(), tolerance or TOLERANCE)
+    records = [repetition.record for run in by_run for repetition in run.repetitions]
+    require_metrics(tolerance or {}, {name for record in records for name in record.metrics})
     boards, again = _by_board(by_run), read(into / RECOMPUTED)
     try:
         for bundle in opened.values():
@@ -107,7 +110,7 @@ def merge(bundles: Sequence[str | Path], into: str | Path, *, tolerance: Toleran
         bundles=len(opened),
         boards={name: len(runs) for name, runs in boards.items()},
         runs=len(by_run),
-        records=sum(len(run.repetitions) for run in by_run),
+        records=len(records),
         disagreements=tuple(
             f"{name}: run {run.taken.record.id}: {sentence}"
             for name, runs in boards.items()
@@ -115,6 +118,13 @@ def merge(bundles: Sequence[str | Path], into: str | Path, *, tolerance: Toleran
             for sentence in run.disagreements
         ),
     )
+
+
+def boards_in(folder: Path) -> list[Path]:
+    """The folders of all boards in one that ``merge`` wrote, by name; none in any other."""
+    if not (folder / BOARDS / INDEX).is_file():
+        return []
+    return sorted(path for path in (folder / BOARDS).iterdir() if path.is_dir())
 
 
 def _opened(files: Iterable[Path]) -> dict[str, Bundle]:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Mapping
 from typing import Final
 
-from harness.core.errors import BadParameter
+from harness.core.errors import BadParameter, UnknownName, nearest
 
 ALL: Final = ""
 """Key of the tolerance for metrics that have none of their own."""
@@ -28,6 +28,15 @@ def parse_tolerances(texts: Iterable[str]) -> dict[str, float]:
             raise BadParameter(f'bad tolerance "{text}"', fix="give points, 0.5, or of one metric, map_hard=0.5")
         tolerances[metric] = value
     return tolerances
+
+
+def require_metrics(tolerances: Tolerances, metrics: Iterable[str]) -> None:
+    """Raise ``UnknownName`` for the tolerance of a metric that is not among ``metrics``: nothing would heed it."""
+    known = {*metrics, ALL}
+    for metric in tolerances:
+        if metric not in known:
+            fix = f"{nearest(metric, known)} metrics: {', '.join(sorted(known - {ALL}))}".strip()
+            raise UnknownName(f'a tolerance is for "{metric}", which no record has', fix=fix)
 
 
 def tolerated(tolerances: Tolerances, metric: str) -> float | None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from harness.boards.reference import Reference, read_reference
+from harness.bundles.merging import boards_in
 from harness.bundles.people import Standing, standings_of
 from harness.core.errors import SpecError
 from harness.runs.design import Design
@@ -45,13 +46,14 @@ class Collection:
 
 
 def collect(sources: Sequence[str | Path | Record], resolver: Resolver) -> Collection:
-    """Read targets (pending runs become records that say so) and single records.
+    """Read targets (pending runs become records that say so), folders of merged boards, and single records.
 
     Raises:
         SpecError: no sources, a path that does not exist, or a folder without records.
         Errors: mistakes in a spec, all at once.
         DataDamaged: a file is not a valid record.
     """
+    sources = [part for source in sources for part in _parts(source)]
     results = [_results(source, resolver) for source in sources]
     records: dict[str, Record] = {}
     files: dict[str, Path] = {}
@@ -85,6 +87,11 @@ def _common(designs: Sequence[Design]) -> Design:
     seen = {board: seeds for design in designs for board, seeds in design.seen.items()}
     alike = {repr(replace(design, seen={})) for design in designs}
     return replace(designs[0] if len(alike) == 1 else Design(), seen=seen)
+
+
+def _parts(source: str | Path | Record) -> Sequence[str | Path | Record]:
+    """All boards of a folder that ``harness merge`` wrote; any other source is itself."""
+    return [source] if isinstance(source, Record) else boards_in(Path(source)) or [source]
 
 
 def _results(source: str | Path | Record, resolver: Resolver) -> Results:

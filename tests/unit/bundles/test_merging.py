@@ -16,7 +16,7 @@ from harness.bundles.bundle import open_bundle
 from harness.bundles.merging import merge
 from harness.bundles.publishing import publish
 from harness.cli import main
-from harness.core.errors import DataDamaged, DataMissing
+from harness.core.errors import DataDamaged, DataMissing, UnknownName
 from harness.runs.store import Store
 from harness.runs.targets import find_results
 from harness.studies.verify_records import verify_records
@@ -188,6 +188,23 @@ def test_stored_rankings_come_along(tmp_path):
         open_bundle(bundle(tmp_path, record(details={"ap_medium": [0.5] * 8, "kept_ranks": kept})))
 
 
+def test_a_page_of_the_folder_is_one_of_all_its_boards(tmp_path):
+    other = {"name": "other", "loader": "l", "parameters": {}, "digest": "v1", "fingerprint": "e" * 64}
+    folder = merge([bundle(tmp_path, record(), record("mac", dataset=other))], tmp_path / "board").folder
+    boards = sorted(path for path in (folder / "boards").iterdir() if path.is_dir())
+    assert len(boards) == 2
+    assert harness.write_page(folder, tmp_path / "root", title="all", pictures=False).boards == 2
+    harness.write_page(boards, tmp_path / "one by one", title="all", pictures=False)
+    assert content(tmp_path / "root") == content(tmp_path / "one by one")
+
+
+def test_a_tolerance_for_a_metric_that_nobody_measured_is_refused(bundles, tmp_path):
+    with pytest.raises(UnknownName, match=r'(?s)for "map_medum", which no record has.*did you mean "map_medium"'):
+        merge(bundles, tmp_path / "board", tolerance={"map_medum": 1.0})
+    assert not (tmp_path / "board").exists(), "nothing is merged"
+    merge(bundles, tmp_path / "board", tolerance={"map_medium": 1.0, "": 0.5})
+
+
 def test_commands_publish_merge_and_verify(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     store(tmp_path / "runs", record(), record("mac"))
@@ -202,6 +219,8 @@ def test_commands_publish_merge_and_verify(tmp_path, monkeypatch, capsys):
     assert called(monkeypatch, f"harness publish {board} --out again --measured-by B --licence CC0") == 0
     assert called(monkeypatch, f"harness page {board} --no-pictures --out page") == 0
     assert "1 board of 2 records. Open page/index.html" in capsys.readouterr().out
+    assert called(monkeypatch, "harness page board --no-pictures --out all") == 0
+    assert "1 board of 2 records. Open all/index.html" in capsys.readouterr().out
     assert called(monkeypatch, f"harness records verify {file}") == 0
     assert "2 records: 2 OK, 0 wrong." in capsys.readouterr().out
     assert called(monkeypatch, "harness records verify b") == 2  # a folder of bundles has no records of its own
