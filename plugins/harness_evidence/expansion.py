@@ -204,9 +204,14 @@ def dqe(create: Create) -> Iterator[Comparison]:
         ids = ranking.indices[0]
         rows = np.vstack([queries[0], database[ids[:k]], database[ids[-m:]]]).astype(np.float64)
         normal = smo(rows, np.r_[np.ones(k + 1), -np.ones(m)], 1e3)
-        expected = database.astype(np.float64) @ (normal / np.linalg.norm(normal))
-        found = by_image(create(k=k, m=m).fit(database).expand(queries, ranking), n)
-        yield Comparison(f"k = {k}, m = {m}", found, expected[None], 1e-4)
+        normal /= np.linalg.norm(normal)
+        for preset, vector in (
+            ("released-code", normal),
+            ("recommended", unit_float32(normal + queries[:1] / 1000)[0]),
+        ):
+            expected = database.astype(np.float64) @ vector
+            found = by_image(create(k=k, m=m, preset=preset).fit(database).expand(queries, ranking), n)
+            yield Comparison(f"{preset}, k = {k}, m = {m}", found, expected[None], 1e-4)
 
 
 def superglobal(create: Create) -> Iterator[Comparison]:

@@ -9,7 +9,7 @@ import numpy as np
 from annotated_types import Ge
 
 from harness_expansion.order import search
-from harness_expansion.sizes import Auto, share_of
+from harness_expansion.sizes import Auto, k_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -42,8 +42,8 @@ class AlphaQE:
 
     def fit(self, database: Floats) -> FittedAlphaQE:
         """Bind to a database (n, d) float32 of L2-normalised descriptors."""
-        k = share_of(len(database), 50, 3, _MOST) if self.preset == "recommended" else _MOST
-        return FittedAlphaQE(database, k if self.k == "auto" else self.k, self.alpha)
+        k = k_of(self.k, len(database), 50, 3, _MOST, bounded=self.preset == "recommended")
+        return FittedAlphaQE(database, k, self.alpha)
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Final, Literal
 from annotated_types import Ge
 
 from harness_expansion.alphaqe import FittedAlphaQE
-from harness_expansion.sizes import Auto, share_of
+from harness_expansion.sizes import Auto, k_of
 
 if TYPE_CHECKING:
     from harness.plugin_api import Floats
@@ -36,5 +36,5 @@ class AQE:
 
     def fit(self, database: Floats) -> FittedAlphaQE:
         """Bind to a database (n, d) float32 of L2-normalised descriptors."""
-        k = share_of(len(database), 100, 1, _MOST) if self.preset == "recommended" else _MOST
-        return FittedAlphaQE(database, k if self.k == "auto" else self.k, alpha=0.0)
+        k = k_of(self.k, len(database), 100, 1, _MOST, bounded=self.preset == "recommended")
+        return FittedAlphaQE(database, k, alpha=0.0)

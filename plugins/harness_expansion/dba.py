@@ -10,7 +10,7 @@ from annotated_types import Ge
 
 from harness_expansion.alphaqe import similarity_weights
 from harness_expansion.order import search
-from harness_expansion.sizes import Auto, share_of
+from harness_expansion.sizes import Auto, k_of
 
 if TYPE_CHECKING:
     from harness.plugin_api import Floats, Ranking
@@ -43,8 +43,7 @@ class DBA:
     def fit(self, database: Floats) -> FittedDBA:
         """The augmented database of (n, d) float32 L2-normalised descriptors; empty descriptors stay empty."""
         n, recommended = len(database), self.preset == "recommended"
-        automatic = share_of(n, 100, 1, _MOST) if recommended else _MOST
-        k = automatic if self.k == "auto" else self.k
+        k = k_of(self.k, n, 100, 1, _MOST, bounded=recommended)
         alpha = self.alpha if self.alpha != "auto" else 3.0 if recommended else 0.0
         if k == 0:
             return FittedDBA(database, unchanged=True)

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from heapq import heappop, heappush
-from typing import TYPE_CHECKING, Annotated, NamedTuple
+from typing import TYPE_CHECKING, Annotated, ClassVar, Final, Literal, NamedTuple
 
 import numpy as np
 from annotated_types import Ge, Interval
 
 from harness_expansion.order import reordered, stacked
+from harness_expansion.sizes import Auto, k_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from harness.plugin_api import Floats, Ids, Ranking
+
+_MOST: Final = 50  # Chang et al. 2019, released code
+_THRESHOLD: Final = 0.42  # Chang et al. 2019, released code, for cosines of its network
+_WEAKEST: Final = 0.1
 
 
 @dataclass(frozen=True)
@@ -26,35 +31,52 @@ class EGT:
     edges above ``threshold`` that are known by now, and only then those of the images just reached. The result is
     an order: scores count the images that come later, and are 0 for images that are not reached, which keep their
     order. Of equally strong edges the one to the image ranked first is followed. Time O(n^2 d) once and O(top k log)
-    a query; memory O(nk) beside the database.
+    a query; memory O(nk) beside the database. A chain of edges leads astray where neighbours are often wrong: on
+    ``photographs`` it gains with whitened descriptors of a last layer and loses with weaker ones.
 
     Formula:
         E(i) = edges of image i; R = (q), V = (q), A = {}
         until |R| > top: A = A and all E(i), i in V; V = the end of the strongest edge of A that is not in R, and then
         of the strongest again and again while it weighs more than the threshold; R = R, V
+        recommended, of n images: k = n / 100 from 3 to 50; threshold: a tenth of all edges weigh less
 
     Attributes:
-        k: neighbours of an image, and images that the query leads to.
-        threshold: similarity above which edges are followed before new ones are looked at.
+        k: neighbours of an image, and images that the query leads to; ``auto``: as the preset says.
+        threshold: similarity above which edges are followed before new ones are looked at; ``auto``: as the preset
+            says.
         top: images that are reached at most.
+        preset: ``recommended`` bounds k by the size of the database and reads the threshold off its edges,
+            ``released-code`` takes 50 and 0.42.
     """
 
-    k: Annotated[int, Ge(1)] = 50  # Chang et al. 2019, released code
-    threshold: Annotated[float, Interval(ge=-1, le=1)] = 0.42  # Chang et al. 2019, released code, for cosines
+    result_version: ClassVar[int] = 2  # k by the size of the database, a threshold by its edges
+
+    k: Annotated[int, Ge(1)] | Auto = "auto"
+    threshold: Annotated[float, Interval(ge=-1, le=1)] | Auto = "auto"
     top: Annotated[int, Ge(1)] = 1000  # Chang et al. 2019, released code
+    preset: Literal["released-code", "recommended"] = "recommended"
+
+    def k_of(self, n: int) -> int:
+        """The number ``k`` for a database of n images."""
+        return k_of(self.k, n, 100, 3, _MOST, bounded=self.preset == "recommended")
 
     def fit(self, database: Floats) -> FittedEGT:
         """The neighbour graph of a database (n, d) float32 of L2-normalised descriptors."""
-        return FittedEGT(self, database, Edges.of(database, self.k))
+        k = self.k_of(len(database))
+        edges = Edges.of(database, k)
+        automatic = edges.weak() if self.preset == "recommended" else _THRESHOLD
+        return FittedEGT(database, edges, k, automatic if self.threshold == "auto" else self.threshold, self.top)
 
 
 @dataclass(frozen=True)
 class FittedEGT:
     """The method bound to a database (n, d), and its graph."""
 
-    parameters: EGT
     database: Floats
     edges: Edges
+    k: int
+    threshold: float
+    top: int
 
     def expand(self, queries: Floats, ranking: Ranking) -> Ranking:
         """A ranking as deep as the one given, for each query (q, d) on its own; scores count later images."""
@@ -71,10 +93,10 @@ class FittedEGT:
         """Images in the order reached; those that equal edges led to, one directly after the other, together."""
         from harness.search import unit_rows
 
-        n, limit = len(self.database), min(self.parameters.top, len(self.database))
+        n, limit = len(self.database), min(self.top, len(self.database))
         places = np.arange(len(before), len(before) + n)
         places[before] = np.arange(len(before))
-        ends = before[: self.parameters.k]
+        ends = before[: self.k]
         weights = unit_rows(self.database[ends]) @ unit_rows(query[None])[0] if len(ends) else np.zeros(0, np.float32)
         strongest = np.full(n, -np.inf, np.float32)  # edge to each image so far; infinite once it is reached
         known: list[tuple[float, int, int]] = []
@@ -88,7 +110,7 @@ class FittedEGT:
                 heappush(known, edge)
             latest: list[int] = []
             last = np.inf
-            while known and reached < limit and (not latest or -known[0][0] > self.parameters.threshold):
+            while known and reached < limit and (not latest or -known[0][0] > self.threshold):
                 weight, _, image = heappop(known)
                 if strongest[image] == np.inf:
                     continue
@@ -126,6 +148,10 @@ class Edges(NamedTuple):
         order = np.argsort(starts, kind="stable")
         bounds = np.concatenate([[0], np.cumsum(np.bincount(starts, minlength=n))])
         return cls(bounds, ends[order], np.tile(near.similarities[exist], 2)[order])
+
+    def weak(self) -> float:
+        """The weight that a tenth of the edges do not exceed; 0 without edges."""
+        return float(np.quantile(self.weights, _WEAKEST, method="lower")) if len(self.weights) else 0.0
 
     def from_images(self, images: list[int]) -> tuple[Ids, Floats]:
         """Ends and weights of all edges of some images."""

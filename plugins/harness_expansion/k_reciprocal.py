@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, Literal
 
 import numpy as np
 from annotated_types import Ge, Interval
 
 from harness.core.errors import InvalidInput
 from harness_expansion.order import reordered, stacked, top_reordered
+from harness_expansion.sizes import Auto, k_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from harness.plugin_api import Floats, Ranking
 
+_K1: Final = 20  # Zhong et al. 2017, §4.2
+_K2: Final = 6  # Zhong et al. 2017, §4.2
 _MOST: Final = 50_000
 """Images of a graph: each query looks at the lists of all of them."""
 
@@ -37,19 +40,26 @@ class KReciprocal:
         V_ij = exp(-D_ij) / sum_l exp(-D_il) on E_i, then the mean of V over the first k2 of N(i, .)
         J_qx = 1 - m / (2 - m), m = sum_j min(V_qj, V_xj)
         d_qx = (1 - lambda) J_qx + lambda D_qx, ascending
+        recommended, of n images: k1 = n / 40 from 4 to 20, k2 = 3 k1 / 10, at least 2
 
     Attributes:
-        k1: neighbours by which images are compared; half of it, rounded to even, is that of the expansion.
-        k2: images over which neighbourhoods are averaged, the image itself counted; 1 averages nothing.
+        k1: neighbours by which images are compared; half of it, rounded to even, is that of the expansion;
+            ``auto``: as the preset says.
+        k2: images over which neighbourhoods are averaged, the image itself counted; 1 averages nothing; ``auto``: as
+            the preset says.
         weight: lambda, the weight of the initial distance; 1 ranks by it alone, 0 by shared neighbours alone.
         top: the graph holds the query and this many images of its ranking, other images keep their place; 0: the
             graph holds the whole database, at most 50,000 images. Time O(top^2 d) a query then.
+        preset: ``recommended`` bounds k1 by the size of the graph and k2 by k1, ``paper`` takes 20 and 6.
     """
 
-    k1: Annotated[int, Ge(1)] = 20  # Zhong et al. 2017, §4.2
-    k2: Annotated[int, Ge(1)] = 6  # Zhong et al. 2017, §4.2
+    result_version: ClassVar[int] = 2  # k1 by the size of the graph, k2 by k1
+
+    k1: Annotated[int, Ge(1)] | Auto = "auto"
+    k2: Annotated[int, Ge(1)] | Auto = "auto"
     weight: Annotated[float, Interval(ge=0, le=1)] = 0.3  # Zhong et al. 2017, §4.2
     top: Annotated[int, Ge(0)] = 0
+    preset: Literal["paper", "recommended"] = "recommended"
 
     def fit(self, database: Floats) -> FittedKReciprocal:
         """The neighbours within a database (n, d) float32 of L2-normalised descriptors.
@@ -58,13 +68,21 @@ class KReciprocal:
             InvalidInput: more than 50,000 images with ``top = 0``.
         """
         if self.top:
-            return FittedKReciprocal(self, database, None)
+            return FittedKReciprocal(self, database, *self.sizes(min(self.top, len(database))), None)
         if len(database) > _MOST:
             raise InvalidInput(
                 f"k-reciprocal on {len(database):,} images: its graph holds at most {_MOST:,}",
                 fix="k-reciprocal: {top: 1000}, the graph of the first images of each ranking",
             )
-        return FittedKReciprocal(self, database, Graph(database, self.k1, self.k2))
+        k1, k2 = self.sizes(len(database))
+        return FittedKReciprocal(self, database, k1, k2, Graph(database, k1, k2))
+
+    def sizes(self, n: int) -> tuple[int, int]:
+        """``k1`` and ``k2`` of a graph of n images."""
+        recommended = self.preset == "recommended"
+        k1 = k_of(self.k1, n, 40, 4, _K1, bounded=recommended)
+        automatic = max(2, round(_K2 * k1 / _K1)) if recommended else _K2
+        return k1, automatic if self.k2 == "auto" else self.k2
 
 
 @dataclass(frozen=True)
@@ -73,6 +91,8 @@ class FittedKReciprocal:
 
     parameters: KReciprocal
     database: Floats
+    k1: int
+    k2: int
     graph: Graph | None
 
     def expand(self, queries: Floats, ranking: Ranking) -> Ranking:
@@ -84,7 +104,7 @@ class FittedKReciprocal:
                 rows.append(reordered(self._scores(self.graph, query), before, tied))
                 continue
             top = self.database[before[: self.parameters.top]]
-            graph = Graph(top, self.parameters.k1, self.parameters.k2)
+            graph = Graph(top, self.k1, self.k2)
             rows.append(top_reordered([self._scores(graph, query)], *row))
         return stacked(rows, ranking)
 

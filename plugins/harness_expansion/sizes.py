@@ -27,6 +27,13 @@ def share_of(n: int, share: int, least: int, most: int) -> int:
     return min(most, max(least, n // share))
 
 
+def k_of(stated: int | Auto, n: int, share: int, least: int, most: int, *, bounded: bool = True) -> int:
+    """The number stated; for ``auto`` the ``share_of`` n, or ``most`` where the size is not to bound it."""
+    if stated != "auto":
+        return stated
+    return share_of(n, share, least, most) if bounded else most
+
+
 def alpha_of(n: int) -> float:
     """1 - 2 / sqrt(n), from 0 to 0.99.
 

@@ -210,7 +210,7 @@ def separated(seed, kind):
         k, m = (0, 1, 2)[seed % 3], (1, 2)[seed % 2]
         database, queries = expansion.some_data(10 + seed % 15, d=12, q=1, seed=seed)
         ranking = expansion.searched(queries, database)
-        found = create("expansion", "dqe", k=k, m=m).fit(database).expand(queries, ranking)
+        found = create("expansion", "dqe", k=k, m=m, preset="released-code").fit(database).expand(queries, ranking)
         ids = ranking.indices[0]
         rows = np.vstack([queries[0], database[ids[:k]], database[ids[-m:]]]).astype(np.float64)
         normal = expansion.smo(rows, np.r_[np.ones(k + 1), -np.ones(m)], 1e3)

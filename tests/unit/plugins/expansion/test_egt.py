@@ -73,7 +73,7 @@ def test_no_more_images_than_asked_for_are_moved():
 def test_twins_are_tied_where_they_were():
     database, queries = data(8)
     twice = np.repeat(database, 2, axis=0)
-    found = create(k=4).fit(twice).expand(queries, searched(queries, twice))
+    found = create(k=4, threshold=0.42).fit(twice).expand(queries, searched(queries, twice))
     assert (found.indices[:, 0] // 2 == found.indices[:, 1] // 2).all()
     assert (found.tied[:, 0] == found.tied[:, 1]).all()
 
@@ -92,6 +92,18 @@ def test_an_empty_database_and_one_image():
     assert create().fit(database).expand(queries, searched(queries, database)).indices.tolist() == [[0]] * 3
     empty = database[:0]
     assert create().fit(empty).expand(queries, searched(queries, empty)).indices.shape == (3, 0)
+
+
+def test_the_threshold_is_read_off_the_edges_unless_it_is_stated_or_published():
+    database = data(80)[0]
+    fitted = create().fit(database)
+    assert fitted.k == 3
+    assert (fitted.edges.weights <= fitted.threshold).mean() == pytest.approx(0.1, abs=0.01)
+    assert create(threshold=0.2).fit(database).threshold == 0.2
+    assert (create(preset="released-code").fit(database).k, create(preset="released-code").fit(database).threshold) == (
+        50,
+        0.42,
+    )
 
 
 @pytest.mark.parametrize("given_", [{"k": 0}, {"top": 0}, {"threshold": 1.5}])

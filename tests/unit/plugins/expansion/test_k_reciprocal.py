@@ -54,7 +54,7 @@ def test_half_is_rounded_to_even(k1):
     """2 of 5 and 4 of 7: what the reference does with Python's ``round``, which a division by 2 would not."""
     rng = np.random.default_rng(k1)
     database, query = unit(rng.normal(size=(40, 3))), unit(rng.normal(size=(1, 3)))
-    found = create(k1=k1).fit(database).expand(query, searched(query, database))
+    found = create(k1=k1, k2=6).fit(database).expand(query, searched(query, database))
     np.testing.assert_allclose(distances(found, 40), dense_k_reciprocal(query[0], database, k1, 6, 0.3), atol=2e-6)
 
 

@@ -72,16 +72,32 @@ def test_dqe_equals_a_slow_solver(seeds):
         k, m, n = (int(rng.integers(low, high)) for low, high in ((0, 5), (1, 5), (10, 25)))
         database, queries = data(n, d=12, q=1, seed=seed)
         ranking = searched(queries, database)
-        found = create("dqe", k=k, m=m).fit(database).expand(queries, ranking)
         ids = ranking.indices[0]
         rows = np.vstack([queries[0], database[ids[:k]], database[ids[-m:]]]).astype(np.float64)
         normal = smo(rows, np.r_[np.ones(k + 1), -np.ones(m)], 1e3)
-        assert_ranks_by(found, [normal], database, atol=2e-5)
+        normal /= np.linalg.norm(normal)
+        for preset, vector in (("released-code", normal), ("recommended", normal + queries[0] / 1000)):
+            found = create("dqe", k=k, m=m, preset=preset).fit(database).expand(queries, ranking)
+            assert_ranks_by(found, [vector], database, atol=2e-5)
+
+
+def test_dqe_leaves_images_on_the_margin_in_their_order():
+    """In many dimensions nearly all positives lie on the margin: rounding alone would order them."""
+    axes = np.eye(60)
+    near = np.linspace(0.5, 0.45, 10)[:, None]
+    database = unit(np.vstack([near * axes[0] + np.sqrt(1 - near**2) * axes[1:11], axes[20:60]]))
+    shuffled = database[np.random.default_rng(0).permutation(50)]
+    query = unit(axes[:1])
+    ranking = searched(query, shuffled)
+    released = create("dqe", k=10, m=20, preset="released-code").fit(shuffled).expand(query, ranking)
+    assert np.ptp(released.scores[0, :10]) < 1e-6
+    found = create("dqe", k=10, m=20).fit(shuffled).expand(query, ranking)
+    np.testing.assert_array_equal(found.indices[:, :10], ranking.indices[:, :10])
 
 
 def test_dqe_of_two_points_is_their_difference():
     database, query = unit([[1, 0.1], [0, 1], [-1, 0.5]]), unit([[1, 0]])
-    found = create("dqe", k=0, m=1).fit(database).expand(query, searched(query, database))
+    found = create("dqe", k=0, m=1, preset="released-code").fit(database).expand(query, searched(query, database))
     assert_ranks_by(found, [query[0].astype(np.float64) - database[2]], database)
 
 

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
+from searches import data, searched
 
 from harness_expansion.alphaqe import AlphaQE
 from harness_expansion.aqe import AQE
+from harness_expansion.aqe_decay import AQEDecay
+from harness_expansion.dba_decay import DBADecay
 from harness_expansion.diffusion import Diffusion
+from harness_expansion.dqe import DQE
+from harness_expansion.egt import EGT
+from harness_expansion.k_reciprocal import KReciprocal
 from harness_expansion.regional import RegionalDiffusion
+from harness_expansion.rocchio import Rocchio
 from harness_expansion.sizes import alpha_of
+from harness_expansion.superglobal import SuperGlobal
 
 
 @pytest.mark.parametrize(
@@ -34,8 +43,52 @@ def test_the_spread_never_falls_with_the_size():
 
 @pytest.mark.parametrize(("method", "n", "k"), [(AQE, 50, 1), (AQE, 500, 5), (AQE, 5000, 10), (AlphaQE, 500, 10)])
 def test_means_over_few_images_in_small_databases(method, n, k):
-    import numpy as np
-
     database = np.eye(n, 2, dtype=np.float32)
     assert method().fit(database).k == k
     assert method(preset="thesis").fit(database).k == (10 if method is AQE else 50)
+
+
+@pytest.mark.parametrize(
+    ("method", "preset", "published"),
+    [
+        (AQEDecay, "released-code", {"k": 8}),
+        (DBADecay, "released-code", {"k": 8}),
+        (DQE, "released-code", {"k": 20}),
+        (EGT, "released-code", {"k": 50, "threshold": 0.42}),
+        (KReciprocal, "paper", {"k1": 20, "k2": 6}),
+        (SuperGlobal, "released-code", {"k": 9}),
+    ],
+)
+@pytest.mark.parametrize("n", [12, 60, 150])
+def test_a_preset_is_its_numbers_and_the_default_has_others_on_few_images(method, preset, published, n):
+    database, queries = data(n, d=8)
+    ranking = searched(queries, database)
+
+    def found(**parameters):
+        ranked = method(**parameters).fit(database).expand(queries, ranking)
+        return np.stack([ranked.indices, ranked.scores])
+
+    named = found(preset=preset)
+    np.testing.assert_array_equal(named, found(preset=preset, **published))
+    assert (named != found()).any()
+
+
+@pytest.mark.parametrize(
+    ("method", "of_60", "of_400", "of_100_000"),
+    [
+        (AQEDecay, {"k": 2}, {"k": 8}, {"k": 8}),
+        (DBADecay, {"k": 1}, {"k": 5}, {"k": 8}),
+        (DQE, {"k": 1}, {"k": 4}, {"k": 20}),
+        (Rocchio, {"k": 1}, {"k": 4}, {"k": 10}),
+        (SuperGlobal, {"k": 0}, {"k": 2}, {"k": 9}),
+        (KReciprocal, {"k1": 4, "k2": 2}, {"k1": 10, "k2": 3}, {"k1": 20, "k2": 6}),
+    ],
+)
+def test_numbers_that_suit_the_size(method, of_60, of_400, of_100_000):
+    for n, stated in ((60, of_60), (400, of_400)):
+        database, queries = data(n, d=8)
+        ranking = searched(queries, database)
+        automatic = method().fit(database).expand(queries, ranking)
+        np.testing.assert_array_equal(automatic.scores, method(**stated).fit(database).expand(queries, ranking).scores)
+    of_many = method().sizes(100_000) if method is KReciprocal else (method().k_of(100_000),)
+    assert of_many == tuple(of_100_000.values())
