@@ -183,7 +183,8 @@ class TrainingSet:
 class LearningScheme(Protocol):
     """How one cycle trains: supervised, semi-supervised, ...
 
-    Optional: ``RestoresModel``; the model it returns may be a ``HasReport``.
+    Optional: ``RestoresModel``; the model it returns may be a ``HasReport``. With ``needs_images = True`` on its class
+    it is planned with no network that ``KeepsFeatures``.
     """
 
     def prepare(self, model: Module, data: TrainingSet, rng: np.random.Generator) -> Mapping[str, Tensor] | None:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from harness.core.errors import BadParameter, HarnessError, InvalidInput
-from harness.plugin_api import ChangesByCycle, DataFolders, KnowsLabels, RestoresModel
+from harness.plugin_api import ChangesByCycle, DataFolders, KeepsFeatures, KnowsLabels, RestoresModel
 from harness.retrieval.signed import require_signs
 from harness.runs.identity import Run
 
@@ -69,6 +69,11 @@ def _of_methods(run: Run) -> Iterator[HarnessError]:
         yield BadParameter(
             f'acquisition "{acquisition.id.name}" needs a linear last layer, learning "{learning.id.name}" has none',
             fix="learning: logistic or supervised",
+        )
+    if any(getattr(part, "needs_images", False) for part in parts) and isinstance(network.method, KeepsFeatures):
+        yield BadParameter(
+            f'learning "{learning.id.name}" needs images, network "{network.id.name}" learns from fixed features',
+            fix="learning: propagation, which uses unlabelled features, or a network of images",
         )
     if protocol.first_set == "acquisition" and not getattr(choices[0], "cold_start", False):
         yield BadParameter(

@@ -6,6 +6,7 @@ The weights that many random steps lead to have no reference; they are held to t
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -212,3 +213,65 @@ def linear_head(create: Create) -> Iterator[Comparison]:
         case = ", ".join(f"{name} = {value}" for name, value in parameters.items()) or "defaults"
         yield Comparison(f"{case}, features", found, expected, 1e-5)
         yield Comparison(f"{case}, probabilities", probabilities, softmax(logits), 1e-4)
+
+
+def slow_flexmatch(
+    batches: list[tuple[Array, Array, Array]], sure: list[int], classes: int, threshold: float
+) -> Iterator[tuple[list[float], list[int], list[float], float]]:
+    """After one batch after the other: thresholds before it, classes, mask, and the mean loss; ``sure`` is changed.
+
+    Args:
+        batches: places, probabilities (B, c) of weakly augmented images, logits (B, c) of strongly augmented ones.
+        sure: the last sure class of each unlabelled image, or -1.
+        classes: number of classes.
+        threshold: of a sure one.
+    """
+    for places, p, logits in batches:
+        counts = [sum(one == c for one in sure) for c in (-1, *range(classes))]
+        shares = [count / max(counts) for count in counts[1:]]
+        limits = [threshold * b / (2 - b) for b in shares]
+        guesses = [max(range(classes), key=lambda c, row=row: (row[c], -c)) for row in p.tolist()]
+        mask = [float(row[g] >= limits[g]) for row, g in zip(p.tolist(), guesses, strict=True)]
+        losses = [m * -np.log(softmax(z[None])[0, g]) for m, z, g in zip(mask, logits, guesses, strict=True)]
+        for place, row, g in zip(places.tolist(), p.tolist(), guesses, strict=True):
+            if row[g] >= threshold:
+                sure[place] = g
+        yield limits, guesses, mask, float(np.mean(losses))
+
+
+def some_batches(seed: int, n: int = 60, classes: int = 4) -> list[tuple[Array, Array, Array]]:
+    """Twelve batches of predictions that grow surer, of some classes sooner than of others."""
+    rng, batches = RNG(seed), []
+    for step in range(12):
+        logits = rng.normal(size=(20, classes)) * (0.5 + step) + np.arange(classes)
+        batches.append((rng.choice(n, 20, replace=False), softmax(logits), rng.normal(size=(20, classes)) * 3))
+    return batches
+
+
+def flexmatch_batches(scheme: Any, seed: int) -> Iterator[Comparison]:
+    """Thresholds, classes, masks and losses of a scheme on batches of given predictions."""
+    import torch
+
+    from harness_learning.flexmatch import PseudoLabels, loss
+
+    batches, sure = some_batches(seed), [-1] * 60
+    pseudo = PseudoLabels(torch.full((60,), -1), 4, scheme.threshold)
+    own, labels = torch.zeros(3, 4, dtype=torch.float64), torch.arange(3)  # their loss is ln 4
+    for step, ((places, p, logits), slow) in enumerate(
+        zip(batches, slow_flexmatch(batches, sure, 4, scheme.threshold), strict=True)
+    ):
+        limits = pseudo.limits.clone()
+        guesses, mask = pseudo.taken(torch.from_numpy(places), torch.from_numpy(p))
+        total = loss(torch.cat([own, torch.from_numpy(logits)]), labels, guesses, mask)
+        yield Comparison(f"step {step}, thresholds", limits.numpy(), np.array(slow[0]), 1e-12)
+        yield Comparison(f"step {step}, classes", guesses.numpy(), np.array(slow[1]))
+        yield Comparison(f"step {step}, mask", mask.numpy(), np.array(slow[2]))
+        yield Comparison(f"step {step}, loss", total.numpy(), np.array(np.log(4) + slow[3]), 1e-9)
+    yield Comparison("pseudo-labels", pseudo.sure.numpy(), np.array(sure))
+
+
+def flexmatch(create: Create) -> Iterator[Comparison]:
+    """Thresholds, masks and losses of given predictions one by one; the training around them has no reference."""
+    for threshold in (0.95, 0.6):
+        for comparison in flexmatch_batches(create(threshold=threshold), seed=int(100 * threshold)):
+            yield replace(comparison, case=f"threshold {threshold:g}, {comparison.case}")

@@ -170,19 +170,25 @@ def random(create: Create) -> Iterator[Comparison]:
     yield from _compared(create, draw, range(8))
 
 
+def slow_balanced(pool: Pool, budget: int, rng: Generator, labels: Array) -> list[int]:
+    """The class with the fewest labels and picks, again and again; of it the last one in an order drawn once."""
+    left = [int(i) for i in pool.unlabelled[rng.permutation(len(pool.unlabelled))]]
+    known = [int(label) for label in pool.labels if label >= 0]
+    picks: list[int] = []
+    while left and len(picks) < budget:
+        classes = {int(labels[i]) for i in left}
+        rarest = min(classes, key=lambda k: (known.count(k), k))
+        pick = [i for i in left if labels[i] == rarest][-1]
+        left.remove(pick)
+        known.append(rarest)
+        picks.append(pick)
+    return picks
+
+
 def balanced_random(create: Create) -> Iterator[Comparison]:
-    """The class with the fewest labels and picks, again and again: classes of the picks, not which examples."""
-    for seed in range(8):
-        pool, budget = small_pool(seed)
-        predicted = pool.probabilities.argmax(axis=1)
-        left = [int((predicted[pool.unlabelled] == k).sum()) for k in range(pool.probabilities.shape[1])]
-        counts, expected = [int((pool.labels == k).sum()) for k in range(len(left))], []
-        for _ in range(budget):
-            k = min((k for k in range(len(left)) if left[k]), key=lambda k: (counts[k], k))  # noqa: B023
-            expected.append(k)
-            counts[k], left[k] = counts[k] + 1, left[k] - 1
-        picks = create().select(pool, budget, RNG(seed))
-        yield Comparison(f"pool {seed}", predicted[picks], np.array(expected))
+    """Pick by pick, class by class, from an order that is drawn alike."""
+    predicted = lambda pool, budget, seed: slow_balanced(pool, budget, RNG(seed), pool.probabilities.argmax(axis=1))  # noqa: E731
+    yield from _compared(create, predicted, range(8))
 
 
 def cluster_margin(create: Create) -> Iterator[Comparison]:

@@ -36,3 +36,9 @@ def harness_register(registry: Registrar) -> None:
         "propagation", "harness_learning.spread:LabelPropagation", evidence="harness_evidence.learning:propagation"
     )
     registry.learning("ceal", "harness_learning.ceal:CEAL", check=few, evidence="harness_evidence.learning:ceal")
+    registry.learning(
+        "flexmatch",
+        "harness_learning.flexmatch:FlexMatch",
+        check=few,
+        evidence="harness_evidence.learning:flexmatch",
+    )

@@ -92,7 +92,7 @@ class SemiSupervised(Supervised):
         from torch import from_numpy
 
         weigh = self.preset == "released-code"
-        labelled = _cycled(np.flatnonzero(data.labels >= 0), min(self.labelled_batch, self.semi_batch - 1), rng)
+        labelled = cycled(np.flatnonzero(data.labels >= 0), min(self.labelled_batch, self.semi_batch - 1), rng)
         for epoch in range(self.semi_epochs):
             if epoch % self.refresh == 0:
                 labels, certainty = self.propagated(model, data, rng)
@@ -154,7 +154,7 @@ class SemiSupervised(Supervised):
         return np.array_split(drawn, max(1, count // size))
 
 
-def _cycled(positions: Ids, size: int, rng: np.random.Generator) -> Iterator[Ids]:
+def cycled(positions: Ids, size: int, rng: np.random.Generator) -> Iterator[Ids]:
     """Endless batches of ``size`` positions: all in a new order, then again."""
     waiting = np.empty(0, dtype=np.int64)
     while True:

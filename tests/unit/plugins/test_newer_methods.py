@@ -148,6 +148,22 @@ def dcom(seed, kind):
             pool = labelled_too(pool, picks)
 
 
+def balanced_random(seed, kind):
+    """By the predicted classes, and by hidden labels: some classes have none left, some no example at all."""
+    pool, budget = small_pool(seed, kind)
+    budget = len(pool.unlabelled) if seed % 4 == 3 else budget
+    predicted, hidden = (
+        pool.probabilities.argmax(axis=1),
+        RNG(seed).integers(0, pool.probabilities.shape[1], len(pool.labels)),
+    )
+    method = create("acquisition", "balanced-random")
+    picks = method.select(pool, budget, RNG(seed))
+    yield Comparison("picks", picks, mixtures.slow_balanced(pool, budget, RNG(seed), predicted))
+    hidden[hidden == seed % 3] = 0
+    picks = method.select_knowing(pool, budget, RNG(seed), hidden)
+    yield Comparison("picks, shown labels", picks, mixtures.slow_balanced(pool, budget, RNG(seed), hidden))
+
+
 def typiclust(seed, kind):
     if not kind:
         pool, clusters = clustered_pool(seed, n=80), (500, 7, 40)[seed % 3]
@@ -304,6 +320,10 @@ def knn(seed, kind):
         yield Comparison("probabilities", said(others), expected, 1e-4)
 
 
+def flexmatch(seed, kind):
+    yield from learning.flexmatch_batches(create("learning", "flexmatch", threshold=(0.95, 0.6, 1.0)[seed % 3]), seed)
+
+
 def propagation(seed, kind):
     if not kind:
         k = (5, 10, 30)[seed % 3]
@@ -334,6 +354,7 @@ METHODS = {
     ),
     "galaxy": picked("galaxy", bisected, ("no label",)),
     "variation-ratio": picked("variation-ratio", most_votes_against, t=(4, 7)),
+    "balanced-random": balanced_random,
     "batch-bald": batch_bald,
     "committee": committee,
     "bait": bait,
@@ -350,6 +371,7 @@ METHODS = {
     "egt": expanded("egt", egt, k=(1, 2, 5, 60), threshold=(0.42, 0.9, -1.0), top=(1000, 5)),
     "logistic": logistic,
     "knn": knn,
+    "flexmatch": flexmatch,
     "propagation": propagation,
     "superglobal pooling": pooled,
     "asmk": asmk,

@@ -42,6 +42,11 @@ def plan(folders, acquisition="random", learning="logistic", network="linear-hea
         ({"acquisition": "dropquery", "learning": "knn"}, 'needs a linear last layer, learning "knn" has none'),
         ({"acquisition": "entropy", "first_set": "acquisition"}, '"entropy" cannot choose the first labels'),
         ({"acquisition": "margin+typiclust", "first_set": "acquisition"}, "cannot choose the first labels"),
+        (
+            {"learning": "flexmatch"},
+            'learning "flexmatch" needs images, network "linear-head" learns from fixed features',
+        ),
+        ({"learning": "pretrain+flexmatch"}, "needs images"),
         ({"warm_start": True}, 'learning "logistic" has no weights to start from'),
     ],
 )
