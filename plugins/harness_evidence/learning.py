@@ -230,7 +230,7 @@ def slow_flexmatch(
         counts = [sum(one == c for one in sure) for c in (-1, *range(classes))]
         shares = [count / max(counts) for count in counts[1:]]
         limits = [threshold * b / (2 - b) for b in shares]
-        guesses = [max(range(classes), key=lambda c, row=row: (row[c], -c)) for row in p.tolist()]
+        guesses = [row.index(max(row)) for row in p.tolist()]
         mask = [float(row[g] >= limits[g]) for row, g in zip(p.tolist(), guesses, strict=True)]
         losses = [m * -np.log(softmax(z[None])[0, g]) for m, z, g in zip(mask, logits, guesses, strict=True)]
         for place, row, g in zip(places.tolist(), p.tolist(), guesses, strict=True):

@@ -210,7 +210,7 @@ def test_each_image_has_its_own_draws_and_a_square_of_grey():
 
 @pytest.mark.slow
 def test_it_learns_more_of_few_labels_than_supervised():
-    """Digits of 8 x 8 pixels with four labels a class, three seeds; seen: 8 points more. 40 epochs bring nothing."""
+    """Digits of 8 x 8 pixels with four labels a class, three seeds: 92% against 84% here; 40 epochs bring nothing."""
     from pathlib import Path
 
     from harness.plugin_api import DataFolders
