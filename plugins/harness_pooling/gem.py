@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
     from harness_pooling.regions import Region
 
+_INFINITE: Final = float("inf")
+
 _BLOCK_CELLS: Final = 1_600_000
 """Cells worked on at once: few enough for the temporaries to stay in the processor's cache, and enough for the threads
 of one operation not to wait for each other most of the time."""
@@ -74,13 +76,15 @@ def power_mean(maps: Tensor, p: float, lowest: float = 0.0) -> Tensor:
     Raises:
         InvalidInput: H = 0 or W = 0.
     """
+    # What most often comes is known by the fewest looks: they are a part of the time of a small map.
+    small = 0 < maps.numel() <= _BLOCK_CELLS and p < _INFINITE and not (maps.requires_grad and _has_gradient(maps))
+    if small and (maps.ndim == 3 or (maps.ndim > 3 and maps.is_contiguous())):
+        return _plain_mean(maps, p, lowest)
     require_maps(maps)
-    if p == float("inf"):
+    if p == _INFINITE:
         return maps.amax((-2, -1)).clamp(min=lowest)
     if _has_gradient(maps):
         return _scaled_mean(maps, p, lowest)
-    if 0 < maps.numel() <= _BLOCK_CELLS and (maps.ndim == 3 or maps.is_contiguous()):
-        return _plain_mean(maps, p, lowest)
     import torch
 
     rows = maps.reshape(-1, *maps.shape[-2:])
@@ -103,7 +107,7 @@ def region_means(maps: Tensor, regions: Sequence[Region], p: float, lowest: floa
     whole = p % 1 == 0 and p <= _MOST_PRODUCT
     if apart or _has_gradient(maps) or not (whole and maps.is_contiguous() and maps.numel()):
         return torch.stack([power_mean(part, p, lowest) for part in parts], -2)
-    powers = _power_(maps.clamp(lowest), p)
+    powers = _power_(maps.clamp_min(lowest), p)
     # Sums over copies are added up in the order of a map of their size.
     means = [powers[..., y : y + h, x : x + w].clone().mean((-2, -1)) for y, x, h, w in regions]
     return torch.stack([_rooted_(mean, part, p, lowest) for mean, part in zip(means, parts, strict=True)], -2)
@@ -122,14 +126,20 @@ def _plain_mean(maps: Tensor, p: float, lowest: float) -> Tensor:
 
     A single small map takes a few microseconds: operations in place, and on numbers of Python, are the fewest.
     """
-    return _rooted_(_power_(maps.clamp(lowest), p).mean((-2, -1)), maps, p, lowest)
+    lifted = maps.clamp_min(lowest)
+    powers = lifted.pow_(p) if p < _LEAST_PRODUCT else _power_(lifted, p)
+    return _rooted_(powers.mean((-2, -1)), maps, p, lowest)
 
 
 def _rooted_(mean: Tensor, maps: Tensor, p: float, lowest: float) -> Tensor:
     """Root of the means of powers (...,) of maps (..., H, W), in place; of some maps they are computed again."""
     # Powers of 1 and above need not be known, and may be too large for a number.
-    small = not (lowest >= 1 or lowest**p > 2 * _SMALL or mean.min().item() > _SMALL)
-    if not small and mean.max().item() < _LARGE:
+    if lowest >= 1 or lowest**p > 2 * _SMALL:
+        within = mean.max().item() < _LARGE
+    else:
+        least, largest = mean.aminmax()
+        within = least.item() > _SMALL and largest.item() < _LARGE
+    if within:
         return mean.pow_(1 / p)
     doubtful = ((mean > _SMALL) & (mean < _LARGE)).logical_not_().nonzero(as_tuple=True)
     some, result = maps[doubtful], mean.pow_(1 / p)
