@@ -101,16 +101,23 @@ def region_means(maps: Tensor, regions: Sequence[Region], p: float, lowest: floa
     import torch
 
     require_maps(maps)
-    parts = [maps[..., y : y + h, x : x + w] for y, x, h, w in regions]
+    parts = {region: _cut(maps, region) for region in regions}  # of a square map the grid has the whole twice
     apart = sum(h * w for _, _, h, w in regions) <= maps.shape[-2] * maps.shape[-1]
     # Multiplications give the same wherever a number stands in memory; other powers do not.
     whole = p % 1 == 0 and p <= _MOST_PRODUCT
     if apart or _has_gradient(maps) or not (whole and maps.is_contiguous() and maps.numel()):
-        return torch.stack([power_mean(part, p, lowest) for part in parts], -2)
-    powers = _power_(maps.clamp_min(lowest), p)
-    # Sums over copies are added up in the order of a map of their size.
-    means = [powers[..., y : y + h, x : x + w].clone().mean((-2, -1)) for y, x, h, w in regions]
-    return torch.stack([_rooted_(mean, part, p, lowest) for mean, part in zip(means, parts, strict=True)], -2)
+        means = {region: power_mean(part, p, lowest) for region, part in parts.items()}
+    else:
+        powers = _power_(maps.clamp_min(lowest), p)
+        # Sums over copies are added up in the order of a map of their size.
+        sums = {region: _cut(powers, region).contiguous().mean((-2, -1)) for region in parts}
+        means = {region: _rooted_(sums[region], part, p, lowest) for region, part in parts.items()}
+    return torch.stack([means[region] for region in regions], -2)
+
+
+def _cut(maps: Tensor, region: Region) -> Tensor:
+    y, x, h, w = region
+    return maps[..., y : y + h, x : x + w]
 
 
 def _has_gradient(maps: Tensor) -> bool:
