@@ -49,8 +49,8 @@ def slow_nearest_unused(points: Array, centroids: Array) -> list[int]:
     return result
 
 
-def slow_typicality(features: Array, neighbours: int) -> list[float]:
-    """The inverse of the mean distance to the nearest neighbours, from every distance."""
+def slow_typicality(features: Array, neighbours: int, power: int = 1) -> list[float]:
+    """The inverse of the mean distance, to this power, to the nearest neighbours, from every distance."""
     x = np.asarray(features, dtype=np.float32).astype(float)
     if len(x) == 1:
         return [1.0]
@@ -58,12 +58,12 @@ def slow_typicality(features: Array, neighbours: int) -> list[float]:
     result = []
     for i in range(len(x)):
         others = sorted(float(np.sqrt(((x[i] - x[j]) ** 2).sum())) for j in range(len(x)) if j != i)
-        result.append(1 / (sum(others[:k]) / k + 1e-5))
+        result.append(1 / (sum(r**power for r in others[:k]) / k + 1e-5))
     return result
 
 
 def slow_typiclust(
-    features: Array, cluster: Array, labels: Array, budget: int, small: int = 5, neighbours: int = 20
+    features: Array, cluster: Array, labels: Array, budget: int, small: int = 5, neighbours: int = 20, power: int = 1
 ) -> list[int]:
     """Clusters visited one by one, the most typical example each time."""
     groups = sorted({int(g) for g in cluster})
@@ -75,7 +75,7 @@ def slow_typiclust(
         while any(free[g] for g in turns):
             for g in turns:
                 if free[g]:
-                    scores = slow_typicality(features[free[g]], neighbours)
+                    scores = slow_typicality(features[free[g]], neighbours, power)
                     picks.append(free[g].pop(int(np.argmax(scores))))
     return picks[:budget]
 

@@ -13,6 +13,7 @@ import torch
 from harness.active import Pool, training
 from harness.plugin_api import Comparison
 from harness.registry import load_registry
+from harness.retrieval.extraction import describe
 from harness.search import k_means, unit_rows
 from harness_evidence import (
     RNG,
@@ -169,8 +170,10 @@ def typiclust(seed, kind):
         pool, clusters = clustered_pool(seed, n=80), (500, 7, 40)[seed % 3]
         k = min(len(pool.labelled) + 20, clusters)
         _, cluster = k_means(pool.features, k, int(RNG(seed).integers(2**31)), 20)
-        picks = create("acquisition", "typiclust", clusters=clusters).select(pool, 20, RNG(seed))
-        yield Comparison("picks", picks, coverage.slow_typiclust(pool.features, cluster, pool.labels, 20))
+        for power, preset in ((1, "recommended"), (2, "released-code")):
+            picks = create("acquisition", "typiclust", clusters=clusters, preset=preset).select(pool, 20, RNG(seed))
+            expected = coverage.slow_typiclust(pool.features, cluster, pool.labels, 20, power=power)
+            yield Comparison(f"{preset}, picks", picks, expected)
 
 
 def alfa_mix(seed, kind):
@@ -261,6 +264,18 @@ def pooled(seed, kind):
     maps = maps * {"zeros": 0.0, "certain": 1e-2}.get(kind, 1.0)
     found = create("pooling", "superglobal", **chosen).pool(maps)
     yield Comparison("descriptor", found, pooling.slow_superglobal(maps, **chosen), 2e-5)
+
+
+def scale_gem(seed, kind):
+    """Largest entries over scales of any sign; with the edges a scale, or all of them, without activations."""
+    rng, pooling = RNG(seed), create("pooling", "spoc")
+    scales = [rng.normal(size=(4, *rng.integers(1, 6, 2))).astype(np.float32) for _ in range(1 + seed % 4)]
+    for number in {"zeros": [0], "equal": range(len(scales))}.get(kind, ()):
+        scales[number][:] = 0
+    found = describe([[torch.from_numpy(maps) for maps in scales]], pooling, "spoc", float("inf"))[0]
+    means = [maps.astype(np.float64).mean((1, 2)) for maps in scales]
+    largest = np.max([mean / (np.linalg.norm(mean) or 1) for mean in means], axis=0)
+    yield Comparison("descriptor", found, largest / (np.linalg.norm(largest) or 1), 1e-5)
 
 
 def asmk(seed, kind):
@@ -374,6 +389,7 @@ METHODS = {
     "flexmatch": flexmatch,
     "propagation": propagation,
     "superglobal pooling": pooled,
+    "scale_power: inf": scale_gem,
     "asmk": asmk,
     "local-features": local_features,
 }
