@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from harness.core.errors import FileUnusable
+
 
 def write_atomically(path: Path, content: bytes) -> None:
     """A reader sees the old file, or the new one whole, or none. Raises ``OSError`` that names the file."""
@@ -40,6 +42,15 @@ def _replace(path: Path, handle: int, temporary: str, content: bytes) -> None:
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
+
+
+@contextmanager
+def writing(place: Path) -> Iterator[None]:
+    """What the system refuses while something is written there is a ``FileUnusable`` of that place."""
+    try:
+        yield
+    except OSError as error:
+        raise FileUnusable.of(error, place) from error
 
 
 @contextmanager

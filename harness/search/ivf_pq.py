@@ -20,6 +20,7 @@ import numpy as np
 
 from harness.core.cost import Cost, measured_among_threads
 from harness.core.errors import InvalidInput
+from harness.core.files import writing
 from harness.core.threads import threads_here
 from harness.search.sharded import Answer, Jobs, Shard, ShardedSearch, count_jobs, libraries, shards_of, this_process
 
@@ -105,7 +106,7 @@ def build_index(job: IndexJob) -> Answer:
         for block in job.shard.blocks():
             for start in range(0, len(block), _ADDED):
                 index.add(np.ascontiguousarray(block[start : start + _ADDED], np.float32))
-        faiss.write_index(index, str(job.out))
+        _store(index, job.out)
     return Answer(_nothing(), cost, this_process())
 
 
@@ -233,8 +234,9 @@ class ApproximateSearch:
 
         def search(asked: Floats, probes: int) -> list[tuple[Floats, Ids]]:
             with tempfile.NamedTemporaryFile(dir=self._place, suffix=".npy") as file:
-                np.save(file, asked)
-                file.flush()
+                with writing(self._place):
+                    np.save(file, asked)
+                    file.flush()
                 jobs = [
                     AskedIndex(self._index(i), shard.first, Path(file.name), _wanted(k), probes)
                     for i, shard in enumerate(self._shards)
@@ -327,7 +329,15 @@ def _train(sample: Floats, lists: int, code_bytes: int, out: Path) -> None:
     for means in (index.cp, index.pq.cp):
         means.min_points_per_centroid = 1  # of small databases; it only says when to warn
     index.train(sample)
-    faiss.write_index(index, str(out))
+    _store(index, out)
+
+
+def _store(index: Any, out: Path) -> None:
+    """Write an index through Python: faiss alone says nothing where the disk is full for the end of a file."""
+    import faiss
+
+    with writing(out), out.open("wb") as file:
+        faiss.write_index(index, faiss.PyCallbackIOWriter(file.write))  # type: ignore[attr-defined]  # the stubs lack it
 
 
 def _sample(arrays: Sequence[Array], count: int) -> Floats:

@@ -21,6 +21,7 @@ import numpy as np
 
 from harness.core.cost import Cost, count_elsewhere, measured_among_threads
 from harness.core.errors import DataMissing, InvalidInput
+from harness.core.files import writing
 from harness.core.locks import locked, try_lock
 from harness.core.versions import package_version, warn_of_other_versions
 
@@ -217,7 +218,7 @@ class ShardedSearch:
         marks = Marks.of(queries, arrays, ranks_of) if len(ranks_of) else None
         with shards_of(arrays, self.count, self.folder) as (shards, place):
             asked = place / "asked.npz"
-            with asked.open("wb") as file:
+            with writing(asked), asked.open("wb") as file:
                 np.savez(file, queries=queries, **(marks._asdict() if marks else {}))
             answers = self.jobs(search_shard, [SearchJob(shard, asked, k) for shard in shards], "search shards")
         count_jobs(answers)
@@ -272,7 +273,8 @@ def shards_of(arrays: Sequence[Array], count: int, folder: Path) -> Iterator[tup
     _remove_abandoned(folder)
     place = folder / f"{_PREFIX}{secrets.token_hex(8)}"
     with locked(folder, place.name), _made(place):
-        stored = [_in_file(array) or _written(array, place / f"{i}.bin") for i, array in enumerate(arrays)]
+        with writing(place):
+            stored = [_in_file(array) or _written(array, place / f"{i}.bin") for i, array in enumerate(arrays)]
         yield [_cut(stored, rows) for rows in bounds(sum(map(len, arrays)), count)], place
 
 
@@ -330,5 +332,6 @@ def _written(array: Array, path: Path) -> StoredRows:
     with path.open("wb") as file:
         step = max(1, _NUMBERS // max(1, array.shape[1]))
         for start in range(0, len(array), step):
-            np.ascontiguousarray(array[start : start + step], dtype).tofile(file)
+            # Not by tofile, which does not say that the disk is full.
+            file.write(np.ascontiguousarray(array[start : start + step], dtype).data)
     return StoredRows(path.resolve(), 0, dtype, array.shape)

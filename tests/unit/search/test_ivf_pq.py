@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import shutil
+from pathlib import Path
 
+import faiss
 import numpy as np
 import pytest
 
-from harness.core.errors import InvalidInput
+from harness.core.errors import FileUnusable, InvalidInput
 from harness.search import ivf_pq, sharded, top_k, unit_rows
 from harness.search.ivf_pq import ApproximateSearch
 from harness.search.sharded import here
+
+FULL = Path("/dev/full")
 
 
 @pytest.fixture(scope="module")
@@ -130,3 +134,11 @@ def test_as_many_are_found_as_are_asked_for_of_every_query(tmp_path):
         assert np.isfinite(found.scores).all()
     assert np.array_equal(search(queries, None, 3000).indices, top_k(queries, rows).indices)
     search.close()
+
+
+@pytest.mark.skipif(not FULL.exists(), reason="no device that is always full")
+def test_a_disk_that_is_full_for_the_end_of_an_index_is_said(monkeypatch, built):
+    with pytest.raises(FileUnusable, match="cannot use /dev/full: No space left on device"):
+        ivf_pq._store(faiss.IndexFlatIP(4), FULL)
+    with pytest.raises(FileUnusable):
+        ivf_pq.build_index(ivf_pq.IndexJob(built._shards[0], built._place / "trained.faiss", FULL))

@@ -5,12 +5,13 @@ from __future__ import annotations
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from harness.core.cost import measured
-from harness.core.errors import DataMissing, InvalidInput
+from harness.core.errors import DataMissing, FileUnusable, InvalidInput
 from harness.search import sharded, top_k
 from harness.search.sharded import ShardedSearch, StoredRows, bounds, here, libraries, shards_of
 
@@ -63,6 +64,7 @@ def test_rows_in_files_stay_there(tmp_path, small_shards, monkeypatch):
 
 
 kept = sharded._written
+FULL = Path("/dev/full")
 
 
 def test_shards_are_even_and_none_is_empty():
@@ -137,3 +139,12 @@ def test_a_worker_with_other_libraries_is_named_once(tmp_path):
     with pytest.warns(UserWarning, match=r"worker node7-12 has numpy 1\.0, here \d.*same versions") as told:
         ShardedSearch(4, jobs, tmp_path)(queries, rows, 5)
     assert len(told) == 1
+
+
+@pytest.mark.skipif(not FULL.exists(), reason="no device that is always full")
+def test_a_full_disk_is_said_with_its_folder(tmp_path, monkeypatch):
+    queries, rows = data(np.random.default_rng(6))
+    monkeypatch.setattr(sharded, "_written", lambda array, path: kept(array, FULL))
+    with pytest.raises(FileUnusable, match=f"cannot use {tmp_path}/harness-shards-.*: No space left on device"):
+        ShardedSearch(2, here, tmp_path)(queries, rows, 5)
+    assert list(tmp_path.iterdir()) == []
