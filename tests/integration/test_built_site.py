@@ -49,6 +49,42 @@ def window(tool):
     found.quit()
 
 
+@pytest.mark.parametrize(
+    ("page", "link", "target"),
+    [
+        ("index.md", "../plugins", "methods/index.md"),
+        ("start/a.md", "../../plugins/harness_pooling/gem.py", "../methods/pooling/gem.md"),
+        ("start/a.md", "../../plugins/harness_pooling/gem.py#parameters", "../methods/pooling/gem.md#parameters"),
+        ("how-to/a.md", "../../plugins/harness_reranking/dsm/reranker.py", "../methods/reranking/dsm.md"),
+        ("index.md", "../leaderboards/covers/README.md", "leaderboards/covers/README.md"),
+        ("project/faq.md", "../../leaderboards/performance/README.md", "performance.md"),
+        ("conformance.md", "../harness/conformance/rules#b1", "reference/rules.md#b1"),
+        ("how-to/a.md", "../scale.md#memory", "../scale.md#memory"),
+        ("index.md", "../setup.py", "../setup.py"),
+        ("index.md", "https://a.org/../plugins", "https://a.org/../plugins"),
+    ],
+)
+def test_a_link_to_a_source_is_one_to_the_page_made_from_it(tool, page, link, target):
+    assert tool("sources").linked(f"See [this]({link}).", page) == f"See [this]({target})."
+
+
+def test_a_file_of_several_methods_needs_the_name_of_one(tool, monkeypatch):
+    sources, entry = tool("sources"), SimpleNamespace
+    two = [entry(kind="pooling", name=name, target=f"harness_pooling.two:{name}") for name in ("one", "other")]
+    monkeypatch.setattr(tool("method_pages"), "entries", lambda: two)
+    sources._methods.cache_clear()
+    try:
+        assert sources.page_of("plugins/harness_pooling/two.py", "#other") == "methods/pooling/other.md"
+        assert sources.page_of("plugins/harness_pooling/two.py") is None
+    finally:
+        sources._methods.cache_clear()
+
+
+def test_pages_are_made_from_files_that_are_there(tool, root):
+    for file, page in tool("sources")._PAGES.items():
+        assert (root / file).exists(), f"{page} is made from {file}"
+
+
 def test_a_link_to_no_file_or_no_place_is_broken(tool, tmp_path):
     (tmp_path / "a.html").write_text('<a href="b.html#here">1</a><a href="b.html#there">2</a><a href="c.html">3</a>')
     (tmp_path / "b.html").write_text(

@@ -60,6 +60,14 @@ def test_nothing_of_another_place_is_loaded_and_pictures_are_there(page):
 
 
 @pytest.mark.parametrize("page", PAGES)
+def test_links_lead_to_files_of_the_repository(page):
+    """Pages are read on a forge too. One that is made when the site is built: link to the file that it is made from."""
+    links = re.findall(r"\]\((?!\w+:|#)([^)#\s]+)", (DOCS / page).read_text())
+    missing = [link for link in links if not (DOCS / page).parent.joinpath(link).exists()]
+    assert missing == [], "tools/site/sources.py says which file a generated page is made from"
+
+
+@pytest.mark.parametrize("page", PAGES)
 def test_external_links_are_well_formed(page):
     from urllib.parse import urlsplit
 

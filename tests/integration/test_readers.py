@@ -37,7 +37,7 @@ def site(request):
 def text(page: str, site) -> str:
     file = DOCS / page
     if file.is_file():
-        return file.read_text(encoding="utf-8")
+        return site("sources").linked(file.read_text(encoding="utf-8"), page)
     if page == "project/performance.md":
         return site("hooks")._performance()
     pages = site("method_pages")

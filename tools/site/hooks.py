@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import subprocess
 from importlib.metadata import version
 from pathlib import Path
@@ -14,14 +13,13 @@ import command_page
 import method_pages
 import notebook_page
 import reference_pages
+import sources
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 
 ROOT = Path(__file__).parents[2]
 _SEARCH = '<div class="md-search" data-md-component="search" role="dialog"'
 """The dialog of the theme, which has no name for those who hear the page."""
-_OUTSIDE = re.compile(r"\]\((?:\.\./)+(leaderboards/[^)\s]+)\)")
-"""A link from a page of docs to a board beside the folder of the documentation."""
 MOVED = {
     "how-to/thesis.html": "thesis.html",
     "measurements.html": "studies/index.html",
@@ -94,9 +92,8 @@ def _performance() -> str:
 
 
 def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
-    """Boards lie beside the folder of the documentation, and in the site inside it."""
-    up = "../" * page.file.src_uri.count("/")
-    return _OUTSIDE.sub(rf"]({up}\1)", markdown)
+    """Files lie beside the folder of the documentation, and the pages that are made from them inside it."""
+    return sources.linked(markdown, page.file.src_uri)
 
 
 def on_post_build(config: MkDocsConfig) -> None:
