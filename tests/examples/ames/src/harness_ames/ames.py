@@ -100,10 +100,9 @@ class AMES:
         import torch
 
         network = _network(self.weights, self.checksum, self.heads)
-        width = network.remap_local[0].W.shape[0] if network.binary else network.remap_local[0].in_features
-        if query.shape[1] != width:
+        if query.shape[1] != network.width:
             raise InvalidInput(
-                f"ames compares features of {width} dimensions, the maps have {query.shape[1]}",
+                f"ames compares features of {network.width} dimensions, the maps have {query.shape[1]}",
                 fix="the backbone and its stage that the checkpoint was trained on",
             )
         logits = np.empty(len(candidates), np.float32)
@@ -112,7 +111,8 @@ class AMES:
                 some = candidates[start : start + _PAIRS]
                 images, padding = padded(some)
                 own = torch.from_numpy(query.astype(np.float32)).expand(len(some), -1, -1)
-                logits[start : start + _PAIRS] = network(own, torch.zeros(own.shape[:2], dtype=bool), images, padding)
+                none = torch.zeros(own.shape[:2], dtype=torch.bool)
+                logits[start : start + _PAIRS] = network(own, none, images, padding)
         return logits
 
     def verified(self, scores: Floats) -> Floats:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -36,7 +36,8 @@ class Layer(nn.Module):
         """(n, tokens, d); of the masks (tokens, tokens) and (n, tokens) what is true is not attended to."""
         x = self.norm1(x + self.self_attn(x, x, x, padding, need_weights=False, attn_mask=within)[0])
         x = self.norm2(x + self.cross_attn(x, x, x, padding, need_weights=False, attn_mask=between)[0])
-        return self.norm3(x + self.linear2(relu(self.linear1(x))))
+        x = self.norm3(x + self.linear2(relu(self.linear1(x))))
+        return x
 
 
 class Network(nn.Module):
@@ -53,7 +54,7 @@ class Network(nn.Module):
 
     def __init__(self, features: int, dimension: int, heads: int, layers: int, hidden: int, bits: int = 0) -> None:
         super().__init__()
-        self.binary = bits > 0
+        self.width, self.binary = features, bits > 0
         first = [Sign(features, bits)] if bits else []
         self.remap_local = nn.Sequential(*first, nn.Linear(bits or features, dimension), nn.LayerNorm(dimension))
         self.mtc_token = nn.Parameter(torch.zeros(dimension))
@@ -82,9 +83,10 @@ class Network(nn.Module):
         side = torch.zeros(x.shape[1], dtype=torch.int64, device=x.device)
         side[1 : 1 + q], side[1 + q :] = 1, 2  # the token is of no side
         seen = side[:, None] * side  # 0: the token; 1 and 4: the same image; 2: the other
-        for layer in self.decoder.layers:
+        for layer in cast(nn.ModuleList, self.decoder.layers):
             x = layer(x, seen == 2, (seen == 1) | (seen == 4), padding)
-        return self.classifier(x[:, 0])[:, 0]
+        logits: Tensor = self.classifier(x[:, 0])[:, 0]
+        return logits
 
 
 class Detector(nn.Module):

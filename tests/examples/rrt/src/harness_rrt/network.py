@@ -58,4 +58,5 @@ class Network(nn.Module):
         """Sequences (n, t, d) and which tokens are padding, (n, t) bool -> logits (n,)."""
         for layer in self.layers:
             sequences = layer(sequences, src_key_padding_mask=padding)
-        return self.classifier(sequences[:, 0])[:, 0]
+        logits: Tensor = self.classifier(sequences[:, 0])[:, 0]
+        return logits

@@ -172,11 +172,10 @@ class RRT:
 
 
 def _tokens(network: Network, features: TwoKinds, image: int) -> Tensor:
-    import torch
+    from torch import from_numpy
 
-    return network.tokens(
-        *(torch.from_numpy(part) for part in (features.whole, features.local, features.scales)), image
-    )
+    whole, local, scales = from_numpy(features.whole), from_numpy(features.local), from_numpy(features.scales)
+    return network.tokens(whole, local, scales, image)
 
 
 @lru_cache(maxsize=2)
