@@ -12,12 +12,22 @@ from pathlib import Path
 from harness.core.errors import FileUnusable
 
 
-def write_atomically(path: Path, content: bytes) -> None:
-    """A reader sees the old file, or the new one whole, or none. Raises ``OSError`` that names the file."""
+def write_atomically(path: Path, content: bytes, *, lasting: bool = True) -> None:
+    """A reader sees the old file, or the new one whole, or none.
+
+    Args:
+        path: the file.
+        content: of it.
+        lasting: also where the machine stops meanwhile. That waits for the disk; without, a reader has to find out by
+            itself whether the content is whole.
+
+    Raises:
+        OSError: names the file.
+    """
     with _naming(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
-        _replace(path, handle, temporary, content)
+        _replace(path, handle, temporary, content, lasting)
 
 
 @contextmanager
@@ -31,12 +41,13 @@ def _naming(path: Path) -> Iterator[None]:
         raise
 
 
-def _replace(path: Path, handle: int, temporary: str, content: bytes) -> None:
+def _replace(path: Path, handle: int, temporary: str, content: bytes, lasting: bool) -> None:
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
+            if lasting:
+                file.flush()
+                os.fsync(file.fileno())
         os.chmod(temporary, 0o644)
         os.replace(temporary, path)
     except BaseException:

@@ -120,7 +120,7 @@ class MapStore:
         content = _packed(maps, spent)
         with suppress(OSError):  # a full disk costs time, not a result
             if self._bytes + len(content) <= self._room():
-                write_atomically(self._file(name, scale), content)
+                write_atomically(self._file(name, scale), content, lasting=False)
                 self._bytes += len(content)
 
     @contextmanager
