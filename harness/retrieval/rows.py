@@ -19,7 +19,9 @@ from numpy.typing import NDArray
 
 from harness.cache import Arrays, Cache
 from harness.core.cost import Cost, count_earlier, measured
+from harness.core.digest import digest
 from harness.core.errors import DataMissing
+from harness.core.locks import locked
 from harness.plugin_api import Box
 from harness.plugin_api.contract import require_one_length
 
@@ -103,14 +105,24 @@ def add_rows(
     """Compute and store the rows of images that no portion holds, while others do so for other images.
 
     A portion is computed first and then appended under the next number that is free; ``stored_rows`` finds it. What a
-    process that was killed has appended is not computed again.
+    process that was killed has appended is not computed again. Whoever asks for the same images meanwhile waits.
 
     Args:
-        images: what each image is; nobody else computes these meanwhile.
+        images: what each image is.
         compute: as for ``stored_rows``.
         key: as for ``stored_rows``.
         cache: a folder that all share.
     """
+    if cache.root is None:
+        return
+    cache.root.mkdir(parents=True, exist_ok=True)
+    with locked(cache.root, f"{digest([key, hashlib.sha256(b''.join(images)).hexdigest()])[:40]}-part"):
+        _add_rows(images, compute, key, cache)
+
+
+def _add_rows(
+    images: Identities, compute: Callable[[Sequence[int], int], Floats], key: Mapping[str, Any], cache: Cache
+) -> None:
     first = {image: position for position, image in reversed(list(enumerate(images)))}
     known: set[bytes] = set()
     portion = 0

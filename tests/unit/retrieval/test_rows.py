@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+from concurrent.futures import ThreadPoolExecutor
+from threading import Event
 
 import numpy as np
 import pytest
@@ -93,11 +95,27 @@ def test_what_is_stored_is_not_described_again_and_what_is_damaged_is(tmp_path, 
     assert computed[4:] == images[:4]
 
 
-def test_two_who_describe_the_same_part_store_it_once(tmp_path, images):
+def test_of_two_who_describe_the_same_part_one_waits_and_finds_it(tmp_path, images):
+    computed, begun = [], Event()
+
+    def compute(positions, done):
+        begun.set()
+        return described(images, computed)(positions, done)
+
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(add_rows, images[:8], compute, KEY, Cache(tmp_path))
+        assert begun.wait(60)
+        second = pool.submit(add_rows, images[:8], compute, KEY, Cache(tmp_path))
+        for user in (first, second):
+            user.result(60)
+    assert computed == images[:8]
+
+
+def test_what_another_part_of_more_images_stored_meanwhile_is_not_stored_again(tmp_path, images):
     def compute(positions, done):
         if not done:
-            add_rows(images[:8], described(images), KEY, Cache(tmp_path))
+            add_rows(images[:12], described(images), KEY, Cache(tmp_path))
         return described(images)(positions, done)
 
     add_rows(images[:8], compute, KEY, Cache(tmp_path))
-    assert len(list(tmp_path.glob("*.npz"))) == 2
+    assert len(list(tmp_path.glob("*.npz"))) == 3
