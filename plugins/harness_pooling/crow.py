@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from harness_pooling.maps import require_maps
+from harness_pooling.maps import active_share, require_maps
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -51,6 +51,6 @@ def _channel_weights(maps: Tensor) -> Tensor:
     """(..., C, H, W) -> (..., C): log(sum of Q / Q), Q the share of active cells; 0 for a map without any."""
     import torch
 
-    active = (maps > 0).to(maps.dtype).mean((-2, -1))
+    active = active_share(maps)
     weights = torch.log(active.sum(-1, keepdim=True) / active.clamp(min=torch.finfo(maps.dtype).tiny))
     return torch.where(active > 0, weights, 0)

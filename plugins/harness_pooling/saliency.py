@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 import numpy as np
 
-from harness_pooling.maps import require_maps
+from harness_pooling.maps import active_share, require_maps
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -36,7 +36,7 @@ def feature_saliency(maps: Tensor, eps: float = 1e-6) -> Tensor:
     import torch
 
     require_maps(maps)
-    active = torch.count_nonzero(maps > 0, dim=(-2, -1)).to(maps.dtype) / (maps.shape[-2] * maps.shape[-1]) + eps
+    active = active_share(maps) + eps
     weights = torch.log(active.sum(-1, keepdim=True) / active)
     total = (weights[..., None, :] @ maps.flatten(-2))[..., 0, :].reshape(maps.shape[:-3] + maps.shape[-2:])
     # A power of the largest value would overflow in float32: it is divided out before the norm.
