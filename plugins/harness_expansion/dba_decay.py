@@ -27,11 +27,11 @@ class DBADecay:
 
     Formula:
         x_i' = sum of (k - r) / k x_j over the k nearest j of i, r = 0 ... k - 1, i itself first, at unit length
-        recommended, of n images: k = 1 + n / 100, at most 8
+        recommended, of n images: k = 1 + n / 400, at most 8
 
     Attributes:
         k: images in the mean, the image itself counted; 1 and 0 change nothing; ``auto``: as the preset says.
-        preset: ``recommended`` bounds k by the size of the database, so that fewer than 100 images stay as they are;
+        preset: ``recommended`` bounds k by the size of the database, so that fewer than 400 images stay as they are;
             ``released-code`` takes 8.
     """
 
@@ -42,7 +42,7 @@ class DBADecay:
 
     def k_of(self, n: int) -> int:
         """The number ``k`` for a database of n images."""
-        return k_of(self.k, n + 100, 100, 1, _MOST, bounded=self.preset == "recommended")
+        return k_of(self.k, n + 400, 400, 1, _MOST, bounded=self.preset == "recommended")
 
     def fit(self, database: Floats) -> FittedDBA:
         """The augmented database of (n, d) float32 L2-normalised descriptors; empty descriptors stay empty."""

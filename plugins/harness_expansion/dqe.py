@@ -42,7 +42,7 @@ class DQE:
     Formula:
         min |w|^2 / 2 + c sum_i max(0, 1 - y_i (<w, x_i> + b)), y = 1 for q and the first k images, -1 for the last m
         score_i = <w / |w| + q / 1000, x_i>; released code: <w / |w|, x_i>
-        recommended, of n images: k = n / 100 from 1 to 20
+        recommended, of n images: k = n / 400 from 1 to 20
 
     Attributes:
         k: positives taken from the top of the ranking, beside the query; ``auto``: as the preset says.
@@ -61,7 +61,7 @@ class DQE:
 
     def k_of(self, n: int) -> int:
         """The number ``k`` for a database of n images."""
-        return k_of(self.k, n, 100, 1, _MOST, bounded=self.preset == "recommended")
+        return k_of(self.k, n, 400, 1, _MOST, bounded=self.preset == "recommended")
 
     def fit(self, database: Floats) -> FittedRewrite:
         """Bind to a database (n, d) float32 of L2-normalised descriptors."""

@@ -38,7 +38,7 @@ class EGT:
         E(i) = edges of image i; R = (q), V = (q), A = {}
         until |R| > top: A = A and all E(i), i in V; V = the end of the strongest edge of A that is not in R, and then
         of the strongest again and again while it weighs more than the threshold; R = R, V
-        recommended, of n images: k = n / 100 from 3 to 50; threshold: a tenth of all edges weigh less
+        recommended, of n images: k = n / 20 from 5 to 50; threshold: a tenth of all edges weigh less
 
     Attributes:
         k: neighbours of an image, and images that the query leads to; ``auto``: as the preset says.
@@ -58,7 +58,7 @@ class EGT:
 
     def k_of(self, n: int) -> int:
         """The number ``k`` for a database of n images."""
-        return k_of(self.k, n, 100, 3, _MOST, bounded=self.preset == "recommended")
+        return k_of(self.k, n, 20, 5, _MOST, bounded=self.preset == "recommended")
 
     def fit(self, database: Floats) -> FittedEGT:
         """The neighbour graph of a database (n, d) float32 of L2-normalised descriptors."""

@@ -40,7 +40,7 @@ class KReciprocal:
         V_ij = exp(-D_ij) / sum_l exp(-D_il) on E_i, then the mean of V over the first k2 of N(i, .)
         J_qx = 1 - m / (2 - m), m = sum_j min(V_qj, V_xj)
         d_qx = (1 - lambda) J_qx + lambda D_qx, ascending
-        recommended, of n images: k1 = n / 40 from 4 to 20, k2 = 3 k1 / 10, at least 2
+        recommended, of n images: k1 = n / 80 from 4 to 20, k2 = 3 k1 / 10, at least 2
 
     Attributes:
         k1: neighbours by which images are compared; half of it, rounded to even, is that of the expansion;
@@ -80,7 +80,7 @@ class KReciprocal:
     def sizes(self, n: int) -> tuple[int, int]:
         """``k1`` and ``k2`` of a graph of n images."""
         recommended = self.preset == "recommended"
-        k1 = k_of(self.k1, n, 40, 4, _K1, bounded=recommended)
+        k1 = k_of(self.k1, n, 80, 4, _K1, bounded=recommended)
         automatic = max(2, round(_K2 * k1 / _K1)) if recommended else _K2
         return k1, automatic if self.k2 == "auto" else self.k2
 

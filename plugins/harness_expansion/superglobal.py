@@ -39,7 +39,7 @@ class SuperGlobal:
         r_i = (x_i + beta sum_j s_ij x_j) / (1 + beta sum_j s_ij), s_ij = <x_i, x_j>, j the k neighbours of i in the top
         e = max of r_i, entry by entry, over the k + 1 images i with the largest <q, r_i>
         score_i = (<q, r_i> + <e, r_i>) / 2
-        recommended, of n images: k = n / 200 from 0 to 9
+        recommended, of n images: k = n / 600 from 0 to 9
 
     Attributes:
         top: images of each ranking that are reordered.
@@ -57,7 +57,7 @@ class SuperGlobal:
 
     def k_of(self, n: int) -> int:
         """The number ``k`` for a database of n images."""
-        return k_of(self.k, n, 200, 0, _MOST, bounded=self.preset == "recommended")
+        return k_of(self.k, n, 600, 0, _MOST, bounded=self.preset == "recommended")
 
     def fit(self, database: Floats) -> FittedSuperGlobal:
         """Bind to a database (n, d) float32 of L2-normalised descriptors."""

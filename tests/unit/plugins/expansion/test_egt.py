@@ -97,7 +97,7 @@ def test_an_empty_database_and_one_image():
 def test_the_threshold_is_read_off_the_edges_unless_it_is_stated_or_published():
     database = data(80)[0]
     fitted = create().fit(database)
-    assert fitted.k == 3
+    assert fitted.k == 5
     assert (fitted.edges.weights <= fitted.threshold).mean() == pytest.approx(0.1, abs=0.01)
     assert create(threshold=0.2).fit(database).threshold == 0.2
     assert (create(preset="released-code").fit(database).k, create(preset="released-code").fit(database).threshold) == (

@@ -77,11 +77,11 @@ def test_a_preset_is_its_numbers_and_the_default_has_others_on_few_images(method
     ("method", "of_60", "of_400", "of_100_000"),
     [
         (AQEDecay, {"k": 2}, {"k": 8}, {"k": 8}),
-        (DBADecay, {"k": 1}, {"k": 5}, {"k": 8}),
-        (DQE, {"k": 1}, {"k": 4}, {"k": 20}),
+        (DBADecay, {"k": 1}, {"k": 2}, {"k": 8}),
+        (DQE, {"k": 1}, {"k": 1}, {"k": 20}),
         (Rocchio, {"k": 1}, {"k": 4}, {"k": 10}),
-        (SuperGlobal, {"k": 0}, {"k": 2}, {"k": 9}),
-        (KReciprocal, {"k1": 4, "k2": 2}, {"k1": 10, "k2": 3}, {"k1": 20, "k2": 6}),
+        (SuperGlobal, {"k": 0}, {"k": 0}, {"k": 9}),
+        (KReciprocal, {"k1": 4, "k2": 2}, {"k1": 5, "k2": 2}, {"k1": 20, "k2": 6}),
     ],
 )
 def test_numbers_that_suit_the_size(method, of_60, of_400, of_100_000):
