@@ -16,7 +16,7 @@ import threading
 import time
 import warnings
 from functools import cache
-from multiprocessing import forkserver
+from multiprocessing import forkserver, util
 from multiprocessing.connection import Connection
 from typing import Any, Final
 
@@ -51,10 +51,18 @@ def serve(jobs: Connection, messages: Connection, output: Connection, environmen
         record = _record(job, parent)
         for stream in (sys.stdout, sys.stderr):
             stream.flush()
+        remove_semaphores()  # before the runner may end this process
         parent.send(RECORD, record.model_dump(by_alias=True))
         if not (job.may_share and record.status == "done"):
             break
     os._exit(0)  # threads and exit handlers of plugins have no say any more
+
+
+def remove_semaphores() -> None:
+    """Remove the names of this process's semaphores, numba's among them: a tracker would warn of what is left."""
+    for finalizer in list(util._finalizer_registry.values()):  # type: ignore[attr-defined]
+        if getattr(finalizer._callback, "__qualname__", "") == "SemLock._cleanup":
+            finalizer()
 
 
 @cache
