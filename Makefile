@@ -66,7 +66,7 @@ gpu-check: install
 bench-gate: install
 	$(BIN)/python tools/performance/measure.py --gate
 
-# Fails where a few ratios are below half of the performance page: on any machine, busy or not, in under half a minute.
+# Fails where a few ratios are below two fifths of the performance page: on any machine, busy or not, in under half a minute.
 bench-quick: install
 	$(BIN)/python tools/performance/gate.py
 
