@@ -1,8 +1,8 @@
 """What has become slow: ``python tools/performance/gate.py``, ``make bench-quick``; a part of CI.
 
-Three comparisons that take seconds, and whose ratios stay as they are on a busy machine. Each must have at least
-two fifths of the ratio on the performance page. A few interleaved pairs are timed; where they are too slow, more pairs decide. Of
-wall and processor times the better ratio counts: other work on the machine changes the one or the other.
+Three comparisons that take seconds, and whose ratios stay as they are on a busy machine. Each must have at least two
+fifths of the ratio on the performance page. A few interleaved pairs are timed; where they are too slow, more pairs
+decide. Of wall and processor times the better ratio counts: other work on the machine changes the one or the other.
 """
 
 from __future__ import annotations
