@@ -36,7 +36,7 @@ class Bait:
     pool) becomes smallest. Matrices of an example are never written down, but c x c numbers of each candidate are kept:
     where candidates times c^2 exceed 12.5 million so many are drawn by the seed. Features of more than 4,096 / c
     dimensions are replaced by so many principal components, with a warning. For n candidates O(n c^2 d^2) time at first
-    and O(n (c^2 d + c^3)) a pick, three picks for each of the budget; memory 200 MB and 4 (cd)^2 numbers: for batches
+    and O(n (c^2 d + c^3)) a pick, three picks for each of the budget; memory 200 MB and 8 (cd)^2 numbers: for batches
     of up to some hundred.
 
     Formula:
