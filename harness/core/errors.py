@@ -183,6 +183,8 @@ class FileUnusable(HarnessError):
         """What the system refused as an error with the name of the file; ``where`` is used where it says none."""
         place = where or error.filename or "standard output"
         fix = "make room, or choose another place, and run the same command again"
+        if isinstance(error, BrokenPipeError):
+            fix = "its reader ended early, as head does; write to a file, or let it read all"
         return cls(f"cannot use {place}: {error.strerror or error or type(error).__name__}", fix=fix)
 
 

@@ -188,11 +188,8 @@ def _active_learning(run: Run, dataset: Any, keys: Mapping[str, Any], cache: Cac
     accuracy = [cycle.accuracy for cycle in result.cycles]
     acquired = [cycle.acquire for cycle in result.cycles if cycle.acquire is not None]
     extracted = [cycle.extract for cycle in result.cycles if cycle.extract is not None]
-    cost = {
-        "train": sum((cycle.train for cycle in result.cycles), Cost()),
-        "extract": sum(extracted, Cost()),
-        "acquire": sum(acquired, Cost()),
-    }
+    stages = {"train": [cycle.train for cycle in result.cycles], "extract": extracted, "acquire": acquired}
+    cost = {stage: sum(costs, Cost()) for stage, costs in stages.items() if costs}  # one cycle acquires nothing
     metrics = {"accuracy": accuracy[-1], "area_under_curve": _number(area_under_curve(labels, accuracy))}
     if result.full_supervision is not None:
         metrics["full_supervision"] = result.full_supervision

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from harness_backbone.network import ImageNetwork
 
 _FORM: Final = "a function without parameters that returns a torch.nn.Module: images (n, 3, H, W) -> maps (n, C, h, w)"
+_PLACE: Final = "package.module:function, installed or in a folder on PYTHONPATH"
 
 
 @dataclass(frozen=True)
@@ -96,7 +97,7 @@ def code_of(function: str, what: str, form: str) -> str:
     except (ImportError, ValueError):
         spec = None
     if spec is None or not spec.origin:
-        raise InvalidInput(f"{what} {function} cannot be found", fix=f"package.module:function, {form}")
+        raise InvalidInput(f"{what} {function} cannot be found", fix=f"{_PLACE}, {form}")
     return hashlib.sha256(Path(spec.origin).read_bytes()).hexdigest()
 
 

@@ -214,3 +214,15 @@ def test_the_manifest_says_where_runs_happened_and_what_the_audit_found(tmp_path
     assert about.environments == [{"cores": 2}]
     assert [audit["warnings"] for audit in about.audits] == [["two are alike"]]
     assert (about.measured_by, about.licence) == ("A. Example", "CC0")
+
+
+def test_a_spec_is_not_refused_for_records_of_another_beside_them(tmp_path):
+    runs = store(tmp_path / "runs", record())
+    (tmp_path / "spec.yaml").write_text(
+        "{name: mine, task: retrieval, datasets: synthetic-instances, methods: {backbone: tiny, pooling: gem}}"
+    )
+    path = runs / f"{record().id}.json"
+    path.write_bytes(signed({**unsigned(path.read_bytes()), "metrics": {"map_medium": 0.9}}))
+    with pytest.raises(SpecError) as caught:  # its own runs are missing
+        publish(tmp_path / "spec.yaml", tmp_path / "out", measured_by="A", licence="CC0")
+    assert record().id not in str(caught.value)

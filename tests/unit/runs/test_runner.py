@@ -13,6 +13,7 @@ import harness
 from harness.core.errors import DataDamaged
 from harness.runs.record import Record
 from harness.runs.store import Store, read_record
+from harness.studies.verify_costs import impossible_cost
 
 SPEC = {
     "name": "toy",
@@ -89,6 +90,21 @@ def test_active_learning_end_to_end_and_cycle_0_is_shared(tmp_path, toy):
     table = harness.leaderboard(records)
     assert "±" in table
     assert "first" in table
+
+
+def test_one_cycle_has_no_cost_of_acquisition(tmp_path, toy):
+    """A stage that was not done, told as one of no time, is what ``harness records verify`` calls impossible."""
+    spec = {
+        "name": "toy",
+        "task": "active-learning",
+        "datasets": "toy-classes",
+        "methods": {"learning": {"supervised": {"epochs": 3}}, "acquisition": "random"},
+        "protocol": {"initial": 6, "cycles": 1},
+        "seeds": [0],
+    }
+    (record,) = harness.run(spec, plugins=(toy,), runs=tmp_path / "runs", cache=tmp_path / "cache")
+    assert set(record.cost) == {"train"}
+    assert impossible_cost(record) == ""
 
 
 KILLED = """

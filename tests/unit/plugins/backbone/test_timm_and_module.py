@@ -176,3 +176,9 @@ def test_the_code_of_a_module_is_a_part_of_its_identity(tmp_path, monkeypatch):
 def test_what_is_no_factory_is_one_sentence(factory, message):
     with pytest.raises(InvalidInput, match=message):
         UserModule(factory, 4).maps(some_image())
+
+
+def test_a_factory_that_is_not_found_must_be_importable():
+    with pytest.raises(InvalidInput) as caught:
+        UserModule("nowhere:build", 4)
+    assert "PYTHONPATH" in caught.value.fix
