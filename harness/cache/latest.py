@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import time
 from collections.abc import Callable
 from typing import Any, Generic, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.core.cost import count_earlier
+from harness.core.cost import Cost, count_earlier, measured
 
 T = TypeVar("T")
 
@@ -18,8 +17,7 @@ T = TypeVar("T")
 class _Known(NamedTuple, Generic[T]):
     content: bytes
     value: T
-    wall_s: float
-    cpu_s: float
+    cost: Cost
 
 
 class Latest(Generic[T]):
@@ -39,11 +37,11 @@ class Latest(Generic[T]):
         """The value for an array: that of the call before, where the array is equal."""
         content, known = _content(array), self._known
         if known is not None and known.content == content:
-            count_earlier(known.wall_s, known.cpu_s)
+            count_earlier(known.cost.wall_s, known.cost.cpu_s, known.cost.peak_bytes)
             return known.value
-        wall, cpu = time.perf_counter(), time.thread_time()
-        value = self._function(array)
-        self._known = _Known(content, value, time.perf_counter() - wall, time.thread_time() - cpu)
+        with measured() as cost:
+            value = self._function(array)
+        self._known = _Known(content, value, cost)
         return value
 
     def forget(self) -> None:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import numpy as np
 
-from harness.core.errors import DataDamaged, DataMissing
+from harness.core.errors import ContractError, DataDamaged, DataMissing
 from harness.data.folders import located
 
 if TYPE_CHECKING:
@@ -128,13 +128,15 @@ def network_of(
     Args:
         weights: the path of the file.
         checksum: its SHA-256; empty: any.
-        build: the network that such tensors fit, from their names and shapes. Called where tensors take no memory.
+        build: the network that such tensors fit, from their names and shapes. Called where tensors take no memory and
+            have no values: what the file does not hold has to be made with ``device="cpu"``.
         what: what messages call it.
         fix: what the file should be.
 
     Raises:
         DataMissing: there is no such file.
         DataDamaged: it holds something else.
+        ContractError: ``build`` leaves tensors without values that are not in the file.
     """
     import torch
 
@@ -148,7 +150,24 @@ def network_of(
     except _NO_NETWORK as error:
         reason = " ".join(str(error).split())[:200]
         raise DataDamaged(f"weights {weights} are no {what}: {reason}", fix=fix) from error
+    _require_values(network, what)
     return network.eval().requires_grad_(False)
+
+
+def _require_values(network: Module, what: str) -> None:
+    from torch import Tensor
+
+    empty = [
+        f"{place}.{name}".strip(".")
+        for place, module in network.named_modules()
+        for name, value in (*module.named_buffers(recurse=False), *vars(module).items())
+        if isinstance(value, Tensor) and value.is_meta
+    ]
+    if empty:
+        raise ContractError(
+            f"the {what} has tensors that are not in its weights: {', '.join(empty)}",
+            fix='make them with device="cpu"',
+        )
 
 
 def _loaded(weights: str | Path, checksum: str) -> Any:

@@ -7,6 +7,7 @@ at most as much of the disk as they leave free; beyond that the network runs aga
 
 from __future__ import annotations
 
+import math
 import os
 import shutil
 import struct
@@ -154,10 +155,13 @@ def _unpacked(content: bytes) -> tuple[Floats, tuple[float, float]]:
     mark, checksum, *shape, wall_s, cpu_s = _HEAD.unpack_from(content)
     if mark != _MARK or zlib.crc32(memoryview(content)[_CHECKED:]) != checksum:
         raise ValueError("no maps")
+    size = math.prod(shape)
+    packed = -(-size // 8)
+    if packed > len(content) - _HEAD.size:
+        raise ValueError("more cells than bits")
     maps = np.zeros(shape, np.float32)
-    packed = -(-maps.size // 8)
     values = np.frombuffer(content, "<f4", (len(content) - _HEAD.size - packed) // 4, _HEAD.size)
-    active = np.unpackbits(np.frombuffer(content, np.uint8, packed, len(content) - packed), count=maps.size)
+    active = np.unpackbits(np.frombuffer(content, np.uint8, packed, len(content) - packed), count=size)
     # By positions: numpy takes a third of the time that it takes by truth values.
     maps.reshape(-1)[np.flatnonzero(active.view(bool))] = values
     return maps, (wall_s, cpu_s)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, ClassVar, Final, Literal
 
@@ -23,6 +24,8 @@ _SHARE: Final = 1e-3
 """Of the query in the new one: more than rounding, too little to move an image past others."""
 _TOLERANCE: Final = 1e-10
 """Of the conditions of optimality of the classifier: few rows, so exact costs nothing."""
+_MOST_STEPS: Final = 1_000_000
+"""Of the classifier. Rows that a plane tells apart take hundreds; others, in few dimensions, might take minutes."""
 
 
 @dataclass(frozen=True)
@@ -79,10 +82,14 @@ class DQE:
         rows = np.vstack([query[None], best, worst])
         if not len(worst) or (rows == rows[0]).all():
             return None
+        from sklearn.exceptions import ConvergenceWarning
         from sklearn.svm import SVC
 
         labels = np.r_[np.ones(1 + len(best)), -np.ones(len(worst))]
-        machine = SVC(kernel="linear", C=self.c, tol=_TOLERANCE, random_state=0).fit(rows, labels)
+        machine = SVC(kernel="linear", C=self.c, tol=_TOLERANCE, random_state=0, max_iter=_MOST_STEPS)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            machine.fit(rows, labels)
         normal: Doubles = machine.coef_[0]
         # Rows that no plane tells apart leave rounding errors of the dual, which point nowhere.
         return normal if np.abs(normal).max() > 1e-6 * np.abs(machine.dual_coef_).max() else None

@@ -68,14 +68,13 @@ class KReciprocal:
             InvalidInput: more than 50,000 images with ``top = 0``.
         """
         if self.top:
-            return FittedKReciprocal(self, database, *self.sizes(min(self.top, len(database))), None)
+            return FittedKReciprocal(self, database, None)
         if len(database) > _MOST:
             raise InvalidInput(
                 f"k-reciprocal on {len(database):,} images: its graph holds at most {_MOST:,}",
                 fix="k-reciprocal: {top: 1000}, the graph of the first images of each ranking",
             )
-        k1, k2 = self.sizes(len(database))
-        return FittedKReciprocal(self, database, k1, k2, Graph(database, k1, k2))
+        return FittedKReciprocal(self, database, Graph(database, *self.sizes(len(database))))
 
     def sizes(self, n: int) -> tuple[int, int]:
         """``k1`` and ``k2`` of a graph of n images."""
@@ -91,8 +90,6 @@ class FittedKReciprocal:
 
     parameters: KReciprocal
     database: Floats
-    k1: int
-    k2: int
     graph: Graph | None
 
     def expand(self, queries: Floats, ranking: Ranking) -> Ranking:
@@ -104,7 +101,7 @@ class FittedKReciprocal:
                 rows.append(reordered(self._scores(self.graph, query), before, tied))
                 continue
             top = self.database[before[: self.parameters.top]]
-            graph = Graph(top, self.k1, self.k2)
+            graph = Graph(top, *self.parameters.sizes(len(top)))
             rows.append(top_reordered([self._scores(graph, query)], *row))
         return stacked(rows, ranking)
 

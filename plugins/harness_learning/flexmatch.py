@@ -39,7 +39,8 @@ class FlexMatch:
     """Predictions on shifted images label distorted ones, from a threshold of their class on (Zhang et al. 2021).
 
     Classes that are learnt less have a lower threshold. Each step takes ``batch_size`` labelled images and ``mu`` times
-    as many unlabelled ones; an epoch is a pass over the unlabelled ones. Weak augmentation is that of ``supervised``,
+    as many unlabelled ones; an epoch is a pass over the unlabelled ones, or over the labelled ones where these make
+    more steps. Weak augmentation is that of ``supervised``,
     mirrored where a mirrored image keeps its label; strong is weak, two operations of RandAugment and a square cut out.
     For images only: features cannot be augmented. A step has 1 + ``mu`` parts of ``batch_size`` images with gradient,
     8 steps of ``supervised``, and ``mu`` without: for small networks and images of at most 32 pixels.
@@ -51,7 +52,7 @@ class FlexMatch:
         p, q of weakly, s of strongly augmented images; q has no gradient
 
     Attributes:
-        epochs: passes over the unlabelled images.
+        epochs: passes over the unlabelled images, or over the labelled ones where these make more steps.
         learning_rate: at the start; it follows half a cosine.
         momentum: of the gradient, which looks ahead.
         weight_decay: of all weights.
@@ -139,11 +140,14 @@ class FlexMatch:
         known = np.flatnonzero(data.labels >= 0)
         n, size = len(data.labels) - len(known), mu * self.batch_size
         labelled = cycled(known, self.batch_size, rng)
-        # Where all images have labels an epoch is a pass over these.
-        for epoch, batch in training.shuffled_batches(
-            n or len(known), size if n else self.batch_size, self.epochs, place
-        ):
-            yield epoch, from_numpy(next(labelled)).to(place), batch if n else batch[:0]
+        if n and len(known) // self.batch_size <= max(n // size, 1):
+            for epoch, batch in training.shuffled_batches(n, size, self.epochs, place):
+                yield epoch, from_numpy(next(labelled)).to(place), batch
+            return
+        # A few unlabelled images are not the measure: the last ones to lose would end the training early.
+        others = cycled(np.arange(n), min(n, size), rng)
+        for epoch, _ in training.shuffled_batches(len(known), self.batch_size, self.epochs, place):
+            yield epoch, from_numpy(next(labelled)).to(place), from_numpy(next(others)).to(place)
 
 
 @dataclass

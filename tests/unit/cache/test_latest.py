@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 from harness.cache.latest import Latest
 from harness.core.cost import measured
@@ -42,6 +43,17 @@ def test_what_was_found_counts_with_what_it_took():
     assert not first.cached
     assert second.cached
     assert second.wall_s > 0
+
+
+def test_its_memory_counts_as_well():
+    latest = Latest(lambda array: np.ones(8 << 20).sum())  # 64 MB for a moment
+    peaks = []
+    for _ in range(2):
+        with measured() as cost:
+            latest.of(np.zeros(2))
+        peaks.append(cost.peak_bytes)
+    assert peaks[1] == pytest.approx(peaks[0], rel=0.5)
+    assert peaks[1] > 1 << 24
 
 
 def test_what_is_forgotten_is_computed_again():

@@ -6,9 +6,11 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
+import pytest
 import torch
 
-from harness.data.checkpoint import read_checkpoint
+from harness.core.errors import ContractError
+from harness.data.checkpoint import network_of, read_checkpoint
 
 
 def test_threads_may_read_checkpoints_at_once(tmp_path, monkeypatch):
@@ -34,3 +36,25 @@ def test_threads_may_read_checkpoints_at_once(tmp_path, monkeypatch):
         read = list(threads.map(read_checkpoint, files))
     assert len(set(seen)) == 2
     assert [list(checkpoint.projections) for checkpoint in read] == [["mine"], ["mine"]]
+
+
+class Shifted(torch.nn.Module):
+    """A layer, a buffer and an attribute that no state dict has."""
+
+    def __init__(self, device=None):
+        super().__init__()
+        self.layer = torch.nn.Linear(2, 2)
+        self.register_buffer("grid", torch.arange(2.0, device=device), persistent=False)
+        self.scale = torch.full((2,), 3.0, device=device)
+
+    def forward(self, x):
+        return (self.layer(x) + self.grid) * self.scale
+
+
+def test_tensors_that_no_file_holds_have_values_or_are_named(tmp_path):
+    network, file = Shifted(), tmp_path / "shifted.pt"
+    torch.save(network.state_dict(), file)
+    read = network_of(file, "", lambda state: Shifted("cpu"), what="network", fix="another")
+    assert torch.equal(read(torch.ones(1, 2)), network(torch.ones(1, 2)))
+    with pytest.raises(ContractError, match=r"the network has .* not in its weights: grid, scale"):
+        network_of(file, "", lambda state: Shifted(), what="network", fix="another")

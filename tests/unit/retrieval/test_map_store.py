@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -49,6 +50,19 @@ def test_a_file_that_is_cut_off_or_changed_does_not_count(tmp_path):
     for damaged in (b"", whole[: len(whole) // 2], whole.replace(b"\x00\x00\x80?", b"\x00\x00\x00?")):
         file.write_bytes(damaged)
         assert store.read("a", 1.0) is None
+
+
+def test_a_file_of_another_shape_than_its_content_does_not_count(tmp_path):
+    """However large: nothing is allocated for it."""
+    store = MapStore(tmp_path)
+    store.write("a", 1.0, np.ones((4, 5, 5), np.float32))
+    (file,) = tmp_path.glob("*.maps")
+    for shape in ((2**31, 2**10, 2**10), (2**20, 2**10, 2**10), (4, 5, 6), (4, 5, 4)):
+        content = bytearray(file.read_bytes())
+        content[8:20] = np.array(shape, "<u4").tobytes()
+        content[4:8] = zlib.crc32(content[8:]).to_bytes(4, "little")
+        (tmp_path / "b-1.0.maps").write_bytes(content)
+        assert store.read("b", 1.0) is None
 
 
 def test_beyond_the_limit_nothing_is_stored(tmp_path, monkeypatch):

@@ -78,6 +78,16 @@ def test_a_part_of_the_ranking_has_a_graph_of_its_own():
         assert (np.diff(found.scores[row]) <= 0).all()
 
 
+def test_the_numbers_are_those_of_the_graph_also_where_the_ranking_ends_above_top():
+    rng = np.random.default_rng(4)
+    database, queries = unit(rng.normal(size=(1000, 4))), unit(rng.normal(size=(2, 4)))
+    ranking = searched(queries, database, 100)
+    found = create(top=900).fit(database).expand(queries, ranking)
+    stated = create(top=900, k1=4, k2=2).fit(database).expand(queries, ranking)
+    np.testing.assert_array_equal(found.indices, stated.indices)
+    np.testing.assert_array_equal(found.scores, stated.scores)
+
+
 def test_a_cut_ranking_gives_the_head_of_the_whole():
     rng = np.random.default_rng(5)
     database, queries = unit(rng.normal(size=(60, 4))), unit(rng.normal(size=(3, 4)))

@@ -111,6 +111,17 @@ def test_dqe_has_an_answer_where_no_plane_separates():
     assert sorted(found.indices[0]) == [0, 1, 2, 3]
 
 
+def test_dqe_ends_where_the_classifier_would_take_minutes(monkeypatch):
+    """A query without descriptor, in few dimensions: nothing tells its first images from the last ones."""
+    from harness_expansion import dqe
+
+    monkeypatch.setattr(dqe, "_MOST_STEPS", 1000)
+    database, query = unit(np.random.default_rng(0).normal(size=(22, 8))), np.zeros((1, 8), np.float32)
+    found = create("dqe").fit(database).expand(query, searched(query, database))
+    assert sorted(found.indices[0].tolist()) == list(range(22))
+    assert np.isfinite(found.scores).all()
+
+
 @pytest.mark.parametrize("name", ["rocchio", "dqe"])
 def test_first_images_are_not_counted_among_the_last(name):
     database, queries = data(6)

@@ -81,6 +81,18 @@ def test_any_number_of_labels(labelled):
     assert model.report["pseudo_labels"] <= 40 - labelled
 
 
+@pytest.mark.parametrize(("labelled", "steps"), [(6, 1), (7, 1), (20, 5), (39, 9), (40, 10)])
+def test_few_images_left_without_label_do_not_shorten_the_training(labelled, steps):
+    """A pass is over whichever makes more steps; here one without labels is one step."""
+    data = replace(DATA, labels=np.where(np.arange(40) < labelled, 0, -1))
+    batches = list(FlexMatch(epochs=2, batch_size=4)._batches(data, torch.device("cpu"), RNG(0)))
+    assert [epoch for epoch, _, _ in batches] == [epoch + step / steps for epoch in range(2) for step in range(steps)]
+    for _, own, others in batches:
+        assert len(own) == 4
+        assert (own < labelled).all()
+        assert len(set(others.tolist())) == len(others) == min(28, 40 - labelled)
+
+
 def test_a_run_that_its_pseudo_labels_drown_is_doubtful_and_not_failed():
     """Blank images of three classes: all predictions of one class, sure ones of it count."""
     from harness.active.health import drowned
