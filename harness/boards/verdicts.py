@@ -205,9 +205,12 @@ def _standing(difference: float, *, differs: bool) -> str:
 
 
 def _detectable(values: Floats, groups: NDArray[np.intp] | None, methods: int, *, unlike: bool) -> float:
-    """Difference of two methods of typical spread that the strictest corrected level finds with chance ``POWER``."""
+    """Difference of two methods of typical spread that the strictest corrected level finds with chance ``POWER``.
+
+    NaN where typical methods have the same values: they show no spread.
+    """
     n, m = values.shape
     if groups is not None:
-        return detectable_by_groups(values, groups, methods * (methods - 1) // 2)
+        return detectable_by_groups(values, groups, methods * (methods - 1) // 2) or math.nan
     spreads = detectable(n, methods, baseline=False, unlike=unlike)
-    return math.sqrt(2 * pooled_square(values)) * spreads if math.isfinite(spreads) else math.inf
+    return math.sqrt(2 * pooled_square(values)) * spreads or math.nan if math.isfinite(spreads) else math.inf

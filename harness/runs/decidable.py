@@ -168,9 +168,10 @@ def _of_queries(plan: Plan, setting: Setting, pilots: Mapping[str, list[Record]]
         yield "verdict: none, there is one method"
         return
     pairs = f"all {m * (m - 1) // 2} pairs of {m} methods" if m > 2 else "two methods"
-    yield f"verdict: {pairs} over groups of queries, measure {measure}, sign flips"
+    possible = f"verdict: {pairs} over groups of queries, measure {measure}, sign flips"
     table = _query_values(pilots, measure)
     if table is None:
+        yield f"{possible}; none is possible from fewer than {LEAST_GROUPS} groups"
         yield "minimum detectable difference: not known without earlier runs on these data"
         return
     names, values, groups = table
@@ -178,8 +179,9 @@ def _of_queries(plan: Plan, setting: Setting, pilots: Mapping[str, list[Record]]
     if count < LEAST_GROUPS:
         yield f"verdict: none is possible, {len(values)} queries are {count} groups; it takes at least {LEAST_GROUPS}"
         return
+    yield possible
     least = detectable_by_groups(values, groups, m * (m - 1) // 2)
-    found = f"{100 * least:.2f} points" if math.isfinite(least) else "unknown"
+    found = f"{100 * least:.2f} points" if math.isfinite(least) and least else "unknown"
     yield (
         f"minimum detectable difference ({POWER:.0%} power), all pairs: {found}, from {len(values)} queries in {count} "
         f"groups of {_listed(names)}"

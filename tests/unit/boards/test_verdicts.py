@@ -162,6 +162,12 @@ def test_the_detectable_difference_is_that_of_the_test_that_was_done():
     assert detectable(6, 5, baseline=False, unlike=True) > detectable(6, 5, baseline=False)
 
 
+@pytest.mark.parametrize("grouped", [True, False])
+def test_methods_that_are_always_equal_tell_no_detectable_difference(grouped):
+    """It would be nothing, as if any difference could be found."""
+    assert math.isnan(verdicts({name: [1.0] * 8 for name in "abc"}, grouped=grouped).detectable)
+
+
 def test_a_baseline_has_a_column_with_its_own_correction(study, rows):
     (board,) = boards(study, design=Design(baseline="random"))
     assert board.baseline == "random"

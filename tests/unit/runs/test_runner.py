@@ -11,6 +11,9 @@ import pytest
 
 import harness
 from harness.core.errors import DataDamaged
+from harness.data.folders import data_folders
+from harness.runs.decidable import decidable_lines
+from harness.runs.plan import make_plan
 from harness.runs.record import Record
 from harness.runs.store import Store, read_record
 from harness.studies.verify_costs import impossible_cost
@@ -40,6 +43,16 @@ def test_records_hold_what_the_run_was_and_gave(tmp_path, toy):
     assert first.figures["bytes_per_image"] > 0
     assert second.environment["packages"]["numpy"]
     assert Store(tmp_path / "runs").read_all() == sorted([first, second], key=lambda record: record.id)
+
+
+def test_a_plan_of_few_queries_says_that_they_decide_nothing(tmp_path, toy):
+    arguments = {"plugins": (toy,), "runs": tmp_path / "runs", "cache": tmp_path / "cache"}
+    plan = make_plan(SPEC, data_folders(None, tmp_path / "cache"), plugins=(toy,))
+    before = list(decidable_lines(plan, Store(tmp_path / "runs")))
+    assert before[0].endswith("none is possible from fewer than 6 groups")
+    harness.run(SPEC, **arguments)
+    (after,) = decidable_lines(plan, Store(tmp_path / "runs"))
+    assert after.startswith("verdict: none is possible, 4 queries are ")
 
 
 def test_a_second_run_does_nothing(tmp_path, toy, monkeypatch):
