@@ -124,7 +124,7 @@ def boards_in(folder: Path) -> list[Path]:
     """The folders of all boards in one that ``merge`` wrote, by name; none in any other."""
     if not (folder / BOARDS / INDEX).is_file():
         return []
-    return sorted(path for path in (folder / BOARDS).iterdir() if path.is_dir())
+    return sorted(path for path in (folder / BOARDS).iterdir() if path.is_dir() and not path.name.startswith("."))
 
 
 def _opened(files: Iterable[Path]) -> dict[str, Bundle]:

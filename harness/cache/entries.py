@@ -14,6 +14,7 @@ import io
 import os
 import re
 import zipfile
+import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -31,7 +32,8 @@ if TYPE_CHECKING:
 
 Arrays = dict[str, "NDArray[Any]"]
 Key = Mapping[str, Any]
-_UNREADABLE = (ValueError, KeyError, TypeError, OSError, EOFError, RecursionError, zipfile.BadZipFile)
+_UNREADABLE = (ValueError, KeyError, TypeError, OSError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error)
+"""What json, numpy and zipfile raise on damaged files: of one that names another method or a password as well."""
 
 
 @dataclass(frozen=True)

@@ -193,6 +193,7 @@ def test_a_page_of_the_folder_is_one_of_all_its_boards(tmp_path):
     folder = merge([bundle(tmp_path, record(), record("mac", dataset=other))], tmp_path / "board").folder
     boards = sorted(path for path in (folder / "boards").iterdir() if path.is_dir())
     assert len(boards) == 2
+    (folder / "boards" / ".ipynb_checkpoints").mkdir()
     assert harness.write_page(folder, tmp_path / "root", title="all", pictures=False).boards == 2
     harness.write_page(boards, tmp_path / "one by one", title="all", pictures=False)
     assert content(tmp_path / "root") == content(tmp_path / "one by one")

@@ -180,3 +180,15 @@ def test_without_a_folder_nothing_is_stored():
     cache.get_or_compute({"k": 1}, compute)
     cache.get_or_compute({"k": 1}, compute)
     assert len(calls) == 2
+
+
+def test_one_array_of_a_damaged_file_is_none_whatever_is_damaged(tmp_path):
+    """A changed directory of the archive may name a password, another method or a later version."""
+    cache, images = Cache(tmp_path), np.arange(64, dtype=np.uint8).reshape(2, 32)
+    cache.get_or_compute({"a": 1}, lambda: {"images": images, "rows": np.ones((2, 3), np.float32)})
+    (file,) = tmp_path.glob("*.npz")
+    whole = file.read_bytes()
+    for place in range(whole.index(b"PK\x01\x02"), len(whole)):
+        file.write_bytes(whole[:place] + bytes([whole[place] ^ 9]) + whole[place + 1 :])
+        found = cache.array({"a": 1}, "images")
+        assert found is None or np.array_equal(found, images), place
