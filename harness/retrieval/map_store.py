@@ -37,8 +37,8 @@ LIMIT_VARIABLE: Final = "HARNESS_MAPS_LIMIT"
 FOLDER: Final = "maps"
 """Below the folder of the cache; one folder for each network, dataset and image size."""
 _SUFFIX: Final = ".maps"
-_SUFFIXES: Final = frozenset({_SUFFIX, ".npz"})
-"""Also of files before version 2."""
+_SUFFIXES: Final = frozenset({_SUFFIX, ".npz", ".tmp"})
+"""Also of files before version 2, and of what a process was writing when it was killed."""
 MAPS_VERSION: Final = 2
 """Of stored maps. Raised when numbers or files change."""
 _HEAD: Final = struct.Struct("<4sI3I4x2d")

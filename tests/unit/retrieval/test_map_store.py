@@ -151,7 +151,9 @@ def test_clearing_leaves_a_plan_at_work_its_folders(tmp_path):
     (tmp_path / "arrays").mkdir()
     (tmp_path / "arrays" / "kept.npz").touch()
     (folder / "of-an-earlier-version.npz").touch()
-    assert clear_maps(tmp_path) == 2
+    (folder / ".b-1.0.maps.x1y2z3.tmp").touch()  # of a killed process
+    assert clear_maps(tmp_path) == 3
+    assert not list(folder.iterdir())
     assert store.read("a", 1.0) is None
     with store.locked("a"):
         store.write("a", 1.0, maps)
