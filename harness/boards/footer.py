@@ -12,6 +12,7 @@ from harness.boards.board import Board, Row, plural
 from harness.boards.evidence import Interval
 from harness.boards.statistics import LEAST_UNITS
 from harness.boards.verdicts import POOLED, SEQUENTIAL, PairwiseTests
+from harness.core.places import without_places
 from harness.metrics.verdicts.flips import LEAST_GROUPS
 from harness.metrics.verdicts.paired import FEW_SEEDS, LEAST_SEEDS
 from harness.metrics.verdicts.power import POWER
@@ -184,9 +185,9 @@ def _own_images(records: Iterable[Record]) -> Iterable[str]:
 
 
 def _audited(records: Sequence[Record]) -> Iterable[str]:
-    """What the audits of the data warned of, each thing once."""
+    """What the audits of the data warned of, each thing once; of a file its name, not where it lies."""
     found = (record.details.get("audit") for record in records)
-    return dict.fromkeys(str(text) for texts in found if isinstance(texts, list) for text in texts)
+    return dict.fromkeys(without_places(str(text)) for texts in found if isinstance(texts, list) for text in texts)
 
 
 def _deviations(records: Sequence[Record]) -> Iterable[str]:

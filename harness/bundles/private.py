@@ -2,35 +2,15 @@
 
 from __future__ import annotations
 
-import getpass
-import re
-from functools import cache
-from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
+from harness.core.places import me, place_in, without_places
 from harness.runs.record import Record
-
-_NAME: Final = r"[^\s/\\'\",;:()<>=|]+"
-_PLACES: Final = re.compile(rf"(?<![\w./~-])~?/(?:{_NAME}/)*(?=[\w.])|(?<!\w)[A-Za-z]:[\\/](?:{_NAME}[\\/])*(?=[\w.])")
-"""Of an absolute path all but its last name; of a web address nothing."""
-
-
-def without_places(text: str) -> str:
-    """A text in which the last name is left of each absolute path, and ``user`` of the user's name in other paths."""
-    home, user = _me()
-    text = _PLACES.sub("", text.replace("file:///", "/").replace(f"{home}/", "~/"))
-    return re.sub(rf"(?<![\w.-]){re.escape(user)}(?=[/\\])|(?<=[/\\]){re.escape(user)}(?![\w-])", "user", text)
-
-
-def place_in(text: str) -> str:
-    """The first absolute path in a text, or the home folder; empty where there is none."""
-    found = next((match for match in _PLACES.finditer(text)), None)
-    return text[found.start() : found.end() + 20].split()[0] if found else ""
 
 
 def home_in(content: bytes) -> str:
     """The home folder where a source names it, which cannot be left out of what is identified by its text."""
-    home, _ = _me()
+    home, _ = me()
     return home if len(home) > 1 and f"{home}/".encode() in content else ""
 
 
@@ -71,14 +51,3 @@ def _cleaned(value: Any) -> Any:
         numbers = all(isinstance(part, int | float) for part in value)  # nearly all of a record
         return list(value) if numbers else [_cleaned(part) for part in value]
     return value
-
-
-@cache
-def _me() -> tuple[str, str]:
-    """The home folder and the name of whoever runs this."""
-    try:
-        user = getpass.getuser()
-    except (OSError, KeyError, ImportError):  # no such user, in a container
-        user = ""
-    home = str(Path.home()) if Path.home() != Path("/") else "/nobody"
-    return home, user or Path(home).name

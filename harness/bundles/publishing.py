@@ -13,9 +13,10 @@ from typing import Any, Final
 from pydantic import ValidationError
 
 from harness.bundles.bundle import PLUGINS, RUNS, SPEC, SUFFIX, Manifest, is_part, packed
-from harness.bundles.private import anonymous, home_in, places_left, without_places
+from harness.bundles.private import anonymous, home_in, places_left
 from harness.core.errors import DataDamaged, Errors, FileUnusable, HarnessError, PluginError, SpecError, UnknownName
 from harness.core.files import write_atomically
+from harness.core.places import without_places
 from harness.core.progress import Progress
 from harness.core.signed import signed
 from harness.data.folders import data_folders

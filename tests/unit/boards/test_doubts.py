@@ -38,6 +38,12 @@ def test_of_several_runs_one_is_told(record):
     assert row.doubts == ("2 of 3 runs are doubtful, for instance: seed 1",)
 
 
+def test_a_board_says_no_place_of_files_on_a_machine(record):
+    audited = record("gem", 0.5, details={"audit": ["2 images are equal: /home/someone/photos/a.jpg and photos/b.jpg"]})
+    text = "\n".join(sources_of([audited]))
+    assert "2 images are equal: a.jpg and photos/b.jpg." in text
+
+
 def test_queries_that_stand_in_the_database_are_said(record):
     def text(**note):
         notes = {"notes": {"queries_in_database": note}} if note else {}

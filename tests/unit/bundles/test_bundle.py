@@ -13,9 +13,9 @@ import pytest
 from people import PLUGIN, bundle, record, store
 
 from harness.bundles.bundle import Manifest, open_bundle
-from harness.bundles.private import without_places
 from harness.bundles.publishing import publish
 from harness.core.errors import DataDamaged, DataMissing, Errors, PluginError, SpecError
+from harness.core.places import without_places
 from harness.core.signed import signed, unsigned
 from harness.runs.identity import recorded_id
 
