@@ -51,7 +51,7 @@ def submitter(folder: Path, limits: Limits, options: Mapping[str, str]) -> Any:
     try:
         executor = submitit.AutoExecutor(folder=folder, cluster=cluster)
         executor.update_parameters(**_limits(limits) | parameters)
-    except (RuntimeError, NameError, ValueError, TypeError) as error:
+    except (RuntimeError, NameError, ValueError, TypeError, AssertionError) as error:
         raise SpecError(f"submitit cannot use {cluster}: {error}", fix="see the options of submitit") from error
     own = executor._executor
     if cluster == "slurm" and "time" not in own.parameters:

@@ -84,3 +84,9 @@ def test_a_mistake_comes_back_as_it_is_and_only_jobs_without_a_limit_mind_the_pa
         work = submitted(submitter(tmp_path / "jobs", limit, {}), mistaken)
         assert work.limited is limited
     assert work(None).fix == "right"
+
+
+@pytest.mark.parametrize("options", [{"timeout_min": "ten"}, {"no_option": "1"}])
+def test_what_submitit_does_not_take_is_said(tmp_path, asked, options):
+    with pytest.raises(SpecError, match=f"submitit cannot use slurm: .*{next(iter(options))}"):
+        submitter(tmp_path / "jobs", Limits(), options)
