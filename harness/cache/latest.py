@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import weakref
 from collections.abc import Callable
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import Any, Final, Generic, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,6 +33,7 @@ class Latest(Generic[T]):
     def __init__(self, function: Callable[[NDArray[Any]], T]) -> None:
         self._function = function
         self._known: _Known[T] | None = None
+        _ALL.add(self)
 
     def of(self, array: NDArray[Any]) -> T:
         """The value for an array: that of the call before, where the array is equal."""
@@ -47,6 +49,15 @@ class Latest(Generic[T]):
     def forget(self) -> None:
         """Compute what is asked for next."""
         self._known = None
+
+
+_ALL: Final[weakref.WeakSet[Latest[Any]]] = weakref.WeakSet()
+
+
+def forget_all() -> None:
+    """Compute all that is asked for next: for runs that must take nothing from what was computed before."""
+    for latest in _ALL:
+        latest.forget()
 
 
 def _content(array: NDArray[Any]) -> bytes:

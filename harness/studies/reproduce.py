@@ -10,12 +10,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
+from harness.cache.latest import forget_all
 from harness.core.devices import usable
 from harness.core.errors import DataDamaged, DataMissing, HarnessError, PluginError, SpecError, UnknownName
 from harness.core.progress import Progress, SilentProgress
 from harness.core.scratch import scratch_folder
 from harness.data.folders import data_folders
 from harness.plugin_api import DataFolders
+from harness.registry.composition import source_of
 from harness.registry.parameters import resolved
 from harness.runs.environment import environment
 from harness.runs.identity import Run, engine_source, protocol_identity, result_versions
@@ -133,6 +135,7 @@ def reproduce(
     with tempfile.TemporaryDirectory(prefix="reproduce-", dir=scratch_folder()) as cache:
         folders = data_folders(data, cache)
         run = _recreated(original, folders, plugins, places)
+        forget_all()
         again = _again(run, original, folders, progress or SilentProgress())
     if store is not None:
         store.write(again)
@@ -208,9 +211,9 @@ def _again(run: Run, record: Record, folders: DataFolders, progress: Progress) -
 
 
 def _method(record: Record, kind: str, run: Run) -> Any:
-    identity = run.methods[kind].id
-    changed = {name: getattr(identity, name) for name in ("plugin", "version", "digest", "files", "origin", "source")}
-    return record.methods[kind].model_copy(update=changed)
+    configured = run.methods[kind]
+    changed = {name: getattr(configured.id, name) for name in ("plugin", "version", "digest", "files", "origin")}
+    return record.methods[kind].model_copy(update={**changed, "source": source_of(type(configured.method))})
 
 
 def _metrics(record: Record, again: Record, tolerance: Tolerances) -> Iterator[MetricCheck]:

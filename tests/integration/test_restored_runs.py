@@ -88,7 +88,7 @@ def active(data) -> list[dict]:
     common = {"task": "active-learning", "protocol": {"initial": 10, "budget": 5, "cycles": 2}, "seeds": [0]}
     registry = load_registry()
     acquisitions = [name for name in registry.names("acquisition") if name != "replay"]
-    few = {"pretrain": {"pre_epochs": 1}, "semi": {"semi_epochs": 1}, "ceal": {}}
+    few = {"pretrain": {"pre_epochs": 1}, "semi": {"semi_epochs": 1}, "ceal": {}, "flexmatch": {}}
     replay = {"replay": {"runs": str(data / "replay"), "acquisition": "random"}}
     methods = [
         {**supervised, "acquisition": [*acquisitions, replay]},
