@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import numpy as np
 import pytest
 
@@ -46,7 +48,12 @@ def test_what_was_found_counts_with_what_it_took():
 
 
 def test_its_memory_counts_as_well():
-    latest = Latest(lambda array: np.ones(8 << 20).sum())  # 64 MB for a moment
+    def large(array):
+        held = np.ones(8 << 20)  # 64 MB, long enough to be sampled on a busy machine
+        time.sleep(0.3)
+        return held.sum()
+
+    latest = Latest(large)
     peaks = []
     for _ in range(2):
         with measured() as cost:
