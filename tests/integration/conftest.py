@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import shlex
 import socket
 import subprocess
 import sys
 import time
+import warnings
 from dataclasses import dataclass
 
 import pytest
@@ -39,6 +42,33 @@ def command(monkeypatch, capsys):
         return Done(code, printed.out, printed.err)
 
     return run
+
+
+@pytest.fixture(scope="session")
+def harness_command():
+    """Call ``harness`` with arguments in a folder, as a process of its own would, without loading torch in each.
+
+    Also for fixtures of a module. What processes below it print is not seen.
+    """
+    from harness.registry import foreign
+
+    def call(*arguments: str, cwd=None) -> Done:
+        out, err = io.StringIO(), io.StringIO()
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("sys.argv", ["harness", *arguments])
+            patch.setattr(foreign, "_loaded", {})
+            patch.setattr(warnings, "showwarning", warnings.showwarning)
+            if cwd is not None:
+                patch.chdir(cwd)
+            with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+                try:
+                    main()
+                    code = 0
+                except SystemExit as stop:
+                    code = stop.code or 0
+        return Done(code, out.getvalue(), err.getvalue())
+
+    return call
 
 
 @pytest.fixture

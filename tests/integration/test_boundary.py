@@ -66,14 +66,14 @@ def test_a_cache_that_cannot_be_written_to(command, measured, refused, tmp_path)
             assert command(f"harness cache {action} --cache {place}").code in (0, 4)
 
 
-def test_a_folder_of_a_spec_that_cannot_be_written_to(measured, tmp_path):
+def test_a_folder_of_a_spec_that_cannot_be_written_to(command, measured, tmp_path):
     """Its records would lie beside it."""
     spec = tmp_path / "spec.yaml"
     spec.write_text((measured / "spec.yaml").read_text())
     (tmp_path / "runs").write_text("a file")
-    done = subprocess.run([*HARNESS, "run", str(spec), "--cache", str(measured / "cache")], capture_output=True)
-    assert (done.returncode, b"Traceback" in done.stderr) == (4, False), done
-    assert str(tmp_path / "runs").encode() in done.stderr
+    done = command(f"harness run {spec} --cache {measured / 'cache'}")
+    assert (done.code, "Traceback" in done.err) == (4, False), done
+    assert str(tmp_path / "runs") in done.err
 
 
 @pytest.mark.parametrize("redirected", ["> /dev/full", ">&-", "| true", "> /dev/full 2>&1", "> /dev/full 2>&-"])

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 
 import pytest
 
@@ -19,10 +17,6 @@ methods:
 """
 
 
-def harness(*arguments: str, cwd=None) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, "-m", "harness", *arguments], capture_output=True, text=True, cwd=cwd)
-
-
 @pytest.fixture
 def spec(tmp_path, toy):
     path = tmp_path / "spec.yaml"
@@ -30,47 +24,47 @@ def spec(tmp_path, toy):
     return path
 
 
-def test_run_then_leaderboard(spec, tmp_path):
-    plan = harness("run", str(spec), "--dry-run")
-    assert "2 runs: 2 pending" in plan.stdout
+def test_run_then_leaderboard(spec, tmp_path, harness_command):
+    plan = harness_command("run", str(spec), "--dry-run")
+    assert "2 runs: 2 pending" in plan.out
     assert not (tmp_path / "runs").exists()
-    first = harness("run", str(spec))
-    assert first.returncode == 0, first.stderr
-    assert "2 runs executed, 0 skipped (already done), 0 failed." in first.stdout
-    assert "\x1b" not in first.stderr
-    again = harness("run", str(spec))
-    assert "0 runs executed, 2 skipped (already done)" in again.stdout
-    board = harness("leaderboard", str(spec), "--out", str(tmp_path / "board.md"))
-    assert board.stdout == (tmp_path / "board.md").read_text()
-    assert "# toy\n\nTwo poolings." in board.stdout
-    from_folder = harness("leaderboard", str(tmp_path / "runs"), "--format", "json")
-    assert len(json.loads(from_folder.stdout)["boards"][0]["rows"]) == 2
+    first = harness_command("run", str(spec))
+    assert first.code == 0, first.err
+    assert "2 runs executed, 0 skipped (already done), 0 failed." in first.out
+    assert "\x1b" not in first.err
+    again = harness_command("run", str(spec))
+    assert "0 runs executed, 2 skipped (already done)" in again.out
+    board = harness_command("leaderboard", str(spec), "--out", str(tmp_path / "board.md"))
+    assert board.out == (tmp_path / "board.md").read_text()
+    assert "# toy\n\nTwo poolings." in board.out
+    from_folder = harness_command("leaderboard", str(tmp_path / "runs"), "--format", "json")
+    assert len(json.loads(from_folder.out)["boards"][0]["rows"]) == 2
 
 
-def test_a_leaderboard_before_any_run_shows_what_is_missing(spec):
-    assert harness("leaderboard", str(spec)).stdout.count("not run") >= 2
+def test_a_leaderboard_before_any_run_shows_what_is_missing(spec, harness_command):
+    assert harness_command("leaderboard", str(spec)).out.count("not run") >= 2
 
 
-def test_some_failed_gives_exit_code_1_and_names_them(spec):
+def test_some_failed_gives_exit_code_1_and_names_them(spec, harness_command):
     spec.write_text(spec.read_text().replace("[mac, gem]", "[mac, broken]"))
-    done = harness("run", str(spec))
-    assert done.returncode == 1
-    assert "RuntimeError: this pooling is broken" in done.stderr
-    assert "Traceback" not in done.stderr
-    assert "1 failed" in done.stdout
-    board = harness("leaderboard", str(spec))
-    assert board.returncode == 0
-    assert "failed" in board.stdout
+    done = harness_command("run", str(spec))
+    assert done.code == 1
+    assert "RuntimeError: this pooling is broken" in done.err
+    assert "Traceback" not in done.err
+    assert "1 failed" in done.out
+    board = harness_command("leaderboard", str(spec))
+    assert board.code == 0
+    assert "failed" in board.out
 
 
-def test_missing_data_gives_exit_code_4(tmp_path):
+def test_missing_data_gives_exit_code_4(tmp_path, harness_command):
     spec = tmp_path / "spec.yaml"
     spec.write_text(
         "name: a\ntask: active-learning\ndatasets: mnist\nmethods: {learning: supervised, acquisition: random}\n"
     )
-    done = harness("run", str(spec), "--dry-run", "--data", str(tmp_path))
-    assert done.returncode == 4
-    assert "MNIST/raw" in done.stderr
+    done = harness_command("run", str(spec), "--dry-run", "--data", str(tmp_path))
+    assert done.code == 4
+    assert "MNIST/raw" in done.err
 
 
 @pytest.mark.parametrize(
@@ -85,26 +79,26 @@ def test_missing_data_gives_exit_code_4(tmp_path):
         (["frobnicate"], 2, "frobnicate"),
     ],
 )
-def test_mistakes_on_the_command_line(tmp_path, arguments, code, words):
-    done = harness(*arguments, cwd=tmp_path)
-    assert done.returncode == code
-    assert words in done.stderr
-    assert "Traceback" not in done.stderr
+def test_mistakes_on_the_command_line(tmp_path, arguments, code, words, harness_command):
+    done = harness_command(*arguments, cwd=tmp_path)
+    assert done.code == code
+    assert words in done.err
+    assert "Traceback" not in done.err
 
 
-def test_methods_and_datasets():
-    assert "Generalised" in harness("methods", "pooling").stdout
-    card = harness("methods", "pooling", "gem").stdout
+def test_methods_and_datasets(harness_command):
+    assert "Generalised" in harness_command("methods", "pooling").out
+    card = harness_command("methods", "pooling", "gem").out
     assert "p" in card
     assert "3.0" in card
     assert "harness_pooling.gem:GeM" in card
-    listed = json.loads(harness("methods", "--json").stdout)
+    listed = json.loads(harness_command("methods", "--json").out)
     assert {"kind": "pooling", "name": "gem"}.items() <= next(m for m in listed if m["name"] == "gem").items()
-    assert "digits" in harness("datasets").stdout
-    assert "licence" in harness("datasets", "mnist").stdout
+    assert "digits" in harness_command("datasets").out
+    assert "licence" in harness_command("datasets", "mnist").out
 
 
-def test_doctor():
-    facts = json.loads(harness("doctor", "--json").stdout)
+def test_doctor(harness_command):
+    facts = json.loads(harness_command("doctor", "--json").out)
     assert facts["packages"]["torch"]
     assert facts["cache"]

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 
 import pytest
 
@@ -30,48 +28,44 @@ plugins: [{toy}, mine.py]
 """
 
 
-def harness(*arguments: str, cwd=None) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, "-m", "harness", *arguments], capture_output=True, text=True, cwd=cwd)
-
-
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory, request):
+def folder(tmp_path_factory, request, harness_command):
     """Records of two versions of a plugin: the second makes all descriptors equal."""
     path = tmp_path_factory.mktemp("compare")
     toy = request.config.rootpath / "tests" / "fixtures" / "toy.py"
     (path / "spec.yaml").write_text(SPEC.format(toy=toy))
     for name, power in (("old", 1), ("new", 0)):
         (path / "mine.py").write_text(PLUGIN.format(power=power))
-        done = harness("run", "spec.yaml", "--runs", name, "--cache", "cache", cwd=path)
-        assert done.returncode == 0, done.stderr
+        done = harness_command("run", "spec.yaml", "--runs", name, "--cache", "cache", cwd=path)
+        assert done.code == 0, done.err
     (path / "empty").mkdir()
     return path
 
 
-def test_compare_says_what_changed_and_why(folder):
-    done = harness("compare", "old", "new", "--out", "changes.md", cwd=folder)
-    assert done.returncode == 0, done.stderr
-    assert done.stdout == (folder / "changes.md").read_text()
-    row = next(line for line in done.stdout.splitlines() if line.startswith("| colour · mine"))
+def test_compare_says_what_changed_and_why(folder, harness_command):
+    done = harness_command("compare", "old", "new", "--out", "changes.md", cwd=folder)
+    assert done.code == 0, done.err
+    assert done.out == (folder / "changes.md").read_text()
+    row = next(line for line in done.out.splitlines() if line.startswith("| colour · mine"))
     assert "source of pooling" in row
-    assert "- toy-images: map\\_medium (1): colour · mac\n" in done.stdout
-    content = json.loads(harness("compare", "old", "new", "--format", "json", cwd=folder).stdout)
+    assert "- toy-images: map\\_medium (1): colour · mac\n" in done.out
+    content = json.loads(harness_command("compare", "old", "new", "--format", "json", cwd=folder).out)
     differences = {method["label"]: method["changes"][0]["difference"] for method in content["methods"]}
     assert differences["colour · mac"] == 0 > differences["colour · mine"]
 
 
-def test_the_gate_has_an_exit_code_for_each_answer(folder):
-    same = harness("gate", "old", "old", cwd=folder)
-    assert (same.returncode, same.stderr) == (0, "")
-    assert same.stdout.startswith("gate: 0 worse, 0 could not be judged, of 2 methods compared")
-    unknown = harness("gate", "old", "new", cwd=folder)  # four queries are too few for a test
-    assert unknown.returncode == 6
-    assert "cannot be judged: toy-images · colour · mine: map_medium 100.00 to" in unknown.stderr
-    worse = harness("gate", "old", "new", "--tolerance", "1", "--out", "report.md", cwd=folder)
-    assert worse.returncode == 5
-    assert worse.stderr.startswith("worse: toy-images · colour · mine: map_medium 100.00 to")
+def test_the_gate_has_an_exit_code_for_each_answer(folder, harness_command):
+    same = harness_command("gate", "old", "old", cwd=folder)
+    assert (same.code, same.err) == (0, "")
+    assert same.out.startswith("gate: 0 worse, 0 could not be judged, of 2 methods compared")
+    unknown = harness_command("gate", "old", "new", cwd=folder)  # four queries are too few for a test
+    assert unknown.code == 6
+    assert "cannot be judged: toy-images · colour · mine: map_medium 100.00 to" in unknown.err
+    worse = harness_command("gate", "old", "new", "--tolerance", "1", "--out", "report.md", cwd=folder)
+    assert worse.code == 5
+    assert worse.err.startswith("worse: toy-images · colour · mine: map_medium 100.00 to")
     assert (folder / "report.md").read_text().startswith("# old → new")
-    assert harness("gate", "old", "new", "--tolerance", "map_medium=100", cwd=folder).returncode == 0
+    assert harness_command("gate", "old", "new", "--tolerance", "map_medium=100", cwd=folder).code == 0
 
 
 @pytest.mark.parametrize(
@@ -87,7 +81,7 @@ def test_the_gate_has_an_exit_code_for_each_answer(folder):
         (["compare", "mine.py", "old"], 2, "mine.py is neither a spec nor a record"),
     ],
 )
-def test_mistakes(folder, arguments, code, words):
-    done = harness(*arguments, cwd=folder)
-    assert (done.returncode, words in done.stderr, "Traceback" in done.stderr) == (code, True, False), done.stderr
-    assert done.stdout == ""
+def test_mistakes(folder, arguments, code, words, harness_command):
+    done = harness_command(*arguments, cwd=folder)
+    assert (done.code, words in done.err, "Traceback" in done.err) == (code, True, False), done.err
+    assert done.out == ""

@@ -9,7 +9,6 @@ import os
 import random
 import shutil
 import stat
-import subprocess
 import sys
 import warnings
 from pathlib import Path
@@ -314,25 +313,22 @@ def restore(path: Path, before: bytes) -> None:
             file.write_bytes(ORIGINAL.pop(file))
 
 
-def test_a_damaged_record_is_named_and_the_run_done_again(tmp_path, toy):
+def test_a_damaged_record_is_named_and_the_run_done_again(tmp_path, toy, harness_command):
     spec = tmp_path / "spec.yaml"
     spec.write_text(json.dumps({**SPEC, "plugins": [toy]}))
     first = harness.run(spec, cache=tmp_path / "cache")
     victim = tmp_path / "runs" / f"{first[0].id}.json"
     damage(victim, random.Random(1))
-    command = [sys.executable, "-m", "harness"]
-    board = subprocess.run([*command, "leaderboard", str(spec)], capture_output=True, text=True)
-    assert board.returncode == 0
-    assert f"warning: {victim}" in board.stderr
-    assert "Traceback" not in board.stderr
-    assert "not run" in board.stdout
-    folder = subprocess.run([*command, "leaderboard", str(tmp_path / "runs")], capture_output=True, text=True)
-    assert folder.returncode == 0
-    assert str(victim) in folder.stderr
-    again = subprocess.run(
-        [*command, "run", str(spec), "--cache", str(tmp_path / "cache")], capture_output=True, text=True
-    )
-    assert "1 runs executed, 4 skipped (already done)" in again.stdout
+    board = harness_command("leaderboard", str(spec))
+    assert board.code == 0
+    assert f"warning: {victim}" in board.err
+    assert "Traceback" not in board.err
+    assert "not run" in board.out
+    folder = harness_command("leaderboard", str(tmp_path / "runs"))
+    assert folder.code == 0
+    assert str(victim) in folder.err
+    again = harness_command("run", str(spec), "--cache", str(tmp_path / "cache"))
+    assert "1 runs executed, 4 skipped (already done)" in again.out
     metrics = [record.metrics for record in harness.run(spec, cache=tmp_path / "cache")]
     assert metrics == [record.metrics for record in first]
 

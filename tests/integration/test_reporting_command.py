@@ -3,18 +3,12 @@
 from __future__ import annotations
 
 import re
-import subprocess
-import sys
 
 import pytest
 
 SPEC = (
     "name: toy\ntask: retrieval\ndatasets: toy-images\nmethods: {{backbone: colour, pooling: mac}}\nplugins: [{toy}]\n"
 )
-
-
-def harness(*arguments: str, cwd=None) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, "-m", "harness", *arguments], capture_output=True, text=True, cwd=cwd)
 
 
 @pytest.fixture
@@ -26,12 +20,12 @@ def folder(tmp_path, root, toy):
     return tmp_path
 
 
-def test_the_reporter_of_the_documentation(folder):
-    run = harness("run", "spec.yaml", "--plugin", "lines.py", "--report", "lines", cwd=folder)
-    assert run.returncode == 0, run.stderr
-    line = next(line for line in run.stdout.splitlines() if line.startswith("done "))
-    again = harness("send", "runs", "--to", "lines", "--plugin", "lines.py", cwd=folder)
-    assert again.stdout.splitlines() == [line, "1 records sent to lines."]
+def test_the_reporter_of_the_documentation(folder, harness_command):
+    run = harness_command("run", "spec.yaml", "--plugin", "lines.py", "--report", "lines", cwd=folder)
+    assert run.code == 0, run.err
+    line = next(line for line in run.out.splitlines() if line.startswith("done "))
+    again = harness_command("send", "runs", "--to", "lines", "--plugin", "lines.py", cwd=folder)
+    assert again.out.splitlines() == [line, "1 records sent to lines."]
 
 
 @pytest.mark.parametrize(
@@ -44,12 +38,12 @@ def test_the_reporter_of_the_documentation(folder):
         (["send", "lines.py", "--to", "mlflow"], 2, "lines.py is neither a spec nor a record"),
     ],
 )
-def test_mistakes(folder, monkeypatch, arguments, code, words):
+def test_mistakes(folder, monkeypatch, arguments, code, words, harness_command):
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    done = harness(*arguments, cwd=folder)
-    assert (done.returncode, words in done.stderr, "Traceback" in done.stderr) == (code, True, False), done.stderr
+    done = harness_command(*arguments, cwd=folder)
+    assert (done.code, words in done.err, "Traceback" in done.err) == (code, True, False), done.err
     assert not (folder / "runs").exists()
 
 
-def test_reporters_are_listed():
-    assert "mlflow" in harness("methods", "sink").stdout
+def test_reporters_are_listed(harness_command):
+    assert "mlflow" in harness_command("methods", "sink").out

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 
 import pytest
 
@@ -13,42 +11,39 @@ SPEC = (
 )
 
 
-def harness(*arguments: str, cwd=None) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, "-m", "harness", *arguments], capture_output=True, text=True, cwd=cwd)
-
-
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory, request):
+def folder(tmp_path_factory, request, harness_command):
     path = tmp_path_factory.mktemp("reproduce")
     (path / "spec.yaml").write_text(SPEC.format(toy=request.config.rootpath / "tests" / "fixtures" / "toy.py"))
-    assert harness("run", "spec.yaml", "--cache", "cache", cwd=path).returncode == 0
+    assert harness_command("run", "spec.yaml", "--cache", "cache", cwd=path).code == 0
     (record,) = (path / "runs").glob("*.json")
     record.rename(path / "record.json")
     return path
 
 
-def test_the_same(folder, toy):
-    done = harness("reproduce", "record.json", "--plugin", toy, cwd=folder)
-    assert (done.returncode, done.stderr) == (0, "")
-    assert "is reproduced: 12 metrics agree" in done.stdout
-    assert "sources, versions and machine are unchanged" in done.stdout
-    as_json = harness("reproduce", "record.json", "--plugin", toy, "--json", "--out", "again", cwd=folder)
-    assert json.loads(as_json.stdout)["same"] is True
+def test_the_same(folder, toy, harness_command):
+    done = harness_command("reproduce", "record.json", "--plugin", toy, cwd=folder)
+    assert (done.code, done.err) == (0, "")
+    assert "is reproduced: 12 metrics agree" in done.out
+    assert "sources, versions and machine are unchanged" in done.out
+    as_json = harness_command("reproduce", "record.json", "--plugin", toy, "--json", "--out", "again", cwd=folder)
+    assert json.loads(as_json.out)["same"] is True
     assert len(list((folder / "again").glob("*.json"))) == 1
 
 
 @pytest.mark.slow
-def test_something_else(folder, toy, tmp_path):
+def test_something_else(folder, toy, tmp_path, harness_command):
     changed = tmp_path / "toy.py"
     with open(toy) as file:
         changed.write_text(file.read().replace("avg_pool2d(image[None], 8", "avg_pool2d(image[None] * 0, 8"))
     command = ["reproduce", "record.json", "--plugin", str(changed)]
-    done = harness(*command, cwd=folder)
-    assert done.returncode == 5
-    assert "DIFFERS" in done.stdout
-    assert 'backbone "colour": code ' in done.stdout
+    done = harness_command(*command, cwd=folder)
+    assert done.code == 5
+    assert "DIFFERS" in done.out
+    assert 'backbone "colour": code ' in done.out
     assert (
-        harness("reproduce", "record.json", "--plugin", str(changed), "--tolerance", "100", cwd=folder).returncode == 0
+        harness_command("reproduce", "record.json", "--plugin", str(changed), "--tolerance", "100", cwd=folder).code
+        == 0
     )
 
 
@@ -61,6 +56,6 @@ def test_something_else(folder, toy, tmp_path):
         (["record.json", "--tolerance", "-1"], 2, "bad tolerance"),
     ],
 )
-def test_mistakes(folder, arguments, code, words):
-    done = harness("reproduce", *arguments, cwd=folder)
-    assert (done.returncode, words in done.stderr, "Traceback" in done.stderr) == (code, True, False), done.stderr
+def test_mistakes(folder, arguments, code, words, harness_command):
+    done = harness_command("reproduce", *arguments, cwd=folder)
+    assert (done.code, words in done.err, "Traceback" in done.err) == (code, True, False), done.err
