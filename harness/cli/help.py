@@ -1,12 +1,15 @@
-"""How help is shown: commands in the order of work, whole sentences, values named by what they are."""
+"""Which commands there are, and how help is shown: in the order of work, whole sentences, values named by what they
+are."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from importlib import import_module
 from typing import Any, Final
 
+import typer
 from typer.core import TyperGroup
 
 from harness.core.errors import INTERRUPTED, FileUnusable
@@ -18,6 +21,15 @@ ORDER: Final = (
     *("evaluate", "explain", "features", "agreement", "view", "train"),
 )
 """First what a comparison needs, then what one looks up and extends, then the studies."""
+_OTHER_MODULES: Final[Mapping[str, str]] = {
+    "doctor": "listing",
+    "explain": "evaluate",
+    "gate": "compare",
+    "import": "imports",
+    "merge": "publish",
+    "methods": "listing",
+}
+"""Modules of ``harness.cli`` that are not called as their command is."""
 _VALUES: Final[Mapping[str, str]] = {
     "add": "KIND=NAME",
     "cache": "FOLDER",
@@ -91,3 +103,42 @@ class Commands(TyperGroup):
                 # Of a list the type would be shown, which says nothing to a user.
                 parameter.metavar = _VALUES.get(name, name.upper() if getattr(parameter, "multiple", False) else None)
         return command
+
+
+class AllCommands(Commands):
+    """The commands of ``harness``. Only one that is asked for is imported: all of them take as long as a board."""
+
+    def __init__(self, **arguments: Any) -> None:
+        super().__init__(**arguments)
+        self.commands: Any = _Imported()
+
+
+class _Imported(Mapping[str, Any]):
+    """The commands by name, in the order of work, each imported where it is read."""
+
+    def __init__(self) -> None:
+        self._commands: dict[str, Any] = {}
+
+    def __getitem__(self, name: str) -> Any:
+        if name not in ORDER:
+            raise KeyError(name)
+        if name not in self._commands:
+            self._commands[name] = _command(name)
+        return self._commands[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(ORDER)
+
+    def __len__(self) -> int:
+        return len(ORDER)
+
+
+def _command(name: str) -> Any:
+    module = _OTHER_MODULES.get(name, name)
+    defined = getattr(import_module(f"harness.cli.{module}"), "imports" if name == "import" else name)
+    app = typer.Typer(rich_markup_mode=None)
+    if isinstance(defined, typer.Typer):
+        app.add_typer(defined, name=name)
+    else:
+        app.command(name)(defined)
+    return typer.main.get_group(app).commands[name]

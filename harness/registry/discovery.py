@@ -8,6 +8,7 @@ import importlib.util
 import sys
 import zlib
 from collections.abc import Iterable, Iterator
+from functools import cache
 from pathlib import Path
 from types import ModuleType
 from typing import Final
@@ -31,19 +32,18 @@ def in_plugin_folder(file: str | None) -> bool:
 
 def installed(*, built_in: bool = False) -> Iterator[tuple[importlib.metadata.EntryPoint, Origin]]:
     """Entry points of the installed plugins, the built-in ones first (or alone), and where each comes from."""
+    named = cache(_name_and_version)  # which parses all that a distribution says of itself
     points: Iterable[importlib.metadata.EntryPoint] = importlib.metadata.entry_points(group=GROUP)
     if built_in:
-        points = [point for point in points if point.dist is not None and point.dist.name == HARNESS]
+        points = [point for point in points if point.dist is not None and named(point.dist)[0] == HARNESS]
     for point in sorted(points, key=lambda point: (not point.value.startswith("harness_"), point.name, point.value)):
-        distribution = point.dist
-        yield (
-            point,
-            Origin(
-                plugin=distribution.name if distribution else point.value,
-                version=distribution.version if distribution else "",
-                source=f"entry point {point.name}",
-            ),
-        )
+        plugin, version = named(point.dist) if point.dist else (point.value, "")
+        yield point, Origin(plugin=plugin, version=version, source=f"entry point {point.name}")
+
+
+def _name_and_version(distribution: importlib.metadata.Distribution) -> tuple[str, str]:
+    said = distribution.metadata
+    return said["Name"], said["Version"]
 
 
 def plugin_key(plugin: str) -> str:

@@ -48,6 +48,18 @@ def test_it_is_what_its_file_says_as_files_of_users_are_read():
     assert repr(dict(module._built_in())) == repr(again)
 
 
+def test_an_entry_is_read_when_it_is_asked_for(monkeypatch):
+    """A spec names one or two of twenty; reading all takes a tenth of the time of a small board."""
+    read, entries = [], module._entries
+    monkeypatch.setattr(module, "_entries", lambda document: read.extend(document.data) or entries(document))
+    built_in = module._built_in.__wrapped__()
+    assert "digits" in list(built_in) and not read
+    assert built_in["digits"] is built_in["digits"]
+    assert read == ["digits"]
+    with pytest.raises(KeyError):
+        built_in["digit"]
+
+
 @pytest.mark.parametrize(
     ("old", "new", "line"), [("task: retrieval", "task: retreival", 3), ("licence", "license", 8), ("name", "[", 1)]
 )
@@ -56,7 +68,7 @@ def test_a_mistake_in_it_is_shown_with_its_place(tmp_path, monkeypatch, old, new
     file.write_text(MINE.replace("mine:\n", "name:\n", 1).replace(old, new))
     monkeypatch.setattr(module, "_built_in_path", lambda: file)
     with pytest.raises(HarnessError) as found:
-        module._built_in.__wrapped__()
+        dict(module._built_in.__wrapped__())
     assert f"datasets.yaml:{line}:" in str(found.value)
 
 
