@@ -1,5 +1,4 @@
-"""Which commands there are, and how help is shown: in the order of work, whole sentences, values named by what they
-are."""
+"""The commands, and how help is shown: in the order of work, whole sentences, values named by what they are."""
 
 from __future__ import annotations
 

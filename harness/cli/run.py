@@ -84,8 +84,8 @@ def run(
     from harness.runs.decidable import decidable_lines
     from harness.runs.estimate import estimate
     from harness.runs.plan import make_plan
+    from harness.runs.planned import pending, runs_store
     from harness.runs.probe import probe as measure
-    from harness.runs.runner import pending, runs_store
     from harness.runs.sinks import open_sinks
 
     folders = data_folders(data, cache)

@@ -9,8 +9,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final
 
-import psutil
-
 _SAMPLE_SECONDS: Final = 0.005
 _contended = False
 _open: list[Cost] = []
@@ -50,6 +48,8 @@ class _PeakSampler(threading.Thread):
     """Samples the resident size; a peak shorter than the sampling interval can be missed."""
 
     def __init__(self) -> None:
+        import psutil  # which planning, where nothing is measured, does without
+
         super().__init__(daemon=True)
         self._process = psutil.Process()
         self.start_bytes = self.peak_bytes = int(self._process.memory_info().rss)

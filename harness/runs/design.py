@@ -87,7 +87,7 @@ def read_design(data: Mapping[str, Any], task: str) -> tuple[Design, list[tuple[
     errors: list[tuple[HarnessError, str]] = []
     measure = _measure_text(data.get("measure"))
     errors += [(error, "measure") for error in measure_mistakes(measure, task)]
-    if task == "retrieval" and not errors:
+    if measure and task == "retrieval" and not errors:
         measure = _metric_key(measure) or measure
     smallest = data.get("smallest_difference")
     is_number = isinstance(smallest, int | float) and not isinstance(smallest, bool)

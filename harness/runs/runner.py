@@ -25,6 +25,7 @@ from harness.runs.identity import Run
 from harness.runs.kept_ranks import store_ranks
 from harness.runs.parts import describe_parts
 from harness.runs.plan import Plan, make_plan
+from harness.runs.planned import pending, runs_store
 from harness.runs.plausibility import implausible
 from harness.runs.record import Failure, Record
 from harness.runs.recreate import describe
@@ -108,30 +109,6 @@ def _require_arguments(**arguments: object) -> None:
             if not isinstance(item, str | Path):
                 fix = "give texts; classes and instances stand in the spec, methods={KIND: [...]}"
                 raise BadParameter(f"{name} holds {item!r}", fix=fix)
-
-
-def runs_store(plan: Plan, folder: str | Path | None = None) -> Store:
-    """The store of a plan's records: ``folder``, or ``runs`` beside the spec."""
-    return Store(Path(folder) if folder else plan.spec.folder / "runs")
-
-
-def pending(plan: Plan, store: Store, *, retry_failed: bool = False) -> list[Run]:
-    """The runs that have no record or not the ranks to be kept (or, with ``retry_failed``, a record of a failure)."""
-    records = store.read_many(run.id for run in plan.runs)
-
-    def is_pending(run: Run) -> bool:
-        record = records.get(run.id)
-        if record is None or (retry_failed and record.status == "failed"):
-            return True
-        return run.stores_ranks and record.status == "done" and not store.keeps_ranks(record, run.keep_ranks)
-
-    return [run for run in plan.runs if is_pending(run)]
-
-
-def planned_records(plan: Plan, store: Store) -> list[Record]:
-    """One record per run of the plan; ``missing`` ones for runs that have none."""
-    records = store.read_many(run.id for run in plan.runs)
-    return [records.get(run.id) or describe(run) for run in plan.runs]
 
 
 def run_plan(

@@ -186,8 +186,8 @@ class Resolver:
         from harness.data.folders import data_folders
         from harness.runs.looks import seen_seeds
         from harness.runs.plan import make_plan, with_seeds
+        from harness.runs.planned import planned_records, runs_store
         from harness.runs.rules import stored_rule
-        from harness.runs.runner import planned_records, runs_store
 
         plan = make_plan(
             path,

@@ -22,7 +22,7 @@ from harness.core.signed import unsigned
 from harness.core.text import is_printable
 from harness.data.folders import data_folders
 from harness.runs.plan import make_plan
-from harness.runs.runner import pending, planned_records
+from harness.runs.planned import pending, planned_records
 from harness.runs.store import Store
 from harness.studies.verify_records import verify_records
 

@@ -21,7 +21,7 @@ import pytest
 import harness
 from harness.data.folders import data_folders
 from harness.runs.plan import make_plan
-from harness.runs.runner import pending, planned_records
+from harness.runs.planned import pending, planned_records
 from harness.runs.store import Store
 
 HOSTILE = str(Path(__file__).parents[1] / "fixtures" / "hostile.py")

@@ -14,9 +14,9 @@ from harness.data.rankings import Rankings, read_rankings
 from harness.plugin_api import DataFolders, HasInstances
 from harness.runs.kept_ranks import keep_ranks
 from harness.runs.plan import make_plan
+from harness.runs.planned import runs_store
 from harness.runs.record import STORED_RANKS, Record
 from harness.runs.recreate import describe
-from harness.runs.runner import runs_store
 from harness.runs.store import Store
 from harness.runs.targets import IMPORTED
 from harness.studies.imports.records import imported_record

@@ -13,7 +13,7 @@ from harness.cli.app import app
 from harness.core.errors import DataMissing
 from harness.data.folders import data_folders
 from harness.runs.plan import make_plan
-from harness.runs.runner import planned_records, runs_store
+from harness.runs.planned import planned_records, runs_store
 
 BOARDS = [f"thesis-table-{n}" for n in ("3-2", "3-4", "4-1", "4-2", "4-3", "4-5", "4-6", "4-7", "4-8", "5-1")]
 

@@ -53,7 +53,8 @@ def test_an_entry_is_read_when_it_is_asked_for(monkeypatch):
     read, entries = [], module._entries
     monkeypatch.setattr(module, "_entries", lambda document: read.extend(document.data) or entries(document))
     built_in = module._built_in.__wrapped__()
-    assert "digits" in list(built_in) and not read
+    assert "digits" in list(built_in)
+    assert not read
     assert built_in["digits"] is built_in["digits"]
     assert read == ["digits"]
     with pytest.raises(KeyError):

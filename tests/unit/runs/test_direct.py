@@ -87,7 +87,8 @@ def test_a_list_is_one_value_and_not_a_sweep(planned):
 
 
 def test_other_processes_do_not_get_them(planned, tmp_path):
-    from harness.runs.runner import run_plan, runs_store
+    from harness.runs.planned import runs_store
+    from harness.runs.runner import run_plan
 
     plan = planned(PowerMean)
     with pytest.raises(SpecError, match="PowerMean: other processes cannot load"):

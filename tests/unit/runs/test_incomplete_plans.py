@@ -8,7 +8,8 @@ import pytest
 from harness.core.errors import DataMissing, Errors
 from harness.data.folders import data_folders, located, use
 from harness.runs.plan import make_plan
-from harness.runs.runner import planned_records, run_plan, runs_store
+from harness.runs.planned import planned_records, runs_store
+from harness.runs.runner import run_plan
 
 SPEC = """\
 name: s

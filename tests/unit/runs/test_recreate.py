@@ -11,8 +11,8 @@ from harness.core.errors import Errors, UnknownName
 from harness.core.progress import SilentProgress
 from harness.data.folders import data_folders
 from harness.runs.plan import make_plan
+from harness.runs.planned import planned_records, runs_store
 from harness.runs.recreate import describe, recreate
-from harness.runs.runner import planned_records, runs_store
 from harness.runs.tasks import perform
 
 SPEC = {

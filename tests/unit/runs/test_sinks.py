@@ -82,7 +82,8 @@ def test_the_record_is_written_before_a_reporter_hears_of_it(tmp_path, toy):
     from harness.core.progress import SilentProgress
     from harness.data.folders import data_folders
     from harness.runs.plan import make_plan
-    from harness.runs.runner import run_plan, runs_store
+    from harness.runs.planned import runs_store
+    from harness.runs.runner import run_plan
 
     plan = make_plan(SPEC, data_folders(cache=tmp_path / "cache"), plugins=(toy,))
     store = runs_store(plan, tmp_path / "runs")

@@ -14,7 +14,7 @@ from harness.data.folders import data_folders
 from harness.runs import identity
 from harness.runs.identity import recorded_id
 from harness.runs.plan import make_plan
-from harness.runs.runner import pending, planned_records
+from harness.runs.planned import pending, planned_records
 from harness.runs.store import Store, read_record
 from harness.runs.upgrade import earlier_id
 
