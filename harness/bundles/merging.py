@@ -24,7 +24,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from harness.boards.board import Board
 from harness.boards.render import json_text, render_tables
+from harness.boards.render.markdown import escaped
 from harness.boards.stored import boards_content, boards_of
 from harness.boards.tables import all_tables
 from harness.bundles.bundle import RUNS, SUFFIX, Bundle, bundle_files, open_bundle
@@ -32,9 +34,11 @@ from harness.bundles.people import REPETITIONS, Recomputations, people_tables, s
 from harness.bundles.recomputed import FILE as RECOMPUTED
 from harness.bundles.recomputed import read
 from harness.bundles.repetitions import RepeatedRun, Repetition, repeated_run, repetitions_of
+from harness.bundles.stated import Stated, stated_by
 from harness.core.digest import digest
-from harness.core.errors import DataDamaged, DataMissing, Errors, FileUnusable, HarnessError
+from harness.core.errors import DataDamaged, DataMissing, Errors, FileUnusable, HarnessError, UnknownName
 from harness.core.files import unfinished_folder, write_atomically
+from harness.runs.design import Design
 from harness.runs.results import Results
 from harness.runs.tolerances import Tolerances, require_metrics
 
@@ -56,6 +60,7 @@ class Merged:
         runs: number of runs.
         records: number of records, repetitions included.
         disagreements: ``BOARD: run ID: sentence``.
+        notes: ``BOARD: sentence``: what a board does not take of the specs of its bundles, and why.
     """
 
     folder: Path
@@ -64,6 +69,7 @@ class Merged:
     runs: int
     records: int
     disagreements: tuple[str, ...]
+    notes: tuple[str, ...] = ()
 
 
 def merge(bundles: Sequence[str | Path], into: str | Path, *, tolerance: Tolerances | None = None) -> Merged:
@@ -95,12 +101,13 @@ def merge(bundles: Sequence[str | Path], into: str | Path, *, tolerance: Toleran
     records = [repetition.record for run in by_run for repetition in run.repetitions]
     require_metrics(tolerance or {}, {name for record in records for name in record.metrics})
     boards, again = _by_board(by_run), read(into / RECOMPUTED)
+    stated = {name: _stated(runs) for name, runs in boards.items()}
     try:
         for bundle in opened.values():
             _keep(bundle, stored)
         with unfinished_folder(into / BOARDS) as folder:
             for name, runs in boards.items():
-                _write_board(folder / name, name, runs, again)
+                _write_board(folder / name, name, runs, again, stated[name])
             (folder / INDEX).write_bytes(_json(_index(opened, boards)))
             _replace(folder, into / BOARDS)
     except OSError as error:
@@ -117,6 +124,7 @@ def merge(bundles: Sequence[str | Path], into: str | Path, *, tolerance: Toleran
             for run in runs
             for sentence in run.disagreements
         ),
+        notes=tuple(f"{name}: {spec.note}" for name, spec in stated.items() if spec.note),
     )
 
 
@@ -181,7 +189,13 @@ def _replace(folder: Path, place: Path) -> None:
         os.replace(folder, place)
 
 
-def _write_board(folder: Path, name: str, runs: Sequence[RepeatedRun], again: Recomputations) -> None:
+def _stated(runs: Iterable[RepeatedRun]) -> Stated:
+    """What the specs of all bundles with records of a board state."""
+    repetitions = (repetition for run in runs for repetition in run.repetitions)
+    return stated_by({bundle.id: bundle for repetition in repetitions for bundle in repetition.bundles}.values())
+
+
+def _write_board(folder: Path, name: str, runs: Sequence[RepeatedRun], again: Recomputations, stated: Stated) -> None:
     (folder / RUNS).mkdir(parents=True)
     for run in runs:
         run_id = run.taken.record.id
@@ -189,14 +203,25 @@ def _write_board(folder: Path, name: str, runs: Sequence[RepeatedRun], again: Re
         ranks = [bundle.folder / RUNS / f"{run_id}.ranks.npy" for bundle in run.taken.bundles]
         if there := [file for file in ranks if file.is_file()]:  # all the same: the record has their checksum
             shutil.copyfile(there[0], folder / RUNS / there[0].name)
-    boards = boards_of(Results(name, tuple(run.taken.record for run in runs)))
-    title = runs[0].taken.record.dataset.name
+    boards, missing = _boards(name, runs, stated.baseline)
+    title = stated.name or runs[0].taken.record.dataset.name
+    description = " ".join(filter(None, [stated.description, stated.note, missing]))
     standings = [standing(run, again) for run in runs]
     tables = [*all_tables(boards), *people_tables(boards, standings)]
-    text = render_tables(tables, "markdown", title=title, description=_ABOUT, command="harness merge")
+    about = "\n\n".join(filter(None, [escaped(description), _ABOUT]))  # a stranger's text must not become markup
+    text = render_tables(tables, "markdown", title=title, description=about, command="harness merge")
     (folder / "README.md").write_text(text, encoding="utf-8")
-    (folder / "results.json").write_text(json_text(boards_content(boards, title, "")), encoding="utf-8")
+    (folder / "results.json").write_text(json_text(boards_content(boards, title, description)), encoding="utf-8")
     (folder / REPETITIONS).write_text(written(standings), encoding="utf-8")
+
+
+def _boards(name: str, runs: Sequence[RepeatedRun], baseline: str) -> tuple[list[Board], str]:
+    """The boards of runs, with a baseline where it is one of their rows; a sentence where it is none."""
+    records = tuple(run.taken.record for run in runs)
+    try:
+        return boards_of(Results(name, records, design=Design(baseline=baseline))), ""
+    except UnknownName:
+        return boards_of(Results(name, records)), f'Its baseline "{baseline}" is no single row of this board.'
 
 
 _ABOUT: Final = (

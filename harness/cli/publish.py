@@ -80,6 +80,8 @@ def merge(
     merged = merge_bundles(bundles or (), into, tolerance=parse_tolerances(tolerance or ()) or None)
     for sentence in merged.disagreements:
         print(f"disagreement  {sentence}")
+    for sentence in merged.notes:
+        print(f"note  {sentence}")
     whole = ((merged.bundles, "bundle"), (merged.runs, "run"), (merged.records, "record"))
     print(f"{', '.join(counted(*part) for part in whole)}: {counted(len(merged.boards), 'board')}.")
     for name, count in merged.boards.items():

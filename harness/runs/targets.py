@@ -150,7 +150,7 @@ class Resolver:
             if shown.records or not boards.is_file():
                 return shown
             board, runs = self._file(boards, name), self._records(path / RUNS, name)
-            return replace(runs, title=board.title, description=board.description) if runs.records else board
+            return _as_in(board, runs) if runs.records else board
         if self.runs is not None or not boards.is_file() or any((path / RUNS).glob("*.json")):
             planned = self._planned(spec, name)
             if not boards.is_file() or any(record.status != "missing" for record in planned.records):
@@ -221,6 +221,13 @@ class Resolver:
             folder=store.folder,
             plugin_warnings=tuple(map(str, (*plan.registry.broken, *plan.registry.outdated))),
         )
+
+
+def _as_in(board: Results, runs: Results) -> Results:
+    """Records with what the ``results.json`` beside them says of their board, as ``harness merge`` writes both."""
+    baselines = {str(one.get("baseline") or "") for one in board.boards}
+    design = replace(runs.design, baseline=baselines.pop() if len(baselines) == 1 else "")
+    return replace(runs, title=board.title, description=board.description, design=design)
 
 
 def _path(target: str | Path) -> Path:

@@ -84,7 +84,7 @@ def write_page(
     shown_boards, left_out = _boards(collection)
     views = board_views(shown_boards, pictures=pictures, people=collection.people)
     ranks = across_views(across(shown_boards), pictures=pictures)
-    names = [name for name, _ in collection.titles]
+    names = list(dict.fromkeys(name for name, _ in collection.titles))
     heading = title or (", ".join(names) if 0 < len(names) <= _NAMED else "Leaderboards")
     with replaced_folder(Path(out)) as folder:
         shown = {view.id: gallery(view, galleries, registry, folders, folder) for view in views if galleries}

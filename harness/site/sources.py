@@ -71,7 +71,7 @@ def collect(sources: Sequence[str | Path | Record], resolver: Resolver) -> Colle
     if not records:
         raise SpecError("there is nothing to write a page of", fix="give specs, or folders that harness run wrote")
     return Collection(
-        titles=tuple((result.title, result.description) for result in results if result.title),
+        titles=tuple(dict.fromkeys((result.title, result.description) for result in results if result.title)),
         records=tuple(records[run_id] for run_id in sorted(records)),
         files=files,
         references=tuple(read_reference(result.reference) for result in results if result.reference),

@@ -12,7 +12,7 @@ import pytest
 from people import bundle, record, store, ten_bundles
 
 import harness
-from harness.bundles.bundle import open_bundle
+from harness.bundles.bundle import open_bundle, packed
 from harness.bundles.merging import merge
 from harness.bundles.publishing import publish
 from harness.cli import main
@@ -197,6 +197,62 @@ def test_a_page_of_the_folder_is_one_of_all_its_boards(tmp_path):
     assert harness.write_page(folder, tmp_path / "root", title="all", pictures=False).boards == 2
     harness.write_page(boards, tmp_path / "one by one", title="all", pictures=False)
     assert content(tmp_path / "root") == content(tmp_path / "one by one")
+
+
+def with_spec(file, folder, **spec):
+    """A bundle with a spec in it, which no plan was made of."""
+    opened = open_bundle(file)
+    parts = {name: (opened.folder / name).read_bytes() for name in opened.manifest.files}
+    parts["spec.yaml"] = json.dumps(spec).encode()
+    sums = {name: hashlib.sha256(content).hexdigest() for name, content in parts.items()}
+    manifest = opened.manifest.model_copy(update={"files": sums})
+    folder.mkdir()
+    path = folder / f"{manifest.id}.zip"
+    path.write_bytes(packed(manifest, parts))
+    return path
+
+
+def people_with_specs(folder, *specs):
+    """Bundles of people who measured the same, each with a spec of their own; None: without."""
+    for number, spec in enumerate(specs):
+        file = bundle(folder / str(number), record(), record("mac", [0.4] * 8), name=f"P {number}")
+        yield file if spec is None else with_spec(file, folder / f"spec {number}", **spec)
+
+
+def test_a_board_has_what_the_specs_of_its_bundles_agree_on(tmp_path):
+    spec = {"name": "poolings", "description": "Which pooling? <b>GeM</b>", "baseline": "mac"}
+    merged = merge([*people_with_specs(tmp_path, spec, spec, None)], tmp_path / "board")
+    assert merged.notes == ()
+    (folder,) = (tmp_path / "board" / "boards").glob("*/")
+    text, stored = (folder / "README.md").read_text(), json.loads((folder / "results.json").read_text())
+    assert "# poolings\n\nWhich pooling? &lt;b&gt;GeM&lt;/b&gt;\n\nMerged from" in text, (
+        "a stranger's text is no markup"
+    )
+    assert (stored["title"], stored["description"]) == (spec["name"], spec["description"])
+    assert stored["boards"][0]["baseline"] == "mac"
+    of_folder = find_results(folder)
+    assert (of_folder.title, of_folder.design.baseline) == ("poolings", "mac")
+    assert harness.leaderboard(of_folder) == harness.leaderboard(find_results(folder / "results.json"))
+
+
+def test_what_the_specs_of_bundles_differ_in_is_not_taken_and_said(tmp_path):
+    specs = [{"name": "a", "baseline": "mac"}, {"name": "b", "description": "Mine.", "baseline": "mac"}]
+    files = [*people_with_specs(tmp_path, *specs)]
+    merged = merge(files, tmp_path / "board")
+    said = "The specs of its bundles differ in name and description: the board takes none of them."
+    assert [note.partition(": ")[2] for note in merged.notes] == [said]
+    (folder,) = (tmp_path / "board" / "boards").glob("*/")
+    assert f"# set\n\n{said}" in (folder / "README.md").read_text()
+    assert json.loads((folder / "results.json").read_text())["boards"][0]["baseline"] == "mac"
+    merge(files[::-1], tmp_path / "again")
+    assert content(tmp_path / "again") == content(tmp_path / "board")
+
+
+def test_a_baseline_that_a_merged_board_lacks_is_said(tmp_path):
+    merge([*people_with_specs(tmp_path, {"name": "a", "baseline": "rmac"})], tmp_path / "board")
+    (folder,) = (tmp_path / "board" / "boards").glob("*/")
+    assert 'Its baseline "rmac" is no single row of this board.' in (folder / "README.md").read_text()
+    assert harness.leaderboard(find_results(folder))
 
 
 def test_a_tolerance_for_a_metric_that_nobody_measured_is_refused(bundles, tmp_path):
