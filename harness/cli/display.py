@@ -1,4 +1,4 @@
-"""Progress and summaries on a terminal; quiet bars when standard error is not one."""
+"""Progress and summaries: bars on a terminal, lines now and then where standard error is not one."""
 
 from __future__ import annotations
 
@@ -23,6 +23,8 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from harness.cli.progress_lines import ProgressLines
+from harness.core.text import counted
 from harness.runs.identity import Run
 from harness.runs.plan import Plan
 from harness.runs.record import Failure, Record
@@ -47,10 +49,16 @@ class _Terminal(Console):
 
 
 class Bars:
-    """Draws one bar per kind of work, with rate and time left."""
+    """Draws one bar per kind of work, with rate and time left; prints lines where there is no terminal.
 
-    def __init__(self) -> None:
+    Args:
+        records: where the records of runs go, said when runs begin; None where there are none.
+    """
+
+    def __init__(self, records: Path | None = None) -> None:
+        self._records = records
         self._console = _Terminal(stderr=True)
+        self._lines = None if self._console.is_terminal else ProgressLines(self._say)
         self._progress = Progress(
             TextColumn("{task.description}"),
             BarColumn(),
@@ -75,10 +83,14 @@ class Bars:
 
     def update(self, label: str, done: int, total: int) -> None:
         """See ``harness.core.progress.Progress``."""
-        if done == 0 and label in self._tasks:
+        if done == 0 and label in self._tasks and label != "runs":
             self._progress.remove_task(self._tasks.pop(label))
         task = self._tasks.get(label)
+        if self._lines is not None:
+            self._lines.update(label, done, total)
         if task is None:
+            if label == "runs" and self._records is not None:
+                self._say(f"{counted(total, 'run')} to do, records in {self._records}")
             task = self._tasks[label] = self._progress.add_task(label, total=total, rate="")
         speed = self._progress.tasks[self._progress.task_ids.index(task)].speed
         self._progress.update(task, completed=done, total=total, rate=_rate(speed))
@@ -87,10 +99,10 @@ class Bars:
 
     def finished(self, run: Run, record: Record) -> None:
         """One line per finished run."""
-        headline = _headline(record)
-        self._console.print(
-            f"{record.status:>6}  {run.label}  {headline}", markup=False, highlight=False, soft_wrap=True
-        )
+        self._say(f"{record.status:>6}  {run.label}  {_headline(record)}")
+
+    def _say(self, line: str) -> None:
+        self._console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
 def _rate(speed: float | None) -> str:

@@ -149,7 +149,7 @@ class _Execution:
         from harness.cli.display import Bars
         from harness.runs.runner import run_plan
 
-        with Bars() as bars:
+        with Bars(self.store.folder) as bars:
 
             def finished(run: Any, record: Any) -> None:
                 self.executed.add(run.id)

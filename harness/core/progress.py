@@ -9,7 +9,7 @@ T = TypeVar("T")
 
 
 class Progress(Protocol):
-    """Shows progress; the command line draws bars, tests and pipes stay silent."""
+    """Shows progress: the command line draws bars, or prints lines where it has no terminal; tests stay silent."""
 
     def update(self, label: str, done: int, total: int) -> None:
         """``done`` of ``total`` steps of the work called ``label`` are finished; the last call has them equal."""

@@ -139,6 +139,7 @@ def run_plan(
     if options.shards and any(run.task != "retrieval" for run in runs):
         raise SpecError("runs of active learning have no shards", fix="leave out --shards")
     if runs:
+        progress.update("runs", 0, len(runs))  # says at once that work begins: audits and descriptions take long
         audits = audit_runs(runs, plan.folders)
         executor = make_executor(options.of_whole_runs, plan, runs, progress)
         before = store.read_many(run.id for run in runs)  # descriptions take long: others may do runs meanwhile
