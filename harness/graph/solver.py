@@ -255,4 +255,6 @@ def _engine(alpha_s: Matrix, device: str) -> Engine:
 def _cuthill_mckee(graph: Matrix) -> NDArray[Any]:
     from scipy.sparse.csgraph import reverse_cuthill_mckee
 
+    if graph.shape[0] == 0:  # scipy has no order of nothing
+        return np.zeros(0, np.int32)
     return np.asarray(reverse_cuthill_mckee(graph, symmetric_mode=True))

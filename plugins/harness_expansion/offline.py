@@ -38,7 +38,7 @@ class Offline:
         """Solve for every image of the database (n, d) with this affinity (n, n)."""
         parts = Subgraphs(affinity, system, early)
         rows, ends = [], []
-        for start in range(0, len(database), _ROWS):
+        for start in range(0, max(len(database), 1), _ROWS):  # one block, also of no image
             kept = _nearest(database, np.arange(start, min(start + _ROWS, len(database))), top)
             unit = np.zeros(kept.shape)
             unit[:, 0] = 1
@@ -60,6 +60,8 @@ class Offline:
 
 def _nearest(database: Floats, items: Ids, top: int) -> Ids:
     """The ``top`` images nearest to each item (m, t), itself first."""
+    if not len(items):
+        return items[:, None]
     lists = neighbours_of(database[items], database, min(top, len(database))).indices
     others = lists[~own_entries(lists, items)]
     return np.concatenate([items[:, None], others.reshape(len(items), -1)], axis=1)

@@ -101,6 +101,8 @@ class Subgraphs:
 
     def solve(self, kept: Ids, seeds: NDArray[np.float64]) -> tuple[NDArray[np.float64], Convergence]:
         """Solutions (m, t) for seeds (m, t) within the images ``kept`` (m, t) of each part."""
+        if not kept.size:
+            return np.zeros(kept.shape), Convergence(np.zeros(len(kept), np.int64), np.zeros(len(kept)))
         alpha, tol, cap = self._system.alpha, self._system.tol, self._system.max_iter or _UNCAPPED
         kept, seeds = np.ascontiguousarray(kept), np.ascontiguousarray(seeds)
 

@@ -77,7 +77,7 @@ class RMatch:
                 kept.append(rows)
             if sum(map(len, kept)) > _LEARNT_FROM:
                 kept, step = kept[::2], 2 * step
-        return WhitenedRMatch(self, PCA().fit(np.concatenate(kept)))
+        return WhitenedRMatch(self, PCA().fit(np.concatenate(kept or [np.zeros((0, 1), np.float32)])))
 
     def describe(self, maps: Sequence[Tensor], role: Role) -> Floats:
         """(r, C) float32, rows of norm 1 or zero: the regions of all scales together."""

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from harness.core.errors import InvalidInput
 from harness.retrieval.reranking import packed, stored_bytes, unpacked
 from harness_pooling.regions import region_grid
 from harness_reranking.r_match import RMatch, reduced
@@ -116,3 +117,8 @@ def test_regions_are_whitened_by_what_the_database_shows():
 )
 def test_the_preset_says_whether_regions_are_whitened(parameters, learns):
     assert RMatch(**parameters).learns is learns
+
+
+def test_regions_of_no_image_teach_no_whitening():
+    with pytest.raises(InvalidInput, match="cannot be learnt from"):
+        RMatch().fit(iter(()))
