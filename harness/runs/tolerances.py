@@ -39,6 +39,13 @@ def require_metrics(tolerances: Tolerances, metrics: Iterable[str]) -> None:
             raise UnknownName(f'a tolerance is for "{metric}", which no record has', fix=fix)
 
 
+def for_metrics(tolerances: Tolerances | None, metrics: Iterable[str]) -> Tolerances | None:
+    """Of tolerances for several records those that one with these metrics can heed; None where none were given."""
+    known = {*metrics, ALL}
+    own = {metric: points for metric, points in (tolerances or {}).items() if metric in known}
+    return (own or {ALL: 0.0}) if tolerances else None  # that some were given says that details do not count
+
+
 def tolerated(tolerances: Tolerances, metric: str) -> float | None:
     """The tolerance of a metric, None where none was given."""
     return tolerances.get(metric, tolerances.get(ALL))

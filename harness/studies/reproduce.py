@@ -26,7 +26,7 @@ from harness.runs.recreate import recreate
 from harness.runs.store import Store
 from harness.runs.targets import Resolver
 from harness.runs.tasks import perform
-from harness.runs.tolerances import Tolerances, scale, tolerated
+from harness.runs.tolerances import Tolerances, require_metrics, scale, tolerated
 
 _COSTS: Final = frozenset({"train", "extract", "acquire", "wall_s", "cpu_s", "peak_bytes", "cached", "contended"})
 """Parts of the details that are measured again each time."""
@@ -119,6 +119,7 @@ def reproduce(
 
     Raises:
         SpecError: the record cannot be read, or is of a run without a result; ``out`` has a record of it already.
+        UnknownName: a tolerance is for a metric that the record does not have.
         PluginError: a method of the record is not there (exit code 3).
         DataMissing: its data are not there.
         DataDamaged: its data are not those that it was measured on.
@@ -129,6 +130,8 @@ def reproduce(
     places = () if isinstance(record, Record) else tuple(Path(record).absolute().parents[:2])
     if original.status == "missing":
         raise SpecError(f"run {original.id} has no result to compare with", fix="harness run executes it")
+    if original.metrics:
+        require_metrics(tolerance or {}, original.metrics)
     store = Store(Path(out)) if out is not None else None
     if store is not None and store.path(original.id).exists():
         raise SpecError(f"{out} has a record of run {original.id} already", fix="name a folder that is empty")

@@ -23,7 +23,7 @@ from harness.runs.record import Record
 from harness.runs.recreate import restored
 from harness.runs.store import read_record
 from harness.runs.targets import record_files
-from harness.runs.tolerances import Tolerances, scale
+from harness.runs.tolerances import Tolerances, for_metrics, require_metrics, scale
 from harness.studies.draw import Share, drawn
 from harness.studies.reproduce import Reproduction, reproduce
 from harness.studies.verify_costs import changed_cost, impossible_cost
@@ -84,6 +84,7 @@ def verify_records(
     Raises:
         SpecError: there is nothing of this name.
         PluginError: a plugin given in ``plugins`` cannot be loaded.
+        UnknownName: a tolerance is for a metric that no record has.
         BadParameter: ``recompute`` is neither a number nor a share.
     """
     progress, share = progress or SilentProgress(), Share.parse(recompute)
@@ -93,10 +94,12 @@ def verify_records(
     checks: dict[Path, RecordCheck] = {}
     readable: dict[Path, Record] = {}
     truths: dict[str, Any] = {}
+    metrics: set[str] = set()
     elsewhere = 0
     for number, file in enumerate(files, start=1):
         try:
             record = _read(file)
+            metrics.update(record.metrics)
             checked, problem = _check_rankings(record, plugins, folders, truths, file.absolute().parents[:2])
             problem = problem or _impossible(record)
             again = not problem and record.status == "done" and not record.measured_by
@@ -107,10 +110,13 @@ def verify_records(
         except DataDamaged as error:
             checks[file] = RecordCheck(file, error.headline)
         progress.update("records", number, len(files))
+    if metrics:
+        require_metrics(tolerance or {}, metrics)
     if elsewhere and share.number:
         warnings.warn(f"records not run again, as there is no GPU here: {elsewhere}", stacklevel=2)
     for file in drawn(readable, share, seed or secrets.token_hex(8), times):
-        problem, difference = _repeated(file, readable[file].id, plugins, data, tolerance, progress)
+        own = for_metrics(tolerance, readable[file].metrics)
+        problem, difference = _repeated(file, readable[file].id, plugins, data, own, progress)
         checks[file] = RecordCheck(file, problem, (*checks[file].checked, "run"), difference, repeatable=True)
     return list(checks.values())
 

@@ -11,7 +11,7 @@ from harness.boards.comparison.report import difference_text
 from harness.boards.failures import NOT_RUN
 from harness.boards.footer import detectable_text
 from harness.core.errors import DONE, NOTHING_MEASURED, REGRESSION
-from harness.runs.tolerances import Tolerances, tolerated
+from harness.runs.tolerances import Tolerances, require_metrics, tolerated
 
 
 @dataclass(frozen=True)
@@ -43,8 +43,14 @@ def judge(changes: Changes, *, tolerance: Tolerances | None = None, allow_missin
         tolerance: metric -> loss that is accepted, in points as tables show them; under ``""`` for all others
             (``harness.runs.tolerances``).
         allow_missing: whether methods that the other side lacks are accepted.
+
+    Raises:
+        UnknownName: a tolerance is for a metric that no method has.
     """
     tolerance = tolerance or {}
+    metrics = {name for method in changes.methods for name in (*(c.metric for c in method.changes), *method.others)}
+    if metrics:
+        require_metrics(tolerance, metrics)
     worse: list[str] = []
     unknown: list[str] = []
     for method in changes.methods:

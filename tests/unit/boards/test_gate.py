@@ -11,7 +11,7 @@ from measurements import active, retrieval
 
 import harness
 from harness.boards.comparison.gate import judge
-from harness.core.errors import DONE, NOTHING_MEASURED, BadParameter
+from harness.core.errors import DONE, NOTHING_MEASURED, BadParameter, UnknownName
 from harness.runs.results import Results
 from harness.runs.targets import find_results
 from harness.runs.tolerances import parse_tolerances
@@ -43,6 +43,12 @@ def test_a_tolerated_loss_passes():
     assert verdict(before, after, {"": 1.5}).exit_code == 0
     assert verdict(before, after, {"": 1.5, "map_medium": 0.5}).exit_code == 5
     assert verdict(before, after, {"": 0.5}).exit_code == 5
+
+
+def test_a_tolerance_for_a_metric_that_no_method_has_is_refused():
+    before = [retrieval(aps=APS)]
+    with pytest.raises(UnknownName, match=r'(?s)for "map_medum", which no record has.*did you mean "map_medium"'):
+        verdict(before, before, {"map_medum": 0.5})
 
 
 def test_too_few_seeds_are_6_unless_a_tolerance_decides():

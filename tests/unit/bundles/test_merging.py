@@ -19,6 +19,7 @@ from harness.cli import main
 from harness.core.errors import DataDamaged, DataMissing, UnknownName
 from harness.runs.store import Store
 from harness.runs.targets import find_results
+from harness.runs.tolerances import for_metrics
 from harness.studies.verify_records import verify_records
 
 
@@ -260,6 +261,16 @@ def test_a_tolerance_for_a_metric_that_nobody_measured_is_refused(bundles, tmp_p
         merge(bundles, tmp_path / "board", tolerance={"map_medum": 1.0})
     assert not (tmp_path / "board").exists(), "nothing is merged"
     merge(bundles, tmp_path / "board", tolerance={"map_medium": 1.0, "": 0.5})
+    (board, *_) = (tmp_path / "board" / "boards").glob("*/")
+    with pytest.raises(UnknownName, match="which no record has"):
+        verify_records(board, tolerance={"map_medum": 1.0})
+    verify_records(board, tolerance={"map_medium": 1.0, "": 0.5})
+
+
+def test_of_tolerances_for_several_records_each_heeds_its_own():
+    assert for_metrics({"map_medium": 1.0, "accuracy": 2.0}, ["map_medium"]) == {"map_medium": 1.0}
+    assert for_metrics({"accuracy": 2.0}, ["map_medium"]) == {"": 0.0}, "by nothing, and details do not count"
+    assert for_metrics(None, ["map_medium"]) is None
 
 
 def test_commands_publish_merge_and_verify(tmp_path, monkeypatch, capsys):

@@ -7,7 +7,7 @@ import json
 import pytest
 
 import harness
-from harness.core.errors import DataDamaged, DataMissing, PluginError, SpecError
+from harness.core.errors import DataDamaged, DataMissing, PluginError, SpecError, UnknownName
 from harness.runs.store import Store
 from harness.studies.reproduce import MetricCheck, reproduce
 
@@ -75,6 +75,8 @@ def test_other_numbers_differ_unless_they_are_tolerated(tmp_path, toy):
     assert wrong.first.startswith("ap_medium[0]: 0.")
     assert not reproduce(old, plugins=[toy], tolerance={"": 0.3}).same
     assert reproduce(old, plugins=[toy], tolerance={"map_medium": 0.5}).same
+    with pytest.raises(UnknownName, match=r'(?s)for "map_medum", which no record has.*did you mean "map_medium"'):
+        reproduce(old, plugins=[toy], tolerance={"map_medum": 0.5})
 
 
 def test_a_tolerance_is_in_points_and_none_is_exact():
