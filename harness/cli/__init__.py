@@ -21,6 +21,8 @@ def main() -> None:
     output that is closed) becomes an error with a name.
     """
     _prepare_streams()
+    # Pydantic looks for plugins of its own in all that is installed: a twentieth of the time of a small board.
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     from harness.cli.app import app
 
     warnings.showwarning = _show_warning

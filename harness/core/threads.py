@@ -7,9 +7,11 @@ import os
 import sys
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
-from typing import Final, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
+
+if TYPE_CHECKING:
+    from concurrent.futures import ThreadPoolExecutor
 
 Part = TypeVar("Part")
 
@@ -118,6 +120,8 @@ def on_all_threads(work: Callable[[Part], object], parts: Sequence[Part]) -> Non
             for part in parts:
                 work(part)
             return
+        from concurrent.futures import wait
+
         pool = shared_threads(threads, os.getpid())
         # One call a thread, not one a part: a call takes two kilobytes, and parts can be millions.
         started = [pool.submit(alone) for _ in range(min(threads, len(parts)))]
@@ -156,4 +160,6 @@ def limit(count: int) -> None:
 @functools.cache
 def shared_threads(count: int, process: int) -> ThreadPoolExecutor:
     """Threads that all work of a process shares; those of its parent do not live in it."""
+    from concurrent.futures import ThreadPoolExecutor
+
     return ThreadPoolExecutor(count, thread_name_prefix="graph")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import subprocess
-import tarfile
 import tempfile
 from pathlib import Path, PurePosixPath
 
@@ -52,6 +51,8 @@ def _archive(tree: str) -> bytes:
 
 def _unpack(archive: bytes, folder: Path) -> None:
     """The plain files of an archive; links are left out."""
+    import tarfile
+
     with tarfile.open(fileobj=io.BytesIO(archive)) as members:
         for member in members:
             content = members.extractfile(member) if member.isfile() else None
