@@ -46,6 +46,11 @@ def folder_by_provenance(folder: Path) -> Path:
     return folder.with_name(f"{folder.name}-{digest([list(code) for code in foreign])[:16]}")
 
 
+def current_recipe() -> Mapping[str, Any]:
+    """The run at work, or nothing."""
+    return _recipe
+
+
 @contextmanager
 def recipe(run: Mapping[str, Any]) -> Iterator[None]:
     """Inside, entries say that this run (JSON-able) computed them."""

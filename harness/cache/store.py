@@ -43,13 +43,27 @@ class Cache:
         What a process with foreign code computed serves only processes with the same foreign code; what a clean one
         computed serves all.
         """
+        return self._entry(key, lambda: _computed(compute))
+
+    def put(self, key: Key, entry: CacheEntry) -> bool:
+        """Store an entry that was computed already, with its cost; False where there is a whole one, which stays."""
+        stored: list[bool] = []
+
+        def given() -> CacheEntry:
+            stored.append(True)
+            return entry
+
+        self._entry(key, given)
+        return bool(stored)
+
+    def _entry(self, key: Key, make: Callable[[], CacheEntry]) -> CacheEntry:
         if self.root is None:
-            return _computed(compute)
+            return make()
         folder = EntryFolder(self.root)
         clean, own = entry_name(key), entry_name(key, foreign_names())
         for name in dict.fromkeys((clean, own)):
             try:
-                return _again(name, compute, folder.read(name))
+                return _again(name, make, folder.read(name))
             except (FileNotFoundError, DamagedEntry):
                 pass
         with locked(self.root, own):
@@ -60,7 +74,7 @@ class Cache:
             except DamagedEntry as error:
                 warnings.warn(f"{error}: computed again", stacklevel=2)
             remove_temporary(self.root, own)
-            entry = _computed(compute)
+            entry = make()
             self._store(folder, key, entry)
         return entry
 
@@ -102,8 +116,8 @@ def _computed(compute: Callable[[], Arrays]) -> CacheEntry:
     return CacheEntry(arrays, cost)
 
 
-def _again(name: str, compute: Callable[[], Arrays], entry: CacheEntry) -> CacheEntry:
+def _again(name: str, make: Callable[[], CacheEntry], entry: CacheEntry) -> CacheEntry:
     """The stored entry, which is computed again beside it where it is one of those to be compared."""
     if name in (wanted := recomputation()).names and name not in wanted.results:
-        wanted.results[name] = compute()
+        wanted.results[name] = make().arrays
     return entry

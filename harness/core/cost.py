@@ -110,6 +110,11 @@ def count_elsewhere(cost: Cost) -> None:
             each.cpu_s, each.peak_bytes = each.cpu_s + cost.cpu_s, max(each.peak_bytes, cost.peak_bytes)
 
 
+def count_for_others(cpu_s: float) -> None:
+    """Take away CPU seconds that were spent meanwhile for other runs, which have them in their costs."""
+    count_elsewhere(Cost(cpu_s=-cpu_s))
+
+
 @contextmanager
 def measured() -> Iterator[Cost]:
     """Seconds and peak memory of a block of code, filled in on leaving it, also by an exception."""

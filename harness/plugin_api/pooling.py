@@ -87,6 +87,11 @@ class MayLearn(Protocol):
         ...
 
 
+def learns_from_maps(pooling: object) -> bool:
+    """Whether a pooling learns from the database that it describes."""
+    return pooling.learns if isinstance(pooling, MayLearn) else isinstance(pooling, LearnsFromMaps)
+
+
 @runtime_checkable
 class PoolsQueries(Protocol):
     """A pooling that treats queries in another way than images of the database."""

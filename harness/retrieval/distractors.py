@@ -27,7 +27,7 @@ from harness.core.digest import digest
 from harness.core.errors import DataDamaged, DataMissing
 from harness.core.files import write_atomically
 from harness.core.locks import locked
-from harness.retrieval.shards import Shards, ShardWriter, read_shards, write_shard
+from harness.retrieval.shards import Shards, ShardWriter, has_shard, read_shards, write_shard
 
 PORTION: Final = 1024
 """Images described, or rows whitened, before they are handed on."""
@@ -92,7 +92,7 @@ def store_part(
     root, name = _root(cache) / "shards", entry_name(key, foreign_names())
     files = -(-total // SHARD)
     for file in range(files * number // count, files * (number + 1) // count):
-        rows = range(file * SHARD, min((file + 1) * SHARD, total))
+        rows = _rows_of(file, total)
 
         def described(rows: range = rows) -> Floats:
             starts = range(rows.start, rows.stop, PORTION)
@@ -101,7 +101,55 @@ def store_part(
         with locked(root, f"{name}-{file}"), measured() as cost:
             written = write_shard(root / name, file, described, "float16")
         if written:
-            write_atomically(root / name / f"{file:05d}{_COST}", json.dumps(asdict(cost)).encode())
+            _write_cost(root / name, file, cost)
+
+
+def are_shards_stored(key: Mapping[str, Any], cache: Cache, total: int) -> bool:
+    """Whether all rows under a key have been computed."""
+    folder = _root(cache) / "shards" / entry_name(key, foreign_names())
+    return all(has_shard(folder, file) for file in range(-(-total // SHARD)))
+
+
+class ShardBuffer:
+    """Rows under a key, computed beside others: a shard is written as soon as it is whole.
+
+    Args:
+        key: as for ``stored_shards``, which finds them, as the others.
+        cache: a folder that all share.
+        total: number of rows.
+    """
+
+    def __init__(self, key: Mapping[str, Any], cache: Cache, total: int) -> None:
+        self._root, self._name, self._total = _root(cache) / "shards", entry_name(key, foreign_names()), total
+        self._rows: list[NDArray[np.float16]] = []
+        self._cost = Cost()
+
+    def wants(self, positions: range) -> bool:
+        """Whether rows at these positions, all of one shard, are to be computed."""
+        return not has_shard(self._root / self._name, positions.start // SHARD)
+
+    def add(self, positions: range, rows: Floats, cost: Cost) -> None:
+        """Rows (len(positions), d) of length 1 and what they cost; those of one shard follow each other."""
+        file = positions.start // SHARD
+        of_file = _rows_of(file, self._total)
+        if positions.start == of_file.start:
+            self._rows, self._cost = [], Cost()
+        self._rows.append(rows.astype(np.float16))
+        self._cost = self._cost + cost
+        if positions.stop == of_file.stop and sum(map(len, self._rows)) == len(of_file):
+            with locked(self._root, f"{self._name}-{file}"):
+                folder = self._root / self._name
+                if write_shard(folder, file, lambda: np.concatenate(self._rows), "float16"):
+                    _write_cost(folder, file, self._cost)
+            self._rows = []
+
+
+def _rows_of(file: int, total: int) -> range:
+    return range(file * SHARD, min((file + 1) * SHARD, total))
+
+
+def _write_cost(folder: Path, file: int, cost: Cost) -> None:
+    write_atomically(folder / f"{file:05d}{_COST}", json.dumps(asdict(cost)).encode())
 
 
 def joined(database: Floats, distractors: Sequence[NDArray[Any]], cache: Cache) -> Floats:

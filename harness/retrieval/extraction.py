@@ -1,4 +1,4 @@
-"""Images to maps to descriptors, one image at a time; reading overlaps with the network. Loads torch."""
+"""Images to maps, one image at a time; reading overlaps with the network. Loads torch."""
 
 from __future__ import annotations
 
@@ -19,21 +19,15 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from harness.core.devices import BF16, CPU, CUDA, FP32, autocast
-from harness.core.errors import InvalidInput
 from harness.core.progress import Progress, track
 from harness.core.threads import settle_thread, threads_here
 from harness.plugin_api import (
     Backbone,
     Box,
     Orientation,
-    Pooling,
-    PoolsAnywhere,
-    PoolsQueries,
-    PoolsUncroppedQueries,
-    Role,
     SeesBatches,
 )
-from harness.plugin_api.contract import require_maps, require_one_length, require_pooled
+from harness.plugin_api.contract import require_maps
 from harness.retrieval.images import read_image
 from harness.retrieval.map_store import MapStore
 from harness.retrieval.rotation import turned
@@ -54,7 +48,7 @@ _BATCH: Final = 8
 """Images of one size that a network on a GPU sees together."""
 _WINDOW: Final = 32
 """Images among which those of one size are looked for."""
-_POOL_BEHIND: Final = 2
+POOL_BEHIND: Final = 2
 """Images whose maps wait for their pooling while the network continues: maps are large."""
 
 
@@ -128,7 +122,7 @@ class NamedBackbone:
             yield from track(self._seen_scales(images), len(images), label, progress)
             return
         files = zip(images.paths, images.boxes, strict=True)
-        stored = prefetched(lambda file: self._stored(store, images, *file), files, _POOL_BEHIND)
+        stored = prefetched(lambda file: self._stored(store, images, *file), files, POOL_BEHIND)
         for maps in track(stored, len(images), label, progress):
             yield maps() if callable(maps) else maps
 
@@ -215,82 +209,6 @@ class MapStream(Iterator[Tensor]):
         return next(self._current)
 
 
-def pooled_scales(
-    maps: Iterable[list[Tensor]],
-    pooling: Pooling,
-    name: str,
-    role: Role = "database",
-    boxes: Iterable[Box | None] | None = None,
-) -> NDArray[np.float32]:
-    """Each scale of each image pooled and L2-normalised; an image without any activation gets zeros.
-
-    Args:
-        maps: per image its maps, one per scale.
-        pooling: gives (D,) for one tensor of maps; queries are pooled by its ``pool_query``, and those without a box by
-            its ``pool_uncropped_query``, if it has them.
-        name: what to call the pooling in messages.
-        role: what the images are.
-        boxes: per image its box or None; None: all are cropped, or all that counts is the role.
-
-    Returns:
-        (n, scales, D) float32.
-
-    Raises:
-        ContractError: the pooling returned something else than finite vectors of one length.
-    """
-    cropped = itertools.repeat(True) if boxes is None else (box is not None for box in boxes)
-
-    def descriptors(image: tuple[list[Tensor], bool]) -> NDArray[np.float32]:
-        scales, is_cropped = image
-        pool = _pool_of(pooling, role, is_cropped)
-        with torch.inference_mode():
-            pooled = [require_pooled(name, pool(scale)) for scale in near(pooling, scales)]
-            require_one_length(name, pooled)
-            return torch.stack([_normalised(vector) for vector in pooled]).cpu().numpy()
-
-    rows: list[NDArray[np.float32]] = []
-    for row in prefetched(descriptors, zip(maps, cropped, strict=False), _POOL_BEHIND):
-        rows.append(row)
-        require_one_length(name, [rows[0][0], row[0]])
-    return np.stack(rows) if rows else np.empty((0, 0, 0), np.float32)
-
-
-def near(pooling: Pooling, maps: Sequence[Tensor]) -> list[Tensor]:
-    """Maps where a pooling can work on them: where they are, or in main memory."""
-    anywhere = isinstance(pooling, PoolsAnywhere) and pooling.any_device
-    return list(maps) if anywhere else [each.cpu() for each in maps]
-
-
-def _pool_of(pooling: Pooling, role: Role, cropped: bool) -> Callable[[Tensor], Tensor]:
-    """What pools an image of a role."""
-    if role == "query" and not cropped and isinstance(pooling, PoolsUncroppedQueries):
-        return pooling.pool_uncropped_query
-    return pooling.pool_query if role == "query" and isinstance(pooling, PoolsQueries) else pooling.pool
-
-
-def combined(scales: NDArray[np.float32], power: float = 1.0) -> NDArray[np.float32]:
-    """The generalised mean over scales, L2-normalised: (n, scales, D) float32 -> (n, D) float32.
-
-    Args:
-        scales: what ``pooled_scales`` gives.
-        power: exponent of the mean; infinite: the largest entry of all scales.
-
-    Raises:
-        InvalidInput: ``power`` is neither 1 nor infinite, and a descriptor has negative entries.
-    """
-    if scales.shape[1] == 1 or not len(scales):
-        return scales.reshape(len(scales), scales.shape[-1])
-    with torch.inference_mode():
-        return np.stack([_combined(row, power).numpy() for row in torch.from_numpy(scales)])
-
-
-def describe(
-    maps: Iterable[list[Tensor]], pooling: Pooling, name: str, power: float = 1.0, role: Role = "database"
-) -> NDArray[np.float32]:
-    """Descriptors (n, D) float32 of images: ``pooled_scales``, ``combined``, with their arguments and errors."""
-    return combined(pooled_scales(maps, pooling, name, role), power)
-
-
 def prefetched(
     work: Callable[[T], R], items: Iterable[T], ahead: int = _READ_AHEAD, threads: int = _READERS
 ) -> Iterator[R]:
@@ -340,25 +258,3 @@ def _scaled(image: Tensor, scale: float) -> Tensor:
     batch = image if image.ndim == 4 else image[None]
     scaled = torch.nn.functional.interpolate(batch, size=size, mode="bilinear", align_corners=False)
     return scaled if image.ndim == 4 else scaled[0]
-
-
-def _normalised(vector: Tensor) -> Tensor:
-    """Length 1, computed in float64; zeros stay zeros."""
-    exact = vector.double()
-    largest = exact.abs().max()
-    if largest == 0:
-        return vector
-    exact = exact / largest
-    unit: Tensor = (exact / exact.norm()).float()
-    return unit
-
-
-def _combined(scales: Tensor, power: float) -> Tensor:
-    """Of one image: (scales, D) -> (D,)."""
-    if power == 1:
-        return _normalised(scales.mean(0))
-    if power == math.inf:
-        return _normalised(scales.amax(0))
-    if bool((scales < 0).any()):
-        raise InvalidInput(f"scale_power = {power} needs descriptors without negative entries", fix="scale_power: 1")
-    return _normalised(scales.pow(power).mean(0).pow(1 / power))

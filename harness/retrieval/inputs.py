@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -18,6 +18,7 @@ from harness.core.progress import Progress
 from harness.plugin_api import FittedWhitening, Pooling, RetrievalSet, Role
 from harness.retrieval.canonical import canonical
 from harness.retrieval.extraction import NamedBackbone
+from harness.retrieval.joint import JointPooling
 from harness.retrieval.map_store import MapStore
 from harness.retrieval.methods import LearningSet, RetrievalMethods
 from harness.retrieval.protocol import RetrievalProtocol
@@ -44,6 +45,7 @@ class RunInputs:
         learning: what the whitening is learnt on; None: the database.
         costs: stage -> cost of the stages so far.
         notes: what a reader of the record should know so far.
+        joint_poolings: of other runs that want descriptors of the same images.
 
     Raises:
         InvalidInput: no images or no queries, or data that a method cannot use.
@@ -59,6 +61,7 @@ class RunInputs:
     learning: LearningSet | None = None
     costs: dict[str, Cost] = field(default_factory=dict)
     notes: dict[str, Any] = field(default_factory=dict)
+    joint_poolings: Sequence[JointPooling] = ()
 
     def __post_init__(self) -> None:
         images, queries = len(self.dataset.images), len(self.dataset.queries)
@@ -91,7 +94,7 @@ class RunInputs:
         if self.methods.backbone is None:
             raise InvalidInput("there is no backbone", fix="backbone and pooling, or descriptors without re-ranking")
         backbone = NamedBackbone(self.methods.backbone, self.names["backbone"], self.maps)
-        return Extraction(self.data.dataset, self.protocol, backbone, self.progress)
+        return Extraction(self.data.dataset, self.protocol, backbone, self.progress, self.joint_poolings)
 
     def described(self) -> Descriptors:
         """Descriptors of both roles: of the images, or from files."""

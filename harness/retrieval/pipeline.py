@@ -34,17 +34,18 @@ from harness.retrieval.evaluations import evaluations
 from harness.retrieval.fit_expansion import fit_to_descriptors, fit_to_regions
 from harness.retrieval.health import descriptor_health, pair_statistics, tied_relevant
 from harness.retrieval.inputs import RunInputs
+from harness.retrieval.joint import JointPooling
 from harness.retrieval.leave_one_out import LeaveOneOut
 from harness.retrieval.map_store import MapStore
 from harness.retrieval.methods import LearningSet, RetrievalMethods
 from harness.retrieval.protocol import RetrievalProtocol
-from harness.retrieval.representation import whiten
 from harness.retrieval.reranking import BoundReranker, bind_reranker, pair_scores
 from harness.retrieval.result import RetrievalResult
 from harness.retrieval.search_pipeline import LabelRanks, SearchPipeline
 from harness.retrieval.searching import Searching
 from harness.retrieval.shortlist import shortlisted
 from harness.retrieval.untouched import untouched
+from harness.retrieval.whitened import whiten
 
 __all__ = ["LearningSet", "RetrievalMethods", "RetrievalProtocol", "RetrievalResult", "RetrievalTask", "run_retrieval"]
 
@@ -65,10 +66,21 @@ def run_retrieval(
     keep: int | None = None,
     learning: LearningSet | None = None,
     searching: Searching = Searching(),  # noqa: B008 - frozen
+    joint_poolings: Sequence[JointPooling] = (),
 ) -> RetrievalResult:
     """Describe, search, re-rank, expand, evaluate. Arguments and errors are those of ``RetrievalTask``."""
     task = RetrievalTask(
-        dataset, methods, protocol, keys, cache, progress, maps, learning, keep=keep, searching=searching
+        dataset,
+        methods,
+        protocol,
+        keys,
+        cache,
+        progress,
+        maps,
+        learning,
+        joint_poolings=joint_poolings,
+        keep=keep,
+        searching=searching,
     )
     return task.run()
 

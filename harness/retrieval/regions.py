@@ -17,7 +17,7 @@ from harness.data import DECODING_VERSION
 from harness.data import RESULT_VERSION as DATA_VERSION
 from harness.plugin_api import FittedRegionalExpansion, FittedWhitening, GivesRegions, Pooling, Ranking, Role
 from harness.plugin_api.contract import require_descriptors
-from harness.retrieval.extraction import near
+from harness.retrieval.pooled import near
 from harness.retrieval.representation import Extraction
 from harness.retrieval.reranking import packed, unpacked
 from harness.search import unit_rows

@@ -17,8 +17,8 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.cache import Arrays, Cache
-from harness.core.cost import Cost, count_earlier, measured
+from harness.cache import Arrays, Cache, CacheEntry
+from harness.core.cost import Cost, measured
 from harness.core.digest import digest
 from harness.core.errors import DataMissing
 from harness.core.locks import locked
@@ -120,6 +120,18 @@ def add_rows(
         _add_rows(images, compute, key, cache)
 
 
+def append_rows(images: Identities, rows: Floats, cost: Cost, key: Mapping[str, Any], cache: Cache) -> None:
+    """Store rows (n, scales, D) that were computed already, and their cost; ``stored_rows`` finds them."""
+    _append(images, rows, cost, _listed(set(), 0, key, cache), key, cache)
+
+
+def are_stored(images: Identities, key: Mapping[str, Any], cache: Cache) -> bool:
+    """Whether portions under a key hold all of these images."""
+    known: set[bytes] = set()
+    _listed(known, 0, key, cache)
+    return known.issuperset(images)
+
+
 def _add_rows(
     images: Identities, compute: Callable[[Sequence[int], int], Floats], key: Mapping[str, Any], cache: Cache
 ) -> None:
@@ -152,17 +164,11 @@ def _listed(known: set[bytes], portion: int, key: Mapping[str, Any], cache: Cach
 
 def _append(images: Identities, rows: Floats, cost: Cost, portion: int, key: Mapping[str, Any], cache: Cache) -> int:
     """Store rows of images as the first portion from ``portion`` on that nobody has; returns the number after it."""
-    contents, written = np.frombuffer(b"".join(images), np.uint8).reshape(-1, 32), []
-
-    def arrays() -> Arrays:
-        written.append(True)
-        count_earlier(cost.wall_s, cost.cpu_s, cost.peak_bytes)
-        return {"images": contents, "rows": rows}
-
-    while not written:
-        cache.get_or_compute(_portion_key(key, portion), arrays)
+    contents = np.frombuffer(b"".join(images), np.uint8).reshape(-1, 32)
+    entry = CacheEntry({"images": contents, "rows": rows}, cost)
+    while not cache.put(_portion_key(key, portion), entry):
         portion += 1
-    return portion
+    return portion + 1
 
 
 def _portion_key(key: Mapping[str, Any], portion: int) -> dict[str, Any]:

@@ -148,10 +148,15 @@ def write_shard(folder: Path, number: int, compute: Callable[[], NDArray[np.floa
         InvalidInput: a value that is not finite, or one that the type cannot hold.
     """
     path = folder / _name(number)
-    if path.is_file():
+    if has_shard(folder, number):
         return False
     _save(path, _finite(compute(), np.dtype(dtype)))
     return True
+
+
+def has_shard(folder: Path, number: int) -> bool:
+    """Whether a shard of a collection has been written."""
+    return (folder / _name(number)).is_file()
 
 
 def _finite(rows: NDArray[np.floating], dtype: np.dtype[Any]) -> NDArray[Any]:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 from harness.core.digest import digest
 from harness.registry import MethodId
 from harness.registry.entries import method_key
+from harness.registry.modules import HARNESS
 from harness.registry.parameters import resolved
 from harness.registry.source import source_digest
 from harness.runs.record import STORED_RANKS
@@ -53,6 +54,11 @@ class Configured:
     def key(self) -> dict[str, Any]:
         """The part of a run's identity that this method is: where the plugin was found does not count."""
         return self.id.key
+
+    @property
+    def built_in(self) -> bool:
+        """Whether no plugin but those of the harness has a part in it."""
+        return set(self.id.plugin.split("+")) == {HARNESS}
 
 
 @dataclass(frozen=True)
@@ -102,6 +108,8 @@ class Run:
     """Images of each ranking that are stored, None: all; beside the record where they are more than it holds."""
     sharding: Sharding | None = None
     """Where shards of its search are done; None: in its process, as a whole."""
+    joint_poolings: tuple[Configured, ...] = ()
+    """Of other runs of the plan that want descriptors of the same images: they pool maps in the same pass."""
     part: tuple[int, int] | None = None
     """Only to describe a part of the database: its number from 0, and how many there are."""
 

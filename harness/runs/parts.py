@@ -10,7 +10,7 @@ from typing import Final
 
 from harness.core.digest import digest
 from harness.core.progress import Progress
-from harness.plugin_api import LearnsFromMaps, MayLearn
+from harness.plugin_api.pooling import learns_from_maps
 from harness.runs.executors import Executor, Job
 from harness.runs.identity import Run
 
@@ -57,14 +57,10 @@ def _describing(runs: Iterable[Run]) -> Sequence[Run]:
     """One run for all that describe the same images in the same way; a pooling that learns from them has no parts."""
     chosen: dict[str, Run] = {}
     for run in runs:
-        if "pooling" in run.methods and not _learns(run.methods["pooling"].method):
+        if "pooling" in run.methods and not learns_from_maps(run.methods["pooling"].method):
             keys = [run.methods[kind].key for kind in ("backbone", "pooling")]
             protocol = run.protocol
             # Descriptors of distractors are stored after their scales are combined.
             seen = [protocol.image_size, list(protocol.scales), protocol.scale_power, protocol.numerics_key]
             chosen.setdefault(digest([*keys, run.dataset.key, *seen]), run)
     return list(chosen.values())
-
-
-def _learns(pooling: object) -> bool:
-    return pooling.learns if isinstance(pooling, MayLearn) else isinstance(pooling, LearnsFromMaps)

@@ -27,7 +27,8 @@ from harness.runs.executors.choose import preloaded
 from harness.runs.identity import Run
 from harness.runs.learning_sets import learning_set
 from harness.runs.plan import Plan, make_plan
-from harness.runs.shared_maps import kept_maps
+from harness.runs.shared_maps import kept_maps, pass_of
+from harness.runs.tasks import joint_poolings
 
 SAMPLES: Final = ((4, 2), (12, 4))
 """Images and queries of the two samples, which share none where there are enough."""
@@ -108,7 +109,15 @@ def expected(run: Run, plan: Plan, cache: Path) -> Expected:
         if learning is not None:
             learning = replace(learning, dataset=sampled(learning.dataset, images, queries, start))
         task = RetrievalTask(
-            sample, methods, run.protocol, keys, Cache(cache), SilentProgress(), maps, learning=learning
+            sample,
+            methods,
+            run.protocol,
+            keys,
+            Cache(cache),
+            SilentProgress(),
+            maps,
+            learning=learning,
+            joint_poolings=joint_poolings(run),
         )
         result = task.run()
         measured.append({**result.costs, "queries": Cost(wall_s=float(result.query_seconds.mean()))})
@@ -119,12 +128,14 @@ def expected(run: Run, plan: Plan, cache: Path) -> Expected:
     shared = sum(seconds.get(stage, 0.0) for stage in describing)
     peak = max(cost.peak_bytes for costs in measured for cost in costs.values())
     stored = figures[0] + 4 * figures[1] * (len(run.protocol.scales) - 1)
+    described_by = [
+        run.dataset.fingerprint,
+        *(m.key for kind, m in run.methods.items() if kind in ("backbone", "pooling")),
+    ]
     return Expected(
         seconds=sum(seconds.values()),
         shared_seconds=shared,
-        shared=json.dumps(
-            [run.dataset.fingerprint, *(m.key for kind, m in run.methods.items() if kind in ("backbone", "pooling"))]
-        ),
+        shared=pass_of(run) if run.joint_poolings else json.dumps(described_by),
         memory_bytes=int(peak + COPIES * stored * max(0, len(dataset.images) - SAMPLES[1][0])),
         disk_bytes=int(stored * len(dataset.images)),
         device=run.protocol.device,

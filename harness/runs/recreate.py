@@ -31,7 +31,7 @@ def describe(run: Run) -> Record:
         source=engine_source(run.task),
         protocol_id=run.protocol_id,
         dataset=_dataset(run.dataset),
-        methods={kind: _method(configured) for kind, configured in run.methods.items()},
+        methods={kind: method_record(configured) for kind, configured in run.methods.items()},
         non_default={
             "protocol": parameters.non_default(run.protocol),
             "dataset": list(run.dataset.non_default),
@@ -162,7 +162,8 @@ def _warn(
         warnings.warn(f"run {record.id} is not as it was recorded: {'; '.join(changes)}", stacklevel=3)
 
 
-def _method(configured: Configured) -> MethodRecord:
+def method_record(configured: Configured) -> MethodRecord:
+    """What a record says of a method."""
     identity = configured.id
     return MethodRecord(
         kind=identity.kind,

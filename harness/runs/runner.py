@@ -16,7 +16,6 @@ from harness.core.locks import Lock
 from harness.core.notebook import NotebookProgress, in_notebook
 from harness.core.progress import Progress, SilentProgress
 from harness.data.folders import data_folders
-from harness.registry.modules import HARNESS
 from harness.runs.audited import audit_runs, with_audit
 from harness.runs.environment import environment
 from harness.runs.executors import Executor, Job
@@ -28,7 +27,7 @@ from harness.runs.plan import Plan, make_plan
 from harness.runs.planned import pending, runs_store
 from harness.runs.plausibility import implausible
 from harness.runs.record import Failure, Record
-from harness.runs.recreate import describe
+from harness.runs.recreate import describe, method_record
 from harness.runs.shared_maps import remove_maps
 from harness.runs.sinks import Sinks, open_sinks
 from harness.runs.store import Store
@@ -233,7 +232,7 @@ class _Scheduler:
     def job(self, run: Run) -> Job:
         """What an executor is told of a run."""
         methods = [*run.methods.values(), run.dataset.loader]
-        built_in = all(_is_built_in(method.id.plugin) for method in methods)
+        built_in = all(method.built_in for method in methods)
         limits = self.options.limits
         return Job(
             description=describe(run),
@@ -246,14 +245,11 @@ class _Scheduler:
             may_share=built_in and limits.memory_bytes is None,
             contended=self.executor.contended,
             shares_maps=run.shares_maps,
+            joint_poolings=tuple(map(method_record, run.joint_poolings)),
             keep_ranks=run.keep_ranks,
             surroundings=environment() if self.options.of_whole_runs.executor in LOCAL else None,
             sharding=self.options.sharding,
         )
-
-
-def _is_built_in(plugin: str) -> bool:
-    return set(plugin.split("+")) == {HARNESS}
 
 
 def _plausible(record: Record) -> Record:

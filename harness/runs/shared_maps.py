@@ -1,6 +1,7 @@
 """Which runs of a plan read the same maps: a network sees each image once, whatever pools, fits or re-ranks its maps.
 
-Those maps are kept on disk until the plan is done. Imports nothing slow.
+Built-in poolings that learn nothing pool them in one pass. Where that is not all, maps are kept on disk until the plan
+is done. Imports nothing slow.
 """
 
 from __future__ import annotations
@@ -13,19 +14,37 @@ from typing import Any
 
 from harness.core.devices import CPU, FP32, numerics_key
 from harness.core.digest import digest
-from harness.plugin_api import DescribesImages, ExpandsRegions, LearnsFromMaps, MayLearn
+from harness.plugin_api import DescribesImages, ExpandsRegions
+from harness.plugin_api.pooling import learns_from_maps
 from harness.retrieval.map_store import maps_folder
-from harness.runs.identity import Run
+from harness.runs.identity import Configured, Run
 
 
 def with_shared_maps(runs: Iterable[Run]) -> tuple[Run, ...]:
-    """The runs, marked where maps are read more than once, by the run itself or by another."""
+    """The runs with the poolings of their pass, marked where maps are read more than once, by a run or by others."""
     planned = tuple(runs)
     readers: dict[str, set[str]] = {}
+    passes: dict[str, dict[str, Configured]] = {}
     for run in planned:
         if "backbone" in run.methods:
             readers.setdefault(_source(run), set()).update(_readers(run))
-    return tuple(replace(run, shares_maps=True) if len(readers.get(_source(run), ())) > 1 else run for run in planned)
+            if _pools_jointly(run):
+                pooling = run.methods["pooling"]
+                passes.setdefault(pass_of(run), {}).setdefault(digest(pooling.key), pooling)
+
+    def marked(run: Run) -> Run:
+        shares, joint = len(readers.get(_source(run), ())) > 1, dict[str, Configured]()
+        if _pools_jointly(run):
+            own = digest(run.methods["pooling"].key)
+            joint = {key: pooling for key, pooling in passes[pass_of(run)].items() if key != own}
+        return replace(run, shares_maps=shares, joint_poolings=tuple(joint.values()))
+
+    return tuple(map(marked, planned))
+
+
+def pass_of(run: Run) -> str:
+    """What a pass of the network is, for the poolings of all runs that share it."""
+    return digest([_source(run), run.dataset.key, list(run.protocol.scales)])
 
 
 def kept_maps(run: Run, cache: Path) -> Path | None:
@@ -42,20 +61,27 @@ def remove_maps(runs: Iterable[Run], cache: Path) -> None:
 def _readers(run: Run) -> set[str]:
     """What reads the maps of this run: each once."""
     scales = list(run.protocol.scales)
+    return {digest([reader, scales, *key]) for reader, key in _readings(run)}
+
+
+def _readings(run: Run) -> Iterable[tuple[str, list[Any]]]:
     pooling, reranking, expansion = (run.methods.get(kind) for kind in ("pooling", "reranking", "expansion"))
-    return {digest([reader, scales, *key]) for reader, key in _readings(pooling, reranking, expansion)}
-
-
-def _readings(pooling: Any, reranking: Any, expansion: Any) -> Iterable[tuple[str, list[Any]]]:
     if pooling is not None:
-        yield "pool", [pooling.key]
-        method = pooling.method
-        if isinstance(method, LearnsFromMaps) and (not isinstance(method, MayLearn) or method.learns):
+        yield "pool", [run.dataset.key] if _pools_jointly(run) else [pooling.key]
+        if learns_from_maps(pooling.method):
             yield "fit", [pooling.key]
     if reranking is not None and not isinstance(reranking.method, DescribesImages):
         yield "re-rank", [reranking.key]
-    if expansion is not None and isinstance(expansion.method, ExpandsRegions):
+    if pooling is not None and expansion is not None and isinstance(expansion.method, ExpandsRegions):
         yield "regions", [pooling.key]
+
+
+def _pools_jointly(run: Run) -> bool:
+    """Whether its maps are pooled for others in the same pass: what came with a plugin stays in its own runs."""
+    pooling = run.methods.get("pooling")
+    if pooling is None or "backbone" not in run.methods or not pooling.built_in or pooling.id.files:
+        return False
+    return not learns_from_maps(pooling.method)
 
 
 def _source(run: Run) -> str:

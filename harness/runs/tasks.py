@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from harness.cache import Cache
-from harness.cache.provenance import foreign_names
+from harness.cache.provenance import current_recipe, foreign_names
 from harness.core.cost import Cost
 from harness.core.devices import CUDA, usable
 from harness.core.digest import digest
@@ -24,11 +24,13 @@ from harness.runs.identity import Run
 from harness.runs.kept_ranks import leave_ranks
 from harness.runs.learning_sets import learning_set
 from harness.runs.record import STORED_RANKS, CostRecord, Number
+from harness.runs.recreate import describe
 from harness.runs.shared_maps import kept_maps
 
 if TYPE_CHECKING:
     from harness.metrics.protocols import Evaluation
     from harness.metrics.ranking import Scores
+    from harness.retrieval.joint import JointPooling
 
 
 @dataclass(frozen=True)
@@ -87,8 +89,9 @@ def _retrieval(
     folder = kept_maps(run, cache.root.parent) if cache.root else None
     # Beside foreign code maps lie apart, like entries of the cache: no cleaner process reads them.
     maps = MapStore(folder / digest(foreign_names())[:16], charged=True) if folder else None
+    joint = joint_poolings(run)
     if run.part is not None:
-        task = RetrievalTask(dataset, methods, run.protocol, keys, cache, progress, maps)
+        task = RetrievalTask(dataset, methods, run.protocol, keys, cache, progress, maps, joint_poolings=joint)
         task.describe_part(run.part)
         return Outcome({}, {}, {}, _costs(task.costs))
     with searching_of(run.sharding, folders.cache) as searching:
@@ -103,6 +106,7 @@ def _retrieval(
             keep=run.keep_ranks,
             learning=learning_set(run, folders),
             searching=searching,
+            joint_poolings=joint,
         )
     details: dict[str, Any] = {"ranks": result.ranks[:, :STORED_RANKS].tolist(), "notes": dict(result.notes)}
     if run.stores_ranks:
@@ -124,6 +128,19 @@ def _retrieval(
             "dimension": _number(result.dimension),
         },
     )
+
+
+def joint_poolings(run: Run) -> list[JointPooling]:
+    """The poolings of other runs that share the pass of this one, with a run that has each."""
+    from harness.retrieval.joint import JointPooling
+
+    found = []
+    for pooling in run.joint_poolings:
+        alone = {"backbone": run.methods["backbone"], "pooling": pooling}
+        other = replace(run, id=digest([run.id, pooling.key])[:24], methods=alone)
+        recipe = {**current_recipe(), "run": describe(other).model_dump(by_alias=True)}
+        found.append(JointPooling(pooling.method, pooling.key, recipe))
+    return found
 
 
 def score_numbers(scores: Mapping[str, Scores], ks: Sequence[int]) -> tuple[dict[str, Number], dict[str, Any]]:

@@ -15,7 +15,8 @@ from harness.core.progress import SilentProgress
 from harness.plugin_api import ClassificationSet, RetrievalSet
 from harness.retrieval.extraction import NamedBackbone
 from harness.retrieval.protocol import RetrievalProtocol
-from harness.retrieval.representation import Descriptors, Extraction, whiten
+from harness.retrieval.representation import Descriptors, Extraction
+from harness.retrieval.whitened import whiten
 from harness_acquisition.random import Random
 from harness_learning.supervised import Supervised
 from harness_network.small import SmallCNN

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
 from harness.core.devices import CUDA
 from harness.core.errors import PluginError
 from harness.plugin_api import DataFolders
-from harness.registry import Registry
-from harness.runs.identity import Run
-from harness.runs.record import STORED_RANKS, Record
+from harness.registry import MethodId, Registry
+from harness.runs.identity import Configured, Run
+from harness.runs.record import STORED_RANKS, MethodRecord, Record
 from harness.runs.recreate import restored
 from harness.runs.sharding import Sharding
 
@@ -47,6 +48,7 @@ class Job:
         may_share: its process may do other runs before and after: only built-in methods run in it.
         contended: other runs may share the machine meanwhile.
         shares_maps: maps are kept until the plan is done.
+        joint_poolings: see ``Run.joint_poolings``.
         keep_ranks: images of each ranking that are stored; None: all.
         surroundings: what the record says of the machine; None: found out where the run is done.
         sharding: where shards of the run are done; None: with it, as a whole.
@@ -63,6 +65,7 @@ class Job:
     may_share: bool = False
     contended: bool = False
     shares_maps: bool = False
+    joint_poolings: tuple[MethodRecord, ...] = ()
     keep_ranks: int | None = STORED_RANKS
     surroundings: Mapping[str, Any] | None = None
     sharding: Sharding | None = None
@@ -77,16 +80,28 @@ class Job:
         """The run itself. Raises ``PluginError`` where a method is not the one that was planned."""
         run = restored(self.description, registry, self.places, self.folders)
         for kind, configured in run.methods.items():
-            planned, now = self.description.methods[kind], configured.id
-            if (planned.digest, planned.version, planned.files) != (now.digest, now.version, dict(now.files)):
-                raise PluginError(f'{kind} "{planned.name}" changed after the plan was made', fix="run again")
+            _require_same(self.description.methods[kind], configured.id)
         return replace(
             run,
             shares_maps=self.shares_maps,
+            joint_poolings=tuple(map(partial(_same, registry), self.joint_poolings)),
             keep_ranks=self.keep_ranks,
             sharding=self.sharding,
             part=self.part,
         )
+
+
+def _same(registry: Registry, planned: MethodRecord) -> Configured:
+    """A method without files, made again."""
+    method = registry.create(planned.kind, planned.name, **planned.parameters)
+    made = Configured(method, registry.identify(planned.kind, planned.name, method))
+    _require_same(planned, made.id)
+    return made
+
+
+def _require_same(planned: MethodRecord, now: MethodId) -> None:
+    if (planned.digest, planned.version, planned.files) != (now.digest, now.version, dict(now.files)):
+        raise PluginError(f'{planned.kind} "{planned.name}" changed after the plan was made', fix="run again")
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ import torch
 from harness.active import Pool, training
 from harness.plugin_api import Comparison
 from harness.registry import load_registry
-from harness.retrieval.extraction import describe
+from harness.retrieval.pooled import describe
 from harness.search import k_means, unit_rows
 from harness_evidence import (
     RNG,

@@ -155,7 +155,7 @@ def test_rows_on_disk_give_what_rows_in_memory_give(folder, monkeypatch):
     small = run(folder, **given)
     monkeypatch.setattr(descriptors, "IN_MEMORY", 10)
     monkeypatch.setattr(search_pipeline, "MOST_RANKS", Q * 20)
-    monkeypatch.setattr("harness.retrieval.representation.PORTION", 16)
+    monkeypatch.setattr("harness.retrieval.whitened.PORTION", 16)
     large = harness.run(spec_of(spec(**given)), runs=folder / "large", cache=folder / "cache", data=folder)
     for one, other in zip(small, large, strict=True):
         assert other.failure is None

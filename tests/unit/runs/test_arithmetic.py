@@ -140,7 +140,8 @@ def test_whether_torch_has_cuda_is_read_from_its_file():
 
 
 def test_kept_maps_of_other_arithmetic_lie_apart(plan, tmp_path):
-    runs = [plan(device=device).runs[0] for device in ("cpu", "cuda")]
+    spec = {**SPEC, "methods": {**SPEC["methods"], "reranking": "dsm"}}
+    runs = [plan(spec, device=device).runs[0] for device in ("cpu", "cuda")]
     assert runs[0].shares_maps
     assert len({kept_maps(run, tmp_path) for run in runs}) == 2
 
