@@ -17,8 +17,8 @@ from harness.core.progress import SilentProgress
 from harness.plugin_api import RetrievalSet
 from harness.retrieval import extraction
 from harness.retrieval.extraction import ImageList, MapStream, NamedBackbone, prefetched
-from harness.retrieval.pooled import describe, pooled_scales
 from harness.retrieval.pipeline import RetrievalMethods, run_retrieval
+from harness.retrieval.pooled import describe, pooled_scales
 from harness.retrieval.protocol import RetrievalProtocol
 from harness_pooling.gem import GeM
 from harness_pooling.mac import MAC

@@ -1,0 +1,204 @@
+"""Poolings that share a pass of the network give what each gives in a pass of its own, and cost what each costs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from harness.cache import Cache
+from harness.core import cost as costs
+from harness.core.cost import Cost, measured
+from harness.core.errors import ContractError
+from harness.core.progress import SilentProgress
+from harness.plugin_api import RetrievalSet
+from harness.retrieval import distractors, joint, rows
+from harness.retrieval.joint import JointPooling, pooled_jointly
+from harness.retrieval.pipeline import RetrievalMethods, RetrievalTask
+from harness.retrieval.protocol import RetrievalProtocol
+from harness_pooling.gem import GeM
+from harness_pooling.mac import MAC
+from harness_pooling.rmac import RMAC
+
+IMAGES, MORE, QUERIES = 10, 21, 3
+POOLINGS = {"gem": GeM(), "mac": MAC(), "rmac": RMAC()}
+
+
+class Colours:
+    """Colours on a grid; counts images."""
+
+    stride = 4
+
+    def __init__(self):
+        self.calls = 0
+
+    def maps(self, image):
+        self.calls += 1
+        return torch.nn.functional.avg_pool2d(image[None], 4)[0]
+
+
+class Broken:
+    """Fails, or gives what is no descriptor, from some image on."""
+
+    name = "broken"
+
+    def __init__(self, after, error):
+        self.left, self.error = after, error
+
+    def pool(self, maps):
+        self.left -= 1
+        if self.left >= 0:
+            return maps.amax((-2, -1))
+        if self.error is not None:
+            raise self.error
+        return maps.amax((-2, -1))[:1]
+
+
+@pytest.fixture
+def dataset(tmp_path):
+    rng = np.random.default_rng(0)
+
+    def draw(name, side):
+        Image.fromarray(rng.integers(0, 255, (side, 24, 3), dtype=np.uint8)).save(tmp_path / name)
+        return tmp_path / name
+
+    images = [draw(f"{i:02}.png", 24 + 4 * (i % 3)) for i in range(IMAGES + MORE)]
+    queries = [draw(f"q{i}.png", 28) for i in range(QUERIES)]
+    truth = [{"easy": [i], "hard": [i + 3], "junk": [i + 6]} for i in range(QUERIES)]
+    boxes = [None, (2.0, 2.0, 20.0, 24.0), None]
+    return RetrievalSet("drawn", images, queries, boxes, truth, distractors=MORE)
+
+
+PROTOCOL = RetrievalProtocol(image_size=28, scales=(1.0, 0.5))
+
+
+def task(dataset, folder, name, others=(), pooling=None):
+    keys = {"dataset": {"f": len(dataset.images)}, "backbone": {"name": "b"}, "pooling": {"name": name}}
+    methods = RetrievalMethods(Colours(), pooling or POOLINGS[name])
+    beside = [JointPooling(POOLINGS.get(other, other), {"name": getattr(other, "name", other)}) for other in others]
+    return RetrievalTask(dataset, methods, PROTOCOL, keys, Cache(folder), SilentProgress(), joint_poolings=beside)
+
+
+@pytest.fixture
+def small_portions(monkeypatch):
+    monkeypatch.setattr(distractors, "SHARD", 8)
+    monkeypatch.setattr(distractors, "PORTION", 4)
+    monkeypatch.setattr(rows, "PORTION", 4)
+
+
+@pytest.mark.usefixtures("small_portions")
+def test_descriptors_of_one_pass_are_those_of_a_pass_each(dataset, tmp_path):
+    first = task(dataset, tmp_path / "joint", "gem", ("mac", "rmac"))
+    own = {"gem": first.described()}
+    assert first.methods.backbone.calls == 2 * (IMAGES + MORE + QUERIES)
+    for name in ("mac", "rmac"):
+        found = task(dataset, tmp_path / "joint", name, [other for other in POOLINGS if other != name])
+        own[name] = found.described()
+        assert found.methods.backbone.calls == 0
+        assert all(cost.cached for cost in own[name].costs.values())
+    for name, described in own.items():
+        alone = task(dataset, tmp_path / "alone" / name, name).described()
+        assert np.array_equal(described.database, alone.database)
+        assert np.array_equal(described.queries, alone.queries)
+        assert np.array_equal(described.distractors.rows(range(MORE)), alone.distractors.rows(range(MORE)))
+
+
+@pytest.mark.usefixtures("small_portions")
+def test_parts_pool_for_others_too(dataset, tmp_path):
+    for number in (1, 0):
+        task(dataset, tmp_path, "gem", ("mac",)).describe_part((number, 2))
+    for name, other in (("gem", "mac"), ("mac", "gem")):
+        found = task(dataset, tmp_path, name, (other,))
+        described = found.described()
+        assert found.methods.backbone.calls == (2 * QUERIES if name == "gem" else 0)
+        alone = task(dataset, tmp_path / "alone" / name, name).described()
+        assert np.array_equal(described.database, alone.database)
+        assert np.array_equal(described.distractors.rows(range(MORE)), alone.distractors.rows(range(MORE)))
+
+
+@pytest.mark.usefixtures("small_portions")
+@pytest.mark.parametrize("after", [1, 3, 25])
+@pytest.mark.parametrize("error", [None, ValueError("no")])
+def test_a_pooling_that_fails_stops_no_run_but_its_own(dataset, tmp_path, after, error):
+    broken = Broken(after, error)
+    described = task(dataset, tmp_path, "gem", (broken, "mac")).described()
+    alone = task(dataset, tmp_path / "alone", "gem").described()
+    assert np.array_equal(described.database, alone.database)
+    found = task(dataset, tmp_path, "mac", ("gem",))
+    found.described()
+    assert found.methods.backbone.calls == 0
+    with pytest.raises(ContractError if error is None else ValueError):
+        task(dataset, tmp_path, "broken", (), Broken(after, error)).described()
+
+
+def test_new_images_alone_are_shown_again(dataset, tmp_path):
+    without = RetrievalSet("fewer", dataset.images[:4], dataset.queries, dataset.boxes, [{"easy": [0]}] * QUERIES)
+    task(without, tmp_path, "gem", ("mac",)).described()
+    grown = task(dataset, tmp_path, "mac", ("gem",))
+    grown.described()
+    assert grown.methods.backbone.calls == 2 * (IMAGES - 4 + MORE)
+
+
+def test_without_a_cache_nothing_is_pooled_for_others(dataset):
+    broken = Broken(0, ValueError("asked"))
+    task(dataset, None, "gem", (broken,)).described()
+    assert broken.left == 0
+
+
+@dataclass
+class Clock:
+    now: float = 0.0
+
+    def perf_counter(self):
+        return self.now
+
+    process_time = perf_counter
+
+
+def test_each_has_the_seconds_of_the_network_and_its_own(monkeypatch):
+    clock, stored = Clock(), {}
+    monkeypatch.setattr(costs, "time", clock)
+
+    def pool(others):
+        clock.now += 100 + 1 + 2 + 3  # the network and three poolings
+        others.own_cpu_s, others.cpu_s = 1, [2, 3]
+        others.rows = [np.zeros((1, 1, 2), np.float32), None]
+        return np.ones((1, 1, 2), np.float32)
+
+    def store(pooling, rows, cost):
+        stored[pooling] = cost
+
+    poolings = [JointPooling(MAC(), {"name": "mac"}), JointPooling(MAC(), {"name": "broken"})]
+    with measured() as own:
+        pooled_jointly(poolings, pool, store)
+    assert own.cpu_s == 101
+    assert [(cost.cpu_s, cost.wall_s) for cost in stored.values()] == [(102, 106)]
+    assert [*stored] == poolings[:1]
+
+
+def test_what_was_computed_for_a_pooling_says_which_run_has_it(dataset, tmp_path, monkeypatch):
+    said = []
+    monkeypatch.setattr(joint, "recipe", lambda run, saved=joint.recipe: said.append(run) or saved(run))
+    beside = [JointPooling(MAC(), {"name": "mac"}, {"run": {"id": "of mac"}})]
+    base = task(dataset, tmp_path, "gem")
+    keys = {"dataset": {"f": "f"}, "backbone": {"name": "b"}, "pooling": {"name": "gem"}}
+    RetrievalTask(
+        dataset, base.methods, base.protocol, keys, Cache(tmp_path), SilentProgress(), joint_poolings=beside
+    ).described()
+    assert {run["run"]["id"] for run in said} == {"of mac"}
+
+
+def test_an_entry_is_put_once_and_a_damaged_one_again(tmp_path):
+    cache, key = Cache(tmp_path), {"stage": "s"}
+    entry = rows.CacheEntry({"x": np.arange(3)}, Cost(1, 2, 3))
+    assert cache.put(key, entry)
+    assert not cache.put(key, rows.CacheEntry({"x": np.arange(9)}, Cost()))
+    found = cache.get_or_compute(key, pytest.fail)
+    assert (found.arrays["x"].tolist(), found.cost) == ([0, 1, 2], Cost(1, 2, 3, cached=True))
+    file = next(tmp_path.glob("*.npz"))
+    file.write_bytes(file.read_bytes()[:-9])
+    with pytest.warns(UserWarning, match="computed again"):
+        assert cache.put(key, entry)
