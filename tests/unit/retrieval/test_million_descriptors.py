@@ -17,14 +17,14 @@ import numpy as np
 from harness.cache import Cache
 from harness.core.progress import SilentProgress
 from harness.plugin_api import DataFolders
-from harness.retrieval import pipeline
+from harness.retrieval import task
 from harness.retrieval.descriptors import DescriptorFiles
 from harness.retrieval.pipeline import RetrievalMethods, RetrievalTask
 from harness.retrieval.protocol import RetrievalProtocol
 from harness.search import top_k
 from harness_dataset.descriptors import DescriptorGroundTruth
 
-pipeline._TIMED_QUERIES = 1
+task._TIMED_QUERIES = 1
 folder = Path(sys.argv[1])
 files = DescriptorFiles(folder / "database.npy", folder / "queries.npy")
 rows, queries = np.load(files.database, mmap_mode="r"), np.load(files.queries)
