@@ -106,8 +106,8 @@ def make_plan(
             protocols.get(dataset.name, protocols[""]).items(), group, spec.seeds
         )
     ]
-    if wrong := unfitting(runs, folders):
-        raise Errors([spec.document.error(error, ()) for error in wrong])
+    if wrong := unfitting(spec, runs, folders):
+        raise Errors(sorted(wrong, key=_place))
     unique = with_shared_maps({run.id: run for run in runs}.values())
     return Plan(spec, unique, registry, folders, tuple(missing), registry.loaded)
 

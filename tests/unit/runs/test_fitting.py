@@ -55,6 +55,31 @@ def test_a_mistake_is_found_when_planning(folders, changes, match):
         plan(folders, **changes)
 
 
+SPEC = """\
+name: s
+task: active-learning
+datasets: [{embeddings: {path: mine.npz}}]
+methods:
+  network: linear-head
+  learning: [logistic, flexmatch]
+  acquisition:
+    - random
+    - bald
+protocol:
+  cycles: 2
+  initial: 60
+seeds: [0]
+"""
+
+
+def test_each_mistake_has_the_line_of_what_it_is_about(folders, tmp_path):
+    (tmp_path / "spec.yaml").write_text(SPEC)
+    with pytest.raises(Errors) as caught:
+        make_plan(tmp_path / "spec.yaml", folders)
+    places = {error.headline.split(" ")[1]: (error.where.line, error.where.column) for error in caught.value.errors}
+    assert places == {'"flexmatch"': (6, 24), '"bald"': (9, 7), "60": (12, 12)}
+
+
 def test_what_can_work_is_planned(folders):
     assert len(plan(folders, initial=9).runs) == 1
     assert len(plan(folders, initial=60, first_set="random").runs) == 1
