@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from harness.core.errors import DataMissing
 from harness.data.fingerprint import file_digest, files_digest
 from harness.plugin_api import DataFolders
 from harness.registry.entries import FileParameter
+from harness.registry.modules import is_built_in
 from harness.registry.parameters import named_files
 
-_NETWORKS = " (docs/thesis.md says which networks are published and where)"
+_NETWORKS: Final = " (docs/thesis.md says which networks are published and where)"
 
 
 def file_parameters(
@@ -31,12 +32,22 @@ def file_parameters(
         DataMissing: there is no such file in any of the places.
     """
     return {
-        name: _parameter(f"{label}: {name}", text, places, folders)
+        name: _parameter(f"{label}: {name}", text, places, folders, _help(label, method, name))
         for name, text in named_files(label, method, values).items()
     }
 
 
-def _parameter(label: str, text: str, places: Sequence[Path], folders: DataFolders) -> FileParameter:
+def _help(label: str, method: type, name: str) -> str:
+    """Where a missing file may come from: what is known of weights."""
+    if name != "weights":
+        return ""
+    if is_built_in(method.__module__):
+        return _NETWORKS
+    named = label.replace('"', "")  # pooling "mine"
+    return f"; harness methods {named} --plugin FILE says what the parameter takes"
+
+
+def _parameter(label: str, text: str, places: Sequence[Path], folders: DataFolders, more: str) -> FileParameter:
     named = Path(text).expanduser()
     candidates = [named] if named.is_absolute() else [place / named for place in places]
     path = next((candidate for candidate in candidates if candidate.exists()), None)
@@ -44,7 +55,7 @@ def _parameter(label: str, text: str, places: Sequence[Path], folders: DataFolde
         where = "" if named.is_absolute() else f" in {' or '.join(map(str, dict.fromkeys(places)))}"
         raise DataMissing(
             f"{label} names {text}, which is not there{where}",
-            fix="put it there" + (_NETWORKS if label.endswith(": weights") else ""),
+            fix=f"put it there{more}",
         )
     path = path.resolve()
     return FileParameter(text, path, _content(path, folders))

@@ -179,3 +179,12 @@ def test_weights_of_built_in_methods_are_file_parameters(tmp_path):
         {**spec, "methods": {**spec["methods"], "backbone": "tiny"}}, data_folders(tmp_path), incomplete=True
     )
     assert plain.runs[0].methods["backbone"].id.files == {}
+
+
+def test_missing_weights_of_a_plugin_refer_to_the_plugin_and_not_to_published_networks(folder):
+    (folder / "spec.yaml").write_text(SPEC.format(weights="none.npy"))
+    with pytest.raises(Errors) as caught:
+        make_plan(folder / "spec.yaml", data_folders(folder / "data", None))
+    fixes = [error.fix for error in caught.value.errors if "none.npy" in error.headline]
+    command = "harness methods pooling weighted --plugin FILE"
+    assert fixes == [f"put it there; {command} says what the parameter takes"]
