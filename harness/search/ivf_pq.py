@@ -11,18 +11,26 @@ import contextlib
 import itertools
 import math
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from harness.core.cost import Cost, measured_among_threads
 from harness.core.errors import InvalidInput
 from harness.core.files import writing
-from harness.core.threads import threads_here
-from harness.search.sharded import Answer, Jobs, Shard, ShardedSearch, count_jobs, libraries, shards_of, this_process
+from harness.search.ivf_pq_jobs import (
+    AskedIndex,
+    IndexJob,
+    build_index,
+    candidates_of,
+    search_index,
+    store,
+    threads_for,
+)
+from harness.search.sharded import Jobs, ShardedSearch, count_jobs
+from harness.search.stored_rows import Shard, shards_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -43,98 +51,10 @@ _PER_LIST: Final = 64
 """Vectors that teach a centroid (faiss warns below 39)."""
 _CANDIDATES: Final = 1000
 """Least number of images a query that are scored exactly."""
-_ADDED: Final = 4096
-"""Vectors added at a time."""
 _SAMPLED: Final = 32
 """Queries on which the recall is measured, evenly spaced."""
 _NUMBERS: Final = 1 << 24
 """Of the candidates of queries that are held at a time."""
-_MANY: Final = 1 << 22
-
-
-@dataclass(frozen=True)
-class IndexJob:
-    """A shard whose index is to be built.
-
-    Attributes:
-        shard: its rows.
-        trained: file of the empty index.
-        out: file of the index.
-    """
-
-    shard: Shard
-    trained: Path
-    out: Path
-
-
-@dataclass(frozen=True)
-class AskedIndex:
-    """A shard's index, and what is asked of it.
-
-    Attributes:
-        index: its file.
-        first: number of the first row of the shard in the database.
-        asked: file of the queries.
-        candidates: images a query.
-        probes: lists that are looked through.
-    """
-
-    index: Path
-    first: int
-    asked: Path
-    candidates: int
-    probes: int
-
-
-@dataclass(frozen=True)
-class Candidates:
-    """What the codes of a shard tell: ``estimates`` (q, c) of scores, and the ``ids`` (q, c) of images; -1 is none."""
-
-    estimates: Floats
-    ids: Ids
-    cost: Cost
-    process: str
-    libraries: Mapping[str, str] = field(default_factory=libraries)
-
-
-def build_index(job: IndexJob) -> Answer:
-    """Build the index of a shard; holds the codes and a block of rows."""
-    import faiss
-
-    with measured_among_threads() as cost, _threads(len(job.shard) * job.shard.pieces[0].shape[1]):
-        index = faiss.read_index(str(job.trained))
-        for block in job.shard.blocks():
-            for start in range(0, len(block), _ADDED):
-                index.add(np.ascontiguousarray(block[start : start + _ADDED], np.float32))
-        _store(index, job.out)
-    return Answer(_nothing(), cost, this_process())
-
-
-def search_index(job: AskedIndex) -> Candidates:
-    """The candidates of a shard."""
-    import faiss
-
-    with measured_among_threads() as cost:
-        index = faiss.read_index(str(job.index), faiss.IO_FLAG_MMAP)
-        found = _candidates(index, job.first, np.load(job.asked), job.candidates, job.probes)
-    return Candidates(*found, cost, this_process())
-
-
-def _candidates(index: Any, first: int, queries: Floats, count: int, probes: int) -> tuple[Floats, Ids]:
-    """The images of the largest estimates (q, c), -1 is none: of equal ones the first, wherever shards begin."""
-    count, asked, index.nprobe = min(count, index.ntotal), min(count + 1, index.ntotal), probes
-    with _threads(len(queries) * index.ntotal):
-        nearest, lists = index.quantizer.search(queries, probes)
-        estimates, ids = index.search_preassigned(queries, asked, lists, nearest)
-        last = estimates[:, count - 1 :]  # and the next, where there is one
-        for i in np.flatnonzero((ids[:, -1] >= 0) & (last[:, 0] == last[:, -1]) & (asked > count)):
-            # More images have the least estimate than are listed: any of them.
-            reached, one = float(np.nextafter(last[i, 0], np.float32(-np.inf))), slice(i, i + 1)
-            _, values, whose = index.range_search_preassigned(queries[one], reached, lists[one], nearest[one])
-            best = np.lexsort((whose, -values))[:count]
-            estimates[i, :count], ids[i, :count] = values[best], whose[best]
-    estimates, ids = estimates[:, :count], ids[:, :count]
-    return estimates, np.where(ids < 0, ids, ids + first)
 
 
 def _of_largest_estimates(found: Sequence[tuple[Floats, Ids]], count: int) -> Ids:
@@ -219,7 +139,7 @@ class ApproximateSearch:
         code_bytes = max(m for m in range(1, min(_CODE_BYTES, d) + 1) if d % m == 0)
         trained = self._place / "trained.faiss"
         sample = _sample(arrays, max(_PER_LIST * lists, LEAST_IMAGES))
-        with _threads(sample.size):
+        with threads_for(sample.size):
             _train(sample, lists, code_bytes, trained)
         jobs = [IndexJob(shard, trained, self._index(i)) for i, shard in enumerate(self._shards)]
         count_jobs(self.jobs(build_index, jobs, "build indices"))
@@ -256,7 +176,7 @@ class ApproximateSearch:
 
         def search(asked: Floats, probes: int) -> list[tuple[Floats, Ids]]:
             return [
-                _candidates(self._opened[i], shard.first, asked, _wanted(k), probes)
+                candidates_of(self._opened[i], shard.first, asked, _wanted(k), probes)
                 for i, shard in enumerate(self._shards)
             ]
 
@@ -329,15 +249,7 @@ def _train(sample: Floats, lists: int, code_bytes: int, out: Path) -> None:
     for means in (index.cp, index.pq.cp):
         means.min_points_per_centroid = 1  # of small databases; it only says when to warn
     index.train(sample)
-    _store(index, out)
-
-
-def _store(index: Any, out: Path) -> None:
-    """Write an index through Python: faiss alone says nothing where the disk is full for the end of a file."""
-    import faiss
-
-    with writing(out), out.open("wb") as file:
-        faiss.write_index(index, faiss.PyCallbackIOWriter(file.write))  # type: ignore[attr-defined]  # the stubs lack it
+    store(index, out)
 
 
 def _sample(arrays: Sequence[Array], count: int) -> Floats:
@@ -350,22 +262,3 @@ def _sample(arrays: Sequence[Array], count: int) -> Floats:
         blocks.append(np.asarray(array[inside], np.float32))
         first += len(array)
     return np.ascontiguousarray(np.concatenate(blocks))
-
-
-@contextlib.contextmanager
-def _threads(numbers: int) -> Iterator[None]:
-    """All threads that this process may use, where so many numbers are worth it: waiting for each other takes time."""
-    import faiss
-
-    before = faiss.omp_get_max_threads()
-    faiss.omp_set_num_threads(threads_here() if numbers >= _MANY else 1)
-    try:
-        yield
-    finally:
-        faiss.omp_set_num_threads(before)
-
-
-def _nothing() -> Any:
-    from harness.search.exact import Part
-
-    return Part(np.zeros((0, 0), np.uint64), np.zeros(0, np.int64))

@@ -26,7 +26,7 @@ from harness.runs.plan import make_plan
 from harness.runs.sharding import Sharding
 from harness.runs.single import execute
 from harness.runs.store import Store
-from harness.search import sharded
+from harness.search import sharded, stored_rows
 
 
 def descriptors(folder, n: int = 600, queries: int = 20, d: int = 8, seed: int = 0) -> dict:
@@ -52,7 +52,7 @@ def run(spec, folder, **options):
 
 
 def test_records_of_sharded_runs_are_those_of_whole_ones(tmp_path, monkeypatch, without_costs):
-    monkeypatch.setattr(sharded, "LEAST_ROWS", 16)
+    monkeypatch.setattr(stored_rows, "LEAST_ROWS", 16)
     searched = []
     kept = sharded.search_shard
     monkeypatch.setattr(sharded, "search_shard", lambda job: searched.append(len(job.shard)) or kept(job))

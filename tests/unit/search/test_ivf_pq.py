@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from harness.core.errors import FileUnusable, InvalidInput
-from harness.search import ivf_pq, sharded, top_k, unit_rows
+from harness.search import ivf_pq, ivf_pq_jobs, stored_rows, top_k, unit_rows
 from harness.search.ivf_pq import ApproximateSearch
 from harness.search.sharded import here
 
@@ -92,7 +92,7 @@ def test_a_query_in_whose_lists_lie_few_images_finds_enough_in_others(tmp_path, 
 @pytest.mark.parametrize("distinct", [3, 60])
 def test_of_equal_images_the_first_are_found_whatever_the_shards(tmp_path, monkeypatch, distinct):
     monkeypatch.setattr(ivf_pq, "_CANDIDATES", 50)
-    monkeypatch.setattr(sharded, "LEAST_ROWS", 64)
+    monkeypatch.setattr(stored_rows, "LEAST_ROWS", 64)
     rng = np.random.default_rng(distinct)
     images = unit_rows(rng.standard_normal((distinct, 8)))
     shown = rng.integers(0, distinct, 2000)
@@ -139,6 +139,6 @@ def test_as_many_are_found_as_are_asked_for_of_every_query(tmp_path):
 @pytest.mark.skipif(not FULL.exists(), reason="no device that is always full")
 def test_a_disk_that_is_full_for_the_end_of_an_index_is_said(monkeypatch, built):
     with pytest.raises(FileUnusable, match="cannot use /dev/full: No space left on device"):
-        ivf_pq._store(faiss.IndexFlatIP(4), FULL)
+        ivf_pq_jobs.store(faiss.IndexFlatIP(4), FULL)
     with pytest.raises(FileUnusable):
-        ivf_pq.build_index(ivf_pq.IndexJob(built._shards[0], built._place / "trained.faiss", FULL))
+        ivf_pq_jobs.build_index(ivf_pq_jobs.IndexJob(built._shards[0], built._place / "trained.faiss", FULL))

@@ -12,14 +12,15 @@ import pytest
 
 from harness.core.cost import measured
 from harness.core.errors import DataMissing, FileUnusable, InvalidInput
-from harness.search import sharded, top_k
-from harness.search.sharded import ShardedSearch, StoredRows, bounds, here, libraries, shards_of
+from harness.search import stored_rows, top_k
+from harness.search.sharded import ShardedSearch, here, libraries
+from harness.search.stored_rows import StoredRows, bounds, shards_of
 
 
 @pytest.fixture
 def small_shards(monkeypatch):
-    monkeypatch.setattr(sharded, "LEAST_ROWS", 16)
-    monkeypatch.setattr(sharded, "_NUMBERS", 8 * 30)  # blocks of 30 rows
+    monkeypatch.setattr(stored_rows, "LEAST_ROWS", 16)
+    monkeypatch.setattr(stored_rows, "_NUMBERS", 8 * 30)  # blocks of 30 rows
 
 
 def data(rng, n=400, q=12):
@@ -57,13 +58,13 @@ def test_rows_in_files_stay_there(tmp_path, small_shards, monkeypatch):
         np.load(tmp_path / "b.npy", mmap_mode="c")[70:],
     ]
     written = []
-    monkeypatch.setattr(sharded, "_written", lambda array, path: written.append(len(array)) or kept(array, path))
+    monkeypatch.setattr(stored_rows, "_written", lambda array, path: written.append(len(array)) or kept(array, path))
     whole = [array.astype(np.float32) for array in arrays]
     same(ShardedSearch(5, here, tmp_path / "cache")(queries, arrays, 40), top_k(queries, whole, 40))
     assert written == [30]
 
 
-kept = sharded._written
+kept = stored_rows._written
 FULL = Path("/dev/full")
 
 
@@ -142,9 +143,24 @@ def test_a_worker_with_other_libraries_is_named_once(tmp_path):
 
 
 @pytest.mark.skipif(not FULL.exists(), reason="no device that is always full")
+def test_a_worker_of_a_harness_that_tells_no_libraries_is_named(tmp_path):
+    def older(answer):
+        answer = replace(answer, process="node8-3")
+        del answer.__dict__["libraries"]  # as it is read from what an older harness pickled
+        return answer
+
+    def jobs(function, tasks, label):
+        return [older(function(task)) for task in tasks]
+
+    queries, rows = data(np.random.default_rng(5))
+    with pytest.warns(UserWarning, match="worker node8-3 runs another version of the harness: its results may differ"):
+        found = ShardedSearch(2, jobs, tmp_path)(queries, rows, 5)
+    same(found, top_k(queries, rows, 5))
+
+
 def test_a_full_disk_is_said_with_its_folder(tmp_path, monkeypatch):
     queries, rows = data(np.random.default_rng(6))
-    monkeypatch.setattr(sharded, "_written", lambda array, path: kept(array, FULL))
+    monkeypatch.setattr(stored_rows, "_written", lambda array, path: kept(array, FULL))
     with pytest.raises(FileUnusable, match=f"cannot use {tmp_path}/harness-shards-.*: No space left on device"):
         ShardedSearch(2, here, tmp_path)(queries, rows, 5)
     assert list(tmp_path.iterdir()) == []
