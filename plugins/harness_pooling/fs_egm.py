@@ -32,7 +32,7 @@ class RegionPooling(Detection):
             than an object.
     """
 
-    result_version: ClassVar[int] = 2
+    result_version: ClassVar[int] = 3
 
     weight_samples: bool = False  # as printed; measured to be the better for retrieval (docs/representation.md)
     p: Annotated[float, Gt(0)] = 3.0  # Radenovic et al. 2018, §5: initial value

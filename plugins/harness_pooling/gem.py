@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, ClassVar, Final, Literal
 
+import numpy as np
 from annotated_types import Gt
 
 from harness_pooling.maps import require_maps
@@ -12,11 +14,15 @@ from harness_pooling.maps import require_maps
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from numpy.typing import NDArray
     from torch import Tensor
 
     from harness_pooling.regions import Region
 
 _INFINITE: Final = float("inf")
+
+_LARGEST_COMPILED: Final = 6
+"""Whole exponents up to here are compiled: such a power of any float32 number is within the range of float64."""
 
 _BLOCK_CELLS: Final = 1_600_000
 """Cells worked on at once: few enough for the temporaries to stay in the processor's cache, and enough for the threads
@@ -27,10 +33,6 @@ _SMALL: Final = 1.0000000031710769e-30
 _LARGE: Final = 9.999999680285692e37
 """1e38 in float32. Means of powers below this have not overflowed."""
 
-_LEAST_PRODUCT: Final = 4
-_MOST_PRODUCT: Final = 16
-"""Whole exponents between which repeated multiplication is faster than torch's power, which has short cuts up to 3."""
-
 
 @dataclass(frozen=True)
 class GeM:
@@ -39,6 +41,8 @@ class GeM:
     Formula:
         f_c = (1/(H W) sum_hw x_chw^p)^(1/p)
 
+    On a CPU, whole exponents up to 6 give the same bits on every processor and with any number of threads.
+
     Attributes:
         p: exponent; 1 is SPoC, ``inf`` is MAC. Any size: the maximum is factored out, so that no power overflows.
         eps: lowest activation with preset ``released-code``.
@@ -46,6 +50,7 @@ class GeM:
             activation to ``eps`` first: an empty map gives ``eps``, so all blank images get the same descriptor.
     """
 
+    result_version: ClassVar[int] = 2  # sums in float64
     any_device: ClassVar[bool] = True
 
     p: Annotated[float, Gt(0)] | Literal["inf"] = 3.0  # Radenovic et al. 2018, §5: initial value
@@ -76,17 +81,15 @@ def power_mean(maps: Tensor, p: float, lowest: float = 0.0) -> Tensor:
     Raises:
         InvalidInput: H = 0 or W = 0.
     """
-    # What most often comes is known by the fewest looks: they are a part of the time of a small map.
-    small = 0 < maps.numel() <= _BLOCK_CELLS and p < _INFINITE and not (maps.requires_grad and _has_gradient(maps))
-    if small and (maps.ndim == 3 or (maps.ndim > 3 and maps.is_contiguous())):
-        return _plain_mean(maps, p, lowest)
+    import torch
+
     require_maps(maps)
+    if _is_compiled(maps, p):
+        return torch.from_numpy(_compiled_means(maps, [(0, 0, *maps.shape[-2:])], p, lowest).reshape(maps.shape[:-2]))
     if p == _INFINITE:
         return maps.amax((-2, -1)).clamp(min=lowest)
     if _has_gradient(maps):
         return _scaled_mean(maps, p, lowest)
-    import torch
-
     rows = maps.reshape(-1, *maps.shape[-2:])
     block = max(1, _BLOCK_CELLS // (maps.shape[-2] * maps.shape[-1]))
     means = [_plain_mean(group, p, lowest) for group in torch.split(rows, block) if len(group)]
@@ -96,23 +99,35 @@ def power_mean(maps: Tensor, p: float, lowest: float = 0.0) -> Tensor:
 def region_means(maps: Tensor, regions: Sequence[Region], p: float, lowest: float = 0.0) -> Tensor:
     """``power_mean`` of maps (..., C, H, W) over each of R regions: (..., R, C) float32. Arguments and errors as there.
 
-    Of regions that overlap powers are computed once.
+    Small whole exponents read the maps once, whatever the number of regions.
     """
     import torch
 
     require_maps(maps)
-    parts = {region: _cut(maps, region) for region in regions}  # of a square map the grid has the whole twice
-    apart = sum(h * w for _, _, h, w in regions) <= maps.shape[-2] * maps.shape[-1]
-    # Multiplications give the same wherever a number stands in memory; other powers do not.
-    whole = p % 1 == 0 and p <= _MOST_PRODUCT
-    if apart or _has_gradient(maps) or not (whole and maps.is_contiguous() and maps.numel()):
-        means = {region: power_mean(part, p, lowest) for region, part in parts.items()}
-    else:
-        powers = _power_(maps.clamp_min(lowest), p)
-        # Sums over copies are added up in the order of a map of their size.
-        sums = {region: _cut(powers, region).contiguous().mean((-2, -1)) for region in parts}
-        means = {region: _rooted_(sums[region], part, p, lowest) for region, part in parts.items()}
-    return torch.stack([means[region] for region in regions], -2)
+    if _is_compiled(maps, p):
+        means = _compiled_means(maps, regions, p, lowest)
+        return torch.from_numpy(means.reshape(*maps.shape[:-3], *means.shape[1:]))
+    of_region = {region: power_mean(_cut(maps, region), p, lowest) for region in dict.fromkeys(regions)}
+    return torch.stack([of_region[region] for region in regions], -2)
+
+
+def _is_compiled(maps: Tensor, p: float) -> bool:
+    """Whether compiled code pools these maps: it has no gradient, and knows float32 and small whole exponents."""
+    import torch
+
+    whole = p % 1 == 0 and p <= _LARGEST_COMPILED
+    return whole and maps.dtype == torch.float32 and maps.device.type == "cpu" and not _has_gradient(maps)
+
+
+def _compiled_means(maps: Tensor, regions: Sequence[Region], p: float, lowest: float) -> NDArray[np.float32]:
+    """Of maps (..., C, H, W), the leading dimensions in one: (n, R, C)."""
+    from harness_pooling.powers import power_means
+
+    *images, channels, height, width = maps.shape
+    array = np.ascontiguousarray(maps.detach().numpy()).reshape(math.prod(images), channels, height, width)
+    means = np.empty((len(array), len(regions), channels), np.float32)
+    power_means(array, np.array(regions, np.int64).reshape(-1, 4), int(p), float(lowest), means)
+    return means
 
 
 def _cut(maps: Tensor, region: Region) -> Tensor:
@@ -131,15 +146,9 @@ def _has_gradient(maps: Tensor) -> bool:
 def _plain_mean(maps: Tensor, p: float, lowest: float) -> Tensor:
     """(..., H, W) -> (...,): the formula as it stands; maps whose powers are too large or too small for it are scaled.
 
-    A single small map takes a few microseconds: operations in place, and on numbers of Python, are the fewest.
+    Operations in place, and on numbers of Python, are the fewest.
     """
-    lifted = maps.clamp_min(lowest)
-    powers = lifted.pow_(p) if p < _LEAST_PRODUCT else _power_(lifted, p)
-    return _rooted_(powers.mean((-2, -1)), maps, p, lowest)
-
-
-def _rooted_(mean: Tensor, maps: Tensor, p: float, lowest: float) -> Tensor:
-    """Root of the means of powers (...,) of maps (..., H, W), in place; of some maps they are computed again."""
+    mean = maps.clamp_min(lowest).pow_(p).mean((-2, -1))
     # Powers of 1 and above need not be known, and may be too large for a number.
     if lowest >= 1 or lowest**p > 2 * _SMALL:
         within = mean.max().item() < _LARGE
@@ -166,15 +175,3 @@ def _scaled_mean(rows: Tensor, p: float, lowest: float) -> Tensor:
     mean = torch.pow(values / scale, p).mean((-2, -1))
     # An empty row would have an infinite gradient under the root: below the clamp it is zero.
     return mean.clamp(min=tiny).pow(1 / p) * scale[..., 0, 0] * (mean > 0)
-
-
-def _power_(values: Tensor, p: float) -> Tensor:
-    """The power, in place."""
-    if not (_LEAST_PRODUCT <= p <= _MOST_PRODUCT and p % 1 == 0):
-        return values.pow_(p)
-    base = values.clone()
-    for bit in f"{int(p):b}"[1:]:
-        values.mul_(values)
-        if bit == "1":
-            values.mul_(base)
-    return values

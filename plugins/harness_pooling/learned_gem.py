@@ -27,6 +27,7 @@ class LearnedGeM:
             of every key.
     """
 
+    result_version: ClassVar[int] = 2  # generalised means in float64
     any_device: ClassVar[bool] = True
 
     weights: Path

@@ -31,7 +31,7 @@ class RGeM:
         preset: as for ``gem``.
     """
 
-    result_version: ClassVar[int] = 2  # grids where two numbers of regions are equally good
+    result_version: ClassVar[int] = 3  # generalised means in float64
     any_device: ClassVar[bool] = True
 
     p: Annotated[float, Gt(0)] = 3.0  # Radenovic et al. 2018, §5: initial value

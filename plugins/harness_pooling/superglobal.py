@@ -36,6 +36,7 @@ class SuperGlobal:
         eps: lowest activation of the mean of each map; 0 pools activations as they are.
     """
 
+    result_version: ClassVar[int] = 2  # means of whole exponents in float64
     any_device: ClassVar[bool] = True
 
     p: Annotated[float, Gt(0)] = 4.6  # Shao et al. 2023, released code (GeM+)

@@ -50,7 +50,7 @@ class RMatch:
         preset: ``recommended`` whitens, ``thesis`` does not.
     """
 
-    result_version: ClassVar[int] = 4  # whitened by neighbours; grids where two numbers of regions are equally good
+    result_version: ClassVar[int] = 5  # generalised means in float64
 
     top: Annotated[int, Gt(0)] = 100  # as dsm
     regions: Literal["grid", "egm"] = "grid"

@@ -24,8 +24,7 @@ _FOOT = """
 A ratio is the time of the peer over the time of the harness: above 1 the harness is faster. Each row is the median of
 at least {rounds} ratios. Its interval comes from order statistics.
 
-`gem` also looks whether a power has left the range of float32, which the two lines do not. Of the smallest maps this is
-up to an eighth of the time. Runs of the harness give each operation one thread.
+`gem` works with one thread, and the peer with those stated. Runs of the harness give each operation one thread.
 
 Measured on {measured} at commit {commit}, on {cores} cores ({processor}), with `make bench`: {packages}. Ratios differ
 between processors: the same command measures yours.
