@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -147,18 +148,18 @@ class _BuiltIn(Mapping[str, CatalogueEntry]):
 
     def __getitem__(self, name: str) -> CatalogueEntry:
         if name not in self.read:
-            self.read[name] = self._read(name)
+            self.read.update(self._read(self.texts[name]))
         return self.read[name]
 
-    def _read(self, name: str) -> CatalogueEntry:
+    def _read(self, text: str) -> Mapping[str, CatalogueEntry]:
+        """One entry; all of them where it refers to another."""
         from ruamel.yaml import YAML
         from ruamel.yaml.error import YAMLError
 
-        text = self.texts[name]
-        try:
-            return _entries(Document(YAML(typ="safe", pure=True).load(text)))[name]
-        except (YAMLError, AttributeError, ValueError, LookupError, HarnessError):
-            return _entries(read_document(self.file, "catalogue"))[name]  # says where in the file it is wrong
+        for block in (text, "".join(self.texts.values())):
+            with suppress(YAMLError, AttributeError, ValueError, HarnessError):
+                return _entries(Document(YAML(typ="safe", pure=True).load(block)))
+        return _entries(read_document(self.file, "catalogue"))  # which says where it is wrong
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.texts)

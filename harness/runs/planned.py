@@ -32,4 +32,4 @@ def pending(plan: Plan, store: Store, *, retry_failed: bool = False) -> list[Run
 def planned_records(plan: Plan, store: Store) -> list[Record]:
     """One record per run of the plan; ``missing`` ones for runs that have none."""
     records = store.read_many(run.id for run in plan.runs)
-    return [records.get(run.id) or describe(run) for run in plan.runs]
+    return [records.get(run.id) or describe(run, sources=False) for run in plan.runs]

@@ -19,8 +19,13 @@ from harness.runs.learning_sets import LEARN_ON, as_parameter
 from harness.runs.record import DatasetRecord, MethodRecord, Record
 
 
-def describe(run: Run) -> Record:
-    """The record of a run that was not done: all that is known before it. Such a record is never written."""
+def describe(run: Run, *, sources: bool = True) -> Record:
+    """The record of a run that was not done: all that is known before it. Such a record is never written.
+
+    Args:
+        run: as planned.
+        sources: with the digest of the exact source of all methods and the engine, which takes a second to read.
+    """
     presets = {m.id.parameters["preset"] for m in run.methods.values() if "preset" in m.id.parameters}
     return Record(
         id=run.id,
@@ -28,10 +33,10 @@ def describe(run: Run) -> Record:
         task=run.task,  # type: ignore[arg-type]  # checked when the spec was read
         protocol=resolved(run.protocol),
         versions=result_versions(run.task, run.protocol),
-        source=engine_source(run.task),
+        source=engine_source(run.task) if sources else "",
         protocol_id=run.protocol_id,
         dataset=_dataset(run.dataset),
-        methods={kind: method_record(configured) for kind, configured in run.methods.items()},
+        methods={kind: method_record(configured, sources=sources) for kind, configured in run.methods.items()},
         non_default={
             "protocol": parameters.non_default(run.protocol),
             "dataset": list(run.dataset.non_default),
@@ -162,8 +167,8 @@ def _warn(
         warnings.warn(f"run {record.id} is not as it was recorded: {'; '.join(changes)}", stacklevel=3)
 
 
-def method_record(configured: Configured) -> MethodRecord:
-    """What a record says of a method."""
+def method_record(configured: Configured, *, sources: bool = True) -> MethodRecord:
+    """What a record says of a method, ``sources`` with the digest of its exact source."""
     identity = configured.id
     return MethodRecord(
         kind=identity.kind,
@@ -174,7 +179,7 @@ def method_record(configured: Configured) -> MethodRecord:
         digest=identity.digest,
         files=dict(identity.files),
         origin=identity.origin,
-        source=source_of(type(configured.method)),
+        source=source_of(type(configured.method)) if sources else "",
         deviations=deviations_of(type(configured.method)),
         learning_set=None if configured.learning_set is None else _dataset(configured.learning_set),
     )

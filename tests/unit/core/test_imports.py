@@ -90,18 +90,21 @@ def test_a_board_of_retrieval_loads_what_it_shows(tmp_path):
     assert loaded("leaderboard", str(tmp_path), heavy=[*HEAVY, *OF_OTHER_COMMANDS, *OF_OTHER_BOARDS]) == []
 
 
-def test_planning_reads_no_source_of_built_in_methods(root):
-    """The exact source is for records: digests of eighty files would double the time of a board of a spec."""
+def test_planning_reads_no_source_of_built_in_methods(root, tmp_path):
+    """The exact source is for records that are written: digests of eighty files take longer than a board of a spec."""
     code = (
         "from pathlib import Path; from harness.plugin_api import DataFolders; from harness.registry import source;"
-        "from harness.runs.plan import make_plan; digested = []; own = source._own_digest;"
+        "from harness.runs.plan import make_plan; from harness.runs.planned import planned_records, runs_store;"
+        "digested = []; own = source._own_digest;"
         "source._own_digest = lambda name: (digested.append(name), own(name))[1];"
         "source.source_digest.cache_clear();"
-        f"make_plan(Path({str(root / 'leaderboards' / 'first-look' / 'spec.yaml')!r}),"
-        " DataFolders(Path('.'), Path('.')), incomplete=True); print(len(digested))"
+        f"plan = make_plan(Path({str(root / 'leaderboards' / 'first-look' / 'spec.yaml')!r}),"
+        " DataFolders(Path('.'), Path('.')), incomplete=True);"
+        f"shown = planned_records(plan, runs_store(plan, {str(tmp_path)!r}));"
+        "print(len(digested), *{record.status for record in shown})"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.split() == ["0"]
+    assert done.stdout.split() == ["0", "missing"]
 
 
 def test_comparing_committed_boards_loads_nothing_heavy(root):

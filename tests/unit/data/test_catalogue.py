@@ -51,12 +51,17 @@ def test_it_is_what_its_file_says_as_files_of_users_are_read():
 def test_an_entry_is_read_when_it_is_asked_for(monkeypatch):
     """A spec names one or two of twenty; reading all takes a tenth of the time of a small board."""
     read, entries = [], module._entries
-    monkeypatch.setattr(module, "_entries", lambda document: read.extend(document.data) or entries(document))
+    monkeypatch.setattr(module, "_entries", lambda document: read.append(list(document.data)) or entries(document))
+    monkeypatch.setattr(module, "read_document", None)  # with positions: only where something is wrong
     built_in = module._built_in.__wrapped__()
     assert "digits" in list(built_in)
     assert not read
     assert built_in["digits"] is built_in["digits"]
-    assert read == ["digits"]
+    assert read == [["digits"]]
+    assert built_in["roxford5k-r1m"].files  # those of another entry
+    assert read == [["digits"], list(built_in)]
+    assert len(dict(built_in)) == len(built_in)
+    assert len(read) == 2
     with pytest.raises(KeyError):
         built_in["digit"]
 
