@@ -85,7 +85,11 @@ def power_mean(maps: Tensor, p: float, lowest: float = 0.0) -> Tensor:
 
     require_maps(maps)
     if _is_compiled(maps, p):
-        return torch.from_numpy(_compiled_means(maps, [(0, 0, *maps.shape[-2:])], p, lowest).reshape(maps.shape[:-2]))
+        from harness_pooling.powers import power_means
+
+        means, cells = np.empty(maps.shape[:-2], np.float32), maps.shape[-2] * maps.shape[-1]
+        power_means(_array(maps).reshape(means.size, cells), int(p), float(lowest), means.reshape(-1))
+        return torch.from_numpy(means)
     if p == _INFINITE:
         return maps.amax((-2, -1)).clamp(min=lowest)
     if _has_gradient(maps):
@@ -105,8 +109,13 @@ def region_means(maps: Tensor, regions: Sequence[Region], p: float, lowest: floa
 
     require_maps(maps)
     if _is_compiled(maps, p):
-        means = _compiled_means(maps, regions, p, lowest)
-        return torch.from_numpy(means.reshape(*maps.shape[:-3], *means.shape[1:]))
+        from harness_pooling.powers import region_power_means
+
+        *images, channels, height, width = maps.shape
+        array = _array(maps).reshape(math.prod(images), channels, height, width)
+        means = np.empty((len(array), len(regions), channels), np.float32)
+        region_power_means(array, np.array(regions, np.int64).reshape(-1, 4), int(p), float(lowest), means)
+        return torch.from_numpy(means.reshape(*images, len(regions), channels))
     of_region = {region: power_mean(_cut(maps, region), p, lowest) for region in dict.fromkeys(regions)}
     return torch.stack([of_region[region] for region in regions], -2)
 
@@ -119,15 +128,9 @@ def _is_compiled(maps: Tensor, p: float) -> bool:
     return whole and maps.dtype == torch.float32 and maps.device.type == "cpu" and not _has_gradient(maps)
 
 
-def _compiled_means(maps: Tensor, regions: Sequence[Region], p: float, lowest: float) -> NDArray[np.float32]:
-    """Of maps (..., C, H, W), the leading dimensions in one: (n, R, C)."""
-    from harness_pooling.powers import power_means
-
-    *images, channels, height, width = maps.shape
-    array = np.ascontiguousarray(maps.detach().numpy()).reshape(math.prod(images), channels, height, width)
-    means = np.empty((len(array), len(regions), channels), np.float32)
-    power_means(array, np.array(regions, np.int64).reshape(-1, 4), int(p), float(lowest), means)
-    return means
+def _array(maps: Tensor) -> NDArray[np.float32]:
+    """Their numbers, contiguous: a view where they are."""
+    return np.ascontiguousarray(maps.detach().numpy())
 
 
 def _cut(maps: Tensor, region: Region) -> Tensor:

@@ -35,32 +35,35 @@ _inlined: Callable[[Callable[..., Any]], Any] = intrinsic
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def power_means(maps: Floats, regions: NDArray[np.int64], p: int, lowest: float, out: Floats) -> None:
-    """Generalised means of maps (n, C, H, W) over regions (R, 4) -> (n, R, C), all contiguous.
+def power_means(maps: Floats, p: int, lowest: float, out: Floats) -> None:
+    """Generalised means of maps (n, cells), contiguous, -> (n,).
 
     The power p is 1 to 6: no power of a float32 number leaves the range of float64.
 
-    Cells of a region are numbered row by row. Sum j of 16 adds up the powers of cells j, j + 16, j + 32 and so on. Sums
-    8 to 15 are added to sums 0 to 7, of these 4 to 7 to 0 to 3, and so on. Cells after the last multiple of 16 come
-    last, one by one.
+    Sum j of 16 adds up the powers of cells j, j + 16, j + 32 and so on. Sums 8 to 15 are added to sums 0 to 7, of these
+    4 to 7 to 0 to 3, and so on. Cells after the last multiple of 16 come last, one by one.
     """
+    (count, size), low = maps.shape, np.float32(lowest)
+    cells, means = maps.reshape(maps.size), np.empty(count)
+    for i in range(count):
+        means[i] = _sum(cells, i * size, size, p, low) / size
+    _root(means, p, out)
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def region_power_means(maps: Floats, regions: NDArray[np.int64], p: int, lowest: float, out: Floats) -> None:
+    """``power_means`` of the cells, row by row, of regions (R, 4) that lie in maps (n, C, H, W) -> (n, R, C)."""
     (images, channels, height, width), low = maps.shape, np.float32(lowest)
-    cells, part = maps.reshape(maps.size), np.empty(height * width, np.float32)
-    means = np.empty(out.size)
+    cells, means = np.empty(height * width, np.float32), np.empty(out.shape)
     for image in range(images):
         for channel in range(channels):
             for region in range(len(regions)):
                 y, x, h, w = regions[region]
-                if w == width:
-                    first = ((image * channels + channel) * height + y) * width
-                    total = _sum(cells, first, h * w, p, low)
-                else:
-                    for row in range(h):
-                        for column in range(w):
-                            part[row * w + column] = maps[image, channel, y + row, x + column]
-                    total = _sum(part, 0, h * w, p, low)
-                means[(image * len(regions) + region) * channels + channel] = total / (h * w)
-    _root(means, p, out.reshape(out.size))
+                for row in range(h):
+                    for column in range(w):
+                        cells[row * w + column] = maps[image, channel, y + row, x + column]
+                means[image, region, channel] = _sum(cells, 0, h * w, p, low) / (h * w)
+    _root(means.reshape(means.size), p, out.reshape(out.size))
 
 
 @njit(nogil=True, cache=True)
