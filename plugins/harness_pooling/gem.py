@@ -87,9 +87,9 @@ def power_mean(maps: Tensor, p: float, lowest: float = 0.0) -> Tensor:
     if _is_compiled(maps, p):
         from harness_pooling.powers import power_means
 
-        means, cells = np.empty(maps.shape[:-2], np.float32), maps.shape[-2] * maps.shape[-1]
-        power_means(_array(maps).reshape(means.size, cells), int(p), float(lowest), means.reshape(-1))
-        return torch.from_numpy(means)
+        pooled, cells = np.empty(maps.shape[:-2], np.float32), maps.shape[-2] * maps.shape[-1]
+        power_means(_array(maps).reshape(pooled.size, cells), int(p), float(lowest), pooled.reshape(-1))
+        return torch.from_numpy(pooled)
     if p == _INFINITE:
         return maps.amax((-2, -1)).clamp(min=lowest)
     if _has_gradient(maps):
