@@ -5,11 +5,15 @@ from __future__ import annotations
 import os
 import signal
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+if TYPE_CHECKING:
+    from harness.runs.identity import Run
 
 ROOT = Path(__file__).parents[1]
 TOY = str(ROOT / "tests" / "fixtures" / "toy.py")
@@ -65,6 +69,27 @@ def _own_folders(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.M
     """No test reads or writes the user's data and cache."""
     monkeypatch.setenv("HARNESS_DATA", str(tmp_path_factory.getbasetemp() / "data"))
     monkeypatch.setenv("HARNESS_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _loaded_once() -> Iterator[None]:
+    """Processes for runs are forked from one for all tests, which the first plan starts: it loads what any plan needs.
+
+    Otherwise each run of a later plan would load the rest again, for seconds.
+    """
+    from harness.runs.executors import choose
+
+    preloaded = choose.preloaded
+    needed = [*choose.ENGINES.values(), "numba", "cv2", "torch._dynamo", choose.WARM]
+
+    def of_all(runs: Iterable[Run]) -> list[str]:
+        names = dict.fromkeys([*preloaded(runs), *needed])
+        names.pop(choose.WARM)
+        return [*names, choose.WARM]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(choose, "preloaded", of_all)
+        yield
 
 
 @pytest.fixture

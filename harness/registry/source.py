@@ -86,6 +86,18 @@ def warm() -> None:
                 _own_digest(name)
 
 
+def remember(*roots: str) -> None:
+    """Read what the digests of these modules, and those of plugins that import ``harness``, are made from.
+
+    Processes that fork from this one find it remembered.
+    """
+    modules.distributions_by_package()
+    for name in _own_closure(["harness", *roots]):
+        imported_modules(name)
+    for root in roots:
+        source_digest(root)
+
+
 def libraries(module: str, roots: frozenset[str]) -> set[str]:
     """Modules of the packages ``roots`` that a module, and what its source digest covers, imports anywhere.
 

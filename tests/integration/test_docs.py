@@ -35,10 +35,16 @@ def test_the_python_of_a_page_runs(page, tmp_path, monkeypatch):
         exec(compile(block, page, "exec", dont_inherit=True), names)  # noqa: S102  # our own pages, not a user's
 
 
+@pytest.fixture(scope="module")
+def harness():
+    """The command with all that are below it."""
+    return typer.main.get_command(app)
+
+
 @pytest.mark.parametrize("page", [page for page in PAGES if commands(page)])
-def test_the_commands_of_a_page_exist_with_their_options(page):
+def test_the_commands_of_a_page_exist_with_their_options(page, harness):
     for line in commands(page):
-        command, words, name = typer.main.get_command(app), shlex.split(line)[1:], "harness"
+        command, words, name = harness, shlex.split(line)[1:], "harness"
         while words and getattr(command, "commands", None) and not words[0].startswith("-"):
             name = words.pop(0)
             assert name in command.commands, f"{page}: {line}"

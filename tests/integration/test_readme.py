@@ -6,6 +6,7 @@ import re
 import shlex
 
 import pytest
+import yaml
 
 from harness.data.folders import data_folders
 from harness.runs.plan import make_plan
@@ -22,14 +23,16 @@ def blocks(text: str, language: str) -> list[str]:
 
 @pytest.fixture
 def board(tmp_path, root):
-    """The README's comparison on fewer and smaller images, in a folder of its own."""
+    """The README's comparison of two poolings, on fewer and smaller images, in a folder of its own."""
     folder = tmp_path / "leaderboards" / "first-look"
     folder.mkdir(parents=True)
     spec = (root / "leaderboards" / "first-look" / "spec.yaml").read_text()
     small = "datasets: [{synthetic-instances: {objects: 4, images: 30, queries: 4, size: 96}}]"
     assert "datasets: [synthetic-instances]" in spec
     spec = spec.replace("datasets: [synthetic-instances]", small).replace("image_size: 256", "image_size: 96")
-    (folder / "spec.yaml").write_text(spec)
+    content = yaml.safe_load(spec)
+    content["methods"] = [{"backbone": "tiny", "pooling": ["mac", "gem"]}]
+    (folder / "spec.yaml").write_text(yaml.safe_dump(content))
     return tmp_path
 
 

@@ -37,9 +37,9 @@ def forge(entry):
     assert folder.write(entry.key, CacheEntry(arrays, Cost()), Provenance(foreign, entry.recipe)) == entry.name
 
 
-def test_a_forged_entry_is_found_and_the_others_are_equal(tmp_path):
+def test_a_forged_entry_is_found_and_the_others_are_equal(tmp_path, clean_process):
     (record,) = harness.run(
-        SPEC, data=tmp_path, cache=tmp_path / "cache", runs=tmp_path / "runs", options=Options("processes")
+        SPEC, data=tmp_path, cache=tmp_path / "cache", runs=tmp_path / "runs", options=Options("inline")
     )
     assert record.status == "done"
     folders = data_folders(tmp_path, tmp_path / "cache")

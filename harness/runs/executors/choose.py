@@ -34,6 +34,10 @@ _LAZY_ALWAYS: Final = ("filelock", "numpy.ma", "numpy.random")
 """What libraries import when they are first used: a fresh process would import it in every run."""
 
 
+WARM: Final = "harness.runs.executors.warm"
+"""Imported last: it prepares what is loaded for runs of plugins, each of which has a process of its own."""
+
+
 @dataclass(frozen=True)
 class Options:
     """How a plan is to be run.
@@ -132,15 +136,18 @@ def _address(scheduler: Any) -> str:
 def preloaded(runs: Iterable[Run]) -> list[str]:
     """Modules that every worker would otherwise load again: the engines, the built-in methods, what these import."""
     names: dict[str, None] = {}
+    foreign = False
     for run in runs:
         methods = [*run.methods.values(), run.dataset.loader]
         modules = {module: m.id.plugin == HARNESS for m in methods for module in _modules(type(m.method))}
+        foreign |= not all(modules.values())
         for module, built_in in {ENGINES[run.task]: True, **dict(sorted(modules.items()))}.items():
             names |= dict.fromkeys(sorted(libraries(module, _HEAVY)))
             # No foreign code, whatever its modules are called: the process that forks must stay clean.
             names |= {module: None} if built_in else {}
         names |= dict.fromkeys((*_LAZY[run.task], *_LAZY_ALWAYS))
-    return [name for name in names if name.partition(".")[0] in _PRELOADED or name.startswith("harness")]
+    found = [name for name in names if name.partition(".")[0] in _PRELOADED or name.startswith("harness")]
+    return [*found, WARM] if foreign else found
 
 
 def _modules(method: type) -> set[str]:
