@@ -66,14 +66,15 @@ def training_health(probabilities: Floats, labels: Ids) -> dict[str, Any]:
 
 
 def drowned(probabilities: Floats, report: Mapping[str, Any]) -> bool:
-    """Whether a model learnt something other than its own labels: more labels that an earlier model gave.
+    """Whether a model learnt something other than its own labels: more labels that models gave.
 
     Such a model is as good as those labels are: a doubt where it contradicts its own, no failed training, as long as it
     does not give (nearly) one answer.
 
     Args:
         probabilities: (l, c) of its own labelled examples.
-        report: what the learning scheme says of its work; ``pseudo_labels``, how many labels were given so.
+        report: what the learning scheme says of its work; ``pseudo_labels``, how many labels were given so, and
+            ``last_mask`` where the model gave them itself, batch by batch: the share of the last one that it learnt.
     """
     answers = np.bincount(probabilities.argmax(axis=1))
     return _pseudo_labels(report) > len(probabilities) and answers.max() <= _ONE_ANSWER * answers.sum()
@@ -121,7 +122,10 @@ def doubts(cycles: Sequence[Any]) -> list[str]:
         share = cycle.health["accuracy"]
         if share < max(_FITTED, cycle.health["constant_accuracy"]) and cycle.health["labels"] >= _LEAST:
             given = _pseudo_labels(cycle.report)
-            beside = f", beside {given:,} that the last model gave" if given > 0 else ""
+            whose = (
+                "that it gave itself while it trained" if "last_mask" in cycle.report else "that the last model gave"
+            )
+            beside = f", beside {given:,} {whose}" if given > 0 else ""
             found.append(f"the model of cycle {number} predicts {share:.0%} of its own labels{beside}")
         if sum(bool(accuracy) for accuracy in cycle.class_accuracy) < min(2, len(cycle.class_accuracy)):
             found.append(f"the model of cycle {number} gives all test images one class")
@@ -130,7 +134,7 @@ def doubts(cycles: Sequence[Any]) -> list[str]:
 
 
 def _pseudo_labels(report: Mapping[str, Any]) -> int:
-    """How many labels an earlier model gave, as the learning scheme says; 0 where it says nothing of them."""
+    """How many labels a model gave, as the learning scheme says; 0 where it says nothing of them."""
     given = report.get("pseudo_labels", 0)
     return given if isinstance(given, int) else 0
 

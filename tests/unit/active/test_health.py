@@ -70,17 +70,20 @@ class Misled(Supervised):
     """Learns other classes than the labels say, as with many confident and wrong labels of an earlier model."""
 
     given: int = 100
+    itself: bool = False
     learning_rate: float = 0.5
 
     def train(self, model, data, rng):
         model = super().train(model, replace(data, labels=np.where(data.labels < 0, -1, (data.labels + 1) % 4)), rng)
-        model.report = {"pseudo_labels": self.given}
+        model.report = {"pseudo_labels": self.given, **({"last_mask": 0.5} if self.itself else {})}
         return model
 
 
 def test_a_model_misled_by_labels_of_earlier_models_is_doubtful_and_one_that_had_few_of_them_failed():
     result = run(Random(), learning=Misled(epochs=60))
     assert any("of its own labels, beside 100 that the last model gave" in doubt for doubt in doubts(result.cycles))
+    itself = run(Random(), learning=Misled(epochs=60, itself=True))  # as flexmatch, batch by batch
+    assert any("beside 100 that it gave itself while it trained" in doubt for doubt in doubts(itself.cycles))
     with pytest.raises(TrainingFailed, match="learnt nothing"):
         run(Random(), learning=Misled(epochs=60, given=3))
 
