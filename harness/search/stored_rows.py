@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import secrets
 import shutil
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -111,7 +112,7 @@ class Shard:
 def shards_of(arrays: Sequence[Array], count: int, folder: Path) -> Iterator[tuple[list[Shard], Path]]:
     """A database as shards that jobs can read, and the folder for what else they need; gone afterwards.
 
-    What a killed process left in ``folder`` is removed too.
+    What a killed process left in ``folder`` is removed too. A warning says where there are fewer shards than asked for.
 
     Args:
         arrays: consecutive rows; those mapped from a file stay in it, the others are written.
@@ -124,7 +125,18 @@ def shards_of(arrays: Sequence[Array], count: int, folder: Path) -> Iterator[tup
     with locked(folder, place.name), _made(place):
         with writing(place):
             stored = [_in_file(array) or _written(array, place / f"{i}.bin") for i, array in enumerate(arrays)]
-        yield [_cut(stored, rows) for rows in bounds(sum(map(len, arrays)), count)], place
+        shards = [_cut(stored, rows) for rows in bounds(sum(map(len, arrays)), count)]
+        if len(shards) < count:
+            warnings.warn(_fewer(shards, count), stacklevel=3)
+        yield shards, place
+
+
+def _fewer(shards: Sequence[Shard], count: int) -> str:
+    rows, work = (
+        sum(map(len, shards)),
+        "1 job of a search has" if len(shards) == 1 else f"{len(shards)} jobs of a search have",
+    )
+    return f"{rows:,} images in {count} shards: {work} work, as a shard has at least {LEAST_ROWS:,} images"
 
 
 @contextmanager

@@ -141,7 +141,7 @@ def test_a_part_that_fails_is_left_to_the_run(tmp_path, toy):
     }
     with pytest.warns(UserWarning, match="part 1 of 2 of .*broken.* failed") as warned:
         records = run(spec, tmp_path, shards=2)
-    assert len(warned) == 1
+    assert sum("failed" in str(one.message) for one in warned) == 1
     assert [record.status for record in records] == ["failed", "done"]
     assert records[0].failure.code == "RuntimeError"
 

@@ -47,6 +47,14 @@ def test_the_answer_is_that_of_one_process(tmp_path, small_shards, count, k):
     assert list(tmp_path.iterdir()) == []  # what was written for the jobs is gone
 
 
+@pytest.mark.parametrize(("n", "have"), [(60, "1 job of a search has"), (1500, "2 jobs of a search have")])
+def test_a_database_that_is_too_small_for_so_many_shards_is_said(tmp_path, n, have):
+    queries, rows = data(np.random.default_rng(7), n=n)
+    said = f"{n:,} images in 3 shards: {have} work, as a shard has at least 1,024 images"
+    with pytest.warns(UserWarning, match=said):
+        same(ShardedSearch(3, here, tmp_path)(queries, rows, 5), top_k(queries, rows, 5))
+
+
 def test_rows_in_files_stay_there(tmp_path, small_shards, monkeypatch):
     rng = np.random.default_rng(1)
     queries, rows = data(rng)
