@@ -155,7 +155,7 @@ def loop_egt(
     linked = [{j for j in range(n) if j in near[i] or i in near[j]} - {i} for i in range(n)]
     shown = [int(image) for image in ranked[:depth]]
     shown += [j for j in range(n) if j not in shown]
-    place = {image: rank for rank, image in enumerate(shown)}
+    place = {image: rank for rank, image in enumerate(map(int, ranked))}  # also of what a cut leaves out
     of_query = np.asarray(database.astype(np.float64) @ query.astype(np.float64), np.float32).tolist()
     known = {int(j): of_query[j] for j in ranked[:depth][:k]}
     reached: list[int] = []

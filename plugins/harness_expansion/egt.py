@@ -30,9 +30,10 @@ class EGT:
     other; an edge weighs the similarity of its ends. From what is reached the strongest edge is followed, then all
     edges above ``threshold`` that are known by now, and only then those of the images just reached. The result is
     an order: scores count the images that come later, and are 0 for images that are not reached, which keep their
-    order. Of equally strong edges the one to the image ranked first is followed. Time O(n^2 d) once and O(top k log)
-    a query; memory O(nk) beside the database. A chain of edges leads astray where neighbours are often wrong: on
-    ``photographs`` it gains with whitened descriptors of a last layer and loses with weaker ones.
+    order. Of equally strong edges the one to the image ranked first is followed, wherever the ranking is cut. Time
+    O(n^2 d) once and O(top k log) a query; memory O(nk) beside the database. A chain of edges leads astray where
+    neighbours are often wrong: on ``photographs`` it gains with whitened descriptors of a last layer and loses with
+    weaker ones.
 
     Formula:
         E(i) = edges of image i; R = (q), V = (q), A = {}
@@ -49,7 +50,7 @@ class EGT:
             ``released-code`` takes 50 and 0.42.
     """
 
-    result_version: ClassVar[int] = 2  # k by the size of the database, a threshold by its edges
+    result_version: ClassVar[int] = 3  # of equal edges the same one, wherever the ranking is cut
 
     k: Annotated[int, Ge(1)] | Auto = "auto"
     threshold: Annotated[float, Interval(ge=-1, le=1)] | Auto = "auto"
@@ -94,24 +95,25 @@ class FittedEGT:
         from harness.search import unit_rows
 
         n, limit = len(self.database), min(self.top, len(self.database))
-        places = np.arange(len(before), len(before) + n)
+        places = np.full(n, len(before))
         places[before] = np.arange(len(before))
         ends = before[: self.k]
         weights = unit_rows(self.database[ends]) @ unit_rows(query[None])[0] if len(ends) else np.zeros(0, np.float32)
         strongest = np.full(n, -np.inf, np.float32)  # edge to each image so far; infinite once it is reached
-        known: list[tuple[float, int, int]] = []
+        known: list[tuple[float, int, float, int]] = []
         groups: list[list[int]] = []
         reached = 0
         while True:
             better = weights > strongest[ends]
             ends, weights = ends[better], weights[better]
             np.maximum.at(strongest, ends, weights)
-            for edge in zip((-weights).tolist(), places[ends].tolist(), ends.tolist(), strict=True):
+            columns = (-weights, places[ends], self._below(query, ends, places[ends] == len(before)), ends)
+            for edge in zip(*(column.tolist() for column in columns), strict=True):
                 heappush(known, edge)
             latest: list[int] = []
             last = np.inf
             while known and reached < limit and (not latest or -known[0][0] > self.threshold):
-                weight, _, image = heappop(known)
+                weight, _, _, image = heappop(known)
                 if strongest[image] == np.inf:
                     continue
                 strongest[image], reached = np.inf, reached + 1
@@ -124,6 +126,17 @@ class FittedEGT:
             if not latest or reached == limit:
                 return groups
             ends, weights = self.edges.from_images(latest)
+
+    def _below(self, query: Floats, images: Ids, unlisted: NDArray[np.bool_]) -> Floats:
+        """Minus the similarity (m,) of images that a cut ranking does not list: their order in the whole one."""
+        similarities = np.zeros(len(images), np.float32)
+        if unlisted.any():
+            from harness.search.kernels import score_pairs
+
+            scores, rows = np.empty(int(unlisted.sum()), np.float32), images[unlisted]
+            score_pairs(query[None], self.database, np.zeros(len(rows), np.int64), rows, scores)
+            similarities[unlisted] = scores
+        return -similarities
 
 
 class Edges(NamedTuple):

@@ -78,6 +78,24 @@ def test_twins_are_tied_where_they_were():
     assert (found.tied[:, 0] == found.tied[:, 1]).all()
 
 
+def test_which_of_equal_edges_is_followed_does_not_depend_on_where_a_ranking_is_cut():
+    """Points of a grid: many edges equal others, and rankings of 6 list few of their ends."""
+    compared = 0
+    for seed in (3, 5, 7, 9, 17):
+        rng = np.random.default_rng(seed)
+        points = dict.fromkeys(map(tuple, rng.integers(-1, 2, (60, 3)).tolist()))
+        database = unit(np.array([*points]) + np.array([2.5, 0, 0]))
+        queries = unit(rng.normal(size=(8, 3)) + np.array([2.5, 0, 0]))
+        fitted = create(k=2, threshold=0.999).fit(database)
+        whole = fitted.expand(queries, searched(queries, database))
+        cut = fitted.expand(queries, searched(queries, database, 6))
+        for all_of_it, tied, some in zip(whole.indices, whole.tied, cut.indices, strict=True):
+            end = next(m for m in range(6, -1, -1) if m == 0 or tied[m - 1] != tied[m])  # no tie goes on after it
+            assert set(some[:end].tolist()) == set(all_of_it[:end].tolist()), seed
+            compared += end
+    assert compared > 100
+
+
 def test_a_query_alone_gets_the_same_order_as_among_others_and_no_query_is_no_answer():
     database, queries = data(50, q=9)
     ranking, fitted = searched(queries, database), create(k=5).fit(database)
