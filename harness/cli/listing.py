@@ -71,17 +71,27 @@ def method_card(entry: Entry, as_json: bool) -> str:
     if as_json:
         return dump({**entry_fields(entry), "parameters": [vars(parameter) for parameter in parameters]})
     rows = [[p.name, p.type, "required" if p.default is None else p.default] for p in parameters]
-    import inspect
-
     return "\n\n".join(
         [
             f"{entry.kind} {entry.name}",
-            inspect.getdoc(method) or "(no documentation)",
+            _documentation(method),
             "parameters:\n" + (listing(rows) if rows else "  none"),
             f"source: {method.__module__}:{method.__qualname__}\n"
             f"plugin: {entry.origin.plugin} {entry.origin.version} ({entry.origin.source})",
         ]
     )
+
+
+def _documentation(method: type) -> str:
+    """The docstring, and the attributes of each base class whose attributes it says it has too."""
+    import inspect
+
+    parts = [inspect.getdoc(method) or "(no documentation)"]
+    for base in method.__mro__[1:]:
+        section = (inspect.getdoc(base) or "").partition("\nAttributes:")[2]
+        if section and any(f"``{base.__name__}``" in part for part in parts):
+            parts.append(f"Attributes of ``{base.__name__}``:{section}")
+    return "\n\n".join(parts)
 
 
 def doctor_report(registry: Registry, data: Path | None, cache: Path | None, as_json: bool) -> str:

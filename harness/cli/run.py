@@ -12,6 +12,7 @@ import typer
 from harness.cli.listing import warn_of_plugins
 from harness.cli.options import Add, Cache, Catalogues, Data, Device, Numerics, Plugins, Runs, Spec, StrictPlugins
 from harness.core.errors import DONE, SOME_FAILED, Errors, SpecError
+from harness.core.text import counted
 
 if TYPE_CHECKING:
     from harness.runs.executors.choose import Options
@@ -172,7 +173,7 @@ class _Execution:
         failed = [(run, record) for run, record in zip(plan.runs, records, strict=True) if record.status == "failed"]
         print_failures(failed, self.executed)
         skipped = len(plan.runs) - len(self.executed)
-        print(f"{len(self.executed)} runs executed, {skipped} skipped (already done), {len(failed)} failed.")
+        print(f"{counted(len(self.executed), 'run')} executed, {skipped} skipped (already done), {len(failed)} failed.")
         return bool(failed)
 
 
@@ -189,7 +190,9 @@ def _until_decided(plan: Plan, execution: _Execution, most: int, *, all_pairs: b
     print("\n".join([*notes, *report_lines(stand, execution.store, rule.measure)]))
     records = execution.store.read_many(run.id for run in whole.runs)
     failed = sum(record.status == "failed" for record in records.values())
-    print(f"{len(execution.executed)} runs executed, {len(whole.runs) - len(records)} saved, {failed} failed.")
+    print(
+        f"{counted(len(execution.executed), 'run')} executed, {len(whole.runs) - len(records)} saved, {failed} failed."
+    )
     return failed > 0
 
 

@@ -181,6 +181,8 @@ class Alternatives:
         except DataMissing as error:
             if entry and entry.files:
                 error.fix = entry.how_to_get(choice.name, self._folders.root)
+            elif str(self._folders.root) in error.headline:
+                error.fix = "; or ".join(filter(None, [error.fix, "name the data folder with --data"]))
             self.missing.append(self._spec.document.error(error, choice.at))
             yield planned
         except HarnessError as error:

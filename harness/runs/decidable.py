@@ -136,7 +136,7 @@ def _of_seeds(plan: Plan, setting: Setting, pilots: Mapping[str, list[Record]]) 
 def _least(n: int, m: int, baseline: bool, spread: Spread | None) -> str:
     spreads = detectable(n, m, baseline=baseline)
     if spread is None:
-        return f"{spreads:.2f} spreads of a difference"
+        return f"{spreads:.2f} standard deviations of a difference"
     return f"{100 * spreads * spread.estimate:.2f} points (up to {100 * spreads * spread.upper:.2f})"
 
 

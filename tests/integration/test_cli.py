@@ -92,6 +92,10 @@ def test_methods_and_datasets(harness_command):
     assert "p" in card
     assert "3.0" in card
     assert "harness_pooling.gem:GeM" in card
+    inherited = harness_command("methods", "backbone", "resnet50").out
+    assert "Attributes of ``Convolutional``:\n    weights: ``imagenet``" in inherited
+    assert "Attributes of" not in card
+    assert "\n    kappa: " in harness_command("methods", "pooling", "fs-egm").out  # of a base of its base
     listed = json.loads(harness_command("methods", "--json").out)
     assert {"kind": "pooling", "name": "gem"}.items() <= next(m for m in listed if m["name"] == "gem").items()
     assert "digits" in harness_command("datasets").out

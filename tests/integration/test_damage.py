@@ -328,7 +328,7 @@ def test_a_damaged_record_is_named_and_the_run_done_again(tmp_path, toy, harness
     assert folder.code == 0
     assert str(victim) in folder.err
     again = harness_command("run", str(spec), "--cache", str(tmp_path / "cache"))
-    assert "1 runs executed, 4 skipped (already done)" in again.out
+    assert "1 run executed, 4 skipped (already done)" in again.out
     metrics = [record.metrics for record in harness.run(spec, cache=tmp_path / "cache")]
     assert metrics == [record.metrics for record in first]
 

@@ -192,7 +192,7 @@ def test_two_runs_at_once_on_one_folder_do_each_run_once(tmp_path, toy):
     both = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(2)]
     outputs = [child.communicate()[0] for child in both]
     assert [child.returncode for child in both] == [0, 0], outputs
-    executed = [int(output.partition(" runs executed")[0].split()[-1]) for output in outputs]
+    executed = [int(output.partition(" executed")[0].rpartition(" ")[0].split()[-1]) for output in outputs]
     assert sum(executed) == 4, outputs
     records = Store(tmp_path / "runs").read_all()
     assert len({record.id for record in records}) == len(records) == 4

@@ -37,7 +37,7 @@ def intervals_size(board: Board) -> tuple[float, float]:
 
 
 def draw_intervals(figure: Figure, board: Board) -> None:
-    """Left the mean with its 95% interval, right the ranks that remain, best row on top."""
+    """Left the mean with its 95% interval, if it has one, right the ranks that remain, best row on top."""
     rows, column = ranked_rows(board), board.columns[0]
     shown = rows[:_MOST_ROWS]
     values, ranks = figure.subplots(1, 2, sharey=True, width_ratios=(3, 2))
@@ -53,7 +53,8 @@ def draw_intervals(figure: Figure, board: Board) -> None:
     names = picture_names(board, shown, lines=2)
     values.set_yticks(range(len(shown)), [_in_lines(names.shown[row_label(board, row)]) for row in shown], fontsize=7)
     values.set_ylim(len(shown) - 0.5, -0.5)
-    values.set_xlabel(plain(f"{board.metric}, 95% interval"), fontsize=8)
+    drawn = any(row.interval is not None for row in shown)
+    values.set_xlabel(plain(f"{board.metric}, 95% interval" if drawn else board.metric), fontsize=8)
     ranks.set_xlabel("rank interval", fontsize=8)
     ranks.set_xlim(0.5, len(rows) + 0.5)
     ranks.set_xticks(_ticks(len(rows)))

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import csv
 import io
+from dataclasses import replace
 
 import pytest
+from matplotlib.figure import Figure
 from test_plots import record
 
 from harness.boards import boards
@@ -140,6 +142,17 @@ def test_a_long_name_of_an_interval_stands_in_two_lines():
     assert _in_lines(" · ".join(parts)) == f"{parts[0]} ·\n{parts[1]}"
     assert _in_lines("gem · pca") == "gem · pca"
     assert _in_lines("x" * 60) == "x" * 60
+
+
+def test_a_picture_without_intervals_does_not_say_that_it_has_some(board):
+    """Three seeds give none; the axis said 95% interval all the same."""
+
+    def label(interval):
+        figure = Figure()
+        draw_intervals(figure, replace(board, rows=tuple(replace(row, interval=interval) for row in board.rows)))
+        return figure.axes[0].get_xlabel()
+
+    assert [label(interval) for interval in (None, (0.4, 0.6))] == ["AUC (log)", "AUC (log), 95% interval"]
 
 
 def test_short_names_are_whole_and_those_that_would_be_cut_alike_are_numbered(board):

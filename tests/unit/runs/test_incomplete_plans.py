@@ -36,6 +36,7 @@ def test_all_that_is_missing_is_reported_together_and_the_plan_is_there(spec, tm
     assert len(plan.missing) == 3
     assert all(isinstance(error, DataMissing) for error in plan.missing)
     assert [error.where.line for error in plan.missing] == [4, 5, 8]
+    assert plan.missing[0].fix == "put the images there, gnd.json beside it; or name the data folder with --data"
     assert [run.incomplete for run in plan.runs] == [True, True, True, True, False, True]
     assert len({run.id for run in plan.runs}) == 6
     assert {record.status for record in planned_records(plan, runs_store(plan))} == {"missing"}

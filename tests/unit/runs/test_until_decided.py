@@ -262,7 +262,7 @@ def test_a_plan_says_what_it_can_decide(spec, tmp_path):
     plan, store = planned(spec), Store(tmp_path / "runs")
     lines = "\n".join(decidable_lines(plan, store))
     assert "all 3 pairs of 3 methods, 3 seeds, measure area, t-test with pooled error, 1% level" in lines
-    assert f"all pairs: {detectable(3, 3, baseline=False):.2f} spreads of a difference" in lines
+    assert f"all pairs: {detectable(3, 3, baseline=False):.2f} standard deviations of a difference" in lines
     assert "against random:" in lines
     Simulation(store)(plan, retry_failed=False)
     lines = "\n".join(decidable_lines(planned(spec, smallest_difference=1.0), store))
