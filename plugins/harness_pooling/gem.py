@@ -87,8 +87,9 @@ def power_mean(maps: Tensor, p: float, lowest: float = 0.0) -> Tensor:
     if _is_compiled(maps, p):
         from harness_pooling.powers import power_means
 
-        pooled, cells = np.empty(maps.shape[:-2], np.float32), maps.shape[-2] * maps.shape[-1]
-        power_means(_array(maps).reshape(pooled.size, cells), int(p), float(lowest), pooled.reshape(-1))
+        array = _array(maps)
+        pooled = np.empty(array.shape[:-2], np.float32)
+        power_means(array.reshape(pooled.size, math.prod(array.shape[-2:])), int(p), float(lowest), pooled.reshape(-1))
         return torch.from_numpy(pooled)
     if p == _INFINITE:
         return maps.amax((-2, -1)).clamp(min=lowest)

@@ -43,7 +43,7 @@ def power_means(maps: Floats, p: int, lowest: float, out: Floats) -> None:
     Sum j of 16 adds up the powers of cells j, j + 16, j + 32 and so on. Sums 8 to 15 are added to sums 0 to 7, of these
     4 to 7 to 0 to 3, and so on. Cells after the last multiple of 16 come last, one by one.
     """
-    (count, size), low = maps.shape, np.float32(lowest)
+    (count, size), low = maps.shape, np.float64(np.float32(lowest))
     cells, means = maps.reshape(maps.size), np.empty(count)
     for i in range(count):
         means[i] = _sum(cells, i * size, size, p, low) / size
@@ -53,7 +53,7 @@ def power_means(maps: Floats, p: int, lowest: float, out: Floats) -> None:
 @njit(nogil=True, cache=True, error_model="numpy")
 def region_power_means(maps: Floats, regions: NDArray[np.int64], p: int, lowest: float, out: Floats) -> None:
     """``power_means`` of the cells, row by row, of regions (R, 4) that lie in maps (n, C, H, W) -> (n, R, C)."""
-    (images, channels, height, width), low = maps.shape, np.float32(lowest)
+    (images, channels, height, width), low = maps.shape, np.float64(np.float32(lowest))
     cells, means = np.empty(height * width, np.float32), np.empty(out.shape)
     for image in range(images):
         for channel in range(channels):
@@ -70,9 +70,11 @@ def region_power_means(maps: Floats, regions: NDArray[np.int64], p: int, lowest:
 def _sum(cells: Floats, first: int, count: int, p: int, low: Scalar) -> Scalar:
     """The sum of the powers of some numbers."""
     vectors = count // _LANES
-    total = _sum_of_vectors(cells, first, vectors, p, low)
+    # The usual exponent as a constant: its multiplications need no loop.
+    total = _sum_of_vectors(cells, first, vectors, 3, low) if p == 3 else _sum_of_vectors(cells, first, vectors, p, low)
     for k in range(first + vectors * _LANES, first + count):
-        value = np.float64(low if cells[k] < low else cells[k])
+        value = np.float64(cells[k])
+        value = low if value < low else value
         power = value
         for _ in range(1, p):
             power *= value
@@ -105,20 +107,21 @@ def _sum_of_vectors(_context: Any, cells: Any, _first: Any, _vectors: Any, _p: A
 
     numba would add up cell by cell, or in an order that depends on the processor.
     """
-    narrow, wide = ir.VectorType(ir.FloatType(), _LANES), ir.VectorType(ir.DoubleType(), _LANES)
+    wide = ir.VectorType(ir.DoubleType(), _LANES)
+    narrow = ir.VectorType(ir.FloatType(), _LANES).as_pointer()
 
     def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         array, first, vectors, p, low = arguments
         data = context.make_array(signature.args[0])(context, builder, array).data
-        lows = _lanes(builder, builder.insert_element(ir.Constant(narrow, ir.Undefined), low, _FIRST), [0] * _LANES)
+        lows = _lanes(builder, builder.insert_element(ir.Constant(wide, ir.Undefined), low, _FIRST), [0] * _LANES)
         total, power = (cgutils.alloca_once(builder, wide) for _ in range(2))  # type: ignore[no-untyped-call]
         builder.store(ir.Constant(wide, [0.0] * _LANES), total)
         with cgutils.for_range(builder, vectors) as loop:
             at = builder.add(first, builder.mul(loop.index, ir.Constant(loop.index.type, _LANES)))
-            value = builder.load(builder.bitcast(builder.gep(data, [at]), narrow.as_pointer()))
+            value = builder.load(builder.bitcast(builder.gep(data, [at]), narrow))
             value.align = 4
-            lifted = builder.select(builder.fcmp_ordered("<", value, lows), lows, value)
-            value = builder.fpext(lifted, wide)
+            value = builder.fpext(value, wide)
+            value = builder.select(builder.fcmp_ordered("<", value, lows), lows, value)
             builder.store(value, power)
             with cgutils.for_range(builder, builder.sub(p, ir.Constant(p.type, 1))):
                 builder.store(builder.fmul(builder.load(power), value), power)
@@ -129,7 +132,7 @@ def _sum_of_vectors(_context: Any, cells: Any, _first: Any, _vectors: Any, _p: A
             sums = builder.fadd(*(_lanes(builder, sums, range(start, start + width)) for start in (0, width)))
         return builder.extract_element(sums, _FIRST)
 
-    return types.float64(cells, types.int64, types.int64, types.int64, types.float32), code
+    return types.float64(cells, types.int64, types.int64, types.int64, types.float64), code
 
 
 def _lanes(builder: Any, vector: Any, numbers: Sequence[int]) -> Any:
