@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from harness.plugin_api import DataFolders, Ids
 
 _PARTS = ("train", "train_labels", "test", "test_labels")
+_FIX = f"numpy.savez writes one: numpy.savez(PATH, {', '.join(f'{part}=...' for part in _PARTS)})"
 
 
 @dataclass(frozen=True)
@@ -109,21 +110,55 @@ def _classes(path: Path, labels: Ids) -> tuple[str, ...]:
 
 def _arrays(path: Path) -> Mapping[str, NDArray[Any]]:
     """The four arrays, if each is what it should be by itself. Raises ``DataDamaged``."""
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in _PARTS}
-    except (OSError, ValueError, KeyError, EOFError, TypeError, zipfile.BadZipFile, zlib.error) as error:
-        raise DataDamaged(f"{path} cannot be read: {error}", fix=f"an .npz file with {', '.join(_PARTS)}") from error
+    arrays = _stored(path)
     for part in ("train", "test"):
-        features, labels = arrays[part], arrays[f"{part}_labels"]
-        if features.ndim != 2 or features.dtype.kind != "f" or not np.isfinite(features).all():
-            raise DataDamaged(f"{path}: {part} should be finite floats (n, d), is {features.dtype} {features.shape}")
-        if labels.ndim != 1 or labels.dtype.kind not in "iu":
-            raise DataDamaged(f"{path}: {part}_labels should be integers (n,), is {labels.dtype} {labels.shape}")
+        _require_features(path, part, arrays[part])
+        _require_labels(path, part, arrays[f"{part}_labels"], len(arrays[part]))
     dimensions = arrays["train"].shape[1], arrays["test"].shape[1]
     if dimensions[0] != dimensions[1]:
         raise DataDamaged(f"{path}: train and test have {dimensions[0]} and {dimensions[1]} dims")
+    if _smallest(arrays["train_labels"], arrays["test_labels"]) == 1:
+        raise DataDamaged(f"{path}: labels begin at 1, so no example is of class 0", fix="subtract 1 from all labels")
     return arrays
+
+
+def _stored(path: Path) -> Mapping[str, NDArray[Any]]:
+    """The four arrays as they are. Raises ``DataDamaged``."""
+    try:
+        file = np.load(path, allow_pickle=False)
+        if isinstance(file, np.ndarray):
+            raise DataDamaged(f"{path} is one array and no .npz file", fix=_FIX)
+        with file:
+            if missing := [name for name in _PARTS if name not in file]:
+                held = ", ".join(file) or "nothing"
+                raise DataDamaged(f"{path} has no {', '.join(missing)}; it holds {held}", fix=_FIX)
+            return {name: file[name] for name in _PARTS}
+    except (OSError, ValueError, KeyError, EOFError, TypeError, zipfile.BadZipFile, zlib.error) as error:
+        raise DataDamaged(f"{path} cannot be read: {error}", fix=_FIX) from error
+
+
+def _smallest(*labels: NDArray[Any]) -> int:
+    return min((int(part.min()) for part in labels if len(part)), default=0)
+
+
+def _require_features(path: Path, part: str, features: NDArray[Any]) -> None:
+    if features.ndim != 2 or features.dtype.kind != "f":
+        raise DataDamaged(f"{path}: {part} should be finite floats (n, d), is {features.dtype} {features.shape}")
+    if len(rows := np.flatnonzero(~np.isfinite(features).all(axis=1))):
+        raise DataDamaged(
+            f"{path}: NaN or infinity in {len(rows):,} of {len(features):,} rows of {part}, {part}[{rows[0]}] first",
+            fix="leave these rows out, with their labels",
+        )
+
+
+def _require_labels(path: Path, part: str, labels: NDArray[Any], rows: int) -> None:
+    if labels.ndim != 1 or labels.dtype.kind not in "iu":
+        raise DataDamaged(
+            f"{path}: {part}_labels should be integers (n,), is {labels.dtype} {labels.shape}",
+            fix="numpy.unique(labels, return_inverse=True)[1] numbers the classes of both parts together from 0",
+        )
+    if len(labels) != rows:
+        raise DataDamaged(f"{path}: {part} has {rows:,} rows and {part}_labels {len(labels):,}", fix="one label a row")
 
 
 def _single(path: Path, part: str, features: NDArray[Any]) -> Any:

@@ -48,7 +48,10 @@ class SmallCNN:
         from harness_network.quarters import LargestOfQuarters
 
         if min(shape[1:]) < _SMALLEST:
-            raise InvalidInput(f"small-cnn needs images of at least {_SMALLEST} x {_SMALLEST} pixels, not {shape[1:]}")
+            raise InvalidInput(
+                f"small-cnn needs images of at least {_SMALLEST} x {_SMALLEST} pixels, not {shape[1:]}",
+                fix="network: linear-head, where the data are features",
+            )
         maps = nn.Sequential(
             *_block(shape[0], self.width),
             nn.MaxPool2d(2),

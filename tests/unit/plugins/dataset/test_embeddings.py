@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 
@@ -34,17 +36,20 @@ def test_features_are_images_of_one_pixel(tmp_path):
     ("changes", "match"),
     [
         ({"train": np.ones((120, 2, 2))}, "train should be finite floats"),
-        ({"test": np.full((30, 6), np.nan)}, "test should be finite floats"),
-        ({"train_labels": np.zeros(120)}, "train_labels should be integers"),
+        ({"test": np.full((30, 6), np.nan)}, r"NaN or infinity in 30 of 30 rows of test, test\[0\] first"),
+        ({"train_labels": np.zeros(120)}, r"train_labels should be integers .*(.|\n)*return_inverse"),
+        ({"train_labels": np.array(["cat"] * 120)}, r"train_labels should be integers .*(.|\n)*return_inverse"),
+        ({"train_labels": np.arange(120) % 3 + 1, "test_labels": np.arange(30) % 3 + 1}, "labels begin at 1"),
         ({"test": np.ones((30, 5))}, "6 and 5 dims"),
-        ({"train_labels": np.zeros(7, int)}, "for 7 labels"),
+        ({"train_labels": np.zeros(7, int)}, "train has 120 rows and train_labels 7"),
         ({"train_labels": np.full(120, 2**40)}, "do not number classes"),
         ({"train": np.array([{}] * 120)}, "cannot be read"),
     ],
 )
 def test_a_wrong_file_is_named_with_what_is_wrong(tmp_path, changes, match):
-    with pytest.raises(DataDamaged, match=match):
+    with pytest.raises(DataDamaged) as caught:
         Embeddings("mine.npz").load(folders(tmp_path, **changes))
+    assert re.search(match, str(caught.value))
 
 
 @pytest.mark.parametrize("kind", ["uint8", "int8", "uint64", "int32"])
@@ -66,6 +71,12 @@ def test_a_missing_and_a_foreign_file(tmp_path):
     (tmp_path / "mine.npz").write_bytes(b"no zip")
     with pytest.raises(DataDamaged, match="cannot be read"):
         Embeddings("mine.npz").load(places)
+    np.savez(tmp_path / "mine.npz", X=arrays()["train"], y=arrays()["train_labels"])
+    with pytest.raises(DataDamaged, match="has no train, train_labels, test, test_labels; it holds X, y"):
+        Embeddings("mine.npz").load(places)
+    np.save(tmp_path / "mine.npy", arrays()["train"])
+    with pytest.raises(DataDamaged, match="is one array and no .npz file"):
+        Embeddings("mine.npy").load(places)
 
 
 def test_a_comparison_on_features_learns_them_and_replays_its_picks(tmp_path):
