@@ -107,8 +107,11 @@ def _checked(pairs: NDArray[np.int64] | None, n: int) -> NDArray[np.int64]:
             "supervised whitening needs matching pairs, and this dataset has none", fix='whitening "pca" needs no pairs'
         )
     pairs = np.asarray(pairs)
-    if pairs.ndim != 2 or pairs.shape[1] != 2 or pairs.min() < 0 or pairs.max() >= n:
+    if pairs.ndim != 2 or pairs.shape[1] != 2:
         raise InvalidInput(f"pairs of shape {pairs.shape} are not (p, 2) ids", fix=f"ids between 0 and {n - 1}")
+    if pairs.min() < 0 or pairs.max() >= n:
+        wrong = pairs.min() if pairs.min() < 0 else pairs.max()
+        raise InvalidInput(f"pairs name image {wrong}, there are {n}", fix=f"ids between 0 and {n - 1}")
     if (pairs[:, 0] == pairs[:, 1]).any():
         raise InvalidInput("a pair matches an image with itself", fix="pairs of two different images")
     return pairs

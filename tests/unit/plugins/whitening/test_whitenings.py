@@ -265,3 +265,16 @@ def test_same_data_same_bytes():
     x, pairs = some_descriptors(300, 16), some_pairs(300, 200)
     for method in (PCA(dim=8), Supervised(dim=8)):
         assert method.fit(x, pairs).apply(x).tobytes() == method.fit(x, pairs).apply(x).tobytes()
+
+
+@pytest.mark.parametrize(
+    ("pairs", "said"),
+    [
+        ([[0, 1]], "pairs name image 1, there are 1"),
+        ([[-2, 0]], "pairs name image -2"),
+        ([[0, 0, 0]], "are not .p, 2. ids"),
+    ],
+)
+def test_pairs_that_name_no_images_are_said(pairs, said):
+    with pytest.raises(InvalidInput, match=said):
+        Supervised().fit(np.ones((1, 4), np.float32), np.array(pairs))
