@@ -22,7 +22,7 @@ class _Known(NamedTuple, Generic[T]):
 
 
 class Latest(Generic[T]):
-    """The last value of a function of one array, known by the array's content.
+    """The last value of a function of one array, known by the array's content and what else the function takes.
 
     Whoever finds it has in the costs being measured what it took to compute. Values must not be written to.
 
@@ -30,19 +30,19 @@ class Latest(Generic[T]):
         function: gives the same for the same array, in the thread that asks.
     """
 
-    def __init__(self, function: Callable[[NDArray[Any]], T]) -> None:
+    def __init__(self, function: Callable[..., T]) -> None:
         self._function = function
         self._known: _Known[T] | None = None
         _ALL.add(self)
 
-    def of(self, array: NDArray[Any]) -> T:
-        """The value for an array: that of the call before, where the array is equal."""
-        content, known = _content(array), self._known
+    def of(self, array: NDArray[Any], *numbers: int) -> T:
+        """The value for an array and numbers: that of the call before, where they are equal."""
+        content, known = _content(array, numbers), self._known
         if known is not None and known.content == content:
             count_earlier(known.cost.wall_s, known.cost.cpu_s, known.cost.peak_bytes)
             return known.value
         with measured() as cost:
-            value = self._function(array)
+            value = self._function(array, *numbers)
         self._known = _Known(content, value, cost)
         return value
 
@@ -60,7 +60,7 @@ def forget_all() -> None:
         latest.forget()
 
 
-def _content(array: NDArray[Any]) -> bytes:
-    digest = hashlib.sha256(f"{array.shape} {array.dtype.str}".encode())
+def _content(array: NDArray[Any], numbers: tuple[int, ...]) -> bytes:
+    digest = hashlib.sha256(f"{array.shape} {array.dtype.str} {numbers}".encode())
     digest.update(np.ascontiguousarray(array).data)
     return digest.digest()

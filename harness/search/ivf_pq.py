@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from harness.cache.latest import Latest
 from harness.core.errors import InvalidInput
 from harness.core.files import writing
 from harness.search.ivf_pq_jobs import (
@@ -26,7 +27,6 @@ from harness.search.ivf_pq_jobs import (
     build_index,
     candidates_of,
     search_index,
-    store,
     threads_for,
 )
 from harness.search.sharded import Jobs, ShardedSearch, count_jobs
@@ -241,7 +241,13 @@ def _wanted(k: int) -> int:
 
 
 def _train(sample: Floats, lists: int, code_bytes: int, out: Path) -> None:
-    """Write an empty index with its centroids and codes."""
+    """Write an empty index with its centroids and codes, which runs that search the same descriptors in turn share."""
+    with writing(out):
+        out.write_bytes(_TRAINED.of(sample, lists, code_bytes))
+
+
+def _trained(sample: Floats, lists: int, code_bytes: int) -> bytes:
+    """An index that has learnt from vectors and holds none."""
     import faiss
 
     d = int(sample.shape[1])
@@ -249,7 +255,10 @@ def _train(sample: Floats, lists: int, code_bytes: int, out: Path) -> None:
     for means in (index.cp, index.pq.cp):
         means.min_points_per_centroid = 1  # of small databases; it only says when to warn
     index.train(sample)
-    store(index, out)
+    return bytes(faiss.serialize_index(index))
+
+
+_TRAINED: Final = Latest(_trained)
 
 
 def _sample(arrays: Sequence[Array], count: int) -> Floats:

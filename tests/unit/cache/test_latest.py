@@ -70,3 +70,11 @@ def test_what_is_forgotten_is_computed_again():
         latest.of(np.zeros(2))
         latest.forget()
     assert len(asked) == 2
+
+
+def test_other_numbers_are_another_question():
+    asked = []
+    latest = Latest(lambda array, *numbers: asked.append(numbers))
+    for numbers in ((), (1,), (1,), (1, 2)):
+        latest.of(np.arange(3), *numbers)
+    assert asked == [(), (1,), (1, 2)]

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
 import faiss
 import numpy as np
 import pytest
 
+from harness.cache.latest import Latest
 from harness.core.errors import FileUnusable, InvalidInput
 from harness.search import ivf_pq, ivf_pq_jobs, stored_rows, top_k, unit_rows
 from harness.search.ivf_pq import ApproximateSearch
@@ -97,15 +97,6 @@ def test_of_equal_images_the_first_are_found_whatever_the_shards(tmp_path, monke
     images = unit_rows(rng.standard_normal((distinct, 8)))
     shown = rng.integers(0, distinct, 2000)
     queries = unit_rows(images[:3].repeat(8, axis=0) + 0.2 * rng.standard_normal((24, 8)))
-    taught = tmp_path / "taught.faiss"
-    learn = ivf_pq._train  # once: it takes a second, and does not depend on the shards
-
-    def learnt(sample, lists, code_bytes, out):
-        if not taught.exists():
-            learn(sample, lists, code_bytes, taught)
-        shutil.copy(taught, out)
-
-    monkeypatch.setattr(ivf_pq, "_train", learnt)
     answers = []
     for shards in (1, 2, 5, 16):
         search = ApproximateSearch(shards, here, tmp_path)
@@ -120,6 +111,19 @@ def test_of_equal_images_the_first_are_found_whatever_the_shards(tmp_path, monke
         for kind in set(shown[ids]):
             of_kind = ids[shown[ids] == kind]
             assert np.array_equal(of_kind, np.flatnonzero(shown == kind)[: len(of_kind)])
+
+
+def test_searches_of_the_same_database_in_turn_learn_its_codes_once(tmp_path, monkeypatch, clustered):
+    learnt = []
+    monkeypatch.setattr(ivf_pq, "_TRAINED", Latest(lambda *asked: learnt.append(asked[1:]) or ivf_pq._trained(*asked)))
+    found = []
+    for shards, rows in ((1, clustered[1]), (2, clustered[1]), (1, clustered[1][:2048])):
+        search = ApproximateSearch(shards, here, tmp_path)
+        search.build([rows])
+        found.append(search(clustered[0], None, 20))
+        search.close()
+    assert learnt == [(64, 8), (32, 8)]
+    assert np.array_equal(found[0].indices, found[1].indices)
 
 
 def test_as_many_are_found_as_are_asked_for_of_every_query(tmp_path):
