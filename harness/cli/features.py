@@ -15,7 +15,7 @@ _NAME = 'NAME, or "NAME: {PARAMETER: VALUE}".'
 
 
 def features(
-    dataset: Annotated[str, typer.Argument(help="Classification set of the catalogue.", show_default=False)],
+    dataset: Annotated[str, typer.Argument(help=f"Classification set: {_NAME}", show_default=False)],
     out: Annotated[
         Path, typer.Option("--out", help="The file (.npz), for the dataset embeddings.", show_default=False)
     ],
@@ -37,12 +37,12 @@ def features(
 
     with Bars() as bars:
         n, m, d = write_features(
-            dataset,
+            _choice("", dataset, "dataset"),
             out,
-            backbone=_choice("backbone", backbone),
-            pooling=_choice("pooling", pooling),
-            network=_choice("network", network),
-            learning=_choice("learning", learning),
+            backbone=None if backbone is None else _choice("--backbone ", backbone),
+            pooling=_choice("--pooling ", pooling),
+            network=None if network is None else _choice("--network ", network),
+            learning=None if learning is None else _choice("--learning ", learning),
             size=size,
             seed=seed,
             plugins=tuple(plugin or ()),
@@ -53,13 +53,11 @@ def features(
     print(f"{out}: {n:,} + {m:,} rows of {d} dimensions, for embeddings: {{path: {out.name}}}")
 
 
-def _choice(option: str, text: str | None) -> Mapping[str, Any] | None:
-    """A method as a spec names it."""
+def _choice(option: str, text: str, what: str = "method") -> Mapping[str, Any]:
+    """A method or a dataset as a spec names it."""
     from ruamel.yaml import YAML
     from ruamel.yaml.error import YAMLError
 
-    if text is None:
-        return None
     try:
         value = YAML(typ="safe").load(text)
     except YAMLError:
@@ -68,4 +66,4 @@ def _choice(option: str, text: str | None) -> Mapping[str, Any] | None:
         return {value: {}}
     if isinstance(value, dict) and len(value) == 1 and isinstance(next(iter(value.values())), dict | None):
         return {str(name): parameters or {} for name, parameters in value.items()}
-    raise BadParameter(f"--{option} {text} names no method", fix=f'--{option} NAME, or "NAME: {{PARAMETER: VALUE}}"')
+    raise BadParameter(f"{option}{text} names no {what}", fix=f'{option}NAME, or "NAME: {{PARAMETER: VALUE}}"')

@@ -13,7 +13,8 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
-from typing import Final
+from types import MappingProxyType
+from typing import Any, Final
 
 from pydantic import ValidationError
 
@@ -90,13 +91,19 @@ class NamedDataset:
     loader: Dataset
 
 
-def named_dataset(name: str, registry: Registry, catalogues: tuple[Path, ...] = ()) -> NamedDataset:
+def named_dataset(
+    name: str,
+    registry: Registry,
+    catalogues: tuple[Path, ...] = (),
+    parameters: Mapping[str, Any] = MappingProxyType({}),
+) -> NamedDataset:
     """The dataset of this name in the catalogue of the harness or in the user's.
 
     Args:
         name: as ``harness datasets`` lists it.
         registry: knows the loaders.
         catalogues: the user's files, besides ``$HARNESS_CATALOGUE``.
+        parameters: of the loader, in place of those of the entry.
 
     Raises:
         UnknownName: no such dataset, with the nearest; or no such loader.
@@ -106,7 +113,7 @@ def named_dataset(name: str, registry: Registry, catalogues: tuple[Path, ...] = 
     if name not in entries:
         raise UnknownName(f'unknown dataset "{name}"', fix=f"{nearest(name, entries)} (harness datasets)".strip())
     entry = entries[name]
-    return NamedDataset(name, entry, registry.create("dataset", entry.loader, **entry.parameters))
+    return NamedDataset(name, entry, registry.create("dataset", entry.loader, **{**entry.parameters, **parameters}))
 
 
 def counts(loaded: ClassificationSet | RetrievalSet) -> Mapping[str, int]:

@@ -30,7 +30,7 @@ _BATCH = 100
 
 @reproducible()
 def write_features(
-    dataset: str,
+    dataset: str | Mapping[str, Any],
     out: Path,
     *,
     backbone: Mapping[str, Any] | None = None,
@@ -50,7 +50,7 @@ def write_features(
     prepared it without labels, with random weights where it prepares nothing.
 
     Args:
-        dataset: name in the catalogue.
+        dataset: name in the catalogue; or name -> parameters of its loader.
         out: the file, .npz.
         backbone: name -> parameters.
         pooling: the same; ``gem`` by default.
@@ -76,9 +76,10 @@ def write_features(
         raise BadParameter(f"{out} is no .npz file", fix="--out FILE.npz")
     folders, registry = data_folders(data), load_registry(plugins)
     use(folders)
-    loaded = named_dataset(dataset, registry, catalogues).loader.load(folders)
+    ((name, parameters),) = {dataset: {}}.items() if isinstance(dataset, str) else dataset.items()
+    loaded = named_dataset(name, registry, catalogues, parameters).loader.load(folders)
     if not isinstance(loaded, ClassificationSet) or loaded.train_images.dtype != np.uint8:
-        raise InvalidInput(f"{dataset} has no images with classes", fix="harness datasets lists those that have")
+        raise InvalidInput(f"{name} has no images with classes", fix="harness datasets lists those that have")
     if network is not None:
         describe = _by_network(registry, network, learning or {"supervised": {}}, loaded, size, seed)
     else:

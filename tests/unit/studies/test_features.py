@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from typer.testing import CliRunner
 
 from harness.cli.app import app
@@ -30,6 +33,22 @@ def test_features_of_a_backbone_are_its_pooled_maps(tmp_path):
     image = torch.nn.functional.interpolate(image, (32, 32), mode="bilinear", align_corners=False)[0] / 255
     expected = pooling.pool(backbone.maps(image)).numpy()
     np.testing.assert_allclose(data.test_images[3, :, 0, 0], expected, rtol=1e-4, atol=1e-6)
+
+
+def test_features_of_images_in_folders_of_ones_own(tmp_path):
+    """Such a set has no name in the catalogue: its path is a parameter, written as in a spec."""
+    rng = np.random.default_rng(0)
+    for part, label in itertools.product(("train", "test"), ("cat", "dog")):
+        (tmp_path / "scans" / part / label).mkdir(parents=True)
+        Image.fromarray(rng.integers(0, 255, (12, 12, 3), np.uint8)).save(tmp_path / "scans" / part / label / "1.png")
+    out, stated = tmp_path / "scans.npz", "image-classes: {path: scans, size: 12}"
+    options = ["--backbone", "tiny", "--out", str(out), "--data", str(tmp_path)]
+    done = CliRunner().invoke(app, ["features", stated, *options])
+    assert done.exit_code == 0, done.exception
+    assert "2 + 2 rows" in done.output
+    assert np.load(out)["train_labels"].tolist() == [0, 1]
+    wrong = CliRunner().invoke(app, ["features", "[scans]", *options])
+    assert "[scans] names no dataset" in str(wrong.exception)
 
 
 def test_features_of_a_network_are_those_that_it_gives(tmp_path):
