@@ -208,7 +208,7 @@ def _write_board(folder: Path, name: str, runs: Sequence[RepeatedRun], again: Re
     description = " ".join(filter(None, [stated.description, stated.note, missing]))
     standings = [standing(run, again) for run in runs]
     tables = [*all_tables(boards), *people_tables(boards, standings)]
-    about = "\n\n".join(filter(None, [escaped(description), _ABOUT]))  # a stranger's text must not become markup
+    about = "\n\n".join(filter(None, [escaped(description), _ABOUT]))
     text = render_tables(tables, "markdown", title=title, description=about, command="harness merge")
     (folder / "README.md").write_text(text, encoding="utf-8")
     (folder / "results.json").write_text(json_text(boards_content(boards, title, description)), encoding="utf-8")

@@ -13,6 +13,8 @@ from harness.core.text import sentence
 
 _KEYS: Final = {"name": 200, "description": 2_000, "baseline": 200}
 """Keys of a spec and how long their texts may be."""
+_INERT: Final = str.maketrans("<>[]`", "‹›()'")
+"""Brackets that are no markup: commands write a description into Markdown as it is, and this is a stranger's."""
 
 
 @dataclass(frozen=True)
@@ -21,7 +23,7 @@ class Stated:
 
     Attributes:
         name: of the spec.
-        description: on one line: it is a stranger's.
+        description: on one line and without markup.
         baseline: the row that all others are compared with, by name or words of it.
         differing: keys whose values differ, of which the board takes none.
     """
@@ -60,4 +62,5 @@ def _spec(bundle: Bundle) -> dict[str, str] | None:
         data = read_document(file).data
     except HarnessError:  # it says nothing; the records do not depend on it
         return None
-    return {key: sentence(data.get(key) or "", limit) for key, limit in _KEYS.items()}
+    texts = {key: sentence(data.get(key) or "", limit) for key, limit in _KEYS.items()}
+    return {**texts, "description": texts["description"].translate(_INERT).lstrip("#-+=* ")}
