@@ -24,6 +24,7 @@ HEAVY = frozenset(
         "batch-bald",
         "activeft",
         "bait",
+        "jlp",
     }
 )
 """Those whose checks take longest; `make test-all` does them."""

@@ -76,8 +76,22 @@ def test_a_folder_of_a_spec_that_cannot_be_written_to(command, measured, tmp_pat
     assert str(tmp_path / "runs") in done.err
 
 
-@pytest.mark.parametrize("redirected", ["> /dev/full", ">&-", "| true", "> /dev/full 2>&1", "> /dev/full 2>&-"])
-@pytest.mark.parametrize("words", ["methods", "--version", "--help", "leaderboard {}"])
+OUTPUTS = ("> /dev/full", ">&-", "| true", "> /dev/full 2>&1", "> /dev/full 2>&-")
+OTHERS = {"--version": OUTPUTS[:1], "--help": OUTPUTS[1:2], "leaderboard {}": OUTPUTS[2:5:2]}
+"""Commands besides ``methods``, and where they write in the short form."""
+
+
+@pytest.mark.parametrize(
+    ("words", "redirected"),
+    [
+        *(("methods", output) for output in OUTPUTS),
+        *(
+            pytest.param(words, output, marks=[] if output in short else [pytest.mark.slow])
+            for words, short in OTHERS.items()
+            for output in OUTPUTS
+        ),
+    ],
+)
 def test_a_standard_output_that_is_closed_or_full(measured, words, redirected):
     line = f"{sys.executable} -m harness {words.format(measured / 'runs')} {redirected}; exit ${{PIPESTATUS[0]}}"
     done = subprocess.run(["bash", "-c", line], capture_output=True, text=True)

@@ -21,7 +21,7 @@ from harness.studies.view_results import scaled_box, view_results
 SPEC = {
     "name": "small",
     "task": "retrieval",
-    "datasets": {"synthetic-instances": {"objects": 4, "images": 24, "queries": 4, "size": 128}},
+    "datasets": {"synthetic-instances": {"objects": 4, "images": 12, "queries": 4, "size": 96}},
     "methods": {"backbone": "tiny", "pooling": ["gem", "fs-egm", "os-egm"]},
     "protocol": {"image_size": 96, "scales": [1.0, 0.5]},
 }

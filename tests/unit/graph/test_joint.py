@@ -67,7 +67,7 @@ def test_picks_equal_one_dense_solve_a_pick(seed, n, duplicates, isolated, label
 def test_picks_equal_one_solve_a_pick_on_2000_nodes():
     s = graph(3, 2000, k=12, isolated=10)
     labelled, candidates = np.arange(0, 2000, 100), np.setdiff1d(np.arange(2000), np.arange(0, 2000, 100))
-    picks, _ = joint_selection(s, labelled, candidates, 100)
+    picks, _ = joint_selection(s, labelled, candidates, 40)
     known = np.zeros(2000)
     known[labelled] = 1
     for pick in picks:

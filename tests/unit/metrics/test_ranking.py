@@ -31,7 +31,7 @@ def rankings(draw):
     return np.array(ranks, dtype=np.int64).reshape(queries, depth), truth, n
 
 
-@settings(max_examples=300)
+@settings(max_examples=100)
 @given(rankings(), st.lists(st.integers(1, 30), min_size=1, max_size=3))
 def test_equals_the_protocol_read_aloud(case, ks):
     ranks, truth, n = case
@@ -88,7 +88,7 @@ def test_positives_missing_from_a_truncated_ranking_are_missed():
     assert evaluate([[]], [truth(easy=[0])])["easy"].map == 0
 
 
-@settings(max_examples=200)
+@settings(max_examples=60)
 @given(rankings(), st.integers(1, 12), st.data())
 def test_a_truncated_ranking_has_the_precision_of_the_whole_one(case, k, data):
     """Where it holds k images besides junk: a positive that it does not reach lies beyond k in any continuation."""

@@ -26,7 +26,7 @@ def tied(draw):
 KS = (1, 2, 3, 5, 10)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(tied())
 def test_is_the_mean_over_all_orders(case):
     values, truth = case
@@ -73,7 +73,7 @@ def test_no_order_of_the_database_changes_a_score(case, random):
         np.testing.assert_array_equal(scores.tied, second[setup].tied)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(tied(), st.integers(1, 7))
 def test_a_cut_is_the_mean_over_all_orders_too(case, depth):
     values, truth = case

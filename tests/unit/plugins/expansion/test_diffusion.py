@@ -79,7 +79,7 @@ graphs = st.tuples(
 )
 
 
-@settings(max_examples=60)
+@settings(max_examples=25)
 @given(graphs, st.sampled_from([1, 5, 50, 500]), st.integers(1, 12))
 def test_scores_equal_a_dense_solve_to_1e_8(graph, k, kq):
     seed, n, noise, duplicates = graph
@@ -107,7 +107,7 @@ def test_graph_and_solve_equal_loops_over_pairs(seed, n, k, noise):
     np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5 * expected.max())
 
 
-@settings(max_examples=40)
+@settings(max_examples=15)
 @given(graphs, st.sampled_from([1, 10, 60, 1000]), st.booleans())
 def test_truncated_scores_equal_a_dense_solve_of_the_part(graph, top, early):
     seed, n, noise, duplicates = graph
@@ -153,7 +153,7 @@ def test_offline_rows_equal_dense_columns(graph, top, early):
     assert fitted.report["solves"] == n
 
 
-@settings(max_examples=25)
+@settings(max_examples=12)
 @given(st.integers(0, 9999), st.integers(1, 60), st.sampled_from([1, 5, 100]), st.sampled_from([0.3, 2.0]))
 def test_transductive_equals_a_dense_graph_of_database_and_one_query(seed, n, k, noise):
     database, queries = data(n=n, seed=seed, noise=noise)
@@ -304,7 +304,7 @@ def dense_verified_seed(query, database, ranked, inliers, keep):
     return weighted
 
 
-@settings(max_examples=200)
+@settings(max_examples=60)
 @example(0, 11, "thesis", 2)
 @given(st.integers(0, 9999), st.integers(1, 40), st.sampled_from(["thesis", "released-code"]), st.sampled_from([2, 12]))
 def test_verified_seed_equals_the_released_procedure(seed, n, preset, d):

@@ -45,6 +45,7 @@ def spread(scheme, data, seed=0):
     return scheme.propagated(model, data, RNG(seed))
 
 
+@pytest.mark.slow
 def test_unlabelled_images_help():
     data, labels = dataset()
     right = []
