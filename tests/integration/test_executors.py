@@ -232,7 +232,7 @@ def test_an_interrupt_or_a_killed_runner_leaves_no_process_and_can_go_on(tmp_pat
     _, error = child.communicate()
     assert child.returncode == code
     assert "Traceback" not in error
-    wait_for(lambda: gone(below), 10)
+    wait_for(lambda: gone(below), 60)
     path.write_text(path.read_text().replace('"loop"', '"exception"'))
     again = subprocess.run([*command[:-1], "1", "--executor", "inline"], capture_output=True, text=True)
     assert "2 runs executed, 1 skipped (already done)" in again.stdout

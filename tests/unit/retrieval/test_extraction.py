@@ -291,6 +291,9 @@ def test_prefetched_is_map_that_works_ahead():
     running = []
     results = prefetched(running.append, range(1000))
     next(results)
+    until = time.monotonic() + 60
+    while len(running) < 2 and time.monotonic() < until:
+        time.sleep(0.01)
     time.sleep(0.05)
     assert 2 <= len(running) <= 12  # ahead, but not without bound
     results.close()
