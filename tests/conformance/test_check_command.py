@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import json
 import subprocess
 import sys
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -128,10 +130,17 @@ def test_a_file_that_cannot_be_loaded(tmp_path, harness):
     assert "Traceback" not in done.err
 
 
+PYTEST = ["-p", "harness.conformance.pytest_plugin", "-p", "no:cacheprovider", "-q"]
+
+
 def run_pytest(folder: Path, *arguments: str) -> SimpleNamespace:
-    command = [sys.executable, "-m", "pytest", "-p", "harness.conformance.pytest_plugin", "-p", "no:cacheprovider"]
-    done = subprocess.run([*command, "-q", *arguments], capture_output=True, text=True, cwd=folder)
-    return SimpleNamespace(returncode=done.returncode, out=done.stdout, err=done.stderr)
+    """In this process, which has loaded torch and has the process that checks are forked from."""
+    out, err = io.StringIO(), io.StringIO()
+    apart = ["-p", "no:faulthandler", "-p", "no:xdist", "--import-mode=importlib", "--rootdir", str(folder)]
+    with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
+        patch.chdir(folder)
+        code = pytest.main([*PYTEST, *apart, *arguments])
+    return SimpleNamespace(returncode=code, out=out.getvalue(), err=err.getvalue())
 
 
 def test_the_pytest_plugin_makes_a_test_of_each_rule(plugin, tmp_path):
@@ -150,8 +159,9 @@ def test_the_pytest_plugin_is_idle_without_its_option(tmp_path):
     (tmp_path / "test_own.py").write_text(
         "import sys\ndef test_own():\n    assert not {'torch', 'numpy', 'harness.registry'} & set(sys.modules)\n"
     )
-    done = run_pytest(tmp_path)
-    assert done.returncode == 0, done.out
+    command = [sys.executable, "-m", "pytest", *PYTEST]  # in a process that has imported nothing
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
+    assert done.returncode == 0, done.stdout
 
 
 def test_the_entry_point_and_the_option_p_are_one_plugin(root):
