@@ -235,10 +235,11 @@ def test_built_in_methods_count_by_their_result_version(monkeypatch):
     registry = load_registry()
     gem = registry.create("pooling", "gem")
     before = registry.identify("pooling", "gem", gem)
-    assert before.digest == "v1"
+    version = getattr(type(gem), "result_version", 1)
+    assert before.digest == f"v{version}"
     assert len(source_of(type(gem))) == 16
-    monkeypatch.setattr(type(gem), "result_version", 2, raising=False)
+    monkeypatch.setattr(type(gem), "result_version", version + 1, raising=False)
     after = registry.identify("pooling", "gem", gem)
-    assert after.digest == "v2"
+    assert after.digest == f"v{version + 1}"
     assert after.key != before.key
     assert before.key["version"] == "", "the version of the harness is no part of an identity"

@@ -149,8 +149,11 @@ def test_offline_rows_equal_dense_columns(graph, top, early):
                 expected[row] += value * column
     found = scores_of(fitted, queries, ranking)
     np.testing.assert_allclose(found, expected, rtol=2e-6, atol=1e-9)
-    assert fitted.report["converged"] == 1
     assert fitted.report["solves"] == n
+    # As above: at 1e-12 some systems stop at the rounding of float64.
+    fitted = create(k=8, kq=5, truncation=top, truncate=how, offline=True, **{**EXACT, "tol": 1e-9}).fit(database)
+    fitted.expand(queries, ranking)
+    assert fitted.report["converged"] == 1
 
 
 @settings(max_examples=12)
