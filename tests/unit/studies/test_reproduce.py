@@ -10,6 +10,7 @@ import harness
 from harness.core.errors import DataDamaged, DataMissing, PluginError, SpecError, UnknownName
 from harness.runs.store import Store
 from harness.studies.reproduce import MetricCheck, reproduce
+from harness_pooling.gem import GeM
 
 RETRIEVAL = {
     "name": "toy",
@@ -105,7 +106,7 @@ def test_what_is_not_as_it_was_is_told(tmp_path, toy):
     for words in (
         "retrieval-0, now retrieval-",
         "0.0.1, now",
-        "code 000000000000, now v1",
+        f"code 000000000000, now v{GeM.result_version}",
         "numpy 1.0, now",
         "cpu another",
     ):
