@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,10 +28,8 @@ from harness.retrieval.extraction import DESCRIPTORS_VERSION, ImageList, NamedBa
 from harness.retrieval.joint import JointPooling, pooled_jointly
 from harness.retrieval.pooled import JointRows, combined, pooled_scales
 from harness.retrieval.rows import Identities, add_rows, append_rows, are_stored, identities, stored_rows
+from harness.retrieval.seen import SeenDataset
 from harness.retrieval.shards import Shards
-
-if TYPE_CHECKING:
-    from harness.retrieval.representation import Extraction
 
 Floats = NDArray[np.float32]
 
@@ -43,12 +41,12 @@ class PooledDataset:
     ``learnt_on``: what the pooling learns from, where that is another set; ``data``: then what the images are.
     """
 
-    extraction: Extraction
+    extraction: SeenDataset
     pooling: Pooling
     name: str
     keys: Mapping[str, Any]
     cache: Cache
-    learnt_on: Extraction | None = None
+    learnt_on: SeenDataset | None = None
     data: Any = None
 
     @cached_property

@@ -2,31 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from torch import Tensor
 
 from harness.cache import Cache
 from harness.core.cost import Cost
-from harness.core.progress import Progress
 from harness.core.threads import reproducible
-from harness.plugin_api import (
-    LearnsFromMaps,
-    Pooling,
-    RetrievalSet,
-    Role,
-)
+from harness.plugin_api import Pooling, RetrievalSet
 from harness.plugin_api.pooling import learns_from_maps
-from harness.retrieval.extraction import ImageList, MapStream, NamedBackbone
-from harness.retrieval.joint import JointPooling
-from harness.retrieval.pooled import near
 from harness.retrieval.pooled_dataset import PooledDataset
-from harness.retrieval.protocol import RetrievalProtocol
+from harness.retrieval.seen import SeenDataset
 from harness.retrieval.shards import Shards
 
 Floats = NDArray[np.float32]
@@ -54,48 +43,8 @@ class Descriptors:
 
 
 @dataclass(frozen=True)
-class Extraction:
-    """A dataset seen through a backbone.
-
-    Attributes:
-        dataset: images, queries and boxes.
-        protocol: size and scales.
-        backbone: gives the maps.
-        progress: shows how far it is.
-        joint_poolings: of other runs that want descriptors of the same images: they are computed in the same pass.
-    """
-
-    dataset: RetrievalSet
-    protocol: RetrievalProtocol
-    backbone: NamedBackbone
-    progress: Progress
-    joint_poolings: Sequence[JointPooling] = ()
-
-    def images(self, role: Role) -> ImageList:
-        """The images of one role as the protocol shows them; only queries are cropped to their box."""
-        seen = self.protocol.device, self.protocol.numerics
-        shown = self.protocol.image_size, self.protocol.scales, self.dataset.orientation, *seen
-        if role == "query":
-            return ImageList(self.dataset.queries, self.dataset.boxes, *shown)
-        return ImageList(self.dataset.images, [None] * len(self.dataset.images), *shown)
-
-    @property
-    def first_distractor(self) -> int:
-        """Images of the database before its distractors."""
-        return len(self.dataset.images) - self.dataset.distractors
-
-    def without_distractors(self, role: Role) -> ImageList:
-        """The images of one role that may be learnt from."""
-        images = self.images(role)
-        return images.some(range(self.first_distractor)) if role == "database" and self.dataset.distractors else images
-
-    def fitted(self, pooling: Pooling) -> Pooling:
-        """The pooling with what it learns from the database; itself where it learns nothing."""
-        if not isinstance(pooling, LearnsFromMaps):
-            return pooling
-        images = self.without_distractors("database")
-        # A partial of what the fit may see: a closure would lead to the relevance judgements.
-        return pooling.fit(MapStream(partial(_shown, self.backbone, images, self.progress, pooling)))
+class Extraction(SeenDataset):
+    """A dataset seen through a backbone, whose descriptors are computed and stored."""
 
     @reproducible()
     def descriptors(self, pooling: Pooling, name: str, keys: Mapping[str, Any], cache: Cache) -> Descriptors:
@@ -151,9 +100,3 @@ class Extraction:
         """
         extraction = replace(self, dataset=other)
         return PooledDataset(extraction, pooling, name, keys, cache, learnt_on=self, data=key).rows("database")
-
-
-def _shown(backbone: NamedBackbone, images: ImageList, progress: Progress, pooling: Pooling) -> Iterator[list[Tensor]]:
-    """The maps that a pooling learns from, where it can work on them."""
-    for scales in backbone.maps(images, "fit pooling", progress):
-        yield near(pooling, scales)
