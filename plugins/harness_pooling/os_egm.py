@@ -60,7 +60,7 @@ class ObjectSaliencyEGM(RegionPooling):
             on some patches of the database (``details.notes.pooling.recall``).
     """
 
-    result_version: ClassVar[int] = 4
+    result_version: ClassVar[int] = 5
 
     feature_exponent: Annotated[float, Gt(0)] = 7.0  # thesis 5.4.2
     theta: Annotated[float, Ge(0)] = 3.0  # thesis 5.4.1

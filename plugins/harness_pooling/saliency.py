@@ -107,8 +107,10 @@ class RegionIndex:
 
             best = top_k(patches, self.descriptors, k)
             return best.scores, best.indices
-        similarities, positions = self._index.search(np.ascontiguousarray(patches, np.float32), k)
-        return similarities, positions
+        # Lists of 16 bits a number are read in half the time; similarities come from the descriptors themselves.
+        rows = np.ascontiguousarray(patches, np.float32)
+        positions = self._index.search(rows, k)[1]
+        return np.einsum("md,mkd->mk", rows, self.descriptors[positions]), positions
 
     def recall(self, patches: Floats, k: int) -> float:
         """Share of the k nearest regions of some patches (m, d) that the search finds."""
@@ -134,7 +136,8 @@ def _inverted_file(descriptors: Floats) -> Any:
 
     n, dimension = descriptors.shape
     lists = max(1, min(int(4 * np.sqrt(n)), n // 39))  # faiss guidelines: 4 sqrt(n) lists, 39 points a list
-    index = faiss.IndexIVFFlat(faiss.IndexFlatIP(dimension), dimension, lists, faiss.METRIC_INNER_PRODUCT)
+    centroids, halves, product = faiss.IndexFlatIP(dimension), faiss.ScalarQuantizer.QT_fp16, faiss.METRIC_INNER_PRODUCT
+    index = faiss.IndexIVFScalarQuantizer(centroids, dimension, lists, halves, product, False)
     index.train(descriptors)
     index.add(descriptors)
     index.nprobe = -(-lists // _PROBED)

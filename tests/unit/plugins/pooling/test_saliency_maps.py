@@ -64,6 +64,15 @@ def test_approximate_index_finds_itself():
     assert RegionIndex(regions, np.ones(500)).regress(regions[:0], 3).shape == (0,)
 
 
+def test_an_approximate_search_gives_the_similarities_of_what_it_finds_as_an_exact_one_does():
+    rng = np.random.default_rng(0)
+    regions, asked = unit(rng, 500, 8), unit(rng, 20, 8)
+    similarities, positions = RegionIndex(regions, np.ones(500), "approximate").neighbours(asked, 3)
+    np.testing.assert_allclose(
+        similarities, (asked @ regions.T)[np.arange(20)[:, None], positions], rtol=1e-5, atol=1e-7
+    )
+
+
 def test_recall_is_the_share_of_nearest_regions_that_are_found():
     rng = np.random.default_rng(0)
     regions, asked = unit(rng, 2000, 8), unit(rng, 50, 8)
