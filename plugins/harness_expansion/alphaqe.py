@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, Literal
 
@@ -34,7 +35,7 @@ class AlphaQE:
         preset: ``recommended`` bounds k by the size of the database, ``thesis`` takes 50 as published.
     """
 
-    result_version: ClassVar[int] = 2  # k by the size of the database
+    result_version: ClassVar[int] = 3  # k by the size of the database without a query's own image
 
     k: Annotated[int, Ge(0)] | Auto = "auto"
     alpha: Annotated[float, Ge(0)] = 3.0  # Radenovic et al. 2018, §5
@@ -42,18 +43,26 @@ class AlphaQE:
 
     def fit(self, database: Floats) -> FittedAlphaQE:
         """Bind to a database (n, d) float32 of L2-normalised descriptors."""
-        k = k_of(self.k, len(database), 50, 3, _MOST, bounded=self.preset == "recommended")
-        return FittedAlphaQE(database, k, self.alpha)
+        return FittedAlphaQE(database, self.k_of, self.alpha)
+
+    def k_of(self, n: int) -> int:
+        """The number ``k`` for a database of n images."""
+        return k_of(self.k, n, 50, 3, _MOST, bounded=self.preset == "recommended")
 
 
 @dataclass(frozen=True)
 class FittedAlphaQE:
-    """Query expansion over one database (n, d)."""
+    """Query expansion over one database (n, d); ``k_of`` says how many images are taken from one of n."""
 
     database: Floats
-    k: int
+    k_of: Callable[[int], int]
     alpha: float
     left_out: Ids | None = None
+
+    @property
+    def k(self) -> int:
+        """Images taken from the top of a ranking: by the size of the database without what is left out."""
+        return self.k_of(len(self.database) - (0 if self.left_out is None else len(self.left_out)))
 
     def expand(self, queries: Floats, ranking: Ranking) -> Ranking:
         """Search again with the expanded queries (q, d): a ranking as deep as the one given.
@@ -65,7 +74,8 @@ class FittedAlphaQE:
             return ranking
         from harness.search import unit_rows
 
-        expanded = [self._expanded(query, top) for query, top in zip(queries, ranking.indices, strict=True)]
+        k = self.k
+        expanded = [self._expanded(query, top[:k]) for query, top in zip(queries, ranking.indices, strict=True)]
         return search(
             unit_rows(np.reshape(expanded, queries.shape)), self.database, ranking.indices.shape[1], self.left_out
         )
@@ -75,8 +85,8 @@ class FittedAlphaQE:
         return replace(self, left_out=images)
 
     def _expanded(self, query: Floats, ranked: NDArray[np.int64]) -> NDArray[Any]:
-        """Sum (d,) float64 of one query and its weighted images, which has the direction of the mean."""
-        images = self.database[ranked[: self.k]].astype(np.float64)
+        """Sum (d,) float64 of one query and its weighted images (k,), which has the direction of the mean."""
+        images = self.database[ranked].astype(np.float64)
         weights = similarity_weights(images @ query.astype(np.float64), self.alpha)
         return np.asarray(query + weights @ images)
 

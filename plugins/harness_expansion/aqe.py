@@ -29,12 +29,15 @@ class AQE:
         preset: ``recommended`` bounds k by the size of the database, ``thesis`` takes 10.
     """
 
-    result_version: ClassVar[int] = 2  # k by the size of the database
+    result_version: ClassVar[int] = 3  # k by the size of the database without a query's own image
 
     k: Annotated[int, Ge(0)] | Auto = "auto"
     preset: Literal["thesis", "recommended"] = "recommended"
 
     def fit(self, database: Floats) -> FittedAlphaQE:
         """Bind to a database (n, d) float32 of L2-normalised descriptors."""
-        k = k_of(self.k, len(database), 100, 1, _MOST, bounded=self.preset == "recommended")
-        return FittedAlphaQE(database, k, alpha=0.0)
+        return FittedAlphaQE(database, self.k_of, alpha=0.0)
+
+    def k_of(self, n: int) -> int:
+        """The number ``k`` for a database of n images."""
+        return k_of(self.k, n, 100, 1, _MOST, bounded=self.preset == "recommended")

@@ -48,6 +48,13 @@ def test_means_over_few_images_in_small_databases(method, n, k):
     assert method(preset="thesis").fit(database).k == (10 if method is AQE else 50)
 
 
+@pytest.mark.parametrize(("method", "k"), [(AQE, 4), (AlphaQE, 9)])
+def test_the_size_is_that_of_the_database_that_a_query_searches(method, k):
+    """As where an expansion is fitted again without the query's own image."""
+    fitted = method().fit(np.eye(500, 2, dtype=np.float32)).without(np.array([3]))
+    assert fitted.k == method().fit(np.eye(499, 2, dtype=np.float32)).k == k
+
+
 @pytest.mark.parametrize(
     ("method", "preset", "published"),
     [
