@@ -57,8 +57,7 @@ def own_images(dataset: RetrievalSet, key: Any, cache: Cache, *, files: bool) ->
 
 def leaves_out(dataset: RetrievalSet, protocol: RetrievalProtocol) -> bool:
     """Whether own images are left out: for data that ask for it, unless a published protocol counts them."""
-    definitions = [metric.definition for metric in protocol.evaluations()]
-    return dataset.leave_one_out and all(d.choices.own == "removed" and d.whole is None for d in definitions)
+    return dataset.leave_one_out and not protocol.counts_own
 
 
 def as_junk(truth: Sequence[Mapping[str, Any]], own: OwnImages) -> list[Mapping[str, Any]]:

@@ -76,6 +76,12 @@ class RetrievalProtocol:
         """Part of every key of the cache: what was computed with other arithmetic is stored apart."""
         return numerics_key(self.device, self.numerics)
 
+    @property
+    def counts_own(self) -> bool:
+        """Whether a published protocol counts the own images of queries, whatever the data ask for."""
+        definitions = [metric.definition for metric in self.evaluations()]
+        return any(d.choices.own != "removed" or d.whole is not None for d in definitions)
+
     def evaluations(self) -> list[MetricName]:
         """The metrics of ``evaluation``, without set-ups. Raises ``InvalidInput`` for a name that does not exist."""
         if not self.evaluation:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import warnings
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 from typing import Final
 
 from harness.core.digest import digest
@@ -16,7 +15,7 @@ from harness.plugin_api import DataFolders
 from harness.runs.identity import PlannedDataset, Run
 from harness.runs.record import Record
 
-_VERSION: Final = 1
+_VERSION: Final = 2
 """Of what is stored; raised when the cheap audit finds something new."""
 
 
@@ -35,9 +34,11 @@ def audit_runs(runs: Iterable[Run], folders: DataFolders) -> dict[str, tuple[str
     """
     errors: list[HarnessError] = []
     found = {}
-    for dataset in planned_datasets(runs).values():
+    planned = list(runs)
+    counting = {run.dataset.fingerprint for run in planned if getattr(run.protocol, "counts_own", False)}
+    for dataset in planned_datasets(planned).values():
         try:
-            sentences = _sentences(dataset, folders)
+            sentences = _sentences(dataset, folders, counts_own=dataset.fingerprint in counting)
         except HarnessError as error:
             errors.append(error)
             continue
@@ -61,15 +62,16 @@ def with_audit(record: Record, audits: Mapping[str, tuple[str, ...]]) -> Record:
     return record.model_copy(update={"details": {**record.details, "audit": list(sentences)}})
 
 
-def _sentences(dataset: PlannedDataset, folders: DataFolders) -> tuple[str, ...]:
+def _sentences(dataset: PlannedDataset, folders: DataFolders, *, counts_own: bool) -> tuple[str, ...]:
     """Warnings of one dataset. Raises ``DataDamaged`` for errors."""
-    file = _file(dataset, folders)
+    file = folders.cache / "audits" / f"{digest([_VERSION, dataset.key, counts_own])[:40]}.json"
     try:
         return tuple(map(str, json.loads(file.read_text(encoding="utf-8"))))
     except (OSError, ValueError, TypeError):
         pass
     try:
-        audit = cheap_audit(dataset.name, dataset.loader.method, folders, published=bool(dataset.expected))
+        published = bool(dataset.expected)
+        audit = cheap_audit(dataset.name, dataset.loader.method, folders, published=published, counts_own=counts_own)
     except Exception:  # a loader is a plugin: what it raises now it raises in the run, whose record says it
         return ()
     sentences = tuple(found.message for found in audit.require().of("warning"))
@@ -77,7 +79,3 @@ def _sentences(dataset: PlannedDataset, folders: DataFolders) -> tuple[str, ...]
         warnings.warn(f"{dataset.name}: {sentence} (harness datasets audit shows all)", stacklevel=4)
     write_atomically(file, json.dumps(sentences).encode())
     return sentences
-
-
-def _file(dataset: PlannedDataset, folders: DataFolders) -> Path:
-    return folders.cache / "audits" / f"{digest([_VERSION, dataset.key])[:40]}.json"

@@ -27,7 +27,9 @@ from harness.plugin_api import (
 )
 
 
-def cheap_audit(name: str, loader: Dataset, folders: DataFolders, *, published: bool = False) -> Audit:
+def cheap_audit(
+    name: str, loader: Dataset, folders: DataFolders, *, published: bool = False, counts_own: bool = False
+) -> Audit:
     """What names, labels and ground truth say; no image is read.
 
     Of loaders that say which files they read (``ListsFiles``) or know their ground truth (``HasInstances``); others
@@ -38,6 +40,7 @@ def cheap_audit(name: str, loader: Dataset, folders: DataFolders, *, published: 
         loader: the configured loader.
         folders: where its data are.
         published: whether it is a published set with its own protocol.
+        counts_own: whether a protocol has queries find their own images although the set leaves them out.
     """
     listing = loader.files(folders) if isinstance(loader, ListsFiles) else FileListing()
     findings = [*skipped_files(listing.skipped)]
@@ -46,7 +49,7 @@ def cheap_audit(name: str, loader: Dataset, folders: DataFolders, *, published: 
     if loader.task == "retrieval" and isinstance(loader, ListsFiles | HasInstances):
         loaded = loader.load(folders)
         if isinstance(loaded, RetrievalSet):
-            findings += judgement_findings(loaded, published=published)
+            findings += judgement_findings(loaded, published=published, counts_own=counts_own)
     return Audit(name, loader.fingerprint(folders), by_severity(findings), cheap=True)
 
 

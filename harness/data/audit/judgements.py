@@ -19,12 +19,15 @@ _OWN: Mapping[str, tuple[Severity, str]] = {
 }
 
 
-def judgement_findings(dataset: RetrievalSet, *, published: bool = False) -> Iterator[Finding]:
+def judgement_findings(
+    dataset: RetrievalSet, *, published: bool = False, counts_own: bool = False
+) -> Iterator[Finding]:
     """What ground truth, names and bytes of queries say; reads only files of the size of a query.
 
     Args:
         dataset: the set.
         published: whether its protocol is: queries that are their own positives are then only noted.
+        counts_own: whether queries find their own images although the set leaves them out.
     """
     queries = len(dataset.queries)
     if not queries:
@@ -40,7 +43,28 @@ def judgement_findings(dataset: RetrievalSet, *, published: bool = False) -> Ite
     elif without:
         text = f"{len(without):,} of {queries:,} queries have no positive and do not count"
         yield finding("no-positives", "warning", text, names)
-    yield from own_images(dataset, _copies(dataset), published=published)
+    copies = _copies(dataset)
+    if dataset.leave_one_out and not counts_own:
+        yield from _left_out(dataset, copies)
+    else:
+        yield from own_images(dataset, copies, published=published)
+
+
+def _left_out(dataset: RetrievalSet, copies: Mapping[int, Sequence[int]]) -> Iterator[Finding]:
+    """Queries that are in the database, of a set that leaves their own images out."""
+    if dataset.queries is dataset.images:  # each image asks for the others
+        return
+    queries, total = dataset.queries, f"{len(dataset.queries):,} queries are in the database"
+    if own := [queries[query] for query, images in copies.items() if queries[query] in _names(dataset, images)]:
+        yield finding("query-in-database", "note", f"{len(own):,} of {total} and do not find themselves there", own)
+    other = [queries[query] for query, images in copies.items() if set(_names(dataset, images)) - {queries[query]}]
+    if other:
+        text = f"{len(other):,} of {total} under another name, as a copy that is left out of their results"
+        yield finding("query-in-database", "warning", text, other)
+
+
+def _names(dataset: RetrievalSet, images: Sequence[int]) -> list[Path]:
+    return [dataset.images[image] for image in images]
 
 
 def own_images(

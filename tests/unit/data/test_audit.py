@@ -220,7 +220,8 @@ def write(root, first=None, **more):
 
 
 def audit_instances(folders, **options):
-    return audit_dataset("doors", ImageInstances(path="doors", **options), folders, near_duplicates=True)
+    loader = ImageInstances(path="doors", **{"leave_one_out": False, **options})
+    return audit_dataset("doors", loader, folders, near_duplicates=True)
 
 
 def turned_query(root):
@@ -300,7 +301,7 @@ def test_what_needs_no_decoding_is_found_before_the_first_run(instances, folders
         plant, (code, _, _) = INSTANCE_FAULTS.get(fault) or INSTANCE_FAULTS["its own positive"]
         shutil.copytree(instances, folders.root / "copy", dirs_exist_ok=True)
         plant(folders.root / "copy")
-        audit = cheap_audit("doors", ImageInstances(path="copy"), folders)
+        audit = cheap_audit("doors", ImageInstances(path="copy", leave_one_out=False), folders)
         assert code in {f.code for f in audit.findings}
         shutil.rmtree(folders.root / "copy")
 
@@ -380,8 +381,25 @@ def test_a_ground_truth_without_images_is_judged_by_itself(folders):
     queries = [{"image": "x", "positives": ["y"]}, {"image": "z", "positives": ["y"], "junk": ["z"]}]
     (folders.root / "gnd.json").write_text(json.dumps({"imlist": ["x", "y", "z"], "queries": queries}))
     for audit in (audit_dataset, cheap_audit):
-        (found,) = audit("gnd", DescriptorGroundTruth(folders.root / "gnd.json"), folders).findings
+        (found,) = audit("gnd", DescriptorGroundTruth(folders.root / "gnd.json", leave_one_out=False), folders).findings
         assert (found.code, found.severity, found.files) == ("query-in-database", "error", ("x",))
+
+
+def test_of_queries_that_do_not_find_themselves_only_copies_are_warned_of(instances, folders):
+    INSTANCE_FAULTS["negative of itself"][0](instances)
+    (found,) = audit_instances(folders, leave_one_out=True).findings
+    assert (found.code, found.severity) == ("query-in-database", "note")
+    assert "1 of 2 queries are in the database and do not find themselves there" in found.message
+    INSTANCE_FAULTS["its own positive"][0](instances)
+    assert not audit_instances(folders, leave_one_out=True).of("warning", "error")
+    for audit in (cheap_audit, audit_dataset):
+        assert audit("doors", ImageInstances(path="doors"), folders).of("note")
+    assert cheap_audit("doors", ImageInstances(path="doors"), folders, counts_own=True).of("warning")
+    write(instances)
+    INSTANCE_FAULTS["its bytes under another name"][0](instances)
+    (found,) = [f for f in audit_instances(folders, leave_one_out=True).findings if f.code == "query-in-database"]
+    assert found.severity == "warning"
+    assert "under another name, as a copy that is left out of their results" in found.message
 
 
 def test_errors_name_what_to_do(instances, folders):

@@ -30,13 +30,13 @@ def write(place, imlist):
     (place / "photos" / "gnd.json").write_text(json.dumps({"imlist": imlist, "queries": queries}))
 
 
-def run(place, cache="cache", runs="runs"):
+def run(place, cache="cache", runs="runs", evaluation="", **options):
     spec = {
         "name": "photos",
         "task": "retrieval",
-        "datasets": [{"image-instances": {"path": "photos"}}],
+        "datasets": [{"image-instances": {"path": "photos", **options}}],
         "methods": {"backbone": "tiny", "pooling": "mac"},
-        "protocol": {"image_size": 48},
+        "protocol": {"image_size": 48, "evaluation": evaluation},
     }
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
@@ -67,7 +67,15 @@ def test_nothing_is_said_of_clean_data(photos):
 
 def test_errors_stop_before_anything_runs(photos):
     write(photos, ["a1.png", "a2.png", "b1.png", "b2.png", "qa.png"])
-    with pytest.raises(Errors) as caught:
-        run(photos)
-    assert "counts as a negative of itself" in str(caught.value)
+    for options in ({"leave_one_out": False}, {"evaluation": "trec-map"}):
+        with pytest.raises(Errors) as caught:
+            run(photos, **options)
+        assert "counts as a negative of itself" in str(caught.value)
     assert not list((photos / "runs").glob("*.json"))
+
+
+def test_queries_of_ones_own_photographs_may_be_among_them(photos):
+    write(photos, ["a1.png", "a2.png", "b1.png", "b2.png", "qa.png"])
+    (record,), shown = run(photos)
+    assert record.status == "done"
+    assert not [sentence for sentence in shown if "database" in sentence]
