@@ -180,8 +180,8 @@ def test_audit_of_a_name_and_of_a_spec(harness, tmp_path):
         Image.fromarray(coarse).resize((32, 24)).save(images / f"{name}.png")
     truth = {"imlist": ["a.png", "b.png"], "queries": [{"image": "q.png", "easy": [0]}]}
     (images.parent / "gnd.json").write_text(json.dumps(truth))
-    entry = "mine: {loader: image-instances, task: retrieval, parameters: {path: mine, leave_one_out: false}, description: d,"
-    (tmp_path / "datasets.yaml").write_text(f"{entry} protocol: p, source: s, licence: l}}\n")
+    entry = "mine: {loader: image-instances, task: retrieval, parameters: {path: mine, leave_one_out: false},"
+    (tmp_path / "datasets.yaml").write_text(f"{entry} description: d, protocol: p, source: s, licence: l}}\n")
     spec = "name: s\ntask: retrieval\ndatasets: [mine]\nmethods: {backbone: tiny, pooling: mac}\n"
     (tmp_path / "spec.yaml").write_text(spec)
     options = ("--data", tmp_path / "data", "--cache", tmp_path / "cache")
