@@ -6,6 +6,7 @@ import os
 import re
 import warnings
 from collections.abc import Callable
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -13,7 +14,7 @@ from harness.cache.entries import Arrays, CacheEntry, DamagedEntry, EntryFolder,
 from harness.cache.provenance import foreign_names, provenance, recomputation
 from harness.core.cost import measured
 from harness.core.errors import SpecError
-from harness.core.locks import locked, remove_temporary
+from harness.core.locks import Held, locked, locked_at_once, remove_temporary
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -46,17 +47,28 @@ class Cache:
         return self._entry(key, lambda: _computed(compute))
 
     def put(self, key: Key, entry: CacheEntry) -> bool:
-        """Store an entry that was computed already, with its cost; False where there is a whole one, which stays."""
+        """Store an entry that was computed already, with its cost, without waiting for anybody.
+
+        Returns:
+            False where there is a whole entry, which stays, or another process is making one: it may itself want to
+            store what this one is making.
+        """
         stored: list[bool] = []
 
         def given() -> CacheEntry:
             stored.append(True)
             return entry
 
-        self._entry(key, given)
+        with suppress(Held):
+            self._entry(key, given, locked_at_once)
         return bool(stored)
 
-    def _entry(self, key: Key, make: Callable[[], CacheEntry]) -> CacheEntry:
+    def _entry(
+        self,
+        key: Key,
+        make: Callable[[], CacheEntry],
+        lock: Callable[[Path, str], AbstractContextManager[None]] = locked,
+    ) -> CacheEntry:
         if self.root is None:
             return make()
         folder = EntryFolder(self.root)
@@ -66,7 +78,7 @@ class Cache:
                 return _again(name, make, folder.read(name))
             except (FileNotFoundError, DamagedEntry):
                 pass
-        with locked(self.root, own):
+        with lock(self.root, own):
             try:
                 return folder.read(own)
             except FileNotFoundError:

@@ -39,6 +39,22 @@ def try_lock(folder: Path, name: str) -> Lock | None:
     return _acquire(folder, name, blocking=False)
 
 
+class Held(Exception):
+    """Somebody has the lock."""
+
+
+@contextmanager
+def locked_at_once(folder: Path, name: str) -> Iterator[None]:
+    """Hold the lock for a block of code. Raises ``Held``: who holds another lock must not wait for one more."""
+    lock = try_lock(folder, name)
+    if lock is None:
+        raise Held
+    try:
+        yield
+    finally:
+        lock.release()
+
+
 @contextmanager
 def locked(folder: Path, name: str) -> Iterator[None]:
     """Wait for the lock and hold it for a block of code."""

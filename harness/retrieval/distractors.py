@@ -12,6 +12,7 @@ import shutil
 import tempfile
 import warnings
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
@@ -26,7 +27,7 @@ from harness.core.cost import Cost, measured
 from harness.core.digest import digest
 from harness.core.errors import DataDamaged, DataMissing
 from harness.core.files import write_atomically
-from harness.core.locks import locked
+from harness.core.locks import Held, locked, locked_at_once
 from harness.retrieval.shards import Shards, ShardWriter, has_shard, read_shards, write_shard
 
 PORTION: Final = 1024
@@ -137,7 +138,7 @@ class ShardBuffer:
         self._rows.append(rows.astype(np.float16))
         self._cost = self._cost + cost
         if positions.stop == of_file.stop and sum(map(len, self._rows)) == len(of_file):
-            with locked(self._root, f"{self._name}-{file}"):
+            with suppress(Held), locked_at_once(self._root, f"{self._name}-{file}"):  # who holds it makes the shard
                 folder = self._root / self._name
                 if write_shard(folder, file, lambda: np.concatenate(self._rows), "float16"):
                     _write_cost(folder, file, self._cost)

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from harness.core.locks import lock_path, locked, sweep, try_lock
+from harness.core.locks import Held, lock_path, locked, locked_at_once, sweep, try_lock
 
 
 def test_the_lock_of_a_killed_process_holds_nobody_up(tmp_path):
@@ -35,4 +35,12 @@ def test_a_lock_leaves_no_file_and_is_free_after_an_error(tmp_path):
     lock = try_lock(tmp_path, "x")
     assert lock is not None
     lock.release()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_lock_that_is_not_waited_for(tmp_path):
+    with locked_at_once(tmp_path, "x"):
+        with pytest.raises(Held), locked_at_once(tmp_path, "x"):
+            raise AssertionError
+        assert lock_path(tmp_path, "x").exists()
     assert list(tmp_path.iterdir()) == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,6 +17,7 @@ from harness.core.errors import ContractError
 from harness.core.progress import SilentProgress
 from harness.plugin_api import RetrievalSet
 from harness.retrieval import distractors, joint, rows
+from harness.retrieval.distractors import ShardBuffer, stored_shards
 from harness.retrieval.joint import JointPooling, pooled_jointly
 from harness.retrieval.pipeline import RetrievalMethods, RetrievalTask
 from harness.retrieval.protocol import RetrievalProtocol
@@ -75,9 +77,9 @@ def dataset(tmp_path):
 PROTOCOL = RetrievalProtocol(image_size=28, scales=(1.0, 0.5))
 
 
-def task(dataset, folder, name, others=(), pooling=None):
+def task(dataset, folder, name, others=(), pooling=None, backbone=None):
     keys = {"dataset": {"f": len(dataset.images)}, "backbone": {"name": "b"}, "pooling": {"name": name}}
-    methods = RetrievalMethods(Colours(), pooling or POOLINGS[name])
+    methods = RetrievalMethods(backbone or Colours(), pooling or POOLINGS[name])
     beside = [JointPooling(POOLINGS.get(other, other), {"name": getattr(other, "name", other)}) for other in others]
     return RetrievalTask(dataset, methods, PROTOCOL, keys, Cache(folder), SilentProgress(), joint_poolings=beside)
 
@@ -202,3 +204,63 @@ def test_an_entry_is_put_once_and_a_damaged_one_again(tmp_path):
     file.write_bytes(file.read_bytes()[:-9])
     with pytest.warns(UserWarning, match="computed again"):
         assert cache.put(key, entry)
+
+
+class Together(Colours):
+    """Begins when another one begins."""
+
+    def __init__(self, barrier):
+        super().__init__()
+        self.barrier = barrier
+
+    def maps(self, image):
+        if not self.calls:
+            self.barrier.wait(30)
+        return super().maps(image)
+
+
+def in_threads(*works):
+    threads = [threading.Thread(target=work, daemon=True) for work in works]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(8)
+    assert not any(thread.is_alive() for thread in threads)
+
+
+def test_two_passes_that_pool_for_each_other_do_not_wait_for_each_other(dataset, tmp_path):
+    """Descriptors lie under no dataset, so that passes of two datasets ask for the same numbers of portions."""
+    barrier, halves = threading.Barrier(2), []
+    for images, name, other in ((dataset.images[:5], "gem", "mac"), (dataset.images[5:9], "mac", "gem")):
+        half = RetrievalSet("half", images, dataset.queries[:1], [None], [{"easy": [0]}])
+        halves.append(task(half, tmp_path, name, (other,), backbone=Together(barrier)))
+    in_threads(*(half.described for half in halves))
+    for half in halves:
+        for name in ("gem", "mac"):
+            found = task(half.dataset, tmp_path, name)
+            alone = task(half.dataset, tmp_path / "alone" / name, name).described()
+            assert np.array_equal(found.described().database, alone.database)
+            assert found.methods.backbone.calls == 0
+
+
+@pytest.mark.usefixtures("small_portions")
+def test_two_parts_that_pool_for_each_other_do_not_wait_for_each_other(dataset, tmp_path):
+    """Distractors of two datasets may be the same: their shards lie under none of both."""
+    barrier = threading.Barrier(2)
+
+    def part(own, other):
+        buffer = ShardBuffer({"of": other}, Cache(tmp_path), 8)
+
+        def compute(positions):
+            if positions.start == 0:
+                barrier.wait(30)
+            pooled = np.ones((len(positions), 2), np.float32)
+            buffer.add(positions, pooled, Cost())
+            return pooled
+
+        distractors.store_part({"of": own}, Cache(tmp_path), 8, (0, 1), compute)
+
+    in_threads(lambda: part("a", "b"), lambda: part("b", "a"))
+    for own in "ab":
+        shards, _ = stored_shards({"of": own}, Cache(tmp_path), (8, 2), pytest.fail)
+        assert len(shards) == 8
