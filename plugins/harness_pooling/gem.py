@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Final, Literal
 import numpy as np
 from annotated_types import Gt
 
+from harness.core.errors import InvalidInput
 from harness_pooling.maps import require_maps
 
 if TYPE_CHECKING:
@@ -105,17 +106,25 @@ def region_means(maps: Tensor, regions: Sequence[Region], p: float, lowest: floa
     """``power_mean`` of maps (..., C, H, W) over each of R regions: (..., R, C) float32. Arguments and errors as there.
 
     Small whole exponents read the maps once, whatever the number of regions.
+
+    Raises:
+        InvalidInput: a region without a cell, or not within the maps.
     """
     import torch
 
     require_maps(maps)
+    cells = np.array(regions, np.int64).reshape(-1, 4)
+    first, sides = cells[:, :2], cells[:, 2:]
+    if (first < 0).any() or (sides < 1).any() or (first + sides > maps.shape[-2:]).any():
+        text = f"regions {[tuple(map(int, region)) for region in regions]} of maps of shape {tuple(maps.shape)}"
+        raise InvalidInput(text, fix="first row, first column, height, width of one cell or more within the maps")
     if _is_compiled(maps, p):
         from harness_pooling.powers import region_power_means
 
         *images, channels, height, width = maps.shape
         array = _array(maps).reshape(math.prod(images), channels, height, width)
         means = np.empty((len(array), len(regions), channels), np.float32)
-        region_power_means(array, np.array(regions, np.int64).reshape(-1, 4), int(p), float(lowest), means)
+        region_power_means(array, cells, int(p), float(lowest), means)
         return torch.from_numpy(means.reshape(*images, len(regions), channels))
     of_region = {region: power_mean(_cut(maps, region), p, lowest) for region in dict.fromkeys(regions)}
     return torch.stack([of_region[region] for region in regions], -2)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from harness.core.errors import InvalidInput
 from harness_pooling.gem import power_mean, region_means
 from harness_pooling.regions import region_grid
 
@@ -122,3 +123,11 @@ def test_no_map_has_no_mean(shape, p):
     assert power_mean(torch.zeros(shape), p).shape == shape[:-2]
     regions = region_means(torch.zeros(shape), [(0, 0, 4, 5), (1, 1, 2, 2)], p)
     assert regions.shape == (*shape[:-3], 2, shape[-3])
+
+
+@pytest.mark.parametrize("p", [3.0, 2.5])
+@pytest.mark.parametrize("region", [(0, 0, 5, 5), (0, 1, 4, 5), (-1, 0, 2, 2), (0, 0, 0, 2), (9, 9, 1, 1)], ids=str)
+def test_regions_that_are_not_within_the_maps_are_refused(p, region):
+    """Compiled code would read, and write, where no map is."""
+    with pytest.raises(InvalidInput, match="regions"):
+        region_means(torch.ones(3, 4, 5), [(0, 0, 4, 5), region], p)
