@@ -27,7 +27,7 @@ from harness.retrieval.distractors import ShardBuffer, are_shards_stored, files_
 from harness.retrieval.extraction import DESCRIPTORS_VERSION, ImageList, NamedBackbone
 from harness.retrieval.joint import JointPooling, pooled_jointly
 from harness.retrieval.pooled import JointRows, combined, pooled_scales
-from harness.retrieval.rows import Identities, add_rows, append_rows, are_stored, identities, stored_rows
+from harness.retrieval.rows import Identities, Portions, add_rows, are_stored, identities, stored_rows
 from harness.retrieval.seen import SeenDataset
 from harness.retrieval.shards import Shards
 
@@ -93,10 +93,15 @@ class PooledDataset:
             return pooled_scales(maps, self.fitted, self.name, role, shown.boxes, joint)
 
         def store(joint: JointPooling, rows: Floats, cost: Cost) -> None:
-            append_rows(some, rows, cost, self._key(role, joint), self.cache)
+            wanted[joint].append(some, rows, cost)
 
-        wanted = [each for each in self._joint if not are_stored(some, self._key(role, each), self.cache)]
-        return pooled_jointly(wanted, pool, store)
+        wanted = {each: portions for each, portions in self._joint_portions[role] if not portions.hold(some)}
+        return pooled_jointly([*wanted], pool, store)
+
+    @cached_property
+    def _joint_portions(self) -> Mapping[Role, Sequence[tuple[JointPooling, Portions]]]:
+        roles: Sequence[Role] = ("database", "query")
+        return {role: [(each, Portions(self._key(role, each), self.cache)) for each in self._joint] for role in roles}
 
     @property
     def _joint(self) -> Sequence[JointPooling]:

@@ -120,16 +120,32 @@ def add_rows(
         _add_rows(images, compute, key, cache)
 
 
-def append_rows(images: Identities, rows: Floats, cost: Cost, key: Mapping[str, Any], cache: Cache) -> None:
-    """Store rows (n, scales, D) that were computed already, and their cost; ``stored_rows`` finds them."""
-    _append(images, rows, cost, _listed(set(), 0, key, cache), key, cache)
+class Portions:
+    """The portions under a key, each looked at once, and what is appended to them.
+
+    Args:
+        key: as for ``stored_rows``.
+        cache: a folder that all share.
+    """
+
+    def __init__(self, key: Mapping[str, Any], cache: Cache) -> None:
+        self._key, self._cache = key, cache
+        self._known: set[bytes] = set()  # without what is appended here, which nobody asks for again
+        self._next = 0
+
+    def hold(self, images: Identities) -> bool:
+        """Whether others have stored all of these images."""
+        self._next = _listed(self._known, self._next, self._key, self._cache)
+        return self._known.issuperset(images)
+
+    def append(self, images: Identities, rows: Floats, cost: Cost) -> None:
+        """Store rows (n, scales, D) that were computed already, and their cost; ``stored_rows`` finds them."""
+        self._next = _append(images, rows, cost, self._next, self._key, self._cache)
 
 
 def are_stored(images: Identities, key: Mapping[str, Any], cache: Cache) -> bool:
     """Whether portions under a key hold all of these images."""
-    known: set[bytes] = set()
-    _listed(known, 0, key, cache)
-    return known.issuperset(images)
+    return Portions(key, cache).hold(images)
 
 
 def _add_rows(

@@ -144,6 +144,17 @@ def test_new_images_alone_are_shown_again(dataset, tmp_path):
     assert grown.methods.backbone.calls == 2 * (IMAGES - 4 + MORE)
 
 
+def test_what_a_portion_holds_is_read_once_in_a_pass(dataset, tmp_path, monkeypatch):
+    """However many there are: a million images have a thousand."""
+    monkeypatch.setattr(rows, "PORTION", 1)
+    read, array = [], Cache.array
+    monkeypatch.setattr(Cache, "array", lambda cache, key, name: (read.append(key), array(cache, key, name))[1])
+    task(dataset, tmp_path, "gem", ("mac",)).described()
+    of_mac = [key["portion"] for key in read if key["pooling"]["name"] == "mac" and key["role"] == "database"]
+    assert len(of_mac) <= 2 * IMAGES
+    assert max(of_mac) == IMAGES - 1
+
+
 def test_without_a_cache_nothing_is_pooled_for_others(dataset):
     broken = Broken(0, ValueError("asked"))
     task(dataset, None, "gem", (broken,)).described()
