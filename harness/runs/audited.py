@@ -36,9 +36,11 @@ def audit_runs(runs: Iterable[Run], folders: DataFolders) -> dict[str, tuple[str
     found = {}
     planned = list(runs)
     counting = {run.dataset.fingerprint for run in planned if getattr(run.protocol, "counts_own", False)}
+    named = {run.dataset.fingerprint for run in planned if "descriptors" in run.methods}
     for dataset in planned_datasets(planned).values():
+        own = {"counts_own": dataset.fingerprint in counting, "by_name": dataset.fingerprint in named}
         try:
-            sentences = _sentences(dataset, folders, counts_own=dataset.fingerprint in counting)
+            sentences = _sentences(dataset, folders, own)
         except HarnessError as error:
             errors.append(error)
             continue
@@ -62,16 +64,22 @@ def with_audit(record: Record, audits: Mapping[str, tuple[str, ...]]) -> Record:
     return record.model_copy(update={"details": {**record.details, "audit": list(sentences)}})
 
 
-def _sentences(dataset: PlannedDataset, folders: DataFolders, *, counts_own: bool) -> tuple[str, ...]:
-    """Warnings of one dataset. Raises ``DataDamaged`` for errors."""
-    file = folders.cache / "audits" / f"{digest([_VERSION, dataset.key, counts_own])[:40]}.json"
+def _sentences(dataset: PlannedDataset, folders: DataFolders, own: Mapping[str, bool]) -> tuple[str, ...]:
+    """Warnings of one dataset. Raises ``DataDamaged`` for errors.
+
+    Args:
+        dataset: the set.
+        folders: where data and cache are.
+        own: what becomes of the own images of queries: options of ``cheap_audit``.
+    """
+    file = folders.cache / "audits" / f"{digest([_VERSION, dataset.key, dict(own)])[:40]}.json"
     try:
         return tuple(map(str, json.loads(file.read_text(encoding="utf-8"))))
     except (OSError, ValueError, TypeError):
         pass
     try:
         published = bool(dataset.expected)
-        audit = cheap_audit(dataset.name, dataset.loader.method, folders, published=published, counts_own=counts_own)
+        audit = cheap_audit(dataset.name, dataset.loader.method, folders, published=published, **own)
     except Exception:  # a loader is a plugin: what it raises now it raises in the run, whose record says it
         return ()
     sentences = tuple(found.message for found in audit.require().of("warning"))

@@ -28,7 +28,13 @@ from harness.plugin_api import (
 
 
 def cheap_audit(
-    name: str, loader: Dataset, folders: DataFolders, *, published: bool = False, counts_own: bool = False
+    name: str,
+    loader: Dataset,
+    folders: DataFolders,
+    *,
+    published: bool = False,
+    counts_own: bool = False,
+    by_name: bool = False,
 ) -> Audit:
     """What names, labels and ground truth say; no image is read.
 
@@ -41,6 +47,7 @@ def cheap_audit(
         folders: where its data are.
         published: whether it is a published set with its own protocol.
         counts_own: whether a protocol has queries find their own images although the set leaves them out.
+        by_name: see ``judgement_findings``.
     """
     listing = loader.files(folders) if isinstance(loader, ListsFiles) else FileListing()
     findings = [*skipped_files(listing.skipped)]
@@ -49,7 +56,7 @@ def cheap_audit(
     if loader.task == "retrieval" and isinstance(loader, ListsFiles | HasInstances):
         loaded = loader.load(folders)
         if isinstance(loaded, RetrievalSet):
-            findings += judgement_findings(loaded, published=published, counts_own=counts_own)
+            findings += judgement_findings(loaded, published=published, counts_own=counts_own, by_name=by_name)
     return Audit(name, loader.fingerprint(folders), by_severity(findings), cheap=True)
 
 

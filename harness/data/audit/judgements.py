@@ -20,7 +20,7 @@ _OWN: Mapping[str, tuple[Severity, str]] = {
 
 
 def judgement_findings(
-    dataset: RetrievalSet, *, published: bool = False, counts_own: bool = False
+    dataset: RetrievalSet, *, published: bool = False, counts_own: bool = False, by_name: bool = False
 ) -> Iterator[Finding]:
     """What ground truth, names and bytes of queries say; reads only files of the size of a query.
 
@@ -28,6 +28,7 @@ def judgement_findings(
         dataset: the set.
         published: whether its protocol is: queries that are their own positives are then only noted.
         counts_own: whether queries find their own images although the set leaves them out.
+        by_name: whether own images that are left out are told by name, as where descriptors come from files.
     """
     queries = len(dataset.queries)
     if not queries:
@@ -45,12 +46,12 @@ def judgement_findings(
         yield finding("no-positives", "warning", text, names)
     copies = _copies(dataset)
     if dataset.leave_one_out and not counts_own:
-        yield from _left_out(dataset, copies)
+        yield from _left_out(dataset, copies, by_name)
     else:
         yield from own_images(dataset, copies, published=published)
 
 
-def _left_out(dataset: RetrievalSet, copies: Mapping[int, Sequence[int]]) -> Iterator[Finding]:
+def _left_out(dataset: RetrievalSet, copies: Mapping[int, Sequence[int]], by_name: bool) -> Iterator[Finding]:
     """Queries that are in the database, of a set that leaves their own images out."""
     if dataset.queries is dataset.images:  # each image asks for the others
         return
@@ -58,7 +59,10 @@ def _left_out(dataset: RetrievalSet, copies: Mapping[int, Sequence[int]]) -> Ite
     if own := [queries[query] for query, images in copies.items() if queries[query] in _names(dataset, images)]:
         yield finding("query-in-database", "note", f"{len(own):,} of {total} and do not find themselves there", own)
     other = [queries[query] for query, images in copies.items() if set(_names(dataset, images)) - {queries[query]}]
-    if other:
+    if other and by_name:
+        named = {query: [i for i in ids if dataset.images[i] != queries[query]] for query, ids in copies.items()}
+        yield from own_images(dataset, named, same=" under another name")
+    elif other:
         text = f"{len(other):,} of {total} under another name, as a copy that is left out of their results"
         yield finding("query-in-database", "warning", text, other)
 

@@ -400,6 +400,8 @@ def test_of_queries_that_do_not_find_themselves_only_copies_are_warned_of(instan
     (found,) = [f for f in audit_instances(folders, leave_one_out=True).findings if f.code == "query-in-database"]
     assert found.severity == "warning"
     assert "under another name, as a copy that is left out of their results" in found.message
+    (found,) = cheap_audit("doors", ImageInstances(path="doors"), folders, by_name=True).of("error")
+    assert "queries are under another name in the database and neither positive nor junk" in found.message
 
 
 def test_errors_name_what_to_do(instances, folders):

@@ -79,3 +79,20 @@ def test_queries_of_ones_own_photographs_may_be_among_them(photos):
     (record,), shown = run(photos)
     assert record.status == "done"
     assert not [sentence for sentence in shown if "database" in sentence]
+
+
+def test_a_copy_under_another_name_is_not_left_out_where_descriptors_come_from_files(photos):
+    images = photos / "photos" / "images"
+    (images / "copy.png").write_bytes((images / "qa.png").read_bytes())
+    write(photos, ["a1.png", "a2.png", "b1.png", "b2.png", "copy.png"])
+    rows = {"database": 5, "queries": 2}
+    for part, count in rows.items():
+        np.save(photos / f"{part}.npy", np.eye(5, dtype=np.float32)[:count])
+    spec = {
+        "name": "photos",
+        "task": "retrieval",
+        "datasets": [{"image-instances": {"path": "photos"}}],
+        "methods": {"descriptors": {"mine": {part: f"{part}.npy" for part in rows}}},
+    }
+    with pytest.raises(Errors, match="counts as a negative of itself"):
+        harness.run(spec, data=photos, cache=photos / "cache", runs=photos / "runs")
