@@ -89,7 +89,7 @@ def stored_rows(
 
         entry = cache.get_or_compute(_portion_key(key, portion), described)
         stored = _stored(entry.arrays)
-        used = {image: row for image, row in stored.items() if image in first}
+        used = {image: row for image, row in stored.items() if image in first and image not in rows}
         rows |= used
         cost = cost + _share(entry.cost, len(used) / len(stored)) if used else cost
     require_one_length(method, [row[0] for row in rows.values()])

@@ -28,7 +28,7 @@ from harness.runs.planned import pending, runs_store
 from harness.runs.plausibility import implausible
 from harness.runs.record import Failure, Record
 from harness.runs.recreate import describe, method_record
-from harness.runs.shared_maps import remove_maps
+from harness.runs.shared_maps import remove_maps, with_shared_maps
 from harness.runs.sinks import Sinks, open_sinks
 from harness.runs.store import Store
 
@@ -134,7 +134,7 @@ def run_plan(
         raise Errors(plan.missing)
     progress, options, sinks = progress or SilentProgress(), options or Options(), sinks or Sinks()
     store.sweep()
-    runs = pending(plan, store, retry_failed=retry_failed)
+    runs = with_shared_maps(pending(plan, store, retry_failed=retry_failed))  # nothing is read for runs that are done
     if options.shards and any(run.task != "retrieval" for run in runs):
         raise SpecError("runs of active learning have no shards", fix="leave out --shards")
     if runs:

@@ -20,6 +20,7 @@ from harness.retrieval import distractors, joint, rows
 from harness.retrieval.distractors import ShardBuffer, stored_shards
 from harness.retrieval.joint import JointPooling, pooled_jointly
 from harness.retrieval.pipeline import RetrievalMethods, RetrievalTask
+from harness.retrieval.pooled_dataset import PooledDataset
 from harness.retrieval.protocol import RetrievalProtocol
 from harness_pooling.gem import GeM
 from harness_pooling.mac import MAC
@@ -84,6 +85,12 @@ def task(dataset, folder, name, others=(), pooling=None, backbone=None):
     return RetrievalTask(dataset, methods, PROTOCOL, keys, Cache(folder), SilentProgress(), joint_poolings=beside)
 
 
+def portion_keys(of, count):
+    """Keys of the first portions of the database."""
+    key = PooledDataset(of.extraction, *of.named_pooling, of.keys, of.cache)._key("database")
+    return [{**key, "stage": "descriptors", "portion": portion} for portion in range(count)]
+
+
 @pytest.fixture
 def small_portions(monkeypatch):
     monkeypatch.setattr(distractors, "SHARD", 8)
@@ -142,6 +149,18 @@ def test_new_images_alone_are_shown_again(dataset, tmp_path):
     grown = task(dataset, tmp_path, "mac", ("gem",))
     grown.described()
     assert grown.methods.backbone.calls == 2 * (IMAGES - 4 + MORE)
+
+
+def test_an_image_that_two_portions_hold_costs_once(dataset, tmp_path):
+    few = RetrievalSet("fewer", dataset.images[:4], dataset.queries, dataset.boxes, [{"easy": [0]}] * QUERIES)
+    task(few, tmp_path, "mac").described()
+    task(dataset, tmp_path, "gem", ("mac",)).described()  # gem wants all ten, of which mac has four
+    entries = [
+        Cache(tmp_path).get_or_compute(key, pytest.fail) for key in portion_keys(task(dataset, tmp_path, "mac"), 2)
+    ]
+    assert [len(entry.arrays["rows"]) for entry in entries] == [4, IMAGES]
+    total = task(dataset, tmp_path, "mac").described().costs["describe database"]
+    assert total.wall_s == pytest.approx(entries[0].cost.wall_s + entries[1].cost.wall_s * (IMAGES - 4) / IMAGES)
 
 
 def test_what_a_portion_holds_is_read_once_in_a_pass(dataset, tmp_path, monkeypatch):

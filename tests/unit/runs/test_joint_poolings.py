@@ -103,6 +103,17 @@ def test_a_job_makes_them_again(plan, tmp_path):
     assert [pooling.method for pooling in restored.joint_poolings] == [p.method for p in run.joint_poolings]
 
 
+def test_nothing_is_pooled_for_runs_that_are_done(tmp_path):
+    def run(pooling, cache):
+        spec = with_methods(pooling=pooling, whitening="none")
+        harness.run(spec, data=tmp_path, cache=tmp_path / cache, runs=tmp_path / "runs")
+        entries = recomputable(data_folders(tmp_path, tmp_path / cache))
+        return {entry.recipe["run"]["methods"]["pooling"]["name"] for entry in entries if entry.stage == "descriptors"}
+
+    assert run(["gem", "mac"], "cache") == {"gem", "mac"}
+    assert run(["gem", "mac", "spoc"], "new cache") == {"spoc"}
+
+
 @pytest.mark.slow
 def test_what_was_pooled_for_another_run_is_computed_again_by_it(tmp_path):
     spec = with_methods(whitening="none")
