@@ -15,6 +15,7 @@ from harness.core import cost as costs
 from harness.core.cost import Cost, measured
 from harness.core.errors import ContractError
 from harness.core.progress import SilentProgress
+from harness.core.threads import reproducible
 from harness.plugin_api import RetrievalSet
 from harness.retrieval import distractors, joint, rows
 from harness.retrieval.distractors import ShardBuffer, stored_shards
@@ -251,10 +252,11 @@ class Together(Colours):
 
 def in_threads(*works):
     threads = [threading.Thread(target=work, daemon=True) for work in works]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(8)
+    with reproducible():  # what threads would each set and set back
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(30)
     assert not any(thread.is_alive() for thread in threads)
 
 
