@@ -171,7 +171,7 @@ def _of_queries(plan: Plan, setting: Setting, pilots: Mapping[str, list[Record]]
     possible = f"verdict: {pairs} over groups of queries, measure {measure}, sign flips"
     table = _query_values(pilots, measure)
     if table is None:
-        yield f"{possible}; none is possible from fewer than {LEAST_GROUPS} groups"
+        yield f"{possible}; it takes at least {LEAST_GROUPS} groups"
         yield "minimum detectable difference: not known without earlier runs on these data"
         return
     names, values, groups = table

@@ -49,7 +49,7 @@ def test_a_plan_of_few_queries_says_that_they_decide_nothing(tmp_path, toy):
     arguments = {"plugins": (toy,), "runs": tmp_path / "runs", "cache": tmp_path / "cache"}
     plan = make_plan(SPEC, data_folders(None, tmp_path / "cache"), plugins=(toy,))
     before = list(decidable_lines(plan, Store(tmp_path / "runs")))
-    assert before[0].endswith("none is possible from fewer than 6 groups")
+    assert before[0].endswith("it takes at least 6 groups")
     harness.run(SPEC, **arguments)
     (after,) = decidable_lines(plan, Store(tmp_path / "runs"))
     assert after.startswith("verdict: none is possible, 4 queries are ")
