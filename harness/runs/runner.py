@@ -134,7 +134,9 @@ def run_plan(
         raise Errors(plan.missing)
     progress, options, sinks = progress or SilentProgress(), options or Options(), sinks or Sinks()
     store.sweep()
-    runs = with_shared_maps(pending(plan, store, retry_failed=retry_failed))  # nothing is read for runs that are done
+    # Nothing is pooled for runs that are done; and what a run may take is for itself.
+    limited = options.seconds is not None or options.memory_bytes is not None
+    runs = with_shared_maps(pending(plan, store, retry_failed=retry_failed), jointly=not limited)
     if options.shards and any(run.task != "retrieval" for run in runs):
         raise SpecError("runs of active learning have no shards", fix="leave out --shards")
     if runs:
@@ -151,7 +153,7 @@ def run_plan(
     sweep_cache(plan.folders.cache)
     by_id = store.read_many(run.id for run in plan.runs)
     records = [by_id[run.id] for run in plan.runs]
-    remove_maps(plan.runs, plan.folders.cache)
+    remove_maps([*plan.runs, *runs], plan.folders.cache)
     sinks.finished(records)
     return records
 

@@ -20,21 +20,27 @@ from harness.retrieval.map_store import maps_folder
 from harness.runs.identity import Configured, Run
 
 
-def with_shared_maps(runs: Iterable[Run]) -> tuple[Run, ...]:
-    """The runs with the poolings of their pass, marked where maps are read more than once, by a run or by others."""
+def with_shared_maps(runs: Iterable[Run], *, jointly: bool = True) -> tuple[Run, ...]:
+    """The runs with the poolings of their pass, marked where maps are read more than once, by a run or by others.
+
+    Args:
+        runs: those that are to be done.
+        jointly: whether a run pools for others; if not, maps are kept for them.
+    """
     planned = tuple(runs)
+    together = {run.id for run in planned if jointly and _pools_jointly(run)}
     readers: dict[str, set[str]] = {}
     passes: dict[str, dict[str, Configured]] = {}
     for run in planned:
         if "backbone" in run.methods:
-            readers.setdefault(_source(run), set()).update(_readers(run))
-            if _pools_jointly(run):
+            readers.setdefault(_source(run), set()).update(_readers(run, run.id in together))
+            if run.id in together:
                 pooling = run.methods["pooling"]
                 passes.setdefault(pass_of(run), {}).setdefault(digest(pooling.key), pooling)
 
     def marked(run: Run) -> Run:
         shares, joint = len(readers.get(_source(run), ())) > 1, dict[str, Configured]()
-        if _pools_jointly(run):
+        if run.id in together:
             own = digest(run.methods["pooling"].key)
             joint = {key: pooling for key, pooling in passes[pass_of(run)].items() if key != own}
         return replace(run, shares_maps=shares, joint_poolings=tuple(joint.values()))
@@ -58,16 +64,16 @@ def remove_maps(runs: Iterable[Run], cache: Path) -> None:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _readers(run: Run) -> set[str]:
-    """What reads the maps of this run: each once."""
+def _readers(run: Run, jointly: bool) -> set[str]:
+    """What reads the maps of this run: each once; poolings of one pass together."""
     scales = list(run.protocol.scales)
-    return {digest([reader, scales, *key]) for reader, key in _readings(run)}
+    return {digest([reader, scales, *key]) for reader, key in _readings(run, jointly)}
 
 
-def _readings(run: Run) -> Iterable[tuple[str, list[Any]]]:
+def _readings(run: Run, jointly: bool) -> Iterable[tuple[str, list[Any]]]:
     pooling, reranking, expansion = (run.methods.get(kind) for kind in ("pooling", "reranking", "expansion"))
     if pooling is not None:
-        yield "pool", [run.dataset.key] if _pools_jointly(run) else [pooling.key]
+        yield "pool", [run.dataset.key] if jointly else [pooling.key]
         if learns_from_maps(pooling.method):
             yield "fit", [pooling.key]
     if reranking is not None and not isinstance(reranking.method, DescribesImages):

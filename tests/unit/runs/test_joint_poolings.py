@@ -7,10 +7,12 @@ import pytest
 import harness
 from harness.data.folders import data_folders
 from harness.registry import load_registry
+from harness.retrieval.map_store import FOLDER
 from harness.runs.executors.choose import Options
 from harness.runs.executors.job import Job
 from harness.runs.plan import make_plan
 from harness.runs.recreate import describe, method_record
+from harness.runs.shared_maps import with_shared_maps
 from harness.studies.recompute import recomputable, recompute
 
 IMAGES = {"synthetic-instances": {"objects": 2, "images": 6, "queries": 2, "size": 48}}
@@ -112,6 +114,24 @@ def test_nothing_is_pooled_for_runs_that_are_done(tmp_path):
 
     assert run(["gem", "mac"], "cache") == {"gem", "mac"}
     assert run(["gem", "mac", "spoc"], "new cache") == {"spoc"}
+
+
+@pytest.mark.slow
+def test_what_a_run_may_take_is_for_itself(tmp_path):
+    """One slow pooling of many would else end the runs of all."""
+    spec, cache = with_methods(pooling=["gem", "mac"], whitening="none"), tmp_path / "cache"
+    options = Options("processes", seconds=300)
+    records = harness.run(spec, data=tmp_path, cache=cache, runs=tmp_path / "runs", options=options)
+    assert [record.cost["describe database"].cached for record in records] == [False, True]  # maps were kept
+    recipes = {entry.recipe["run"]["id"] for entry in recomputable(data_folders(tmp_path, cache)) if entry.recipe}
+    assert recipes == {record.id for record in records}
+    assert not any((cache / FOLDER).glob("*/*"))
+
+
+def test_without_joint_poolings_maps_are_kept(plan):
+    runs = with_shared_maps(plan().runs, jointly=False)
+    assert all(run.shares_maps and not run.joint_poolings for run in runs)
+    assert not any(run.shares_maps for run in with_shared_maps(runs[:2], jointly=False))  # of one pooling
 
 
 @pytest.mark.slow
